@@ -1,0 +1,155 @@
+//! A pane and what the agent in it is doing.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{DeliveryId, Subject};
+
+/// The identity of a pane, pinned: a name can be reused, this cannot (PROTOCOLS 3, G1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pane {
+    /// The tmux server's socket.
+    pub socket: PathBuf,
+    /// `#{pid}.#{start_time}` of the server: another one is another generation.
+    pub generation: String,
+    /// `%7`.
+    pub id: String,
+    /// The pane's first process; `respawn-pane` changes it and keeps the id.
+    pub pid: u32,
+}
+
+/// Which window of a project's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Window {
+    /// The persistent agent.
+    Agent,
+    /// A fresh agent for one dispatch of a stage with `not_by`.
+    Check,
+}
+
+impl Window {
+    /// Returns the tmux window's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// What is known of an agent now: three separate fields, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentState {
+    /// Is the process there?
+    pub liveness: Liveness,
+    /// What is it doing?
+    pub activity: Activity,
+    /// Does it want a person?
+    pub attention: Attention,
+    /// The rule that decided and its witnesses, for `explain`.
+    pub because: String,
+}
+
+impl AgentState {
+    /// Returns the state of which nothing is known.
+    pub fn unknown(because: impl Into<String>) -> Self {
+        Self {
+            liveness: Liveness::Unknown,
+            activity: Activity::Unknown,
+            attention: Attention::None,
+            because: because.into(),
+        }
+    }
+
+    /// Returns whether text may be typed: alive, proven idle, nobody asked. Unknown is not idle.
+    pub fn takes_text(&self) -> bool {
+        self.liveness == Liveness::Alive && matches!(self.activity, Activity::Idle { .. }) && self.attention == Attention::None
+    }
+}
+
+/// Whether the agent's process is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Liveness {
+    /// Its process runs in the pane.
+    Alive,
+    /// The pane is dead, or a shell has it.
+    Dead,
+    /// Cannot tell.
+    Unknown,
+}
+
+/// What the agent is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activity {
+    /// Started, not ready.
+    Starting,
+    /// Proven idle since then, with an empty composer.
+    Idle {
+        /// Since when two samples agree.
+        since: Timestamp,
+    },
+    /// At work.
+    Busy,
+    /// A person's draft is in the composer.
+    Draft,
+    /// Copy mode, a viewer or a menu hides the composer.
+    Obscured,
+    /// Cannot tell.
+    Unknown,
+}
+
+/// Whether a person is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attention {
+    /// No.
+    None,
+    /// A permission prompt is open.
+    Permission,
+    /// A question is open.
+    Question,
+    /// A trust, login, survey or unknown dialog is open.
+    Dialog,
+    /// The account's allowance is used up.
+    RateLimited {
+        /// Until when, if it is known.
+        until: Option<Timestamp>,
+    },
+    /// The agent stopped with an error.
+    Error,
+    /// A person typed in it a moment ago.
+    HumanPresent,
+}
+
+/// One sample of one pane, as the watch saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaneSample {
+    /// Which pane.
+    pub pane: Pane,
+    /// When it was sampled.
+    pub at: Timestamp,
+    /// The resolved state.
+    pub state: AgentState,
+    /// Whether the session is managed by us.
+    pub managed: bool,
+    /// Where the agent's conversation began: changes with every reset or new process.
+    pub context: String,
+    /// Traces our deliveries left in the pane's options.
+    pub traces: Vec<(DeliveryId, String)>,
+}
+
+/// What lies in a working tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeFacts {
+    /// The commit it stands on.
+    pub head: Option<Subject>,
+    /// The branch, unless detached.
+    pub branch: Option<String>,
+    /// Changed and untracked files, at most 20 names.
+    pub dirty: Vec<String>,
+}

@@ -1,0 +1,138 @@
+//! What a tracker says: issues, who labelled them, who may.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{ActorId, CommentId, IssueId, IssueNumber, Label, LabelEventId, RepoId};
+
+/// The cheap part of an issue: what a list returns, enough to rank it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The repository the tracker says it belongs to now.
+    pub repo: RepoId,
+    /// The tracker's own id.
+    pub id: IssueId,
+    /// The number people use.
+    pub number: IssueNumber,
+    /// Untrusted text.
+    pub title: String,
+    /// Whether it is open.
+    pub open: bool,
+    /// All labels, ours and others'.
+    pub labels: BTreeSet<Label>,
+    /// The milestone's ordinal, if any: lower comes first.
+    pub milestone: Option<u64>,
+    /// Who opened it.
+    pub author: Option<Actor>,
+    /// When it was opened, by the tracker's clock.
+    pub created_at: Timestamp,
+    /// When anything about it last changed, by the tracker's clock.
+    pub updated_at: Timestamp,
+    /// Where a person reads it.
+    pub url: String,
+}
+
+/// Somebody who did something in a tracker.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Actor {
+    /// The numeric account id (GitHub) or `uid:<n>` (local tracker): the only thing trust compares.
+    pub id: ActorId,
+    /// The name people know, for words only.
+    pub login: String,
+    /// What kind of account it is.
+    pub kind: ActorKind,
+}
+
+/// What kind of account an actor is. Never derived from a login's ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActorKind {
+    /// A person's account, also a machine account.
+    User,
+    /// A GitHub App: trusted by id only.
+    App,
+}
+
+/// What an account may do in a repository, lowest first. GitHub's `role_name`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Nothing, or unknown: trust fails closed.
+    None,
+    /// May read.
+    Read,
+    /// May label, but not push: not enough by default.
+    Triage,
+    /// May push: the default threshold.
+    Write,
+    /// May manage.
+    Maintain,
+    /// May everything.
+    Admin,
+}
+
+/// One label event: a label was set or removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelEvent {
+    /// The event's own id; ids of one issue only grow.
+    pub id: LabelEventId,
+    /// Whether the label was set (`true`) or removed.
+    pub set: bool,
+    /// Which label.
+    pub label: Label,
+    /// Who did it; `None` when the tracker no longer knows (a deleted account).
+    pub actor: Option<Actor>,
+    /// When, by the tracker's clock.
+    pub at: Timestamp,
+}
+
+/// The dear part of an issue: read singly, right before a decision about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// Untrusted.
+    pub title: String,
+    /// Untrusted; empty when there is none.
+    pub body: String,
+    /// When title or body was last edited and by whom, when the tracker can say.
+    pub edited: Option<Edit>,
+}
+
+/// The last edit of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// When, by the tracker's clock.
+    pub at: Timestamp,
+    /// Who, if the tracker still knows.
+    pub by: Option<Actor>,
+}
+
+/// One comment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comment {
+    /// The tracker's id.
+    pub id: CommentId,
+    /// Who wrote it; `None` for a deleted account.
+    pub author: Option<Actor>,
+    /// Untrusted unless the author is trusted.
+    pub body: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it was last changed; equal to `created_at` if never.
+    pub updated_at: Timestamp,
+}
+
+/// What one single read of an issue says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SingleRead {
+    /// It is there.
+    Found(Box<(Head, Text)>),
+    /// It moved to another repository.
+    Transferred {
+        /// Where to, as far as the tracker says.
+        to: String,
+    },
+    /// It is gone, or we may no longer see it.
+    Gone,
+}

@@ -1,0 +1,188 @@
+//! A project and the installation's settings, typed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Label, ProfileName, ProjectName, SkillName};
+
+/// One repository or folder, with its session and settings (`projects/<name>.toml`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// The file's stem; also the tmux session's name.
+    pub name: ProjectName,
+    /// Where its issues live.
+    pub tracker: TrackerChoice,
+    /// Absolute path of the working tree or folder, `~` expanded.
+    pub path: PathBuf,
+    /// Labels set before this moment do not start; `None` = the first cycle, from the ledger.
+    pub added: Option<Timestamp>,
+    /// The profile of its agents.
+    pub agent: ProfileName,
+    /// Another profile for a stage.
+    pub stages: BTreeMap<Label, ProfileName>,
+    /// The command that proves a commit.
+    pub build: Build,
+    /// Run in a new or changed tree before the build (`npm ci`).
+    pub prepare: Option<String>,
+    /// Managed session or an adopted pane.
+    pub session: SessionChoice,
+    /// The workflow file's name; `labels.toml` is the default.
+    pub workflow: String,
+    /// Accounts trusted beyond those with write access: logins, or numeric ids.
+    pub allow: Vec<String>,
+    /// Paths that an agent's diff may not touch without a person.
+    pub protected: Vec<String>,
+    /// What `approve` does locally.
+    pub merge: Merge,
+    /// Whether the folder is a git working tree. Found at load, not configured.
+    pub git: bool,
+}
+
+/// Where a project's issues live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackerChoice {
+    /// A repository on GitHub or a server that speaks its API.
+    GitHub {
+        /// Account or organisation.
+        owner: String,
+        /// Repository.
+        repo: String,
+    },
+    /// The embedded file tracker, one folder per project in the state folder.
+    Local,
+}
+
+/// The command that proves a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Build {
+    /// A shell command that must exit 0.
+    Command(String),
+    /// The word `none`: said in every surface.
+    None,
+}
+
+/// Which pane a project's agent lives in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionChoice {
+    /// A session of our own on our own socket, kept by the daemon.
+    Managed,
+    /// An existing pane of the user's: never created, restarted or reset by us.
+    Adopted {
+        /// A tmux socket's path, or the word `default`.
+        socket: String,
+        /// `session:window.pane` or `%id`.
+        target: String,
+    },
+}
+
+/// What `approve` does with a local branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merge {
+    /// Fast-forwards the default branch.
+    FastForward,
+    /// Leaves the branch.
+    Off,
+}
+
+/// `pointsman.toml`: the installation's own settings. Every key is optional.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Time between cycles when nothing wakes one.
+    pub cycle: Duration,
+    /// Time between unconditional sweeps.
+    pub sweep: Duration,
+    /// How long an agent may be idle without a report before its gates run once.
+    pub idle_without_report: Duration,
+    /// How GitHub is reached.
+    pub github: GitHubSettings,
+    /// Who is told, and how.
+    pub notify: Notify,
+    /// Caps that win over the workflow's where they are smaller.
+    pub limits: PartialLimits,
+    /// Work that is due by the clock.
+    pub schedules: Vec<Schedule>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cycle: Duration::from_secs(60),
+            sweep: Duration::from_secs(300),
+            idle_without_report: Duration::from_secs(60),
+            github: GitHubSettings::default(),
+            notify: Notify::default(),
+            limits: PartialLimits::default(),
+            schedules: Vec::new(),
+        }
+    }
+}
+
+/// How GitHub is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitHubSettings {
+    /// `https://api.github.com`, a GHES address or a test double.
+    pub base_url: String,
+    /// The App's id, for App authentication.
+    pub app_id: Option<u64>,
+    /// The App's installation.
+    pub installation_id: Option<u64>,
+    /// Path of the App's private key (PEM).
+    pub private_key: Option<PathBuf>,
+    /// Requests of the hourly allowance that are left to the person.
+    pub reserve: u64,
+}
+
+impl Default for GitHubSettings {
+    fn default() -> Self {
+        Self {
+            base_url: "https://api.github.com".to_owned(),
+            app_id: None,
+            installation_id: None,
+            private_key: None,
+            reserve: 500,
+        }
+    }
+}
+
+/// Who is told when a person is needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    /// Logins that are mentioned.
+    pub people: Vec<String>,
+    /// A command that gets the text on its standard input.
+    pub command: Option<String>,
+    /// An address that gets the text as JSON.
+    pub webhook: Option<String>,
+}
+
+/// Caps of `pointsman.toml`; an absent one leaves the workflow's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialLimits {
+    /// See [`crate::domain::Limits::rounds`].
+    pub rounds: Option<u32>,
+    /// See [`crate::domain::Limits::attempts`].
+    pub attempts: Option<u32>,
+    /// See [`crate::domain::Limits::dispatches_per_day`].
+    pub dispatches_per_day: Option<u32>,
+    /// See [`crate::domain::Limits::active_max`].
+    pub active_max: Option<u32>,
+}
+
+/// Work that is due by the clock, in local time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Which brief.
+    pub skill: SkillName,
+    /// For which project.
+    pub project: ProjectName,
+    /// Minutes after local midnight.
+    pub at: u16,
+}
