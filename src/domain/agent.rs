@@ -66,7 +66,9 @@ impl AgentState {
 
     /// Returns whether text may be typed: alive, proven idle, nobody asked. Unknown is not idle.
     pub fn takes_text(&self) -> bool {
-        self.liveness == Liveness::Alive && matches!(self.activity, Activity::Idle { .. }) && self.attention == Attention::None
+        self.liveness == Liveness::Alive
+            && matches!(self.activity, Activity::Idle { .. })
+            && self.attention == Attention::None
     }
 }
 

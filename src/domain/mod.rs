@@ -1,15 +1,29 @@
 //! The nouns (layer 0): values every other layer speaks of. No clock, no disk, no network, no async.
 
+pub mod action;
 pub mod agent;
+pub mod dispatch;
+pub mod event;
+pub mod hold;
 pub mod id;
 pub mod issue;
+pub mod observation;
 pub mod profile;
 pub mod project;
+pub mod report;
 pub mod rules;
 
+pub use action::*;
 pub use agent::*;
+pub use dispatch::*;
+pub use event::*;
+pub use hold::*;
 pub use id::*;
 pub use issue::*;
+pub use observation::*;
 pub use profile::*;
 pub use project::*;
+pub use report::{
+    Evidence, REPORT_TEXT_BYTES_MAX, Report, Said, Spec, SpoolFile, Verb, VerdictFile, VerdictWord,
+};
 pub use rules::*;

@@ -200,7 +200,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rounds: 3, attempts: 3, dispatches_per_day: 30, active_max: 3, hours: None }
+        Self {
+            rounds: 3,
+            attempts: 3,
+            dispatches_per_day: 30,
+            active_max: 3,
+            hours: None,
+        }
     }
 }
 

@@ -1,0 +1,241 @@
+//! What the engine asks the daemon to do, and what came of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
+    IssueNumber, Label, LabelEvent, LabelEventId, Next, Pane, Report, Spec, Subject, Verdict,
+    Window,
+};
+
+/// Numbers effects of one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectId(pub u64);
+
+/// One thing to do in the world. Each is safe to ask for once its intent is acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's sentence names its fields")]
+pub enum Action {
+    /// Puts the window's clean tree where the stage needs it and lists the refs that exist.
+    PrepareTree { dispatch: Box<Dispatch> },
+    /// Writes the facts block and the whole text of the brief.
+    Compose {
+        dispatch: Box<Dispatch>,
+        delivery: DeliveryId,
+        ground: Box<Ground>,
+    },
+    /// Writes the delivery's file and reads it back.
+    Stage { delivery: Box<Delivery> },
+    /// Reads the issue again and, if nothing changed, pastes the line under guard G1.
+    Paste {
+        dispatch: Box<Dispatch>,
+        delivery: Box<Delivery>,
+        pane: Pane,
+    },
+    /// Starts a fresh agent with the line as its argument.
+    Launch {
+        dispatch: Box<Dispatch>,
+        delivery: Box<Delivery>,
+    },
+    /// Starts a fresh agent and waits until it is proven idle.
+    OpenWindow { dispatch: Box<Dispatch> },
+    /// Waits until the line is seen in the composer.
+    Echo { delivery: Box<Delivery>, pane: Pane },
+    /// Sends Enter under guard G2; `late` reads the issue again first.
+    Enter {
+        dispatch: Box<Dispatch>,
+        delivery: Box<Delivery>,
+        pane: Pane,
+        n: u8,
+        late: bool,
+    },
+    /// Waits for a receipt until then.
+    AwaitReceipt {
+        delivery: Box<Delivery>,
+        pane: Pane,
+        until: Timestamp,
+    },
+    /// Looks what a delivery of unknown outcome left behind.
+    Inspect {
+        delivery: Box<Delivery>,
+        pane: Option<Pane>,
+    },
+    /// Measures one gate.
+    Gate {
+        dispatch: Box<Dispatch>,
+        gate: GateName,
+        report: Box<Report>,
+        ground: Box<Ground>,
+    },
+    /// Pushes the dispatch's branch, never by force.
+    Push {
+        dispatch: Box<Dispatch>,
+        branch: String,
+        subject: Subject,
+    },
+    /// Puts a comment on the issue once.
+    Publish {
+        dispatch: DispatchId,
+        issue: IssueNumber,
+        what: Publish,
+    },
+    /// Writes the answer to a report.
+    Answer { answer: Answer, window: Window },
+    /// Clears away brief, answer and window of a closed dispatch.
+    Tidy {
+        dispatch: Box<Dispatch>,
+        answer: Option<Answer>,
+    },
+    /// Sets the new label of a transition.
+    AddLabel { issue: IssueNumber, label: Label },
+    /// Removes the old one.
+    RemoveLabel { issue: IssueNumber, label: Label },
+    /// Reads labels and label events.
+    ReadLabels { issue: IssueNumber },
+    /// Closes the issue after its routing label was removed.
+    CloseIssue { issue: IssueNumber },
+    /// Fast-forwards the default branch to the subject.
+    Merge {
+        issue: IssueNumber,
+        branch: Option<String>,
+        subject: Subject,
+    },
+    /// Hands the issue to a person: one comment, one label.
+    Park {
+        issue: IssueNumber,
+        label: Label,
+        why: String,
+    },
+}
+
+/// What the fold knows that a brief or a gate needs beyond the dispatch itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    /// The recorded spec.
+    pub spec: Option<Spec>,
+    /// What the last round or attempt failed on.
+    pub failed_on: Option<String>,
+    /// Other issues in flight in this repository: number, stage, title.
+    pub in_flight: Vec<(IssueNumber, Label, String)>,
+    /// Commits that are already evidence of other issues.
+    pub taken: Vec<(IssueNumber, Subject)>,
+    /// Whether a person approved this stage.
+    pub approved: bool,
+    /// Why the text is written.
+    pub purpose: Option<crate::domain::Purpose>,
+    /// A text for the session: what is missing, the answer, or why to stop.
+    pub message: Option<String>,
+}
+
+/// What is put on an issue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publish {
+    /// A spec that passed its gate.
+    Spec(Spec),
+    /// An agent's question.
+    Question(String),
+}
+
+/// What came of an action. The outside fails as data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's sentence names its fields")]
+pub enum Outcome {
+    /// The tree is ready.
+    Prepared {
+        base: Option<Subject>,
+        known: Vec<Subject>,
+    },
+    /// The brief's text.
+    Composed { text: String, digest: String },
+    /// The file is there.
+    Staged,
+    /// tmux took the paste.
+    Pasted { baseline: String },
+    /// Nothing was typed, proven.
+    NotTyped { why: String },
+    /// The request no longer holds; nothing was typed.
+    NoLongerWanted { by: String, why: String },
+    /// The window is there and idle, or was launched with the line.
+    Opened {
+        pane: Pane,
+        context: String,
+        baseline: String,
+    },
+    /// The line is in the composer.
+    Echoed { composer: Composer },
+    /// The line is not to be seen.
+    NotEchoed,
+    /// tmux took the Enter.
+    Entered,
+    /// The guard refused the Enter.
+    NotEntered { why: String },
+    /// A receipt with the delivery's id.
+    Receipt { witness: String },
+    /// No receipt in the time given.
+    NoReceipt { in_composer: bool },
+    /// What a look found.
+    Found(Finding),
+    /// A gate was measured.
+    Measured(Evidence),
+    /// It was done, or was so already.
+    Done,
+    /// A comment is there.
+    Commented { comment: Option<CommentId> },
+    /// Labels and label events, oldest first.
+    Labels {
+        labels: Vec<Label>,
+        open: bool,
+        events: Vec<LabelEvent>,
+    },
+    /// The default branch's name after a merge.
+    Merged { into: String },
+    /// A passing fault of the outside: whether it happened is unknown; look again after that.
+    Failed { why: String, until: Timestamp },
+}
+
+/// What a look at an unknown delivery found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's sentence names its fields")]
+pub enum Finding {
+    /// Same server, same process, no trace: proven not typed.
+    NoTrace,
+    /// The line is in the composer.
+    InComposer { composer: Composer, enters: u8 },
+    /// Typed, and not to be seen now.
+    Typed { enters: u8 },
+    /// A receipt.
+    Receipt { witness: String },
+    /// Another server or process: the composer is gone.
+    PaneGone,
+    /// It runs in this pane: a launch that was not recorded.
+    Launched {
+        pane: Pane,
+        context: String,
+        baseline: String,
+    },
+}
+
+/// What a person or a verb asks of the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+#[expect(missing_docs, reason = "each variant's sentence names its fields")]
+pub enum Request {
+    /// `pointsman approve <n>`.
+    Approve { issue: IssueNumber, by: String },
+    /// `pointsman pause`.
+    Pause { by: String },
+    /// `pointsman resume`.
+    Resume { by: String },
+    /// `pointsman route <n> <stage>`: a person's move by our hand.
+    Route {
+        issue: IssueNumber,
+        to: Next,
+        by: String,
+        after: Option<LabelEventId>,
+    },
+}
+
+/// A verdict and what shows it.
+pub type Settling = (Verdict, String);

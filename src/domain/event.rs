@@ -1,0 +1,246 @@
+//! What the ledger says: past-tense facts. State is their fold, and nothing else.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Actor, Answer, Approval, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
+    Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane, Report, Settled,
+    Spec, Subject, Transition, TransitionStep, Verdict,
+};
+
+/// One fact of a project's stream. Carries what was decided, so that replay needs no configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+#[expect(missing_docs, reason = "each variant's sentence names its fields")]
+pub enum Event {
+    /// The first cycle of a project: labels set before this do not start.
+    ProjectAdded { added: Timestamp },
+    /// An operator paused the project.
+    ProjectPaused { by: String },
+    /// An operator resumed it.
+    ProjectResumed { by: String },
+    /// The reasons not to act changed.
+    HoldsChanged { holds: BTreeMap<IssueNumber, Hold> },
+    /// A labelling was claimed and a dispatch opened for it.
+    DispatchOpened { opening: Box<Opening> },
+    /// The working tree stands where the stage needs it.
+    TreePrepared {
+        dispatch: DispatchId,
+        base: Option<Subject>,
+        known: Vec<Subject>,
+    },
+    /// A step before the paste failed; nothing was typed.
+    DispatchStalled {
+        dispatch: DispatchId,
+        why: String,
+        until: Timestamp,
+    },
+    /// A text was written for the session.
+    DeliveryPlanned { delivery: Box<Delivery> },
+    /// Its file is there and reads back.
+    BriefStaged { delivery: DeliveryId },
+    /// The line is about to be pasted.
+    PasteIntended {
+        delivery: DeliveryId,
+        pane: Pane,
+        context: String,
+        baseline: String,
+    },
+    /// tmux took the paste.
+    LinePasted { delivery: DeliveryId },
+    /// A fresh agent is about to be started with the line.
+    LaunchIntended { delivery: DeliveryId },
+    /// It was started.
+    AgentLaunched {
+        delivery: DeliveryId,
+        pane: Pane,
+        context: String,
+        baseline: String,
+    },
+    /// Enter is about to be sent.
+    EnterIntended {
+        delivery: DeliveryId,
+        n: u8,
+        composer: Composer,
+    },
+    /// tmux took the Enter.
+    LineSubmitted { delivery: DeliveryId, n: u8 },
+    /// A wait ended without a receipt.
+    ReceiptMissed { delivery: DeliveryId, waits: u8 },
+    /// The delivery ended.
+    DeliverySettled {
+        delivery: DeliveryId,
+        verdict: Verdict,
+        witness: String,
+    },
+    /// An agent said something, or went idle without a word.
+    ReportReceived { report: Box<Report> },
+    /// A gate is about to run.
+    GateStarted {
+        dispatch: DispatchId,
+        gate: GateName,
+    },
+    /// It has a result.
+    GateFinished {
+        dispatch: DispatchId,
+        evidence: Evidence,
+    },
+    /// The gates do not hold: the agent is told what is missing.
+    ReportRefused {
+        dispatch: DispatchId,
+        answer: Answer,
+    },
+    /// A report that names no open dispatch of ours was answered.
+    ReportIgnored { answer: Answer },
+    /// The branch is on the remote at this commit.
+    BranchPushed {
+        dispatch: DispatchId,
+        branch: String,
+        subject: Subject,
+    },
+    /// The spec is on the issue.
+    SpecPublished {
+        dispatch: DispatchId,
+        comment: Option<CommentId>,
+        spec: Spec,
+    },
+    /// A question is on the issue.
+    QuestionPublished {
+        dispatch: DispatchId,
+        comment: Option<CommentId>,
+    },
+    /// The dispatch ended. `holds` names the labelling's end for a person's stage.
+    DispatchClosed { dispatch: DispatchId, cause: Cause },
+    /// Answer, brief and window were cleared away.
+    DispatchTidied { dispatch: DispatchId },
+    /// A label is about to move.
+    TransitionIntended { transition: Transition },
+    /// A step of it is known to have happened.
+    TransitionStepped {
+        issue: IssueNumber,
+        step: TransitionStep,
+    },
+    /// The old label alone was read since the intent: a lost write or a slow replica.
+    TransitionUnseen { issue: IssueNumber },
+    /// The move ended.
+    TransitionSettled {
+        issue: IssueNumber,
+        outcome: Settled,
+    },
+    /// A person moved the label: honoured, by name.
+    Overridden {
+        issue: IssueNumber,
+        by: Actor,
+        from: Option<Label>,
+        to: Label,
+        event: LabelEventId,
+    },
+    /// A person said that this may go on.
+    Approved {
+        issue: IssueNumber,
+        by: String,
+        at: Timestamp,
+    },
+    /// The default branch was moved to the issue's work.
+    Merged {
+        issue: IssueNumber,
+        subject: Subject,
+        into: String,
+    },
+    /// A person is about to be asked to take the issue.
+    ParkIntended {
+        issue: IssueNumber,
+        label: Label,
+        why: String,
+    },
+    /// It is theirs.
+    IssueParked { issue: IssueNumber },
+    /// The park label was removed: attempts start anew.
+    IssueUnparked { issue: IssueNumber },
+    /// The issue was closed or lost its routing label.
+    IssueLeft { issue: IssueNumber, how: String },
+    /// A labelling was seen whose approval is now known.
+    WalkApproved {
+        issue: IssueNumber,
+        approval: Approval,
+    },
+}
+
+impl Event {
+    /// The version of every kind's body. A change of a body's shape gets another one and an upcast.
+    pub const VERSION: u16 = 1;
+
+    /// Returns the stable name of its kind.
+    pub fn kind(&self) -> String {
+        let value = serde_json::to_value(self).expect("an event is plain data");
+        value["kind"]
+            .as_str()
+            .expect("every event is tagged")
+            .to_owned()
+    }
+
+    /// Returns the issue it is about, if it names one itself.
+    pub fn issue(&self) -> Option<IssueNumber> {
+        match self {
+            Self::DispatchOpened { opening } => Some(opening.labelling.issue),
+            Self::TransitionIntended { transition } => Some(transition.issue),
+            Self::SpecPublished { spec, .. } => Some(spec.issue),
+            Self::TransitionStepped { issue, .. }
+            | Self::TransitionUnseen { issue }
+            | Self::TransitionSettled { issue, .. }
+            | Self::Overridden { issue, .. }
+            | Self::Approved { issue, .. }
+            | Self::Merged { issue, .. }
+            | Self::ParkIntended { issue, .. }
+            | Self::IssueParked { issue }
+            | Self::IssueUnparked { issue }
+            | Self::IssueLeft { issue, .. }
+            | Self::WalkApproved { issue, .. } => Some(*issue),
+            _ => None,
+        }
+    }
+
+    /// Returns the dispatch it is about, if it names one itself.
+    pub fn dispatch(&self) -> Option<&DispatchId> {
+        match self {
+            Self::DispatchOpened { opening } => Some(&opening.id),
+            Self::DeliveryPlanned { delivery } => Some(&delivery.dispatch),
+            Self::ReportReceived { report } => Some(&report.dispatch),
+            Self::TransitionIntended { transition } => transition.dispatch.as_ref(),
+            Self::TreePrepared { dispatch, .. }
+            | Self::DispatchStalled { dispatch, .. }
+            | Self::GateStarted { dispatch, .. }
+            | Self::GateFinished { dispatch, .. }
+            | Self::ReportRefused { dispatch, .. }
+            | Self::BranchPushed { dispatch, .. }
+            | Self::SpecPublished { dispatch, .. }
+            | Self::QuestionPublished { dispatch, .. }
+            | Self::DispatchClosed { dispatch, .. }
+            | Self::DispatchTidied { dispatch } => Some(dispatch),
+            _ => None,
+        }
+    }
+
+    /// Returns the claims that must be new in the ledger together with this event (PROTOCOLS 1 and 9).
+    pub fn claims(&self) -> Vec<String> {
+        match self {
+            Self::DispatchOpened { opening } => {
+                vec![
+                    format!("labelling:{}:{}", opening.labelling.key(), opening.attempt),
+                    format!("dispatch:{}", opening.id),
+                ]
+            }
+            Self::DeliveryPlanned { delivery } => vec![format!("delivery:{}", delivery.id)],
+            Self::ReportReceived { report } => vec![format!("report:{}", report.id)],
+            Self::ReportIgnored { answer } => vec![format!("report:{}", answer.report)],
+            Self::TransitionIntended { transition } => match &transition.dispatch {
+                Some(dispatch) => vec![format!("transition:{dispatch}")],
+                None => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Why nothing is done: every "no" has a typed reason and says what would end it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Actor, DispatchId, IssueNumber, Label, Role};
+
+/// A typed reason not to act.
+#[expect(missing_docs, reason = "each variant's sentence names its fields")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "hold")]
+pub enum Hold {
+    /// More than one routing label: nobody guesses.
+    SeveralLabels { labels: Vec<Label> },
+    /// A veto label wins over routing.
+    Vetoed { label: Label },
+    /// The park label: a person has it.
+    Parked { label: Label, why: Option<String> },
+    /// The project is paused.
+    Paused { by: String },
+    /// Labelled before the project was added.
+    BeforeStart { added: Timestamp },
+    /// Nobody is known to have set the label.
+    Unattributed { since: Option<Timestamp> },
+    /// Who set it may not start work.
+    Untrusted { actor: Actor, role: Role },
+    /// The text was changed after it was approved, by somebody who could not have approved it.
+    NeedsReapproval { by: String },
+    /// The stage has its number of open dispatches.
+    Wip { stage: Label, limit: u32 },
+    /// Another issue has the stage's seat.
+    Seat { stage: Label, holder: IssueNumber },
+    /// The agent's account has its number of open dispatches.
+    ActiveMax { account: String, limit: u32 },
+    /// The day's dispatches are spent.
+    DailyCap { limit: u32, until: Timestamp },
+    /// Outside of the hours in which work may start.
+    Hours { from: u16, to: u16 },
+    /// The last attempt failed a moment ago.
+    BackOff { attempt: u32, until: Timestamp },
+    /// Another dispatch has the session or the tree.
+    Session {
+        dispatch: DispatchId,
+        issue: IssueNumber,
+    },
+    /// The agent's window is not there.
+    NoAgent { window: String, hint: String },
+    /// The agent is not proven idle.
+    AgentNotIdle { is: String, because: String },
+    /// The agent wants a person.
+    AgentAsks { what: String },
+    /// Files that no dispatch of ours changed.
+    TreeDirty { files: Vec<String> },
+    /// The tracker's state is not known well enough.
+    Tracker { why: String, since: Timestamp },
+    /// The gates hold; the last move is a person's.
+    Yours { how: String },
+    /// The agent waits for an answer.
+    Asked { question: String },
+    /// No fresh context can check what this session made.
+    NoChecker { stage: Label },
+    /// The stage's skill is not there.
+    NoSkill { skill: String },
+    /// The brief is with the agent.
+    InHand { dispatch: DispatchId, phase: String },
+    /// A delivery whose outcome is being found out.
+    Unknown {
+        dispatch: DispatchId,
+        verdict: String,
+    },
+    /// The transition is being finished.
+    Moving { to: String },
+    /// A step failed; it is tried again.
+    Stalled { why: String, until: Timestamp },
+    /// Another issue goes first this cycle.
+    Behind { first: IssueNumber },
+    /// This labelling is done; a new one is needed to start again.
+    Spent { how: String },
+}
+
+impl Hold {
+    /// Returns the stable word that tests assert and metrics count.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::SeveralLabels { .. } => "several-labels",
+            Self::Vetoed { .. } => "vetoed",
+            Self::Parked { .. } => "parked",
+            Self::Paused { .. } => "paused",
+            Self::BeforeStart { .. } => "before-start",
+            Self::Unattributed { .. } => "unattributed",
+            Self::Untrusted { .. } => "untrusted",
+            Self::NeedsReapproval { .. } => "needs-reapproval",
+            Self::Wip { .. } => "wip",
+            Self::Seat { .. } => "seat",
+            Self::ActiveMax { .. } => "active-max",
+            Self::DailyCap { .. } => "daily-cap",
+            Self::Hours { .. } => "hours",
+            Self::BackOff { .. } => "back-off",
+            Self::Session { .. } => "session-taken",
+            Self::NoAgent { .. } => "no-agent",
+            Self::AgentNotIdle { .. } => "agent-not-idle",
+            Self::AgentAsks { .. } => "agent-asks",
+            Self::TreeDirty { .. } => "tree-dirty",
+            Self::Tracker { .. } => "tracker",
+            Self::Yours { .. } => "yours",
+            Self::Asked { .. } => "asked",
+            Self::NoChecker { .. } => "no-checker",
+            Self::NoSkill { .. } => "no-skill",
+            Self::InHand { .. } => "in-hand",
+            Self::Unknown { .. } => "unknown-delivery",
+            Self::Moving { .. } => "moving",
+            Self::Stalled { .. } => "stalled",
+            Self::Behind { .. } => "behind",
+            Self::Spent { .. } => "spent",
+        }
+    }
+
+    /// Returns what a person can do to end it, if it does not end by itself.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::SeveralLabels { .. } => {
+                Some("leave exactly one routing label; `pointsman labels fix` proposes".into())
+            }
+            Self::Vetoed { label } => Some(format!("remove `{label}`")),
+            Self::Parked { label, .. } => Some(format!(
+                "remove `{label}` to try again, or set another routing label"
+            )),
+            Self::Paused { .. } => Some("pointsman resume".into()),
+            Self::BeforeStart { .. } => {
+                Some("remove the label and set it again, or `pointsman resume --backlog`".into())
+            }
+            Self::Unattributed { .. } => Some("remove the label and set it again".into()),
+            Self::Untrusted { .. } => Some(
+                "somebody with write access sets the label, or add the account to `allow`".into(),
+            ),
+            Self::NeedsReapproval { .. } => {
+                Some("read the text again, then remove and set the label".into())
+            }
+            Self::NoAgent { hint, .. } => Some(hint.clone()),
+            Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
+            Self::TreeDirty { .. } => Some("commit or stash them".into()),
+            Self::Yours { how } => Some(how.clone()),
+            Self::Asked { .. } => Some("reply on the issue".into()),
+            Self::NoChecker { .. } => {
+                Some("use a managed session, or configure another agent for the stage".into())
+            }
+            Self::NoSkill { skill } => Some(format!("pointsman skill new {skill}")),
+            Self::Unknown { .. } => {
+                Some("pointsman attach, look whether the agent has it, then relabel".into())
+            }
+            Self::Spent { .. } => Some("set the routing label again".into()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SeveralLabels { labels } => {
+                let names: Vec<_> = labels.iter().map(Label::as_str).collect();
+                write!(f, "several routing labels: {}", names.join(", "))
+            }
+            Self::Vetoed { label } => write!(f, "`{label}` is set"),
+            Self::Parked { why: Some(why), .. } => write!(f, "a person is needed: {why}"),
+            Self::Parked { label, why: None } => write!(f, "`{label}` is set"),
+            Self::Paused { by } => write!(f, "the project is paused by {by}"),
+            Self::BeforeStart { added } => {
+                write!(f, "labelled before you added this project ({added})")
+            }
+            Self::Unattributed { .. } => f.write_str("nobody I can name asked for this"),
+            Self::Untrusted { actor, role } => {
+                write!(f, "{} set the label and is {role:?} here", actor.login)
+            }
+            Self::NeedsReapproval { by } => {
+                write!(f, "{by} changed the text after it was approved")
+            }
+            Self::Wip { stage, limit } => write!(f, "{stage} has its {limit} open"),
+            Self::Seat { stage, holder } => write!(f, "{holder} has the seat of {stage}"),
+            Self::ActiveMax { account, limit } => {
+                write!(f, "account {account} has its {limit} open")
+            }
+            Self::DailyCap { limit, until } => {
+                write!(f, "{limit} dispatches in 24 h; again at {until}")
+            }
+            Self::Hours { from, to } => {
+                write!(
+                    f,
+                    "only between {:02}:{:02} and {:02}:{:02}",
+                    from / 60,
+                    from % 60,
+                    to / 60,
+                    to % 60
+                )
+            }
+            Self::BackOff { attempt, until } => {
+                write!(f, "attempt {attempt} failed; again at {until}")
+            }
+            Self::Session { dispatch, issue } => {
+                write!(f, "{issue} (dispatch {dispatch}) has the session")
+            }
+            Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
+            Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
+            Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
+            Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
+            Self::Tracker { why, since } => {
+                write!(f, "the tracker is not known since {since}: {why}")
+            }
+            Self::Yours { how } => write!(f, "yours: {how}"),
+            Self::Asked { question } => write!(f, "the agent asked: {question}"),
+            Self::NoChecker { stage } => write!(f, "{stage} needs an agent that did not make it"),
+            Self::NoSkill { skill } => write!(f, "there is no skill `{skill}`"),
+            Self::InHand { dispatch, phase } => write!(f, "dispatch {dispatch} is {phase}"),
+            Self::Unknown { dispatch, verdict } => {
+                write!(f, "dispatch {dispatch}: the delivery is {verdict}")
+            }
+            Self::Moving { to } => write!(f, "moving to {to}"),
+            Self::Stalled { why, until } => write!(f, "{why}; again at {until}"),
+            Self::Behind { first } => write!(f, "{first} goes first"),
+            Self::Spent { how } => write!(f, "this labelling is used up: {how}"),
+        }
+    }
+}

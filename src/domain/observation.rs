@@ -1,0 +1,86 @@
+//! All that one cycle saw, with times and gaps; and what may still be asked.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Actor, Comment, DeliveryId, DispatchId, Head, Hold, IssueNumber, LabelEvent, PaneSample,
+    Profile, Project, Report, Role, SingleRead, SkillName, Window, Workflow,
+};
+
+/// What rules a project: its configuration as it stands now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The project's file.
+    pub project: Project,
+    /// Its workflow, with the installation's caps applied.
+    pub workflow: Workflow,
+    /// The profiles its stages name.
+    pub profiles: BTreeMap<crate::domain::ProfileName, Profile>,
+    /// Digests of the skills that are there.
+    pub skills: BTreeMap<SkillName, String>,
+    /// How long an agent may be idle without a report before its gates run once.
+    pub idle_without_report: std::time::Duration,
+}
+
+/// All that one cycle saw of one project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// When it was put together.
+    pub at: Timestamp,
+    /// Minutes after local midnight at that moment.
+    pub local_minute: u16,
+    /// Every open issue, and closed ones we still have something open for.
+    pub heads: BTreeMap<IssueNumber, Head>,
+    /// A reason why `heads` cannot be trusted enough to start anything, with the time of the last good read.
+    pub gap: Option<(String, Timestamp)>,
+    /// What was asked for singly.
+    pub details: BTreeMap<IssueNumber, Details>,
+    /// The project's panes; a window without an agent is absent.
+    pub panes: BTreeMap<Window, PaneSample>,
+    /// Why a window that should have an agent has none.
+    pub no_agent: Option<Hold>,
+    /// Reports that the ledger does not have yet, oldest first.
+    pub reports: Vec<Report>,
+    /// Open dispatches per account, over all projects.
+    pub fleet: BTreeMap<String, u32>,
+    /// Ids and chance for what this cycle may open.
+    pub fresh: Fresh,
+}
+
+/// What was read of one issue, right before a decision about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// The issue itself.
+    pub read: SingleRead,
+    /// Its label events, oldest first.
+    pub events: Vec<LabelEvent>,
+    /// What the actor of the deciding label event may do, now.
+    pub roles: BTreeMap<Actor, Role>,
+    /// Its comments, when they were asked for.
+    pub comments: Option<Vec<Comment>>,
+    /// When it was read.
+    pub at: Timestamp,
+}
+
+/// Ids and chance, made at the edge: a decision is a function of its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fresh {
+    /// For a dispatch this cycle may open.
+    pub dispatch: DispatchId,
+    /// For a delivery.
+    pub delivery: DeliveryId,
+    /// SHA-256 of the dispatch's report secret; the daemon keeps the secret for the brief.
+    pub secret_hash: String,
+}
+
+/// What the engine wants to know before it decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Questions {
+    /// Issues to read singly with their label events; roles of the actors in question.
+    pub issues: Vec<IssueNumber>,
+    /// Those of them whose comments matter too.
+    pub comments: Vec<IssueNumber>,
+}
