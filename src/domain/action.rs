@@ -148,7 +148,11 @@ pub enum Outcome {
         known: Vec<Subject>,
     },
     /// The brief's text.
-    Composed { text: String, digest: String },
+    Composed {
+        text: String,
+        digest: String,
+        issue_text: String,
+    },
     /// The file is there.
     Staged,
     /// tmux took the paste.

@@ -25,12 +25,18 @@ pub struct Labelling {
     pub by: Actor,
     /// When, by the tracker's clock.
     pub at: Timestamp,
+    /// The event that removed the park label since: the same labelling, asked for once more.
+    pub again: Option<LabelEventId>,
 }
 
 impl Labelling {
     /// Returns the key that a claim is made of.
     pub fn key(&self) -> String {
-        format!("{}/{}/{}", self.repo, self.issue_id, self.event)
+        let again = self
+            .again
+            .as_ref()
+            .map_or(String::new(), |event| format!("+{event}"));
+        format!("{}/{}/{}{again}", self.repo, self.issue_id, self.event)
     }
 }
 
@@ -89,6 +95,8 @@ pub struct Dispatch {
     pub opened_at: Timestamp,
     /// Where it stands.
     pub phase: Phase,
+    /// Whether the tree stands where the next delivery needs it.
+    pub prepared: bool,
     /// The commit its tree stood on when it was prepared.
     pub base: Option<Subject>,
     /// Tips of every ref at that moment: what is reachable from them is not this dispatch's work.
@@ -113,6 +121,8 @@ pub struct Dispatch {
     pub nudged: bool,
     /// An unanswered question.
     pub asked: Option<String>,
+    /// Whether it is on the issue.
+    pub asked_published: bool,
     /// What stops it for the moment, with when to try again.
     pub stalled: Option<(String, Timestamp)>,
     /// Whether the answer, the brief and the window were cleared away after the end.
@@ -235,6 +245,8 @@ pub struct Delivery {
     pub text: String,
     /// SHA-256 of `text`.
     pub digest: String,
+    /// SHA-256 of the issue's title and body as the text quotes them: compared right before the paste.
+    pub issue_text: String,
     /// How far it is.
     pub step: DeliveryStep,
     /// When the current step began.

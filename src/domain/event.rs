@@ -47,18 +47,26 @@ pub enum Event {
         delivery: DeliveryId,
         pane: Pane,
         context: String,
-        baseline: String,
     },
     /// tmux took the paste.
-    LinePasted { delivery: DeliveryId },
+    LinePasted {
+        delivery: DeliveryId,
+        baseline: String,
+    },
     /// A fresh agent is about to be started with the line.
     LaunchIntended { delivery: DeliveryId },
-    /// It was started.
-    AgentLaunched {
+    /// It was started, and has the line.
+    LineLaunched {
         delivery: DeliveryId,
         pane: Pane,
         context: String,
         baseline: String,
+    },
+    /// A fresh agent was started and is idle.
+    WindowOpened {
+        dispatch: DispatchId,
+        pane: Pane,
+        context: String,
     },
     /// Enter is about to be sent.
     EnterIntended {
@@ -159,7 +167,10 @@ pub enum Event {
     /// It is theirs.
     IssueParked { issue: IssueNumber },
     /// The park label was removed: attempts start anew.
-    IssueUnparked { issue: IssueNumber },
+    IssueUnparked {
+        issue: IssueNumber,
+        event: LabelEventId,
+    },
     /// The issue was closed or lost its routing label.
     IssueLeft { issue: IssueNumber, how: String },
     /// A labelling was seen whose approval is now known.
@@ -196,7 +207,7 @@ impl Event {
             | Self::Merged { issue, .. }
             | Self::ParkIntended { issue, .. }
             | Self::IssueParked { issue }
-            | Self::IssueUnparked { issue }
+            | Self::IssueUnparked { issue, .. }
             | Self::IssueLeft { issue, .. }
             | Self::WalkApproved { issue, .. } => Some(*issue),
             _ => None,
@@ -212,6 +223,7 @@ impl Event {
             Self::TransitionIntended { transition } => transition.dispatch.as_ref(),
             Self::TreePrepared { dispatch, .. }
             | Self::DispatchStalled { dispatch, .. }
+            | Self::WindowOpened { dispatch, .. }
             | Self::GateStarted { dispatch, .. }
             | Self::GateFinished { dispatch, .. }
             | Self::ReportRefused { dispatch, .. }

@@ -36,6 +36,8 @@ pub struct Observation {
     pub heads: BTreeMap<IssueNumber, Head>,
     /// A reason why `heads` cannot be trusted enough to start anything, with the time of the last good read.
     pub gap: Option<(String, Timestamp)>,
+    /// The account we write with, when the tracker said so.
+    pub us: Option<Actor>,
     /// What was asked for singly.
     pub details: BTreeMap<IssueNumber, Details>,
     /// The project's panes; a window without an agent is absent.

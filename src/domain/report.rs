@@ -125,6 +125,8 @@ pub struct Evidence {
     pub holds: bool,
     /// One sentence: what was found or what is missing.
     pub says: String,
+    /// What a valid verdict wants changed: the issue goes back. Only the verdict gate sets it.
+    pub findings: Option<String>,
     /// The exit status of a command, if one ran.
     pub exit: Option<i32>,
     /// SHA-256 of the log or of the text that was judged.

@@ -1,0 +1,556 @@
+//! One project's engine: sync, told the time, touching nothing. The daemon and the simulator drive the same `step`.
+//!
+//! State changes only by acknowledged appends. An effect whose intent is written down starts only after that append was
+//! acknowledged; what came of it is written down before the next effect of the same flow. The engine may be dropped at any
+//! instant and made again from the ledger: nothing but [`Memory`] is lost, and nothing in it is truth.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{
+    Action, Actor, Answer, DispatchId, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
+    Questions, Request, Rules, SingleRead, TransitionStep, Window,
+};
+use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Memory, Standing};
+use crate::machine::evolve::{self, Illegal};
+use crate::machine::state::State;
+use crate::machine::step::{Flow, Step};
+use crate::machine::{flow, open, transition, watchdog};
+
+/// What is fed into the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Time to look at the world: a tick, a wake-up.
+    Woken,
+    /// What a look saw.
+    Seen(Box<Observation>),
+    /// The oldest append that is under way is in the ledger.
+    Appended,
+    /// It is not, and nothing of it is: no intent, no effect.
+    NotAppended(String),
+    /// What came of an effect.
+    Outcome(EffectId, Outcome),
+    /// A person asks for something.
+    Asked(Request),
+}
+
+/// What the engine wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Observe; answer the questions too.
+    Look(Questions),
+    /// Append these in one transaction, expecting that version; acknowledge in order.
+    Append {
+        /// The stream's version before.
+        version: u64,
+        /// The facts.
+        events: Vec<Event>,
+    },
+    /// Do this; say what came of it.
+    Do(EffectId, Action),
+    /// Wake the engine then, if nothing else does earlier.
+    WakeAt(Timestamp),
+}
+
+/// What follows an append.
+#[derive(Clone, Debug)]
+struct Pending {
+    at: Timestamp,
+    events: Vec<Event>,
+    flow: Option<Flow>,
+    then: Option<Action>,
+}
+
+/// The report of the last finished cycle, for the heartbeat and `explain`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CycleReport {
+    /// When it ended.
+    pub at: Option<Timestamp>,
+    /// What was started.
+    pub did: Option<String>,
+    /// Where everything else stands.
+    pub standing: Standing,
+}
+
+/// One project's engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// The fold of the ledger.
+    pub state: State,
+    /// The last cycle.
+    pub report: CycleReport,
+    memory: Memory,
+    appends: VecDeque<Pending>,
+    running: BTreeMap<EffectId, (Flow, Action)>,
+    fresh: std::collections::BTreeSet<IssueNumber>,
+    samples: BTreeMap<Window, crate::domain::PaneSample>,
+    us: Option<Actor>,
+    effects: u64,
+    looks: u8,
+    last_seen: Option<Timestamp>,
+}
+
+impl Engine {
+    /// Makes an engine that goes on from a replayed state.
+    pub fn new(state: State) -> Self {
+        Self {
+            state,
+            report: CycleReport::default(),
+            memory: Memory::default(),
+            appends: VecDeque::new(),
+            running: BTreeMap::new(),
+            fresh: std::collections::BTreeSet::new(),
+            samples: BTreeMap::new(),
+            us: None,
+            effects: 0,
+            looks: 0,
+            last_seen: None,
+        }
+    }
+
+    /// Takes one input and says what to do.
+    pub fn step(&mut self, rules: &Rules, input: Input, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Woken => {
+                self.looks = 0;
+                effects.push(Effect::Look(self.standing_questions()));
+            }
+            Input::Seen(seen) => self.seen(rules, *seen, now, &mut effects),
+            Input::Appended => self.appended(rules, now, &mut effects),
+            Input::NotAppended(why) => self.not_appended(why),
+            Input::Outcome(id, outcome) => self.outcome(rules, id, &outcome, now, &mut effects),
+            Input::Asked(request) => self.asked(request, now, &mut effects),
+        }
+        effects
+    }
+
+    /// Returns whether nothing is under way: no append, no effect.
+    pub fn is_quiet(&self) -> bool {
+        self.appends.is_empty() && self.running.is_empty()
+    }
+
+    /// Forgets refusals, so that every candidate is read singly again (the sweep's duty).
+    pub fn doubt(&mut self) {
+        self.memory.refused.clear();
+    }
+
+    fn standing_questions(&self) -> Questions {
+        Questions::default()
+    }
+
+    fn seen(
+        &mut self,
+        rules: &Rules,
+        seen: Observation,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.looks == 0 {
+            let elapsed = self
+                .last_seen
+                .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
+            // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
+            let watched = elapsed.clamp(SignedDuration::ZERO, SignedDuration::from_mins(15));
+            watchdog::remember(&mut self.memory, &self.state, &seen, watched);
+            self.last_seen = Some(seen.at);
+        }
+        self.samples.clone_from(&seen.panes);
+        self.us = seen.us.clone().or(self.us.take());
+        if !self.appends.is_empty() {
+            effects.push(Effect::WakeAt(now));
+            return;
+        }
+        self.forget(&seen);
+        let (decision, standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
+        self.note_refusals(&seen, &standing);
+        match decision {
+            Decision::Look(questions) if self.looks < LOOKS_MAX => {
+                self.looks += 1;
+                effects.push(Effect::Look(questions));
+            }
+            Decision::Look(_) => self.ended(now, None, standing, effects),
+            Decision::Wait(until) => {
+                self.ended(now, None, standing, effects);
+                effects.extend(until.map(Effect::WakeAt));
+            }
+            Decision::Act(act) => self.act(rules, act, standing, now, effects),
+        }
+    }
+
+    fn forget(&mut self, seen: &Observation) {
+        self.memory
+            .refused
+            .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
+    }
+
+    /// Remembers refusals on detail for as long as the issue's head does not change.
+    fn note_refusals(&mut self, seen: &Observation, standing: &Standing) {
+        for (issue, details) in &seen.details {
+            let (Some(hold), Some(head)) = (standing.get(issue), seen.heads.get(issue)) else {
+                continue;
+            };
+            let on_detail = matches!(
+                hold,
+                Hold::BeforeStart { .. }
+                    | Hold::Unattributed { .. }
+                    | Hold::Untrusted { .. }
+                    | Hold::NeedsReapproval { .. }
+                    | Hold::Yours { .. }
+                    | Hold::Spent { .. }
+            );
+            let agrees =
+                matches!(&details.read, SingleRead::Found(found) if found.0.labels == head.labels);
+            if on_detail && agrees {
+                self.memory
+                    .refused
+                    .insert(*issue, (head.clone(), hold.clone()));
+            }
+        }
+    }
+
+    fn ended(
+        &mut self,
+        now: Timestamp,
+        did: Option<String>,
+        standing: Standing,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.record_holds(&standing, now, effects);
+        self.report = CycleReport {
+            at: Some(now),
+            did,
+            standing,
+        };
+    }
+
+    /// The ledger gets an event only when the reasons changed; moments inside a reason are not a change.
+    fn record_holds(&mut self, standing: &Standing, now: Timestamp, effects: &mut Vec<Effect>) {
+        let words = |holds: &Standing| -> BTreeMap<IssueNumber, &'static str> {
+            holds
+                .iter()
+                .map(|(issue, hold)| (*issue, hold.word()))
+                .collect()
+        };
+        if words(&self.state.holds) != words(standing) {
+            let event = Event::HoldsChanged {
+                holds: standing.clone(),
+            };
+            self.append(
+                Pending {
+                    at: now,
+                    events: vec![event],
+                    flow: None,
+                    then: None,
+                },
+                effects,
+            );
+        }
+    }
+
+    fn act(
+        &mut self,
+        rules: &Rules,
+        act: Act,
+        standing: Standing,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Act {
+            events,
+            flow,
+            answer,
+            did,
+        } = act;
+        tracing::debug!(%did, "cycle");
+        self.report = CycleReport {
+            at: Some(now),
+            did: Some(did),
+            standing,
+        };
+        let then = answer.map(|answer| Action::Answer {
+            answer,
+            window: Window::Agent,
+        });
+        if let Some(flow) = &flow {
+            self.memory.busy.insert(flow.clone());
+        }
+        if events.is_empty() {
+            if let Some(flow) = flow {
+                self.pump(rules, &flow, now, effects);
+            }
+            return;
+        }
+        self.append(
+            Pending {
+                at: now,
+                events,
+                flow,
+                then,
+            },
+            effects,
+        );
+    }
+
+    fn append(&mut self, pending: Pending, effects: &mut Vec<Effect>) {
+        self.appends.push_back(pending);
+        if self.appends.len() == 1 {
+            self.send_append(effects);
+        }
+    }
+
+    fn send_append(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(first) = self.appends.front() {
+            match evolve::try_all(&self.state, first.at, &first.events) {
+                Ok(_) => {
+                    effects.push(Effect::Append {
+                        version: self.state.version,
+                        events: first.events.clone(),
+                    });
+                    return;
+                }
+                Err(illegal) => self.refuse(&illegal),
+            }
+        }
+    }
+
+    /// A bug of ours: it panics in tests; in service it is dropped before it reaches the ledger, and said.
+    fn refuse(&mut self, illegal: &Illegal) {
+        debug_assert!(
+            false,
+            "the engine meant to write something illegal: {illegal}"
+        );
+        tracing::error!(%illegal, version = self.state.version, "an event was refused before it reached the ledger");
+        if let Some(flow) = self.appends.pop_front().and_then(|pending| pending.flow) {
+            self.memory.busy.remove(&flow);
+        }
+    }
+
+    fn appended(&mut self, rules: &Rules, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(pending) = self.appends.pop_front() else {
+            return;
+        };
+        for event in &pending.events {
+            evolve::evolve(&mut self.state, pending.at, event)
+                .expect("it was tried on a copy before it was appended");
+            if let Event::TransitionIntended { transition } = event {
+                self.fresh.insert(transition.issue);
+                self.memory.busy.insert(Flow::Transition(transition.issue));
+            }
+        }
+        self.send_append(effects);
+        let Pending {
+            events, flow, then, ..
+        } = pending;
+        let moved = events.iter().find_map(|event| match event {
+            Event::TransitionIntended { transition } => Some(Flow::Transition(transition.issue)),
+            _ => None,
+        });
+        let moved = moved.filter(|moved| flow.as_ref() != Some(moved));
+        match (flow, then) {
+            (flow, Some(action)) => self.start(
+                flow.unwrap_or(Flow::Dispatch(DispatchId::new(""))),
+                action,
+                effects,
+            ),
+            (Some(flow), None) => self.pump(rules, &flow, now, effects),
+            (None, None) => {}
+        }
+        if let Some(flow) = moved {
+            self.pump(rules, &flow, now, effects);
+        }
+    }
+
+    fn not_appended(&mut self, why: String) {
+        tracing::error!(%why, "the ledger did not take an append: nothing of it is done");
+        for pending in self.appends.drain(..) {
+            if let Some(flow) = pending.flow {
+                self.memory.busy.remove(&flow);
+            }
+        }
+    }
+
+    fn start(&mut self, flow: Flow, action: Action, effects: &mut Vec<Effect>) {
+        self.effects += 1;
+        let id = EffectId(self.effects);
+        self.memory.busy.insert(flow.clone());
+        self.running.insert(id, (flow, action.clone()));
+        effects.push(Effect::Do(id, action));
+    }
+
+    /// Asks a flow for its next step.
+    fn pump(&mut self, rules: &Rules, flow: &Flow, now: Timestamp, effects: &mut Vec<Effect>) {
+        let step = match flow {
+            Flow::Dispatch(id) => self
+                .state
+                .dispatches
+                .get(id)
+                .map_or(Step::Rest, |dispatch| {
+                    let sample = self.samples.get(&dispatch.opening.window);
+                    flow::next(&self.state, dispatch, rules, sample, now)
+                }),
+            Flow::Transition(issue) => self
+                .state
+                .transitions
+                .get(issue)
+                .map_or(Step::Rest, |transition| {
+                    transition::next(transition, self.fresh.contains(issue))
+                }),
+            Flow::Park(issue) => self
+                .state
+                .parks
+                .get(issue)
+                .map_or(Step::Rest, |(label, why)| {
+                    Step::Do(Action::Park {
+                        issue: *issue,
+                        label: label.clone(),
+                        why: why.clone(),
+                    })
+                }),
+            Flow::Merge(issue) => self.merge(*issue),
+        };
+        self.take(flow.clone(), step, now, effects);
+    }
+
+    fn merge(&self, issue: IssueNumber) -> Step {
+        let Some(walk) = self.state.walks.get(&issue) else {
+            return Step::Rest;
+        };
+        match &walk.subject {
+            Some(subject) if walk.merged.as_ref() != Some(subject) => Step::Do(Action::Merge {
+                issue,
+                branch: walk.branch.clone(),
+                subject: subject.clone(),
+            }),
+            _ => Step::Rest,
+        }
+    }
+
+    fn take(&mut self, flow: Flow, step: Step, now: Timestamp, effects: &mut Vec<Effect>) {
+        match step {
+            Step::Record(events) => self.append(
+                Pending {
+                    at: now,
+                    events,
+                    flow: Some(flow),
+                    then: None,
+                },
+                effects,
+            ),
+            Step::Intend(events, action) => {
+                self.append(
+                    Pending {
+                        at: now,
+                        events,
+                        flow: Some(flow),
+                        then: Some(action),
+                    },
+                    effects,
+                );
+            }
+            Step::Do(action) => self.start(flow, action, effects),
+            Step::Rest => {
+                self.memory.busy.remove(&flow);
+                effects.push(Effect::WakeAt(now));
+            }
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        rules: &Rules,
+        id: EffectId,
+        outcome: &Outcome,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some((flow, action)) = self.running.remove(&id) else {
+            return;
+        };
+        let step = match &flow {
+            Flow::Dispatch(id) => match self.state.dispatches.get(id) {
+                Some(dispatch) => flow::settle(&self.state, dispatch, rules, &action, outcome, now),
+                None => Step::Rest,
+            },
+            Flow::Transition(issue) => self.settle_transition(rules, *issue, &action, outcome, now),
+            Flow::Park(issue) => match outcome {
+                Outcome::Done => Step::Record(vec![Event::IssueParked { issue: *issue }]),
+                _ => Step::Rest,
+            },
+            Flow::Merge(issue) => match (&action, outcome) {
+                (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
+                    Step::Record(vec![Event::Merged {
+                        issue: *issue,
+                        subject: subject.clone(),
+                        into: into.clone(),
+                    }])
+                }
+                _ => Step::Rest,
+            },
+        };
+        // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
+        if let (Step::Rest, Outcome::Failed { until, .. }) = (&step, outcome) {
+            self.memory.busy.remove(&flow);
+            effects.push(Effect::WakeAt(*until));
+            return;
+        }
+        self.take(flow, step, now, effects);
+    }
+
+    fn settle_transition(
+        &mut self,
+        rules: &Rules,
+        issue: IssueNumber,
+        action: &Action,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Step {
+        if matches!(outcome, Outcome::Failed { .. }) {
+            self.fresh.remove(&issue);
+        }
+        let Some(transition) = self.state.transitions.get(&issue) else {
+            return Step::Rest;
+        };
+        let routing = open::routing_labels(rules);
+        let step = transition::settle(transition, action, outcome, self.us.as_ref(), &routing, now);
+        if matches!(&step, Step::Record(events) if matches!(events.first(), Some(Event::TransitionStepped { step: TransitionStep::Added | TransitionStep::Removed, .. })))
+        {
+            return step;
+        }
+        if !matches!(step, Step::Do(_)) {
+            self.fresh.remove(&issue);
+        }
+        step
+    }
+
+    fn asked(&mut self, request: Request, now: Timestamp, effects: &mut Vec<Effect>) {
+        let event = match request {
+            Request::Approve { issue, by } if self.state.walks.contains_key(&issue) => {
+                self.memory.refused.remove(&issue);
+                Event::Approved { issue, by, at: now }
+            }
+            Request::Approve { .. } | Request::Route { .. } => return,
+            Request::Pause { by } => Event::ProjectPaused { by },
+            Request::Resume { by } => Event::ProjectResumed { by },
+        };
+        self.append(
+            Pending {
+                at: now,
+                events: vec![event],
+                flow: None,
+                then: None,
+            },
+            effects,
+        );
+        effects.push(Effect::WakeAt(now));
+    }
+}
+
+/// Returns the answer of a report that was refused last, for tests and `explain`.
+pub fn last_answer(events: &[Event]) -> Option<&Answer> {
+    events.iter().rev().find_map(|event| match event {
+        Event::ReportRefused { answer, .. } | Event::ReportIgnored { answer } => Some(answer),
+        _ => None,
+    })
+}

@@ -1,0 +1,659 @@
+//! The fold: one exhaustive table of what may follow what, the same for live appends and for replay.
+//!
+//! It never sees the rules: events carry what was decided.
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber, Opening,
+    Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
+};
+use crate::machine::state::{OPENINGS_MAX, State, Walk};
+
+/// An event that cannot follow what the ledger says: a bug of ours, or a ledger that was changed by another hand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{kind}` cannot follow: {why}")]
+pub struct Illegal {
+    /// The event's kind.
+    pub kind: String,
+    /// What contradicts it.
+    pub why: String,
+}
+
+/// Applies one event that happened at `at`.
+pub fn evolve(state: &mut State, at: Timestamp, event: &Event) -> Result<(), Illegal> {
+    apply(state, at, event).map_err(|why| Illegal {
+        kind: event.kind(),
+        why,
+    })?;
+    state.version += 1;
+    Ok(())
+}
+
+fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
+    match event {
+        Event::ProjectAdded { added } => {
+            replace_none(&mut state.added, *added, "the project was added before")
+        }
+        Event::ProjectPaused { by } => {
+            state.paused = Some(by.clone());
+            Ok(())
+        }
+        Event::ProjectResumed { .. } => {
+            state.paused = None;
+            Ok(())
+        }
+        Event::HoldsChanged { holds } => {
+            state.holds = holds.clone();
+            Ok(())
+        }
+        Event::DispatchOpened { opening } => open(state, at, opening),
+        Event::DeliveryPlanned { delivery } => plan(state, delivery),
+        Event::ReportReceived { report } => receive(state, report),
+        Event::ReportIgnored { .. } => Ok(()),
+        Event::TransitionIntended { transition } => intend(state, transition),
+        Event::BriefStaged { .. }
+        | Event::PasteIntended { .. }
+        | Event::LinePasted { .. }
+        | Event::LaunchIntended { .. }
+        | Event::LineLaunched { .. }
+        | Event::EnterIntended { .. }
+        | Event::LineSubmitted { .. }
+        | Event::ReceiptMissed { .. }
+        | Event::DeliverySettled { .. } => deliver(state, at, event),
+        Event::TreePrepared { .. }
+        | Event::DispatchStalled { .. }
+        | Event::WindowOpened { .. }
+        | Event::GateStarted { .. }
+        | Event::GateFinished { .. }
+        | Event::ReportRefused { .. }
+        | Event::BranchPushed { .. }
+        | Event::SpecPublished { .. }
+        | Event::QuestionPublished { .. }
+        | Event::DispatchClosed { .. }
+        | Event::DispatchTidied { .. } => advance(state, at, event),
+        Event::TransitionStepped { .. }
+        | Event::TransitionUnseen { .. }
+        | Event::TransitionSettled { .. } => transit(state, at, event),
+        Event::Overridden { .. }
+        | Event::Approved { .. }
+        | Event::Merged { .. }
+        | Event::ParkIntended { .. }
+        | Event::IssueParked { .. }
+        | Event::IssueUnparked { .. }
+        | Event::IssueLeft { .. }
+        | Event::WalkApproved { .. } => walk(state, event),
+    }
+}
+
+fn replace_none<T>(slot: &mut Option<T>, value: T, why: &str) -> Result<(), String> {
+    if slot.is_some() {
+        return Err(why.to_owned());
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), String> {
+    let issue = opening.labelling.issue;
+    if let Some(other) = state.open_dispatch(issue) {
+        return Err(format!("{issue} has dispatch {} open", other.id()));
+    }
+    if let Some(other) = state.in_window(opening.window) {
+        return Err(format!(
+            "dispatch {} has the window `{}`",
+            other.id(),
+            opening.window.as_str()
+        ));
+    }
+    let walk = state.walks.entry(issue).or_default();
+    let key = opening.labelling.key();
+    let attempts = if walk.labelling.as_deref() == Some(&key) {
+        walk.attempts
+    } else {
+        0
+    };
+    if opening.attempt != attempts + 1 {
+        return Err(format!(
+            "attempt {} after {attempts} of this labelling",
+            opening.attempt
+        ));
+    }
+    walk.labelling = Some(key);
+    walk.attempts = opening.attempt;
+    walk.ended = None;
+    walk.yours = None;
+    walk.approved = None;
+    walk.title.clone_from(&opening.title);
+    walk.approval = Some(opening.approval.clone());
+    if let Some(branch) = &opening.branch {
+        walk.branch = Some(branch.clone());
+    }
+    if opening.stage.seat {
+        state
+            .seats
+            .entry(opening.stage.label.clone())
+            .or_insert(issue);
+    }
+    state.openings.push_back(at);
+    if state.openings.len() > OPENINGS_MAX {
+        state.openings.pop_front();
+    }
+    state
+        .dispatches
+        .insert(opening.id.clone(), new_dispatch(opening.clone(), at));
+    Ok(())
+}
+
+fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
+    Dispatch {
+        opening,
+        opened_at: at,
+        phase: Phase::Delivering,
+        prepared: false,
+        base: None,
+        known: Vec::new(),
+        pane: None,
+        context: None,
+        deliveries: Vec::new(),
+        undelivered: 0,
+        confirmed_at: None,
+        report: None,
+        evidence: Vec::new(),
+        running: None,
+        nudged: false,
+        asked: None,
+        asked_published: false,
+        stalled: None,
+        tidied: false,
+    }
+}
+
+fn dispatch<'a>(state: &'a mut State, id: &DispatchId) -> Result<&'a mut Dispatch, String> {
+    state
+        .dispatches
+        .get_mut(id)
+        .ok_or_else(|| format!("there is no dispatch {id}"))
+}
+
+fn open_one<'a>(state: &'a mut State, id: &DispatchId) -> Result<&'a mut Dispatch, String> {
+    let found = dispatch(state, id)?;
+    if found.is_open() {
+        Ok(found)
+    } else {
+        Err(format!("dispatch {id} is closed"))
+    }
+}
+
+fn plan(state: &mut State, delivery: &Delivery) -> Result<(), String> {
+    if state.deliveries.contains_key(&delivery.id) {
+        return Err(format!("delivery {} exists", delivery.id));
+    }
+    let unsettled = dispatch(state, &delivery.dispatch)?
+        .deliveries
+        .clone()
+        .into_iter()
+        .find(|id| {
+            !matches!(
+                state.deliveries.get(id).map(|d| &d.step),
+                Some(DeliveryStep::Settled { .. }) | None
+            )
+        });
+    if let Some(other) = unsettled {
+        return Err(format!("delivery {other} is not settled"));
+    }
+    let found = dispatch(state, &delivery.dispatch)?;
+    match (delivery.purpose, &found.phase) {
+        (Purpose::Stop, Phase::Closed { .. }) | (Purpose::Brief, Phase::Delivering) => {}
+        (Purpose::Nudge | Purpose::Answer, Phase::Working) => {}
+        (purpose, phase) => return Err(format!("no {purpose:?} while {phase:?}")),
+    }
+    if delivery.purpose == Purpose::Nudge {
+        found.nudged = true;
+    }
+    if delivery.purpose == Purpose::Answer {
+        found.asked = None;
+    }
+    found.deliveries.push(delivery.id.clone());
+    state
+        .deliveries
+        .insert(delivery.id.clone(), delivery.clone());
+    Ok(())
+}
+
+/// Moves a delivery one step; the pairs that are not named are illegal.
+fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
+    let (Event::BriefStaged { delivery: id }
+    | Event::PasteIntended { delivery: id, .. }
+    | Event::LinePasted { delivery: id, .. }
+    | Event::LaunchIntended { delivery: id }
+    | Event::LineLaunched { delivery: id, .. }
+    | Event::EnterIntended { delivery: id, .. }
+    | Event::LineSubmitted { delivery: id, .. }
+    | Event::ReceiptMissed { delivery: id, .. }
+    | Event::DeliverySettled { delivery: id, .. }) = event
+    else {
+        return Err("not an event of a delivery".to_owned());
+    };
+    let delivery = state
+        .deliveries
+        .get_mut(id)
+        .ok_or_else(|| format!("there is no delivery {id}"))?;
+    let next = step_after(&delivery.step, event)
+        .ok_or_else(|| format!("delivery {id} is {:?}", delivery.step))?;
+    if matches!(next, DeliveryStep::Submitted { waits: 0, .. }) && delivery.submitted_at.is_none() {
+        delivery.submitted_at = Some(at);
+    }
+    match event {
+        Event::LinePasted { baseline, .. } | Event::LineLaunched { baseline, .. } => {
+            delivery.baseline.clone_from(baseline)
+        }
+        Event::EnterIntended { composer, .. } => delivery.composer = Some(composer.clone()),
+        _ => {}
+    }
+    delivery.step = next;
+    delivery.since = at;
+    let delivery = delivery.clone();
+    let owner = dispatch(state, &delivery.dispatch)?;
+    match event {
+        Event::PasteIntended { pane, context, .. } | Event::LineLaunched { pane, context, .. } => {
+            owner.pane = Some(pane.clone());
+            owner.context = Some(context.clone());
+            let (stage, issue, context) = (
+                owner.opening.stage.label.clone(),
+                owner.issue(),
+                context.clone(),
+            );
+            state
+                .walks
+                .entry(issue)
+                .or_default()
+                .makers
+                .entry(stage)
+                .or_default()
+                .insert(context);
+        }
+        Event::DeliverySettled { verdict, .. } => settle(owner, &delivery, *verdict, at),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
+    use DeliveryStep as S;
+    Some(match (step, event) {
+        (S::Planned, Event::BriefStaged { .. }) => S::Staged,
+        (S::Staged, Event::PasteIntended { .. }) => S::PasteIntended,
+        (S::PasteIntended, Event::LinePasted { .. }) => S::Pasted,
+        (S::Staged, Event::LaunchIntended { .. }) => S::LaunchIntended,
+        (S::LaunchIntended, Event::LineLaunched { .. }) => S::Submitted { n: 0, waits: 0 },
+        (S::Pasted, Event::EnterIntended { n: 1, .. }) => S::EnterIntended { n: 1 },
+        (S::Submitted { n, .. }, Event::EnterIntended { n: next, .. }) if *next == n + 1 => {
+            S::EnterIntended { n: *next }
+        }
+        (S::EnterIntended { n }, Event::EnterIntended { n: again, .. }) if n == again => {
+            S::EnterIntended { n: *n }
+        }
+        (S::EnterIntended { n }, Event::LineSubmitted { n: sent, .. }) if n == sent => {
+            S::Submitted { n: *n, waits: 0 }
+        }
+        (S::Submitted { n, waits }, Event::ReceiptMissed { waits: now, .. })
+            if *now == waits + 1 =>
+        {
+            S::Submitted { n: *n, waits: *now }
+        }
+        (
+            S::Settled { verdict, .. },
+            Event::DeliverySettled {
+                verdict: Verdict::Confirmed,
+                witness,
+                ..
+            },
+        ) if matches!(
+            verdict,
+            Verdict::Unconfirmed | Verdict::Queued | Verdict::TypedNotSubmitted
+        ) =>
+        {
+            S::Settled {
+                verdict: Verdict::Confirmed,
+                witness: witness.clone(),
+            }
+        }
+        (S::Settled { .. }, _) => return None,
+        // Nothing was typed: proven only while no paste was recorded as done.
+        (
+            S::Planned | S::Staged | S::PasteIntended | S::LaunchIntended,
+            Event::DeliverySettled {
+                verdict, witness, ..
+            },
+        ) => S::Settled {
+            verdict: *verdict,
+            witness: witness.clone(),
+        },
+        (
+            _,
+            Event::DeliverySettled {
+                verdict, witness, ..
+            },
+        ) if *verdict != Verdict::NotDelivered => S::Settled {
+            verdict: *verdict,
+            witness: witness.clone(),
+        },
+        _ => return None,
+    })
+}
+
+fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Timestamp) {
+    if delivery.purpose != Purpose::Brief {
+        return;
+    }
+    match verdict {
+        Verdict::Confirmed => {
+            owner.undelivered = 0;
+            if owner.phase == Phase::Delivering {
+                owner.phase = Phase::Working;
+                owner.confirmed_at = Some(at);
+            }
+        }
+        Verdict::NotDelivered => {
+            owner.undelivered += 1;
+            owner.prepared = false;
+        }
+        Verdict::Queued | Verdict::Unconfirmed | Verdict::TypedNotSubmitted => {}
+    }
+}
+
+fn receive(state: &mut State, report: &Report) -> Result<(), String> {
+    let found = open_one(state, &report.dispatch)?;
+    if found.phase == Phase::Delivering && report.verb == Verb::Unreported {
+        return Err("nothing was delivered yet".to_owned());
+    }
+    found.report = Some(report.clone());
+    match report.verb {
+        // A report proves the brief's arrival as well as a receipt does: only the brief has the secret.
+        Verb::Ack => {}
+        Verb::Ask => {
+            found.asked = Some(report.note.clone().unwrap_or_default());
+            found.asked_published = false;
+        }
+        Verb::Done | Verb::Fail | Verb::Unreported => {
+            found.phase = Phase::Judging;
+            found.evidence.clear();
+            found.running = None;
+            found.asked = None;
+        }
+    }
+    if found.confirmed_at.is_none() {
+        found.confirmed_at = Some(report.at);
+        if found.phase == Phase::Delivering {
+            found.phase = Phase::Working;
+        }
+    }
+    Ok(())
+}
+
+fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
+    match event {
+        Event::TreePrepared {
+            dispatch: id,
+            base,
+            known,
+        } => {
+            let found = open_one(state, id)?;
+            found.prepared = true;
+            found.stalled = None;
+            found.base.clone_from(base);
+            if found.known.is_empty() {
+                found.known.clone_from(known);
+            }
+        }
+        Event::DispatchStalled {
+            dispatch: id,
+            why,
+            until,
+        } => dispatch(state, id)?.stalled = Some((why.clone(), *until)),
+        Event::WindowOpened {
+            dispatch: id,
+            pane,
+            context,
+        } => {
+            let found = open_one(state, id)?;
+            found.pane = Some(pane.clone());
+            found.context = Some(context.clone());
+        }
+        Event::GateStarted { dispatch: id, gate } => {
+            let found = judging(state, id)?;
+            found.running = Some(gate.to_string());
+        }
+        Event::GateFinished {
+            dispatch: id,
+            evidence,
+        } => {
+            let found = judging(state, id)?;
+            found.running = None;
+            found.stalled = None;
+            found.evidence.push(evidence.clone());
+        }
+        Event::ReportRefused { dispatch: id, .. } => judging(state, id)?.phase = Phase::Working,
+        Event::BranchPushed {
+            dispatch: id,
+            branch,
+            subject,
+        } => {
+            let found = judging(state, id)?;
+            let issue = found.issue();
+            found.stalled = None;
+            let walk = state.walks.entry(issue).or_default();
+            walk.branch = Some(branch.clone());
+            walk.subject = Some(subject.clone());
+        }
+        Event::SpecPublished {
+            dispatch: id, spec, ..
+        } => {
+            judging(state, id)?.stalled = None;
+            state.walks.entry(spec.issue).or_default().spec = Some(spec.clone());
+        }
+        Event::QuestionPublished { dispatch: id, .. } => {
+            open_one(state, id)?.asked_published = true;
+        }
+        Event::DispatchClosed {
+            dispatch: id,
+            cause,
+        } => close(state, at, id, cause)?,
+        Event::DispatchTidied { dispatch: id } => {
+            if dispatch(state, id)?.is_open() {
+                return Err(format!("dispatch {id} is open"));
+            }
+            state
+                .deliveries
+                .retain(|_, delivery| delivery.dispatch != *id);
+            state.dispatches.remove(id);
+        }
+        _ => return Err("not an event of a dispatch".to_owned()),
+    }
+    Ok(())
+}
+
+fn judging<'a>(state: &'a mut State, id: &DispatchId) -> Result<&'a mut Dispatch, String> {
+    let found = open_one(state, id)?;
+    if found.phase == Phase::Judging {
+        Ok(found)
+    } else {
+        Err(format!("dispatch {id} has no report to judge"))
+    }
+}
+
+fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Result<(), String> {
+    let found = open_one(state, id)?;
+    let (issue, stage) = (found.issue(), found.opening.stage.clone());
+    found.phase = Phase::Closed {
+        cause: cause.clone(),
+        at,
+    };
+    found.stalled = None;
+    let walk = state.walks.entry(issue).or_default();
+    walk.ended = Some((cause.clone(), at));
+    match cause {
+        Cause::Verified { subject, .. } => {
+            if subject.is_some() {
+                walk.subject.clone_from(subject);
+            }
+            walk.failed_on = None;
+            walk.yours = Some(stage.label.clone());
+            free_seat(state, issue, Some(&stage.label));
+        }
+        Cause::Rework { findings } => walk.failed_on = Some(findings.clone()),
+        Cause::Failed { why } | Cause::Lost { why } => walk.failed_on = Some(why.clone()),
+        Cause::TimedOut => walk.failed_on = Some("it took longer than the stage allows".to_owned()),
+        Cause::Withdrawn { .. } | Cause::Parked { .. } => free_seat(state, issue, None),
+    }
+    Ok(())
+}
+
+/// Frees one stage's seat, or all of an issue.
+fn free_seat(state: &mut State, issue: IssueNumber, stage: Option<&crate::domain::Label>) {
+    state
+        .seats
+        .retain(|label, holder| *holder != issue || stage.is_some_and(|stage| stage != label));
+}
+
+fn intend(state: &mut State, transition: &Transition) -> Result<(), String> {
+    if state.transitions.contains_key(&transition.issue) {
+        return Err(format!("{} is already moving", transition.issue));
+    }
+    if let Some(open) = state.open_dispatch(transition.issue) {
+        return Err(format!("dispatch {} is open", open.id()));
+    }
+    state
+        .transitions
+        .insert(transition.issue, transition.clone());
+    Ok(())
+}
+
+fn transit(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
+    let (Event::TransitionStepped { issue, .. }
+    | Event::TransitionUnseen { issue }
+    | Event::TransitionSettled { issue, .. }) = event
+    else {
+        return Err("not an event of a transition".to_owned());
+    };
+    let Some(transition) = state.transitions.get_mut(issue) else {
+        return Err(format!("{issue} is not moving"));
+    };
+    match event {
+        Event::TransitionStepped { step, .. } => {
+            if *step == TransitionStep::Intended {
+                return Err("a transition does not go back".to_owned());
+            }
+            transition.step = *step;
+            transition.unchanged_since = None;
+        }
+        Event::TransitionUnseen { .. } => {
+            transition.unchanged_since = transition.unchanged_since.or(Some(at))
+        }
+        Event::TransitionSettled { outcome, .. } => {
+            let transition = state.transitions.remove(issue).expect("it was found above");
+            arrive(state, &transition, outcome);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
+    let walk = state.walks.entry(transition.issue).or_default();
+    walk.yours = None;
+    match outcome {
+        Settled::Moved { event } => {
+            walk.own_event = event.clone().or(walk.own_event.take());
+            if transition.rework {
+                walk.rounds += 1;
+            }
+            walk.approved = None;
+            if transition.to == crate::domain::Next::Done {
+                free_seat(state, transition.issue, None);
+                state.walks.remove(&transition.issue);
+            }
+        }
+        Settled::Overridden { .. } => free_seat(state, transition.issue, None),
+    }
+}
+
+fn walk(state: &mut State, event: &Event) -> Result<(), String> {
+    match event {
+        Event::Overridden { issue, .. } => {
+            free_seat(state, *issue, None);
+            let walk = state.walks.entry(*issue).or_default();
+            walk.own_event = None;
+            walk.yours = None;
+            walk.parked = None;
+        }
+        Event::Approved { issue, by, .. } => known(state, *issue)?.approved = Some(by.clone()),
+        Event::Merged { issue, subject, .. } => {
+            known(state, *issue)?.merged = Some(subject.clone())
+        }
+        Event::ParkIntended { issue, label, why } => {
+            if let Some(open) = state.open_dispatch(*issue) {
+                return Err(format!("dispatch {} is open", open.id()));
+            }
+            state.parks.insert(*issue, (label.clone(), why.clone()));
+            free_seat(state, *issue, None);
+        }
+        Event::IssueParked { issue } => {
+            let (_, why) = state
+                .parks
+                .remove(issue)
+                .ok_or_else(|| format!("{issue} was not to be parked"))?;
+            state.walks.entry(*issue).or_default().parked = Some(why);
+        }
+        Event::IssueUnparked { issue, event } => {
+            let walk = known(state, *issue)?;
+            walk.again = Some(event.clone());
+            walk.parked = None;
+            walk.ended = None;
+            walk.rounds = 0;
+        }
+        Event::IssueLeft { issue, .. } => {
+            state.walks.remove(issue);
+            free_seat(state, *issue, None);
+        }
+        Event::WalkApproved { issue, approval } => {
+            state.walks.entry(*issue).or_default().approval = Some(approval.clone());
+        }
+        _ => return Err("not an event of an issue".to_owned()),
+    }
+    Ok(())
+}
+
+fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {
+    state
+        .walks
+        .get_mut(&issue)
+        .ok_or_else(|| format!("{issue} is not in the workflow"))
+}
+
+/// Applies events to a copy of the touched state first: an illegal one never reaches the ledger.
+pub fn try_all(state: &State, at: Timestamp, events: &[Event]) -> Result<State, Illegal> {
+    let mut copy = state.clone();
+    for event in events {
+        evolve(&mut copy, at, event)?;
+    }
+    Ok(copy)
+}
+
+/// Returns the id of the nth delivery of a dispatch: 8 of `[a-z0-9]`, a function of its arguments.
+pub fn delivery_id(dispatch: &Dispatch, n: usize) -> DeliveryId {
+    use sha2::{Digest, Sha256};
+    const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let digest = Sha256::digest(format!(
+        "{}:{}:{n}",
+        dispatch.id(),
+        dispatch.opening.secret_hash
+    ));
+    let text = digest
+        .iter()
+        .take(8)
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect::<String>();
+    DeliveryId::new(text)
+}

@@ -1,0 +1,15 @@
+//! The verbs (layer 1): every decision, as plain functions over plain values. No clock, no disk, no network, no async.
+
+pub mod decide;
+pub mod delivery;
+pub mod engine;
+pub mod evolve;
+pub mod flow;
+pub mod open;
+pub mod rank;
+pub mod state;
+pub mod step;
+pub mod text;
+pub mod transition;
+pub mod trust;
+pub mod watchdog;

@@ -1,0 +1,310 @@
+//! Opening a dispatch: from a candidate to the events that claim it, or the reason why not.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{
+    Actor, Event, Head, Hold, Label, Observation, Opening, ProfileName, Rules, SessionChoice,
+    Stage, Window,
+};
+use crate::machine::decide::{Act, Decision};
+use crate::machine::state::{State, Walk};
+use crate::machine::step::Flow;
+use crate::machine::text::one_line;
+use crate::machine::trust::{self, Request};
+
+/// Back-off after a failed attempt: 30 s, doubling.
+const BACK_OFF: SignedDuration = SignedDuration::from_secs(30);
+/// It doubles this often at most: 30 s to 32 min.
+const BACK_OFF_DOUBLINGS_MAX: u32 = 6;
+
+/// What became of the best candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// It has to be read singly first.
+    Unknown,
+    /// It cannot start.
+    Held(Hold),
+    /// It starts, or is parked.
+    Open(Act),
+}
+
+/// Returns how long to wait after the nth failed attempt.
+pub fn back_off(attempt: u32) -> SignedDuration {
+    BACK_OFF * (1 << attempt.saturating_sub(1).min(BACK_OFF_DOUBLINGS_MAX))
+}
+
+/// Returns the window a stage works in: a fresh `check` for checkers, else the persistent `agent`.
+pub fn window_of(stage: &Stage) -> Window {
+    if stage.not_by.is_empty() {
+        Window::Agent
+    } else {
+        Window::Check
+    }
+}
+
+/// Returns the profile that works a stage.
+pub fn profile_of(rules: &Rules, stage: &Stage) -> ProfileName {
+    rules
+        .project
+        .stages
+        .get(&stage.label)
+        .unwrap_or(&rules.project.agent)
+        .clone()
+}
+
+/// Returns the branch of an issue: stable once it has one.
+pub fn branch_of(walk: Option<&Walk>, head: &Head) -> String {
+    if let Some(branch) = walk.and_then(|walk| walk.branch.clone()) {
+        return branch;
+    }
+    let mut slug: String = head
+        .title
+        .to_lowercase()
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(5)
+        .collect::<Vec<_>>()
+        .join("-");
+    slug.truncate(40);
+    format!(
+        "pointsman/{}-{}",
+        head.number.0,
+        if slug.is_empty() {
+            "work"
+        } else {
+            slug.trim_end_matches('-')
+        }
+    )
+}
+
+/// A reason that lies in the session, the tree or the account.
+pub fn session_hold(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    head: &Head,
+    stage: &Stage,
+) -> Option<Hold> {
+    let profile_name = profile_of(rules, stage);
+    let Some(profile) = rules.profiles.get(&profile_name) else {
+        return Some(Hold::NoAgent {
+            window: "agent".to_owned(),
+            hint: format!("there is no agents/{profile_name}.toml"),
+        });
+    };
+    if !rules.skills.contains_key(&stage.skill) {
+        return Some(Hold::NoSkill {
+            skill: stage.skill.to_string(),
+        });
+    }
+    let limit = rules.workflow.limits.active_max;
+    if seen.fleet.get(&profile.account).copied().unwrap_or(0) >= limit {
+        return Some(Hold::ActiveMax {
+            account: profile.account.clone(),
+            limit,
+        });
+    }
+    let window = window_of(stage);
+    if let Some(other) = state.in_window(window) {
+        return Some(Hold::Session {
+            dispatch: other.id().clone(),
+            issue: other.issue(),
+        });
+    }
+    // Without git there is one folder and one hand in it.
+    if !rules.project.git {
+        if let Some(other) = state.dispatches.values().find(|other| !other.tidied) {
+            return Some(Hold::Session {
+                dispatch: other.id().clone(),
+                issue: other.issue(),
+            });
+        }
+    }
+    if window == Window::Check {
+        return check_hold(rules, stage, head);
+    }
+    let Some(sample) = seen.panes.get(&Window::Agent) else {
+        return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
+            window: "agent".to_owned(),
+            hint: format!("pointsman up {}", rules.project.name),
+        }));
+    };
+    if sample.state.attention != crate::domain::Attention::None {
+        return Some(Hold::AgentAsks {
+            what: format!("{:?}", sample.state.attention).to_lowercase(),
+        });
+    }
+    (!sample.state.takes_text()).then(|| Hold::AgentNotIdle {
+        is: activity_word(sample.state.activity).to_owned(),
+        because: sample.state.because.clone(),
+    })
+}
+
+fn activity_word(activity: crate::domain::Activity) -> &'static str {
+    use crate::domain::Activity;
+    match activity {
+        Activity::Starting => "starting",
+        Activity::Idle { .. } => "idle, but not alive",
+        Activity::Busy => "busy",
+        Activity::Draft => "holding somebody's draft",
+        Activity::Obscured => "hidden behind a viewer or a menu",
+        Activity::Unknown => "in an unknown state",
+    }
+}
+
+fn check_hold(rules: &Rules, stage: &Stage, _head: &Head) -> Option<Hold> {
+    let adopted = matches!(rules.project.session, SessionChoice::Adopted { .. });
+    let other_profile = rules.project.stages.contains_key(&stage.label);
+    (adopted && !other_profile).then(|| Hold::NoChecker {
+        stage: stage.label.clone(),
+    })
+}
+
+/// Opens the best candidate, if its single read allows it.
+pub fn open(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    head: &Head,
+    stage: &Stage,
+    now: Timestamp,
+) -> Chosen {
+    let Some(details) = seen.details.get(&head.number) else {
+        return Chosen::Unknown;
+    };
+    let walk = state.walks.get(&head.number);
+    let added = rules.project.added.or(state.added).unwrap_or(now);
+    let request = match trust::request(
+        &rules.project,
+        &rules.workflow,
+        walk,
+        added,
+        &stage.label,
+        details,
+    ) {
+        Ok(request) => request,
+        Err(hold) => return Chosen::Held(hold),
+    };
+    if let Some(hold) = spent(walk, &request, stage, rules) {
+        return Chosen::Held(hold);
+    }
+    let attempt = 1 + walk
+        .filter(|walk| walk.labelling == Some(request.labelling.key()))
+        .map_or(0, |walk| walk.attempts);
+    if attempt > rules.workflow.limits.attempts {
+        let why = walk
+            .and_then(|walk| walk.failed_on.clone())
+            .unwrap_or_else(|| "no reason is known".to_owned());
+        let why = format!("{} attempts are spent. The last one: {why}", attempt - 1);
+        let event = Event::ParkIntended {
+            issue: head.number,
+            label: rules.workflow.labels.park.clone(),
+            why,
+        };
+        let Decision::Act(act) = Act::record(
+            vec![event],
+            Some(Flow::Park(head.number)),
+            format!("parking {}", head.number),
+        ) else {
+            return Chosen::Unknown;
+        };
+        return Chosen::Open(act);
+    }
+    let opening = opening(rules, state, seen, head, stage, &request, attempt);
+    let did = format!(
+        "dispatch {} of {} to {} (attempt {attempt})",
+        opening.id, head.number, stage.skill
+    );
+    let flow = Some(Flow::Dispatch(opening.id.clone()));
+    let mut events = Vec::new();
+    if request.overrides && walk.is_some_and(|walk| walk.labelling != Some(request.labelling.key()))
+    {
+        events.push(overridden(walk, &request));
+    }
+    events.push(Event::DispatchOpened {
+        opening: Box::new(opening),
+    });
+    Chosen::Open(Act {
+        events,
+        flow,
+        answer: None,
+        did,
+    })
+}
+
+fn overridden(walk: Option<&Walk>, request: &Request) -> Event {
+    let by: Actor = request.labelling.by.clone();
+    Event::Overridden {
+        issue: request.labelling.issue,
+        by,
+        from: walk.and_then(|walk| walk.yours.clone()),
+        to: request.labelling.label.clone(),
+        event: request.labelling.event.clone(),
+    }
+}
+
+/// A labelling that was served does not start again by itself.
+fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -> Option<Hold> {
+    let walk = walk.filter(|walk| walk.labelling == Some(request.labelling.key()))?;
+    if walk.yours.as_ref() == Some(&stage.label) {
+        let number = request.labelling.issue.0;
+        let how = match (&walk.branch, rules.project.git) {
+            (Some(branch), true) => {
+                format!("`pointsman approve {number}`, merge {branch}, or set another label")
+            }
+            _ => format!("`pointsman approve {number}`, close the issue, or set another label"),
+        };
+        return Some(Hold::Yours { how });
+    }
+    let (cause, _) = walk.ended.as_ref()?;
+    (!cause.ends_the_attempt()).then(|| Hold::Spent {
+        how: cause.word().to_owned(),
+    })
+}
+
+fn opening(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    head: &Head,
+    stage: &Stage,
+    request: &Request,
+    attempt: u32,
+) -> Opening {
+    let walk = state.walks.get(&head.number);
+    let profile = profile_of(rules, stage);
+    let account = rules
+        .profiles
+        .get(&profile)
+        .map_or_else(String::new, |profile| profile.account.clone());
+    let checks = window_of(stage) == Window::Check;
+    Opening {
+        id: seen.fresh.dispatch.clone(),
+        labelling: request.labelling.clone(),
+        approval: request.approval.clone(),
+        stage: stage.clone(),
+        workflow: rules.workflow.digest.clone(),
+        attempt,
+        round: 1 + walk.map_or(0, |walk| walk.rounds),
+        window: window_of(stage),
+        profile,
+        account,
+        title: one_line(&head.title, 120),
+        skill_digest: rules.skills.get(&stage.skill).cloned().unwrap_or_default(),
+        secret_hash: seen.fresh.secret_hash.clone(),
+        branch: (rules.project.git && stage.makes_commits()).then(|| branch_of(walk, head)),
+        subject: walk
+            .filter(|_| checks)
+            .and_then(|walk| walk.subject.clone()),
+    }
+}
+
+/// Returns the stages whose label an issue may carry, for messages.
+pub fn routing_labels(rules: &Rules) -> Vec<Label> {
+    rules
+        .workflow
+        .stages
+        .iter()
+        .map(|stage| stage.label.clone())
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! What a project's stream says now: the fold's result, and nothing that the ledger does not have.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber, Label,
+    LabelEventId, Spec, Subject, Transition, Window,
+};
+
+/// The openings that are remembered for the daily cap; more than any sensible cap.
+pub(crate) const OPENINGS_MAX: usize = 1024;
+
+/// The fold of one project's events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// How many events of the stream it has seen: the version the next append expects.
+    pub version: u64,
+    /// When the project was first seen.
+    pub added: Option<Timestamp>,
+    /// Who paused it.
+    pub paused: Option<String>,
+    /// What is remembered of each issue.
+    pub walks: BTreeMap<IssueNumber, Walk>,
+    /// Dispatches that are open or not yet tidied.
+    pub dispatches: BTreeMap<DispatchId, Dispatch>,
+    /// Their deliveries.
+    pub deliveries: BTreeMap<DeliveryId, Delivery>,
+    /// Moves that are not settled.
+    pub transitions: BTreeMap<IssueNumber, Transition>,
+    /// Parks that are not known to have happened.
+    pub parks: BTreeMap<IssueNumber, (Label, String)>,
+    /// Who has the seat of a stage.
+    pub seats: BTreeMap<Label, IssueNumber>,
+    /// When dispatches were opened, oldest first.
+    pub openings: VecDeque<Timestamp>,
+    /// The holds that were recorded last.
+    pub holds: BTreeMap<IssueNumber, Hold>,
+}
+
+/// What is remembered of one issue over its stages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Whose word it rests on.
+    pub approval: Option<Approval>,
+    /// The newest label event that one of our transitions made.
+    pub own_event: Option<LabelEventId>,
+    /// The key of the labelling last dispatched.
+    pub labelling: Option<String>,
+    /// Its dispatches so far.
+    pub attempts: u32,
+    /// How its last dispatch ended.
+    pub ended: Option<(Cause, Timestamp)>,
+    /// Re-entries after rework.
+    pub rounds: u32,
+    /// Contexts that worked in a stage.
+    pub makers: BTreeMap<Label, BTreeSet<String>>,
+    /// The recorded spec.
+    pub spec: Option<Spec>,
+    /// The issue's branch.
+    pub branch: Option<String>,
+    /// The commit that was verified last.
+    pub subject: Option<Subject>,
+    /// What the last round or attempt failed on.
+    pub failed_on: Option<String>,
+    /// Who said `approve`, since the last stage was verified.
+    pub approved: Option<String>,
+    /// The stage whose gates hold and whose last move is a person's.
+    pub yours: Option<Label>,
+    /// The commit the default branch was moved to.
+    pub merged: Option<Subject>,
+    /// The event that removed the park label: part of the next labelling's key.
+    pub again: Option<LabelEventId>,
+    /// Why it was parked.
+    pub parked: Option<String>,
+    /// The issue's title when it was last dispatched.
+    pub title: String,
+}
+
+impl State {
+    /// Returns the open dispatch of an issue.
+    pub fn open_dispatch(&self, issue: IssueNumber) -> Option<&Dispatch> {
+        self.dispatches
+            .values()
+            .find(|dispatch| dispatch.is_open() && dispatch.issue() == issue)
+    }
+
+    /// Returns the dispatch that has a window and its tree: open, or not yet cleared away.
+    pub fn in_window(&self, window: Window) -> Option<&Dispatch> {
+        self.dispatches
+            .values()
+            .find(|dispatch| dispatch.opening.window == window && !dispatch.tidied)
+    }
+
+    /// Returns how many open dispatches a stage has.
+    pub fn open_in(&self, stage: &Label) -> u32 {
+        let open = self
+            .dispatches
+            .values()
+            .filter(|dispatch| dispatch.is_open() && dispatch.opening.stage.label == *stage);
+        u32::try_from(open.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Returns how many dispatches were opened since `since`, and when the oldest of them was.
+    pub fn opened_since(&self, since: Timestamp) -> (u32, Option<Timestamp>) {
+        let mut recent = self
+            .openings
+            .iter()
+            .copied()
+            .filter(|at| *at > since)
+            .peekable();
+        let oldest = recent.peek().copied();
+        (u32::try_from(recent.count()).unwrap_or(u32::MAX), oldest)
+    }
+
+    /// Returns the newest delivery of a dispatch.
+    pub fn last_delivery(&self, dispatch: &Dispatch) -> Option<&Delivery> {
+        dispatch
+            .deliveries
+            .last()
+            .and_then(|id| self.deliveries.get(id))
+    }
+
+    /// Returns what a brief or a gate of this dispatch needs to know of the rest.
+    pub fn ground(&self, dispatch: &Dispatch) -> Ground {
+        let issue = dispatch.issue();
+        let walk = self.walks.get(&issue).cloned().unwrap_or_default();
+        let others = self
+            .dispatches
+            .values()
+            .filter(|other| other.is_open() && other.issue() != issue);
+        let in_flight = others
+            .map(|other| {
+                (
+                    other.issue(),
+                    other.opening.stage.label.clone(),
+                    other.opening.title.clone(),
+                )
+            })
+            .collect();
+        let taken = self
+            .walks
+            .iter()
+            .filter(|(number, _)| **number != issue)
+            .filter_map(|(number, walk)| walk.subject.clone().map(|subject| (*number, subject)))
+            .collect();
+        Ground {
+            spec: walk.spec,
+            failed_on: walk.failed_on,
+            in_flight,
+            taken,
+            approved: walk.approved.is_some(),
+            purpose: None,
+            message: None,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What a flow does next: one effect between two events.
+
+use crate::domain::{Action, DispatchId, Event, IssueNumber};
+
+/// Something open that is carried on step by step. At most one effect of a flow is in flight.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flow {
+    /// A dispatch: its deliveries, its gates, its end.
+    Dispatch(DispatchId),
+    /// An issue's label on its way.
+    Transition(IssueNumber),
+    /// An issue on its way to a person.
+    Park(IssueNumber),
+    /// An approved issue's branch on its way into the default branch.
+    Merge(IssueNumber),
+}
+
+/// The next step of a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write these down; then ask again.
+    Record(Vec<Event>),
+    /// Write these down; once they are acknowledged, do that, once.
+    Intend(Vec<Event>, Action),
+    /// Do that; repeating it does no harm.
+    Do(Action),
+    /// Nothing to do until something else changes.
+    Rest,
+}

@@ -1,0 +1,108 @@
+//! Untrusted text, made safe to quote.
+
+use sha2::{Digest, Sha256};
+
+/// Returns SHA-256 in hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// Returns the digest that approval and delivery compare: SHA-256 over title, NUL, body.
+pub fn issue_digest(title: &str, body: &str) -> String {
+    sha256(format!("{title}\0{body}").as_bytes())
+}
+
+/// Strips what a person reading the issue would not see, or what a terminal would obey: HTML comments, control characters
+/// but tab and line feed, zero-width and bidirectional marks. Cuts at `bytes_max` and says so.
+pub fn sanitise(text: &str, bytes_max: usize) -> String {
+    let without_comments = strip_html_comments(text);
+    let mut clean = String::with_capacity(without_comments.len());
+    for character in without_comments.replace("\r\n", "\n").chars() {
+        if clean.len() + character.len_utf8() > bytes_max {
+            clean.push_str("\n[cut]");
+            break;
+        }
+        if is_visible(character) {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+/// Makes one line of untrusted text fit for a sentence: no line breaks, at most `chars_max` characters.
+pub fn one_line(text: &str, chars_max: usize) -> String {
+    let flat: String = sanitise(text, 4 * chars_max)
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .collect();
+    let flat = flat.trim();
+    if flat.chars().count() <= chars_max {
+        return flat.to_owned();
+    }
+    let cut: String = flat.chars().take(chars_max.saturating_sub(3)).collect();
+    format!("{cut}...")
+}
+
+fn strip_html_comments(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(start) = rest.find("<!--") {
+        kept.push_str(&rest[..start]);
+        match rest[start..].find("-->") {
+            Some(end) => rest = &rest[start + end + 3..],
+            None => return kept,
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn is_visible(character: char) -> bool {
+    match character {
+        '\n' | '\t' => true,
+        '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}'
+        | '\u{00ad}' => false,
+        '\u{e0000}'..='\u{e007f}' => false,
+        other => !other.is_control(),
+    }
+}
+
+/// Wraps untrusted text in a fence that it cannot close, named as data.
+pub fn fence(text: &str) -> String {
+    let longest = text
+        .lines()
+        .map(|line| line.trim_start().chars().take_while(|c| *c == '`').count())
+        .max()
+        .unwrap_or(0);
+    let ticks = "`".repeat(longest.max(3) + 1);
+    format!("{ticks}text\n{}\n{ticks}", text.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_cannot_be_closed_from_inside() {
+        let fenced = fence("```\nrun this\n`````");
+        assert!(fenced.starts_with("``````text\n") && fenced.ends_with("\n``````"));
+    }
+
+    #[test]
+    fn hidden_text_does_not_reach_the_agent() {
+        assert_eq!(
+            sanitise("a<!-- rm -rf -->b\u{202e}c\u{1b}[31m\u{200b}d", 100),
+            "abc[31md"
+        );
+        assert_eq!(sanitise("open <!-- never closed", 100), "open ");
+        assert_eq!(sanitise("abcdef", 3), "abc\n[cut]");
+    }
+}

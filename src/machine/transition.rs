@@ -1,0 +1,213 @@
+//! Transitions: add the new label, remove the old one, read back (PROTOCOLS 6). A person's move is never fought.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{
+    Action, Actor, Event, Label, LabelEvent, Next, Outcome, Settled, Transition, TransitionStep,
+};
+use crate::machine::step::Step;
+
+/// Two reads this far apart must agree that a lost write never arrived, before it is written again.
+pub const UNSEEN_TWICE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Says what a transition needs next. `fresh` = this very engine wrote the intent and nothing failed since: anything else
+/// reads first.
+pub fn next(transition: &Transition, fresh: bool) -> Step {
+    let issue = transition.issue;
+    if !fresh {
+        return Step::Do(Action::ReadLabels { issue });
+    }
+    match (transition.step, &transition.to) {
+        (TransitionStep::Intended, Next::Stage(label)) => Step::Do(Action::AddLabel {
+            issue,
+            label: label.clone(),
+        }),
+        (TransitionStep::Intended, Next::Done) | (TransitionStep::Added, _) => {
+            Step::Do(Action::RemoveLabel {
+                issue,
+                label: transition.from.clone(),
+            })
+        }
+        (TransitionStep::Removed, Next::Done) => Step::Do(Action::CloseIssue { issue }),
+        (TransitionStep::Removed, Next::Stage(_)) => Step::Do(Action::ReadLabels { issue }),
+    }
+}
+
+/// Turns what came of an effect into what is written down. `us` is the account we write with.
+pub fn settle(
+    transition: &Transition,
+    action: &Action,
+    outcome: &Outcome,
+    us: Option<&Actor>,
+    routing: &[Label],
+    now: Timestamp,
+) -> Step {
+    let issue = transition.issue;
+    let stepped = |step| Step::Record(vec![Event::TransitionStepped { issue, step }]);
+    match (action, outcome) {
+        (Action::AddLabel { .. }, Outcome::Done) => stepped(TransitionStep::Added),
+        (Action::RemoveLabel { .. }, Outcome::Done) => stepped(TransitionStep::Removed),
+        (Action::CloseIssue { .. }, Outcome::Done) => Step::Do(Action::ReadLabels { issue }),
+        (
+            Action::ReadLabels { .. },
+            Outcome::Labels {
+                labels,
+                open,
+                events,
+            },
+        ) => judge(transition, labels, *open, events, us, routing, now),
+        _ => Step::Rest,
+    }
+}
+
+/// The recovery table: reads label events since the intent, not only labels.
+pub fn judge(
+    transition: &Transition,
+    labels: &[Label],
+    open: bool,
+    events: &[LabelEvent],
+    us: Option<&Actor>,
+    routing: &[Label],
+    now: Timestamp,
+) -> Step {
+    let issue = transition.issue;
+    let since: Vec<&LabelEvent> = events
+        .iter()
+        .filter(|event| newer(event, transition))
+        .collect();
+    let overridden = |by: String| {
+        let found = labels.to_vec();
+        Step::Record(vec![Event::TransitionSettled {
+            issue,
+            outcome: Settled::Overridden { by, found },
+        }])
+    };
+    let here = |label: &Label| labels.contains(label);
+    let others = routing.iter().any(|label| {
+        here(label) && *label != transition.from && Next::Stage(label.clone()) != transition.to
+    });
+    match &transition.to {
+        Next::Done => end(transition, here(&transition.from), others, open, &since, us),
+        Next::Stage(new) => {
+            let own = since
+                .iter()
+                .rev()
+                .find(|event| event.set && event.label == *new && is_ours(event, us));
+            match (here(&transition.from), here(new)) {
+                _ if others => overridden(who(&since, None)),
+                (true, true) => match readded(&since, &transition.from, us) {
+                    Some(by) => overridden(by),
+                    None => Step::Do(Action::RemoveLabel {
+                        issue,
+                        label: transition.from.clone(),
+                    }),
+                },
+                (false, true) => {
+                    let event = own.map(|event| event.id.clone());
+                    match event {
+                        Some(event) => Step::Record(vec![Event::TransitionSettled {
+                            issue,
+                            outcome: Settled::Moved { event: Some(event) },
+                        }]),
+                        None => overridden(who(&since, Some(new))),
+                    }
+                }
+                (true, false) => match own {
+                    Some(_) => overridden(who(&since, Some(new))),
+                    None => again(transition, new, now),
+                },
+                (false, false) => overridden(who(&since, None)),
+            }
+        }
+    }
+}
+
+/// Only the old label, and no own event: written again once two reads a minute apart agree.
+fn again(transition: &Transition, new: &Label, now: Timestamp) -> Step {
+    match transition.unchanged_since {
+        Some(first) if now.duration_since(first) >= UNSEEN_TWICE => Step::Do(Action::AddLabel {
+            issue: transition.issue,
+            label: new.clone(),
+        }),
+        Some(_) => Step::Rest,
+        None => Step::Record(vec![Event::TransitionUnseen {
+            issue: transition.issue,
+        }]),
+    }
+}
+
+fn end(
+    transition: &Transition,
+    from_here: bool,
+    others: bool,
+    open: bool,
+    since: &[&LabelEvent],
+    us: Option<&Actor>,
+) -> Step {
+    let issue = transition.issue;
+    if others || (from_here && readded(since, &transition.from, us).is_some()) {
+        return Step::Record(vec![Event::TransitionSettled {
+            issue,
+            outcome: Settled::Overridden {
+                by: who(since, None),
+                found: vec![transition.from.clone()],
+            },
+        }]);
+    }
+    match (from_here, open) {
+        (true, _) => Step::Do(Action::RemoveLabel {
+            issue,
+            label: transition.from.clone(),
+        }),
+        (false, true) => Step::Do(Action::CloseIssue { issue }),
+        (false, false) => Step::Record(vec![Event::TransitionSettled {
+            issue,
+            outcome: Settled::Moved { event: None },
+        }]),
+    }
+}
+
+fn newer(event: &LabelEvent, transition: &Transition) -> bool {
+    transition
+        .after
+        .as_ref()
+        .is_none_or(|after| order(event.id.as_str()) > order(after.as_str()))
+}
+
+/// Label event ids grow: integers by value, ulids by text.
+pub fn order(id: &str) -> (usize, &str) {
+    (id.len(), id)
+}
+
+fn is_ours(event: &LabelEvent, us: Option<&Actor>) -> bool {
+    match (&event.actor, us) {
+        (Some(actor), Some(us)) => actor.id == us.id,
+        _ => false,
+    }
+}
+
+fn readded(since: &[&LabelEvent], from: &Label, us: Option<&Actor>) -> Option<String> {
+    let added = since
+        .iter()
+        .rev()
+        .find(|event| event.set && event.label == *from)?;
+    if is_ours(added, us) && since.len() < 2 {
+        return None;
+    }
+    Some(
+        added
+            .actor
+            .as_ref()
+            .map_or_else(|| "somebody".to_owned(), |actor| actor.login.clone()),
+    )
+}
+
+fn who(since: &[&LabelEvent], label: Option<&Label>) -> String {
+    let event = since
+        .iter()
+        .rev()
+        .find(|event| label.is_none_or(|label| event.label == *label));
+    event
+        .and_then(|event| event.actor.as_ref())
+        .map_or_else(|| "somebody".to_owned(), |actor| actor.login.clone())
+}

@@ -1,0 +1,227 @@
+//! Who asked, and may they (PROTOCOLS 1 and 7; fails closed).
+//!
+//! Looks at a single read only: the list that named the issue is never believed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    Actor, ActorKind, Approval, Details, Dispatch, Head, Hold, Label, LabelEvent, Labelling,
+    Project, Role, SingleRead, Text, Workflow,
+};
+use crate::machine::state::Walk;
+use crate::machine::text::issue_digest;
+
+/// What a trusted labelling rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The labelling to claim.
+    pub labelling: Labelling,
+    /// Whose word it rests on.
+    pub approval: Approval,
+    /// Whether a person moved an issue that was already in our hands.
+    pub overrides: bool,
+    /// SHA-256 of title and body as read.
+    pub text: String,
+}
+
+/// Returns the event that set `label` and still stands: the last `set` with no later removal.
+pub fn standing_event<'a>(events: &'a [LabelEvent], label: &Label) -> Option<&'a LabelEvent> {
+    events
+        .iter()
+        .rev()
+        .find(|event| event.label == *label)
+        .filter(|event| event.set)
+}
+
+/// Decides who asked for `label` and whether they may, from one single read.
+pub fn request(
+    project: &Project,
+    workflow: &Workflow,
+    walk: Option<&Walk>,
+    added: Timestamp,
+    label: &Label,
+    details: &Details,
+) -> Result<Request, Hold> {
+    let SingleRead::Found(found) = &details.read else {
+        return Err(Hold::Spent {
+            how: "the issue is not there any more".to_owned(),
+        });
+    };
+    let (head, text) = (&found.0, &found.1);
+    if let Some(hold) = refused_by_labels(head, workflow) {
+        return Err(hold);
+    }
+    let Some(event) = standing_event(&details.events, label) else {
+        return Err(Hold::Unattributed {
+            since: Some(details.at),
+        });
+    };
+    let ours = walk.is_some_and(|walk| walk.own_event.as_ref() == Some(&event.id));
+    if !ours && event.at < added {
+        return Err(Hold::BeforeStart { added });
+    }
+    let actor = event.actor.clone().ok_or(Hold::Unattributed {
+        since: Some(event.at),
+    })?;
+    let digest = issue_digest(&text.title, &text.body);
+    let approval = match walk.and_then(|walk| walk.approval.clone()).filter(|_| ours) {
+        Some(inherited) => inherited,
+        None => own_word(project, &actor, event, &details.roles, &digest)?,
+    };
+    check_edit(project, text, &approval, &digest, &details.roles)?;
+    let labelling = Labelling {
+        repo: head.repo.clone(),
+        issue_id: head.id.clone(),
+        issue: head.number,
+        label: label.clone(),
+        event: event.id.clone(),
+        by: actor,
+        at: event.at,
+        again: walk.and_then(|walk| walk.again.clone()),
+    };
+    Ok(Request {
+        labelling,
+        approval,
+        overrides: !ours && walk.is_some_and(|walk| walk.labelling.is_some()),
+        text: digest,
+    })
+}
+
+fn own_word(
+    project: &Project,
+    actor: &Actor,
+    event: &LabelEvent,
+    roles: &BTreeMap<Actor, Role>,
+    digest: &str,
+) -> Result<Approval, Hold> {
+    if !is_trusted(project, actor, roles) {
+        let role = roles.get(actor).copied().unwrap_or(Role::None);
+        return Err(Hold::Untrusted {
+            actor: actor.clone(),
+            role,
+        });
+    }
+    Ok(Approval {
+        by: actor.clone(),
+        at: event.at,
+        text: digest.to_owned(),
+    })
+}
+
+/// Says whether an account may start work: on the allow-list, or a person with write access now. Apps by id only.
+pub fn is_trusted(project: &Project, actor: &Actor, roles: &BTreeMap<Actor, Role>) -> bool {
+    let listed = project.allow.iter().any(|entry| {
+        *entry == *actor.id.as_str()
+            || (actor.kind == ActorKind::User && entry.eq_ignore_ascii_case(&actor.login))
+    });
+    let may = actor.kind == ActorKind::User
+        && roles.get(actor).copied().unwrap_or(Role::None) >= Role::Write;
+    listed || may
+}
+
+/// An edit after the approval by somebody who could not have approved it means: ask again.
+fn check_edit(
+    project: &Project,
+    text: &Text,
+    approval: &Approval,
+    digest: &str,
+    roles: &BTreeMap<Actor, Role>,
+) -> Result<(), Hold> {
+    if approval.text == digest
+        && text
+            .edited
+            .as_ref()
+            .is_none_or(|edit| edit.at <= approval.at)
+    {
+        return Ok(());
+    }
+    match &text.edited {
+        // The text changed since, and nobody can say who did it.
+        None => Err(Hold::NeedsReapproval {
+            by: "somebody".to_owned(),
+        }),
+        Some(edit) if edit.at <= approval.at && approval.text == digest => Ok(()),
+        Some(edit) => match &edit.by {
+            Some(editor) if editor.id == approval.by.id || is_trusted(project, editor, roles) => {
+                Ok(())
+            }
+            Some(editor) => Err(Hold::NeedsReapproval {
+                by: editor.login.clone(),
+            }),
+            None => Err(Hold::NeedsReapproval {
+                by: "somebody".to_owned(),
+            }),
+        },
+    }
+}
+
+/// The labels of an issue that forbid starting, whoever set them.
+pub fn refused_by_labels(head: &Head, workflow: &Workflow) -> Option<Hold> {
+    let special = &workflow.labels;
+    if let Some(label) = special
+        .veto
+        .iter()
+        .find(|label| head.labels.contains(label))
+    {
+        return Some(Hold::Vetoed {
+            label: label.clone(),
+        });
+    }
+    if head.labels.contains(&special.park) {
+        return Some(Hold::Parked {
+            label: special.park.clone(),
+            why: None,
+        });
+    }
+    let routing: Vec<Label> = workflow
+        .stages
+        .iter()
+        .map(|stage| stage.label.clone())
+        .filter(|label| head.labels.contains(label))
+        .collect();
+    (routing.len() > 1).then_some(Hold::SeveralLabels { labels: routing })
+}
+
+/// Says whether a dispatch's labelling still holds, from one single read; else who ended it and how.
+pub fn still_wanted(
+    dispatch: &Dispatch,
+    workflow: &Workflow,
+    details: &Details,
+) -> Result<(), (String, String)> {
+    let last = || {
+        let event = details.events.last().and_then(|event| event.actor.as_ref());
+        event.map_or_else(|| "somebody".to_owned(), |actor| actor.login.clone())
+    };
+    let labelling = &dispatch.opening.labelling;
+    let found = match &details.read {
+        SingleRead::Found(found) => found,
+        SingleRead::Transferred { to } => {
+            return Err((last(), format!("the issue was transferred to {to}")));
+        }
+        SingleRead::Gone => return Err((last(), "the issue is gone".to_owned())),
+    };
+    let head = &found.0;
+    if head.id != labelling.issue_id || head.repo != labelling.repo {
+        return Err((last(), "the issue is another one now".to_owned()));
+    }
+    if !head.open {
+        return Err((last(), "the issue was closed".to_owned()));
+    }
+    if !head.labels.contains(&labelling.label) {
+        return Err((last(), format!("`{}` was removed", labelling.label)));
+    }
+    match refused_by_labels(head, workflow) {
+        Some(hold) => return Err((last(), hold.to_string())),
+        None => {}
+    }
+    match standing_event(&details.events, &labelling.label) {
+        Some(event) if event.id == labelling.event => Ok(()),
+        Some(_) => Err((last(), format!("`{}` was set anew", labelling.label))),
+        None => Err((
+            last(),
+            format!("nobody is known to have set `{}`", labelling.label),
+        )),
+    }
+}
