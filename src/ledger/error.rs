@@ -33,8 +33,8 @@ impl Damage {
 /// Why the ledger could not be read or written. Cloneable, because one failed commit answers a whole group.
 #[derive(Clone, Debug, Error)]
 pub enum StoreError {
-    /// No room for the write. Nothing of it was kept.
-    #[error("the disk that holds the ledger is full")]
+    /// No room for the write, be it the ledger's or a back-up's. Nothing of it was kept.
+    #[error("the disk is full")]
     Full,
     /// A page, a row or the chain is broken.
     #[error(transparent)]

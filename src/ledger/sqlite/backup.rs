@@ -6,11 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::ledger::StoreError;
-use crate::ledger::sqlite::{create_private, journal_mode};
+use crate::ledger::sqlite::{connect, create_private, journal_mode, sync_folder};
 
 /// All pages in one step: the copy is one instant, and nothing can change between steps. A gigabyte takes seconds.
 const ALL_PAGES: i32 = -1;
@@ -35,7 +35,7 @@ fn copy(conn: &Connection, part: &Path) -> Result<(), StoreError> {
         fs::remove_file(part).map_err(|error| file_error(part, error))?;
     }
     create_private(part).map_err(|error| file_error(part, error))?;
-    let mut target = Connection::open(part)?;
+    let mut target = connect(part, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     {
         let backup = Backup::new(conn, &mut target)?;
         match backup.step(ALL_PAGES)? {
@@ -52,10 +52,7 @@ fn copy(conn: &Connection, part: &Path) -> Result<(), StoreError> {
 fn publish(part: &Path, path: &Path) -> io::Result<()> {
     File::open(part)?.sync_all()?;
     fs::rename(part, path)?;
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
+    sync_folder(path)
 }
 
 fn part_of(path: &Path) -> PathBuf {

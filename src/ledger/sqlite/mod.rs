@@ -247,7 +247,7 @@ fn create_private(path: &Path) -> io::Result<()> {
         .map(drop)
 }
 
-/// Makes the new file's name durable.
+/// Makes a new file's name durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => std::fs::File::open(folder)?.sync_all(),
