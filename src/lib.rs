@@ -2,3 +2,5 @@
 
 pub mod domain;
 pub mod machine;
+
+pub mod ledger;
