@@ -119,6 +119,8 @@ pub struct Ground {
     pub failed_on: Option<String>,
     /// Other issues in flight in this repository: number, stage, title.
     pub in_flight: Vec<(IssueNumber, Label, String)>,
+    /// The commit of this issue that was verified last.
+    pub verified: Option<Subject>,
     /// Commits that are already evidence of other issues.
     pub taken: Vec<(IssueNumber, Subject)>,
     /// Whether a person approved this stage.

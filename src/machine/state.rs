@@ -149,6 +149,7 @@ impl State {
             spec: walk.spec,
             failed_on: walk.failed_on,
             in_flight,
+            verified: walk.subject,
             taken,
             approved: walk.approved.is_some(),
             purpose: None,

@@ -1,0 +1,247 @@
+//! Measuring gates: facts are gathered here, judged in `machine::gate`.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::daemon::hands::{Hands, chain, failed, now};
+use crate::daemon::job::Ran;
+use crate::daemon::tree;
+use crate::domain::{
+    Build, Dispatch, Evidence, GateName, Ground, Outcome, Project, Report, SkillName, Subject, Window,
+};
+use crate::machine::gate::{self, BranchFacts, Judged};
+use crate::repo::Mirror;
+
+/// How long a build may take.
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// What one measurement gave besides the judgement.
+#[derive(Debug, Default)]
+struct Measured {
+    subject: Option<Subject>,
+    exit: Option<i32>,
+    log: Option<String>,
+}
+
+/// Measures one gate of a dispatch.
+pub async fn measure(hands: &Hands, dispatch: &Dispatch, name: &GateName, report: &Report, ground: &Ground) -> Outcome {
+    let started = Instant::now();
+    let Some(project) = hands.project() else {
+        return Outcome::Failed { why: "the project's configuration is gone".to_owned(), until: now() };
+    };
+    let result = match name {
+        GateName::Spec => Ok((gate::spec(report.spec.as_deref()), Measured::default())),
+        GateName::Branch => branch(hands, &project, dispatch, report, ground).await,
+        GateName::Build => build(hands, &project, dispatch, report).await,
+        GateName::Own(own) => own_gate(hands, &project, dispatch, report, own).await,
+        GateName::Verdict => verdict(&project, dispatch, report),
+        GateName::Coverage => coverage(hands, &project, dispatch, report).await,
+        GateName::File => Ok(file(&project, dispatch)),
+        GateName::Approval => Ok((Judged::holds_because("a person approved it"), Measured::default())),
+    };
+    match result {
+        Ok((judged, measured)) => Outcome::Measured(Evidence {
+            gate: name.clone(),
+            subject: measured.subject,
+            holds: judged.holds,
+            says: judged.says,
+            findings: judged.findings,
+            exit: measured.exit,
+            digest: judged.digest,
+            log: measured.log,
+            at: now(),
+            ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }),
+        Err(outcome) => outcome,
+    }
+}
+
+type Gate = Result<(Judged, Measured), Outcome>;
+
+async fn mirror(hands: &Hands, project: &Project) -> Result<Mirror, Outcome> {
+    let mirror = Mirror::open(&hands.places.mirror(&project.name)).await.map_err(|error| failed(&error))?;
+    mirror.fetch_path(&project.path).await.map_err(|error| failed(&error))?;
+    Ok(mirror)
+}
+
+/// Returns what a gate of this dispatch is measured on.
+async fn subject_of(mirror: &Mirror, dispatch: &Dispatch, report: &Report) -> Result<Option<Subject>, Outcome> {
+    if let Some(subject) = &dispatch.opening.subject {
+        return Ok(Some(subject.clone()));
+    }
+    if let Some(branch) = &dispatch.opening.branch {
+        return mirror.resolve(&format!("refs/project/heads/{branch}")).await.map_err(|error| failed(&error));
+    }
+    Ok(dispatch.base.clone().or_else(|| report.head.clone()))
+}
+
+async fn branch(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report, ground: &Ground) -> Gate {
+    let Some(expected) = dispatch.opening.branch.clone() else {
+        return Ok((Judged::holds_because("the stage makes no commits"), Measured::default()));
+    };
+    let mirror = mirror(hands, project).await?;
+    let fail = |error: crate::repo::RepoError| failed(&error);
+    let tip = subject_of(&mirror, dispatch, report).await?;
+    let default = mirror.default_branch().await.map_err(fail)?.unwrap_or_else(|| "main".to_owned());
+    let mut facts = BranchFacts {
+        expected_branch: expected.clone(),
+        reported_head: report.head.clone(),
+        branch_tip: tip.clone(),
+        default_branch: default.clone(),
+        is_on_default: report.branch.as_deref() == Some(default.as_str()),
+        new_commits: Vec::new(),
+        taken: Vec::new(),
+        foreign: Vec::new(),
+        dirty: Vec::new(),
+    };
+    if let Some(tip) = &tip {
+        let mut known = Vec::new();
+        for subject in &dispatch.known {
+            if mirror.has_commit(subject).await.map_err(fail)? {
+                known.push(subject.clone());
+            }
+        }
+        // What the issue had verified before is not new either.
+        known.extend(ground.verified.clone());
+        facts.new_commits = mirror.commits_only_reachable_from(tip, &known).await.map_err(fail)?;
+        for (issue, subject) in &ground.taken {
+            if facts.new_commits.contains(subject) {
+                facts.taken.push((*issue, subject.clone()));
+            }
+        }
+    }
+    let judged = gate::branch(&facts);
+    Ok((judged, Measured { subject: tip, ..Measured::default() }))
+}
+
+async fn build(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
+    let Build::Command(command) = &project.build else {
+        return Ok((Judged::holds_because("build = \"none\": nothing was built"), Measured::default()));
+    };
+    let (ran, subject, log) = in_gate_tree(hands, project, dispatch, report, "build", command, BUILD_LIMIT).await?;
+    let judged = gate::build(ran.exit, ran.timed_out, command, ran.tail());
+    Ok((with_digest(judged, &ran), Measured { subject, exit: ran.exit, log: Some(log) }))
+}
+
+async fn own_gate(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report, name: &str) -> Gate {
+    let Some(own) = hands.rules().and_then(|rules| rules.workflow.own_gate(name).cloned()) else {
+        return Ok((Judged::red(format!("the workflow has no gate `{name}`")), Measured::default()));
+    };
+    let (ran, subject, log) = in_gate_tree(hands, project, dispatch, report, name, &own.run, own.timeout).await?;
+    let judged = gate::own(name, ran.exit, ran.timed_out, &own.run, ran.tail());
+    Ok((with_digest(judged, &ran), Measured { subject, exit: ran.exit, log: Some(log) }))
+}
+
+fn with_digest(mut judged: Judged, ran: &Ran) -> Judged {
+    judged.digest = Some(ran.digest.clone());
+    judged
+}
+
+/// Runs a command at the subject in the `gate` tree; in a project without git, in its folder.
+async fn in_gate_tree(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    report: &Report,
+    gate: &str,
+    command: &str,
+    limit: Duration,
+) -> Result<(Ran, Option<Subject>, String), Outcome> {
+    let tree = hands.places.gate_tree(project);
+    let subject = if project.git {
+        let mirror = mirror(hands, project).await?;
+        let subject = subject_of(&mirror, dispatch, report).await?;
+        Some(tree::own_tree(hands, project, &tree, "gate", subject.as_ref()).await?)
+    } else {
+        tree::stage_file(project, dispatch).map(|path| Subject::new(tree::digest_of(&path)))
+    };
+    let name = format!("{gate}-{}", dispatch.id());
+    let ran = tree::run(hands, &tree, &name, command, Vec::new(), limit).await.map_err(|error| failed(&error))?;
+    Ok((ran, subject, hands.places.gate_log(&project.name, &name).to_string_lossy().into_owned()))
+}
+
+/// A verdict counts for the commit the checker was given; if the branch moved meanwhile it is void.
+fn verdict(project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
+    let judged = gate::verdict(report.verdict.as_deref(), report.proven);
+    let subject = dispatch.opening.subject.clone();
+    let (Some(subject), true) = (&subject, project.git) else {
+        return Ok((judged, Measured { subject, ..Measured::default() }));
+    };
+    if let (Some(head), Window::Check) = (&report.head, dispatch.opening.window) {
+        if head != subject {
+            let says = format!("the check-out stands at {} and not at {}: a verdict for another commit is void", head.short(), subject.short());
+            return Ok((Judged::red(says), Measured { subject: Some(subject.clone()), ..Measured::default() }));
+        }
+    }
+    Ok((judged, Measured { subject: Some(subject.clone()), ..Measured::default() }))
+}
+
+async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
+    let mirror = mirror(hands, project).await?;
+    let fail = |error: crate::repo::RepoError| failed(&error);
+    let Some(subject) = subject_of(&mirror, dispatch, report).await? else {
+        return Ok((Judged::red("there is no commit to cover".to_owned()), Measured::default()));
+    };
+    let changed = changed_files(&mirror, &subject).await.map_err(fail)?;
+    let judged = gate::coverage(&changed, report.verdict.as_deref());
+    Ok((judged, Measured { subject: Some(subject), ..Measured::default() }))
+}
+
+/// Returns the files that differ between the default branch's fork point and a commit.
+async fn changed_files(mirror: &Mirror, subject: &Subject) -> Result<Vec<String>, crate::repo::RepoError> {
+    let default = mirror.default_branch().await?.unwrap_or_else(|| "main".to_owned());
+    let Some(base) = mirror.resolve(&format!("refs/project/heads/{default}")).await? else { return Ok(Vec::new()) };
+    let base = mirror.merge_base(&base, subject).await?.unwrap_or(base);
+    let files = mirror.changed_files(&base, subject).await?;
+    Ok(files.into_iter().map(|file| file.path).collect())
+}
+
+fn file(project: &Project, dispatch: &Dispatch) -> (Judged, Measured) {
+    let Some(path) = tree::stage_file(project, dispatch) else {
+        return (Judged::red("the stage names no file".to_owned()), Measured::default());
+    };
+    let before = dispatch.base.as_ref().map(Subject::as_str);
+    let subject = tree::digest_of(&path);
+    let shown = path.strip_prefix(&project.path).unwrap_or(&path).to_string_lossy().into_owned();
+    let bytes = read_plain(&path);
+    let unchanged = before == Some(subject.as_str());
+    let judged = gate::file(unchanged, bytes.as_deref(), &shown);
+    (judged, Measured { subject: Some(Subject::new(subject)), ..Measured::default() })
+}
+
+/// Reads a file that is no link.
+fn read_plain(path: &Path) -> Option<Vec<u8>> {
+    let plain = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
+    plain.then(|| std::fs::read(path).ok()).flatten()
+}
+
+/// Returns a skill's text as a dispatch gets it: the operator's, the project's from its default branch, or the shipped one.
+pub async fn skill_body(hands: &Hands, project: &Project, name: &SkillName) -> Result<String, String> {
+    let config = hands.config.borrow().clone();
+    let own = project_skills(hands, project).await;
+    match crate::config::lookup_skill(name, &config.skills, &own) {
+        Ok(Some(skill)) => Ok(skill.body),
+        Ok(None) => Err(format!("there is no skill `{name}`")),
+        Err(problems) => Err(chain(&problems)),
+    }
+}
+
+/// Reads `.pointsman/skills` as it stands on the default branch: the maker may not rewrite its checker.
+async fn project_skills(hands: &Hands, project: &Project) -> std::collections::BTreeMap<String, String> {
+    let mut skills = std::collections::BTreeMap::new();
+    if !project.git {
+        return skills;
+    }
+    let Ok(mirror) = mirror(hands, project).await else { return skills };
+    let Ok(Some(default)) = mirror.default_branch().await else { return skills };
+    let Ok(Some(tip)) = mirror.resolve(&format!("refs/project/heads/{default}")).await else { return skills };
+    let Ok(entries) = mirror.ls_tree(&tip, Path::new(".pointsman/skills")).await else { return skills };
+    for entry in entries {
+        let path = Path::new(&entry.path);
+        if let Ok(Some(bytes)) = mirror.file_at(&tip, path).await {
+            let name = entry.path.trim_start_matches(".pointsman/skills/").to_owned();
+            skills.insert(name, String::from_utf8_lossy(&bytes).into_owned());
+        }
+    }
+    skills
+}

@@ -1,0 +1,188 @@
+//! What one project's effects are done with.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::daemon::fleet::Samples;
+use crate::daemon::key::Key;
+use crate::daemon::places::Places;
+use crate::domain::{Actor, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules, SingleRead, Window};
+use crate::ledger::Ledger;
+use crate::terminal::{Sampler, Tmux};
+use crate::tracker::{Tracker, TrackerError};
+
+/// How long a passing fault rests before it is tried again, unless the outside names a time.
+pub const RETRY_AFTER: Duration = Duration::from_secs(15);
+
+/// Reads the wall clock: the one place of the daemon that does.
+#[expect(clippy::disallowed_methods, reason = "the daemon is the edge")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// What one project's effects are done with. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Hands {
+    /// Everything below.
+    inner: Arc<Inner>,
+}
+
+/// The parts.
+#[derive(Debug)]
+pub struct Inner {
+    /// Where everything lies.
+    pub places: Places,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Its id, a witness in every brief.
+    pub ledger_id: String,
+    /// The project's tracker.
+    pub tracker: Tracker,
+    /// The tmux server of managed sessions and of gates.
+    pub tmux: Tmux,
+    /// One recogniser per profile.
+    pub samplers: BTreeMap<ProfileName, Sampler>,
+    /// What the watch saw last.
+    pub samples: tokio::sync::watch::Receiver<Arc<Samples>>,
+    /// The configuration in force.
+    pub config: tokio::sync::watch::Receiver<Arc<Config>>,
+    /// The installation's key.
+    pub key: Key,
+    /// What the tracker said last of each issue we may need.
+    pub heads: Mutex<BTreeMap<IssueNumber, Head>>,
+    /// Who we are on the tracker.
+    pub us: tokio::sync::OnceCell<Actor>,
+    /// The project's name.
+    pub name: crate::domain::ProjectName,
+}
+
+impl std::ops::Deref for Hands {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl Hands {
+    /// Takes the parts.
+    pub fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Returns the project as it is configured now; `None` once it was removed.
+    pub fn project(&self) -> Option<Project> {
+        self.config.borrow().projects.get(&self.name).cloned()
+    }
+
+    /// Returns the rules in force.
+    pub fn rules(&self) -> Option<Rules> {
+        rules_of(&self.config.borrow(), &self.name)
+    }
+
+    /// Returns the newest sample of a window, with the witnesses and the screen.
+    pub fn sampled(&self, window: Window) -> Option<crate::daemon::fleet::WindowSample> {
+        self.samples.borrow().of(&self.name, window).cloned()
+    }
+
+    /// Reads one issue singly and remembers its head.
+    pub async fn details(&self, issue: IssueNumber, comments: bool) -> Result<Details, TrackerError> {
+        let read = self.tracker.issue(issue).await?;
+        let events = match &read {
+            SingleRead::Found(_) => self.tracker.label_events(issue).await?,
+            SingleRead::Transferred { .. } | SingleRead::Gone => Vec::new(),
+        };
+        let mut roles = BTreeMap::new();
+        for actor in self.actors_in_question(&read, &events) {
+            let role = self.tracker.role(&actor).await?;
+            roles.insert(actor, role);
+        }
+        let comments = if comments { Some(self.tracker.comments(issue).await?) } else { None };
+        self.remember(issue, &read);
+        Ok(Details { read, events, roles, comments, at: now() })
+    }
+
+    /// The actors of standing routing labels, and the last editor.
+    fn actors_in_question(&self, read: &SingleRead, events: &[crate::domain::LabelEvent]) -> Vec<Actor> {
+        let SingleRead::Found(found) = read else { return Vec::new() };
+        let Some(rules) = self.rules() else { return Vec::new() };
+        let mut actors: Vec<Actor> = rules
+            .workflow
+            .stages
+            .iter()
+            .filter(|stage| found.0.labels.contains(&stage.label))
+            .filter_map(|stage| crate::machine::trust::standing_event(events, &stage.label))
+            .filter_map(|event| event.actor.clone())
+            .collect();
+        actors.extend(found.1.edited.as_ref().and_then(|edit| edit.by.clone()));
+        actors.sort();
+        actors.dedup();
+        actors
+    }
+
+    /// Keeps what a single read said of an issue: it is newer than any list.
+    pub fn remember(&self, issue: IssueNumber, read: &SingleRead) {
+        let mut heads = self.heads.lock().expect("no holder of this lock panics");
+        match read {
+            SingleRead::Found(found) => {
+                heads.insert(issue, found.0.clone());
+            }
+            SingleRead::Transferred { .. } | SingleRead::Gone => {
+                heads.remove(&issue);
+            }
+        }
+    }
+
+    /// Returns which account we write with.
+    pub async fn us(&self) -> Option<Actor> {
+        self.us.get_or_try_init(|| self.tracker.whoami()).await.ok().cloned()
+    }
+}
+
+/// Puts a project's rules together.
+pub fn rules_of(config: &Config, name: &crate::domain::ProjectName) -> Option<Rules> {
+    let project = config.projects.get(name)?.clone();
+    let mut workflow = config.workflow_of(&project)?.clone();
+    let caps = &config.settings.limits;
+    let limits = &mut workflow.limits;
+    limits.rounds = caps.rounds.map_or(limits.rounds, |cap| cap.min(limits.rounds));
+    limits.attempts = caps.attempts.map_or(limits.attempts, |cap| cap.min(limits.attempts));
+    limits.dispatches_per_day = caps.dispatches_per_day.map_or(limits.dispatches_per_day, |cap| cap.min(limits.dispatches_per_day));
+    limits.active_max = caps.active_max.map_or(limits.active_max, |cap| cap.min(limits.active_max));
+    Some(Rules {
+        project,
+        workflow,
+        profiles: config.profiles.clone(),
+        skills: config.skills.iter().map(|(name, skill)| (name.clone(), skill.digest.clone())).collect(),
+        idle_without_report: config.settings.idle_without_report,
+    })
+}
+
+/// Turns a tracker's fault into data: what failed, and when to look again.
+pub fn tracker_failed(error: &TrackerError) -> Outcome {
+    let until = match error {
+        TrackerError::RateLimited { until, .. } => *until,
+        _ => now() + RETRY_AFTER,
+    };
+    Outcome::Failed { why: chain(error), until }
+}
+
+/// Turns any fault into data.
+pub fn failed(error: &dyn std::error::Error) -> Outcome {
+    Outcome::Failed { why: chain(error), until: now() + RETRY_AFTER }
+}
+
+/// Says an error with its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,148 @@
+//! Jobs: project code in a window of the `_gate` session, never a child of the daemon (DESIGN 8).
+//!
+//! A job survives a daemon restart: its window has a name of its own, and a second `run` of that name waits for the first.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::machine::text::sha256;
+use crate::terminal::{NewWindow, PaneRow, Tmux, TmuxError};
+
+/// The session of all jobs on the agents' tmux server.
+pub const GATE_SESSION: &str = "_gate";
+/// Between two looks at a running job: from here, doubling up to [`LOOK_MAX`].
+const LOOK_FIRST: Duration = Duration::from_millis(50);
+const LOOK_MAX: Duration = Duration::from_secs(1);
+/// How much longer than its own limit a job is waited for: `timeout` sends TERM, then KILL 5 s later.
+const GRACE: Duration = Duration::from_secs(15);
+/// `timeout`'s exit codes: 124 when it had to end the job, 137 when it had to kill it.
+const TIMED_OUT: [i32; 2] = [124, 137];
+/// The end of a log that is kept in evidence, bytes.
+const TAIL_BYTES: usize = 2_000;
+
+/// A command to run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The window's name, `[A-Za-z0-9_-]+`; the same name is the same job.
+    pub name: String,
+    /// Where it runs.
+    pub cwd: PathBuf,
+    /// Its whole environment.
+    pub env: Vec<(String, String)>,
+    /// A shell script. Its arguments are `$1`, `$2`, ...: no text is ever spliced into it.
+    pub script: String,
+    /// The arguments.
+    pub args: Vec<String>,
+    /// How long it may take.
+    pub limit: Duration,
+    /// Where its output goes.
+    pub log: PathBuf,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// The exit status; `None` if a signal or the server's end took it.
+    pub exit: Option<i32>,
+    /// Whether its limit ended it.
+    pub timed_out: bool,
+    /// Its output.
+    pub output: String,
+    /// SHA-256 of the output.
+    pub digest: String,
+    /// How long it was waited for.
+    pub took: Duration,
+}
+
+impl Ran {
+    /// Returns whether it did what it should.
+    pub fn succeeded(&self) -> bool {
+        self.exit == Some(0)
+    }
+
+    /// Returns the end of the output.
+    pub fn tail(&self) -> &str {
+        let start = self.output.len().saturating_sub(TAIL_BYTES);
+        let start = (start..=self.output.len()).find(|at| self.output.is_char_boundary(*at)).unwrap_or(0);
+        &self.output[start..]
+    }
+}
+
+/// Why a job has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The terminal failed.
+    #[error(transparent)]
+    Tmux(#[from] TmuxError),
+    /// Its log cannot be made or read.
+    #[error("the log `{path}` cannot be used")]
+    Log {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its window is gone: it may have run or not, so it runs again.
+    #[error("the job's window is gone")]
+    Gone,
+}
+
+/// Runs a job to its end, or joins the one of that name that already runs.
+pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
+    let started = Instant::now();
+    let log_error = |source| JobError::Log { path: job.log.clone(), source };
+    let running = tmux.find(GATE_SESSION, &job.name).await?;
+    let pane = match running {
+        Some(row) => row.pane,
+        None => {
+            make_log(&job.log).map_err(log_error)?;
+            tmux.new_window(&window(job)).await?
+        }
+    };
+    let row = wait(tmux, &pane, job.limit + GRACE).await?;
+    let bytes = std::fs::read(&job.log).map_err(log_error)?;
+    let exit = row.dead_status;
+    let ended = if row.dead { tmux.kill_pane(&pane).await } else { tmux.kill_pane(&row.pane).await };
+    if let Err(error) = ended {
+        tracing::debug!(%error, job = %job.name, "a finished job's window was gone already");
+    }
+    Ok(Ran {
+        exit,
+        timed_out: !row.dead || exit.is_some_and(|code| TIMED_OUT.contains(&code)),
+        digest: sha256(&bytes),
+        output: String::from_utf8_lossy(&bytes).into_owned(),
+        took: started.elapsed(),
+    })
+}
+
+fn make_log(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, b"")
+}
+
+fn window(job: &Job) -> NewWindow {
+    // The outer shell only redirects; `timeout` ends the whole group of the inner one.
+    let outer = "log=$1 limit=$2 script=$3; shift 3; exec timeout -k 5 \"$limit\" sh -c \"$script\" job \"$@\" >\"$log\" 2>&1 </dev/null";
+    let mut argv = vec!["/bin/sh".to_owned(), "-c".to_owned(), outer.to_owned(), "gate".to_owned()];
+    argv.push(job.log.to_string_lossy().into_owned());
+    argv.push(job.limit.as_secs().max(1).to_string());
+    argv.push(job.script.clone());
+    argv.extend(job.args.iter().cloned());
+    NewWindow { session: GATE_SESSION.to_owned(), window: job.name.clone(), cwd: job.cwd.clone(), env: job.env.clone(), argv }
+}
+
+async fn wait(tmux: &Tmux, pane: &crate::domain::Pane, limit: Duration) -> Result<PaneRow, JobError> {
+    let deadline = Instant::now() + limit;
+    let mut pause = LOOK_FIRST;
+    loop {
+        let row = tmux.list_panes().await?.into_iter().find(|row| row.pane == *pane).ok_or(JobError::Gone)?;
+        if row.dead || Instant::now() >= deadline {
+            return Ok(row);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK_MAX);
+    }
+}

@@ -1,0 +1,221 @@
+//! One look at the world, with its gaps: what the engine decides on.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::daemon::hands::{Hands, chain, now};
+use crate::daemon::key::random_letters;
+use crate::domain::{
+    DispatchId, Fresh, Hold, IssueNumber, Observation, Questions, Report, ReportId, Said, SpoolFile, Subject, Verb, Window,
+};
+use crate::machine::state::State;
+use crate::machine::text::sha256;
+use crate::tracker::{Poll, PollMark, TrackerError};
+
+/// Letters of a dispatch id: 36^6 = 2 x 10^9; a taken one is refused by the ledger.
+const DISPATCH_LETTERS: usize = 6;
+
+/// What the observer remembers between looks.
+#[derive(Debug, Default)]
+pub struct Observer {
+    mark: PollMark,
+    /// When the tracker last answered.
+    known: Option<Timestamp>,
+    fault: Option<String>,
+    /// Until when the tracker asked to be left alone.
+    quiet_until: Option<Timestamp>,
+    swept: bool,
+}
+
+/// How much of the tracker a look asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing: what is known is fresh enough.
+    Nothing,
+    /// What changed: one conditional request if nothing did.
+    Changes,
+    /// Everything that is open.
+    Everything,
+}
+
+impl Observer {
+    /// Goes on from what was stored, so that a restart costs no allowance.
+    pub fn new(mark: PollMark, known: bool) -> Self {
+        Self { mark, swept: known, ..Self::default() }
+    }
+
+    /// Looks at the tracker as far as asked, and stores what it said: heads first, then the mark.
+    pub async fn refresh(&mut self, hands: &Hands, ask: Ask) {
+        if ask == Ask::Nothing || self.quiet_until.is_some_and(|until| now() < until) {
+            return;
+        }
+        let result = if ask == Ask::Everything || !self.swept { self.sweep(hands).await } else { self.poll(hands).await };
+        match result {
+            Ok(()) => {
+                self.known = Some(now());
+                self.fault = None;
+                self.quiet_until = None;
+            }
+            Err(error) => {
+                if let TrackerError::RateLimited { until, .. } = &error {
+                    self.quiet_until = Some(*until);
+                }
+                self.fault = Some(chain(&error));
+            }
+        }
+    }
+
+    async fn poll(&mut self, hands: &Hands) -> Result<(), TrackerError> {
+        let Poll::Changed { heads, mark } = hands.tracker.poll(&self.mark).await? else { return Ok(()) };
+        {
+            let mut known = hands.heads.lock().expect("no holder of this lock panics");
+            for head in &heads {
+                known.insert(head.number, head.clone());
+            }
+        }
+        self.store(hands, mark).await;
+        Ok(())
+    }
+
+    async fn sweep(&mut self, hands: &Hands) -> Result<(), TrackerError> {
+        let sweep = hands.tracker.sweep().await?;
+        {
+            let mut known = hands.heads.lock().expect("no holder of this lock panics");
+            let open: BTreeMap<IssueNumber, _> = sweep.open.iter().map(|head| (head.number, head.clone())).collect();
+            // Absent from a list is unknown, never unlabelled: a closed head says that it must be read singly.
+            for (number, head) in known.iter_mut().filter(|(number, _)| !open.contains_key(number)) {
+                tracing::debug!(%number, "not in the sweep");
+                head.open = false;
+            }
+            known.extend(open);
+        }
+        self.swept = true;
+        self.store(hands, sweep.mark).await;
+        Ok(())
+    }
+
+    /// The conditional state is stored only after what was derived from it.
+    async fn store(&mut self, hands: &Hands, mark: PollMark) {
+        match crate::daemon::store::save(hands, &mark).await {
+            Ok(()) => self.mark = mark,
+            Err(error) => tracing::warn!(%error, "what the tracker said is not stored: it will be read again"),
+        }
+    }
+
+    /// Puts an observation together.
+    pub async fn observe(&mut self, hands: &Hands, state: &State, questions: &Questions, fleet: BTreeMap<String, u32>) -> Observation {
+        let at = now();
+        let mut details = BTreeMap::new();
+        for issue in &questions.issues {
+            match hands.details(*issue, questions.comments.contains(issue)).await {
+                Ok(read) => {
+                    details.insert(*issue, read);
+                }
+                Err(error) => {
+                    if let TrackerError::RateLimited { until, .. } = &error {
+                        self.quiet_until = Some(*until);
+                    }
+                    self.fault = Some(chain(&error));
+                }
+            }
+        }
+        let heads = hands.heads.lock().expect("no holder of this lock panics").clone();
+        let gap = match (&self.fault, self.known) {
+            (Some(fault), known) => Some((fault.clone(), known.unwrap_or(at))),
+            (None, None) => Some(("it was not read yet".to_owned(), at)),
+            (None, Some(_)) => None,
+        };
+        let panes = [Window::Agent, Window::Check]
+            .into_iter()
+            .filter_map(|window| Some((window, hands.sampled(window)?.sample)))
+            .collect();
+        let dispatch = DispatchId::new(random_letters(DISPATCH_LETTERS));
+        Observation {
+            at,
+            local_minute: local_minute(at),
+            heads,
+            gap,
+            us: hands.us().await,
+            details,
+            panes,
+            no_agent: no_agent(hands),
+            reports: reports(hands, state, at),
+            fleet,
+            fresh: Fresh {
+                delivery: crate::domain::DeliveryId::new(random_letters(8)),
+                secret_hash: hands.key.secret_hash(&dispatch),
+                dispatch,
+            },
+        }
+    }
+}
+
+fn local_minute(at: Timestamp) -> u16 {
+    let local = at.to_zoned(jiff::tz::TimeZone::system());
+    u16::try_from(local.hour()).unwrap_or(0) * 60 + u16::try_from(local.minute()).unwrap_or(0)
+}
+
+fn no_agent(hands: &Hands) -> Option<Hold> {
+    let samples = hands.samples.borrow();
+    let why = samples.down.get(&hands.name).or(samples.blind.as_ref())?;
+    Some(Hold::NoAgent { window: "agent".to_owned(), hint: format!("{why}; try `pointsman up {}`", hands.name) })
+}
+
+/// Reads the spools of the project's trees: reports without an answer that are not in the ledger yet.
+fn reports(hands: &Hands, state: &State, at: Timestamp) -> Vec<Report> {
+    let Some(project) = hands.project() else { return Vec::new() };
+    let mut trees = vec![(Window::Agent, hands.places.tree(&project, Window::Agent))];
+    if project.git {
+        trees.push((Window::Check, hands.places.tree(&project, Window::Check)));
+    }
+    let mut found = Vec::new();
+    for (window, tree) in trees {
+        let scan = match crate::repo::spool::list(&tree) {
+            Ok(scan) => scan,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), tree = %tree.display(), "the spool cannot be read");
+                continue;
+            }
+        };
+        for (id, error) in &scan.refused {
+            tracing::warn!(report = %id, error = chain(error), "a report is not taken");
+        }
+        for entry in scan.entries.into_iter().filter(|entry| !entry.answered && !state.has_report(&entry.ulid)) {
+            match serde_json::from_slice::<SpoolFile>(&entry.bytes) {
+                Ok(file) => found.extend(report(hands, state, window, entry.ulid, file, at)),
+                Err(error) => tracing::warn!(report = %entry.ulid, %error, "a report cannot be read"),
+            }
+        }
+    }
+    found.sort_by(|left, right| left.id.cmp(&right.id));
+    found
+}
+
+/// Proven = the right secret, in the spool of the tree the dispatch runs in.
+fn report(hands: &Hands, state: &State, window: Window, id: ReportId, file: SpoolFile, at: Timestamp) -> Option<Report> {
+    let (dispatch, secret) = file.token.split_once('.')?;
+    let dispatch = DispatchId::new(dispatch);
+    let owner = state.dispatches.get(&dispatch);
+    let right = sha256(secret.as_bytes()) == hands.key.secret_hash(&dispatch);
+    let home = owner.is_some_and(|owner| owner.opening.window == window || !hands.project().is_some_and(|project| project.git));
+    let (verb, spec, verdict, note) = match file.said {
+        Said::Done { spec, verdict, note } => (Verb::Done, spec, verdict, note),
+        Said::Fail { note } => (Verb::Fail, None, None, Some(note)),
+        Said::Ask { question } => (Verb::Ask, None, None, Some(question)),
+        Said::Ack { delivery } => (Verb::Ack, None, None, delivery),
+        Said::Issue { .. } | Said::Comment { .. } => return None,
+    };
+    Some(Report {
+        id,
+        dispatch,
+        verb,
+        head: file.head.map(Subject::new),
+        branch: file.branch,
+        spec,
+        verdict,
+        note,
+        proven: right && home,
+        at,
+    })
+}

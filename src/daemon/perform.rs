@@ -1,0 +1,93 @@
+//! Does what the engine asks for, once, and says what came of it. No decision is made here.
+
+use crate::daemon::hands::{Hands, failed, now};
+use crate::daemon::{compose, deliver, gates, session, tree, writes};
+use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
+
+/// Performs one action.
+pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) -> Outcome {
+    let owner = |id: &crate::domain::DispatchId| dispatch.as_ref().filter(|dispatch| dispatch.id() == id);
+    match action {
+        Action::PrepareTree { dispatch } => tree::prepare(hands, &dispatch).await,
+        Action::Compose { dispatch, delivery, ground } => compose::compose(hands, &dispatch, &delivery, &ground).await,
+        Action::Stage { delivery } => match owner(&delivery.dispatch) {
+            Some(owner) => deliver::stage(hands, owner.opening.window, &delivery).await,
+            None => lost(),
+        },
+        Action::Paste { dispatch, delivery, pane } => deliver::paste(hands, &dispatch, &delivery, &pane).await,
+        Action::Launch { dispatch, delivery } => deliver::launch(hands, &dispatch, &delivery).await,
+        Action::OpenWindow { dispatch } => deliver::open_window(hands, &dispatch).await,
+        Action::Echo { delivery, pane } => match owner(&delivery.dispatch) {
+            Some(owner) => deliver::echo(hands, owner, &delivery, &pane).await,
+            None => lost(),
+        },
+        Action::Enter { dispatch, delivery, pane, n, late } => deliver::enter(hands, &dispatch, &delivery, &pane, n, late).await,
+        Action::AwaitReceipt { delivery, pane, until } => match owner(&delivery.dispatch) {
+            Some(owner) => deliver::await_receipt(hands, owner, &delivery, &pane, until).await,
+            None => lost(),
+        },
+        Action::Inspect { delivery, pane } => match owner(&delivery.dispatch) {
+            Some(owner) => deliver::inspect(hands, owner, &delivery, pane.as_ref()).await,
+            None => lost(),
+        },
+        Action::Gate { dispatch, gate, report, ground } => gates::measure(hands, &dispatch, &gate, &report, &ground).await,
+        Action::Push { branch, subject, .. } => tree::push(hands, &branch, &subject).await,
+        Action::Publish { dispatch, issue, what } => writes::publish(hands, &dispatch, issue, &what).await,
+        Action::Answer { answer, window } => reply(hands, window, &answer).await,
+        Action::Tidy { dispatch, answer } => tidy(hands, &dispatch, answer.as_ref()).await,
+        Action::AddLabel { issue, label } => writes::add_label(hands, issue, &label).await,
+        Action::RemoveLabel { issue, label } => writes::remove_label(hands, issue, &label).await,
+        Action::ReadLabels { issue } => writes::read_labels(hands, issue).await,
+        Action::CloseIssue { issue } => writes::close(hands, issue).await,
+        Action::Merge { subject, .. } => tree::merge(hands, &subject).await,
+        Action::Park { issue, label, why } => writes::park(hands, issue, &label, &why).await,
+    }
+}
+
+fn lost() -> Outcome {
+    Outcome::Failed { why: "its dispatch is closed".to_owned(), until: now() }
+}
+
+/// Writes the answer to a report into the spool it came from.
+async fn reply(hands: &Hands, window: Window, answer: &Answer) -> Outcome {
+    let Some(project) = hands.project() else { return lost() };
+    let trees = [hands.places.tree(&project, window), hands.places.tree(&project, Window::Agent), hands.places.tree(&project, Window::Check)];
+    let json = serde_json::to_vec(answer).expect("an answer is plain data");
+    let report = answer.report.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let home = trees.iter().find(|tree| tree.join(".pointsman/spool").join(format!("{report}.json")).exists());
+        match home {
+            Some(tree) => crate::repo::spool::answer(tree, crate::repo::Users::One, &report, &json),
+            None => Ok(()),
+        }
+    });
+    match written.await {
+        Ok(Ok(())) => Outcome::Done,
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+/// After the end of a dispatch: answer, then brief and window.
+async fn tidy(hands: &Hands, dispatch: &Dispatch, answer: Option<&Answer>) -> Outcome {
+    let window = dispatch.opening.window;
+    if let Some(answer) = answer {
+        if let outcome @ Outcome::Failed { .. } = reply(hands, window, answer).await {
+            return outcome;
+        }
+        // The verb reads its answer before the window that it runs in goes.
+        if window == Window::Check {
+            tokio::time::sleep(ANSWER_READ).await;
+        }
+    }
+    if let Err(why) = tree::remove_briefs(hands, window, &dispatch.deliveries).await {
+        tracing::warn!(why, dispatch = %dispatch.id(), "a brief could not be removed");
+    }
+    match session::close_fresh(hands, dispatch).await {
+        Ok(()) => Outcome::Done,
+        Err(why) => Outcome::Failed { why, until: now() + crate::daemon::hands::RETRY_AFTER },
+    }
+}
+
+/// How long a fresh agent's window stays after its last answer: the verb polls every 50 ms, and a person sees the end.
+const ANSWER_READ: std::time::Duration = std::time::Duration::from_secs(1);

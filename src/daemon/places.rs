@@ -1,0 +1,85 @@
+//! Where everything lies, and what of the environment agents and gates may see. Made once by `cli`.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::{Project, ProjectName, Window};
+
+/// The folders and the environment of one installation.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// `labels.toml`, `projects/`, `skills/`, `agents/`, `pointsman.toml`.
+    pub config: PathBuf,
+    /// Ledger, mirrors, local trackers, work trees, keys.
+    pub state: PathBuf,
+    /// The control socket and files for sessions.
+    pub runtime: PathBuf,
+    /// The tmux server's socket: one path per installation.
+    pub socket: PathBuf,
+    /// The agents' home folder.
+    pub home: PathBuf,
+    /// The absolute path of this binary, as briefs print it.
+    pub binary: PathBuf,
+    /// The whole environment of agents and gates: an allow-list, no token, no secret of ours.
+    pub env: Vec<(String, String)>,
+}
+
+impl Places {
+    /// Returns the ledger's file.
+    pub fn ledger(&self) -> PathBuf {
+        self.state.join("ledger.sqlite")
+    }
+
+    /// Returns the folder of a project's local tracker.
+    pub fn tracker(&self, project: &ProjectName) -> PathBuf {
+        self.state.join("tracker").join(project.as_str())
+    }
+
+    /// Returns the folder of a project's bare mirror.
+    pub fn mirror(&self, project: &ProjectName) -> PathBuf {
+        self.state.join("mirrors").join(format!("{project}.git"))
+    }
+
+    /// Returns the folder in which a window's agent works.
+    pub fn tree(&self, project: &Project, window: Window) -> PathBuf {
+        match window {
+            Window::Check if project.git => self.state.join("trees").join(project.name.as_str()).join("check"),
+            Window::Agent | Window::Check => project.path.clone(),
+        }
+    }
+
+    /// Returns the tree in which gates run.
+    pub fn gate_tree(&self, project: &Project) -> PathBuf {
+        if project.git { self.state.join("trees").join(project.name.as_str()).join("gate") } else { project.path.clone() }
+    }
+
+    /// Returns the file a gate's output goes to.
+    pub fn gate_log(&self, project: &ProjectName, name: &str) -> PathBuf {
+        self.state.join("logs").join(project.as_str()).join(format!("{name}.log"))
+    }
+
+    /// Returns the heartbeat log.
+    pub fn heartbeat(&self) -> PathBuf {
+        self.state.join("heartbeat.log")
+    }
+
+    /// Returns the control socket.
+    pub fn control(&self) -> PathBuf {
+        self.runtime.join("control.sock")
+    }
+
+    /// Returns the folder for files made for one session (hook settings, hook spool).
+    pub fn sessions(&self) -> PathBuf {
+        self.runtime.join("sessions")
+    }
+
+    /// Returns the binary as text, for briefs and profiles.
+    pub fn binary_text(&self) -> String {
+        self.binary.to_string_lossy().into_owned()
+    }
+}
+
+/// Makes a folder that only its owner may enter.
+pub fn private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

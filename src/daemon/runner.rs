@@ -1,0 +1,324 @@
+//! One project's loop: feeds the engine, performs its effects, writes the heartbeat. It decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::daemon::hands::{Hands, now};
+use crate::daemon::heartbeat;
+use crate::daemon::observe::{Ask, Observer};
+use crate::daemon::perform::perform;
+use crate::daemon::store;
+use crate::domain::{Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request};
+use crate::machine::engine::{CycleReport, Effect, Engine, Input};
+use crate::machine::state::State;
+
+/// Letters in a runner's mailbox.
+pub const MAILBOX: usize = 256;
+/// Cycles in a row that wake each other, before the next waits for its time (DESIGN 3).
+const IN_A_ROW_MAX: u32 = 20;
+/// Even a cycle that is wanted at once leaves the others a moment.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// What a runner is told.
+#[derive(Debug)]
+pub enum Message {
+    /// Something may have changed.
+    Wake,
+    /// The tracker changed, as far as somebody says.
+    Poll,
+    /// Time for an unconditional read of everything.
+    Sweep,
+    /// A look is ready.
+    Seen(Box<Observation>, Box<Observer>),
+    /// An append is in the ledger, or is not.
+    Appended(Result<(), String>),
+    /// What came of an effect.
+    Outcome(EffectId, Outcome),
+    /// A person asks for something.
+    Ask(Request, oneshot::Sender<()>),
+    /// What is known now, for surfaces.
+    Show(oneshot::Sender<Box<Shown>>),
+    /// No new work; what is under way ends.
+    Drain(oneshot::Sender<()>),
+}
+
+/// What a surface renders.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The fold.
+    pub state: State,
+    /// The last cycle.
+    pub report: CycleReport,
+    /// The last observation.
+    pub seen: Option<Observation>,
+}
+
+/// Open dispatches per account and project: what `active_max` counts.
+pub type Accounts = Arc<Mutex<BTreeMap<ProjectName, BTreeMap<String, u32>>>>;
+
+/// One project's runner.
+#[derive(Debug)]
+pub struct Runner {
+    hands: Hands,
+    engine: Engine,
+    observer: Option<Box<Observer>>,
+    inbox: mpsc::Receiver<Message>,
+    outbox: mpsc::Sender<Message>,
+    accounts: Accounts,
+    seen: Option<Observation>,
+    cycle: Duration,
+    ask: Ask,
+    wanted: bool,
+    wake_at: Option<jiff::Timestamp>,
+    polled: tokio::time::Instant,
+    in_a_row: u32,
+    draining: Option<oneshot::Sender<()>>,
+    turned: watch::Sender<u64>,
+}
+
+impl Runner {
+    /// Makes a runner that goes on from the replayed state.
+    pub fn new(
+        hands: Hands,
+        state: State,
+        observer: Observer,
+        mailbox: (mpsc::Sender<Message>, mpsc::Receiver<Message>),
+        accounts: Accounts,
+        turned: watch::Sender<u64>,
+    ) -> Self {
+        let cycle = hands.config.borrow().settings.cycle;
+        Self {
+            hands,
+            engine: Engine::new(state),
+            observer: Some(Box::new(observer)),
+            outbox: mailbox.0,
+            inbox: mailbox.1,
+            accounts,
+            seen: None,
+            cycle,
+            ask: Ask::Changes,
+            wanted: true,
+            wake_at: None,
+            polled: tokio::time::Instant::now(),
+            in_a_row: 0,
+            draining: None,
+            turned,
+        }
+    }
+
+    /// Runs until drained.
+    pub async fn run(mut self) {
+        if self.engine.state.added.is_none() {
+            let added = self.hands.project().and_then(|project| project.added).unwrap_or_else(now);
+            let at = now();
+            let event = Event::ProjectAdded { added };
+            match store::append(&self.hands, self.engine.state.version, at, std::slice::from_ref(&event)).await {
+                Ok(()) => crate::machine::evolve::evolve(&mut self.engine.state, at, &event).expect("it is the first event"),
+                Err(error) => tracing::error!(%error, project = %self.hands.name, "the project cannot be recorded"),
+            }
+        }
+        loop {
+            self.cycle = self.hands.config.borrow().settings.cycle;
+            self.begin_cycle();
+            if self.draining.is_some() && self.engine.is_quiet() && self.observer.is_some() {
+                break;
+            }
+            let pause = self.pause();
+            let message = tokio::select! {
+                message = self.inbox.recv() => message,
+                () = tokio::time::sleep(pause) => { self.due(); continue }
+            };
+            self.turned.send_modify(|turns| *turns += 1);
+            match message {
+                Some(message) => self.take(message),
+                None => break,
+            }
+        }
+        if let Some(done) = self.draining.take() {
+            let _ = done.send(());
+        }
+    }
+
+    /// How long nothing has to be done.
+    fn pause(&self) -> Duration {
+        if self.wanted && self.observer.is_some() {
+            return if self.in_a_row < IN_A_ROW_MAX { BREATH } else { Duration::from_secs(1) };
+        }
+        let tick = self.cycle.saturating_sub(self.polled.elapsed());
+        let own = self.wake_at.map(|at| Duration::try_from(at.duration_since(now())).unwrap_or(Duration::ZERO));
+        own.map_or(tick, |own| own.min(tick)).max(BREATH)
+    }
+
+    /// Time passed: a tick of the cycle, or a moment the engine named.
+    fn due(&mut self) {
+        self.turned.send_modify(|turns| *turns += 1);
+        if self.polled.elapsed() >= self.cycle {
+            self.ask = self.ask.max_of(Ask::Changes);
+            self.wanted = true;
+            self.in_a_row = 0;
+        }
+        if self.wake_at.is_some_and(|at| now() >= at) {
+            self.wake_at = None;
+            self.wanted = true;
+        }
+    }
+
+    fn begin_cycle(&mut self) {
+        let recovered = self.in_a_row < IN_A_ROW_MAX || self.polled.elapsed() >= Duration::from_secs(1);
+        if !self.wanted || !recovered || self.draining.is_some() || self.observer.is_none() {
+            return;
+        }
+        self.wanted = false;
+        self.in_a_row += 1;
+        let effects = self.feed(Input::Woken);
+        self.perform_all(effects);
+    }
+
+    fn feed(&mut self, input: Input) -> Vec<Effect> {
+        let Some(rules) = self.hands.rules() else { return Vec::new() };
+        let before = self.engine.report.at;
+        let effects = self.engine.step(&rules, input, now());
+        if self.engine.report.at != before {
+            heartbeat::write(&self.hands, &self.engine.report, self.seen.as_ref());
+        }
+        self.count_accounts();
+        effects
+    }
+
+    fn count_accounts(&self) {
+        let mut open = BTreeMap::new();
+        for dispatch in self.engine.state.dispatches.values().filter(|dispatch| dispatch.is_open()) {
+            *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
+        }
+        self.accounts.lock().expect("no holder of this lock panics").insert(self.hands.name.clone(), open);
+    }
+
+    fn fleet(&self) -> BTreeMap<String, u32> {
+        let mut sum: BTreeMap<String, u32> = BTreeMap::new();
+        for open in self.accounts.lock().expect("no holder of this lock panics").values() {
+            for (account, count) in open {
+                *sum.entry(account.clone()).or_insert(0) += count;
+            }
+        }
+        sum
+    }
+
+    fn take(&mut self, message: Message) {
+        let effects = match message {
+            Message::Wake => {
+                self.wanted = true;
+                return;
+            }
+            Message::Poll => {
+                self.ask = self.ask.max_of(Ask::Changes);
+                self.wanted = true;
+                self.in_a_row = 0;
+                return;
+            }
+            Message::Sweep => {
+                self.ask = Ask::Everything;
+                self.engine.doubt();
+                self.wanted = true;
+                return;
+            }
+            Message::Seen(seen, observer) => {
+                self.observer = Some(observer);
+                self.seen = Some((*seen).clone());
+                self.feed(Input::Seen(seen))
+            }
+            Message::Appended(Ok(())) => self.feed(Input::Appended),
+            Message::Appended(Err(why)) => self.feed(Input::NotAppended(why)),
+            Message::Outcome(id, outcome) => self.feed(Input::Outcome(id, outcome)),
+            Message::Ask(request, done) => {
+                let effects = self.feed(Input::Asked(request));
+                let _ = done.send(());
+                effects
+            }
+            Message::Show(reply) => {
+                let shown = Shown { state: self.engine.state.clone(), report: self.engine.report.clone(), seen: self.seen.clone() };
+                let _ = reply.send(Box::new(shown));
+                return;
+            }
+            Message::Drain(done) => {
+                self.draining = Some(done);
+                return;
+            }
+        };
+        self.perform_all(effects);
+    }
+
+    fn perform_all(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Look(questions) => self.look(questions),
+                Effect::Append { version, events } => self.append(version, events),
+                Effect::Do(id, action) => self.act(id, action),
+                Effect::WakeAt(at) => {
+                    if at <= now() {
+                        self.wanted = true;
+                    } else {
+                        self.wake_at = Some(self.wake_at.map_or(at, |known| known.min(at)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The observer goes with the look and comes back with it: there is one look at a time.
+    fn look(&mut self, questions: Questions) {
+        let Some(mut observer) = self.observer.take() else {
+            self.wanted = true;
+            return;
+        };
+        let ask = std::mem::replace(&mut self.ask, Ask::Nothing);
+        if ask != Ask::Nothing {
+            self.polled = tokio::time::Instant::now();
+        }
+        let (hands, outbox, fleet, state) = (self.hands.clone(), self.outbox.clone(), self.fleet(), self.engine.state.clone());
+        tokio::spawn(async move {
+            observer.refresh(&hands, ask).await;
+            let seen = observer.observe(&hands, &state, &questions, fleet).await;
+            // The runner outlives its looks; if it does not, nobody wants them.
+            let _ = outbox.send(Message::Seen(Box::new(seen), observer)).await;
+        });
+    }
+
+    fn append(&self, version: u64, events: Vec<Event>) {
+        let (hands, outbox, at) = (self.hands.clone(), self.outbox.clone(), now());
+        tokio::spawn(async move {
+            let result = store::append(&hands, version, at, &events).await.map_err(|error| crate::daemon::hands::chain(&error));
+            let _ = outbox.send(Message::Appended(result)).await;
+        });
+    }
+
+    fn act(&self, id: EffectId, action: Action) {
+        let dispatch = self.owner(&action);
+        let (hands, outbox) = (self.hands.clone(), self.outbox.clone());
+        tokio::spawn(async move {
+            let name = action.word();
+            tracing::debug!(project = %hands.name, effect = id.0, name, "starts");
+            let outcome = perform(&hands, action, dispatch).await;
+            tracing::debug!(project = %hands.name, effect = id.0, name, ?outcome, "ended");
+            let _ = outbox.send(Message::Outcome(id, outcome)).await;
+        });
+    }
+
+    fn owner(&self, action: &Action) -> Option<Dispatch> {
+        let id = action.dispatch()?;
+        self.engine.state.dispatches.get(id).cloned()
+    }
+}
+
+impl Ask {
+    /// Returns the larger of two wishes.
+    fn max_of(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Everything, _) | (_, Self::Everything) => Self::Everything,
+            (Self::Changes, _) | (_, Self::Changes) => Self::Changes,
+            (Self::Nothing, Self::Nothing) => Self::Nothing,
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Working trees: put where the stage needs them, by a job in the `_gate` session (PROTOCOLS 11: the daemon itself runs no git in
+//! a project).
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::daemon::hands::{Hands, chain, failed, now};
+use crate::daemon::job::{self, Job, JobError, Ran};
+use crate::domain::{Dispatch, IssueNumber, Outcome, Project, Subject, Window};
+use crate::machine::text::sha256;
+
+/// How long putting a tree may take: a fetch and a checkout of a large repository.
+const TREE_LIMIT: Duration = Duration::from_secs(120);
+/// How long `prepare` may take (`npm ci` of a large project).
+pub const PREPARE_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// A tree that belongs to a person is looked at again after that.
+const DIRTY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+/// Tips that are remembered at dispatch.
+const KNOWN_MAX: usize = 500;
+
+/// Puts the persistent agent's tree on the issue's branch, or detached on the default branch's tip.
+/// `$1` branch or empty, `$2` the issue's branch prefix, `$3` dispatch id. Prints `key value` lines.
+const AGENT_TREE: &str = r#"set -u
+branch=$1 own=$2 dispatch=$3
+git rev-parse --git-dir >/dev/null || { echo "broken not a git repository"; exit 3; }
+default=$(git symbolic-ref -q --short refs/remotes/origin/HEAD | sed 's#^origin/##')
+if [ -z "$default" ]; then
+  for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && default=$name && break; done
+fi
+[ -n "$default" ] || default=$(git symbolic-ref -q --short HEAD) || { echo "broken no default branch is known"; exit 3; }
+if git remote get-url origin >/dev/null 2>&1; then timeout 30 git fetch -q origin "$default" 2>&1 | sed 's/^/note /'; fi
+tip=$(git rev-parse -q --verify "refs/heads/$default^{commit}") || tip=$(git rev-parse -q --verify "refs/remotes/origin/$default^{commit}") || { echo "broken $default has no commit"; exit 3; }
+remote=$(git rev-parse -q --verify "refs/remotes/origin/$default^{commit}") && git merge-base --is-ancestor "$tip" "$remote" && tip=$remote
+here=$(git symbolic-ref -q --short HEAD || echo "")
+dirty=$(git status --porcelain=v1 --untracked-files=all | head -n 20)
+if [ -n "$dirty" ]; then
+  case $here in
+    "$own"-*) echo "note took over the leftovers of an earlier dispatch" ;;
+    pointsman/*) other=${here#pointsman/}; number=${other%%-*}
+      git switch -q -c "pointsman/$number-wip-$dispatch" && git add -A && git -c user.name=pointsman -c user.email=pointsman@localhost commit -q --no-verify -m "wip: leftovers found before dispatch $dispatch" || { echo "broken the leftovers on $here cannot be committed"; exit 3; }
+      echo "note kept the leftovers of $here on pointsman/$number-wip-$dispatch" ;;
+    *) printf '%s\n' "$dirty" | sed 's/^.../dirty /'; exit 4 ;;
+  esac
+fi
+if [ -n "$branch" ]; then
+  if git show-ref -q --verify "refs/heads/$branch"; then git switch -q "$branch"; else git switch -q --no-track -c "$branch" "$tip"; fi
+else
+  case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
+fi || { echo "broken the tree cannot be put on ${branch:-$default}"; exit 3; }
+echo "head $(git rev-parse HEAD)"
+git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v " refs/heads/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
+"#;
+
+/// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip.
+const OWN_TREE: &str = r#"set -u
+project=$1 tree=$2 commit=$3
+cd "$project" || exit 3
+if [ -z "$commit" ]; then
+  commit=$(git symbolic-ref -q refs/remotes/origin/HEAD) || for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && commit=refs/heads/$name && break; done
+  [ -n "$commit" ] || commit=HEAD
+fi
+if [ -e "$tree/.git" ]; then
+  cd "$tree" && git checkout -q --force --detach "$commit" && git clean -qffd || { echo "broken the work tree cannot be put on $commit"; exit 3; }
+else
+  mkdir -p "$(dirname "$tree")" && git worktree prune && git worktree add -q --force --detach "$tree" "$commit" || { echo "broken no work tree at $commit"; exit 3; }
+  cd "$tree" || exit 3
+  echo "new yes"
+fi
+echo "head $(git rev-parse HEAD)"
+echo "locks $(cat package-lock.json pnpm-lock.yaml yarn.lock Cargo.lock poetry.lock uv.lock requirements.txt go.sum Gemfile.lock 2>/dev/null | sha256sum | cut -d' ' -f1)"
+"#;
+
+/// Puts the window's tree where the stage needs it.
+pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
+    let Some(project) = hands.project() else { return lost() };
+    if !project.git {
+        let base = stage_file(&project, dispatch).map(|path| digest_of(&path));
+        return Outcome::Prepared { base: base.map(Subject::new), known: Vec::new() };
+    }
+    match dispatch.opening.window {
+        Window::Agent => agent_tree(hands, &project, dispatch).await,
+        Window::Check => {
+            let tree = hands.places.tree(&project, Window::Check);
+            match own_tree(hands, &project, &tree, "check", dispatch.opening.subject.as_ref()).await {
+                Ok(head) => Outcome::Prepared { base: Some(head), known: Vec::new() },
+                Err(outcome) => outcome,
+            }
+        }
+    }
+}
+
+/// Returns the one path of a stage without git that the `file` gate looks at.
+pub fn stage_file(project: &Project, dispatch: &Dispatch) -> Option<std::path::PathBuf> {
+    let file = dispatch.opening.stage.file.as_ref()?;
+    Some(project.path.join(file.replace("{n}", &dispatch.issue().0.to_string())))
+}
+
+/// Returns the subject of a file: `files:` and its digest, or of nothing.
+pub fn digest_of(path: &Path) -> String {
+    let plain = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
+    let bytes = if plain { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
+    format!("files:{}", sha256(&bytes))
+}
+
+async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Outcome {
+    let IssueNumber(number) = dispatch.issue();
+    let args = vec![
+        dispatch.opening.branch.clone().unwrap_or_default(),
+        format!("pointsman/{number}"),
+        dispatch.id().to_string(),
+    ];
+    let ran = match run(hands, &project.path, &format!("tree-{}", dispatch.id()), AGENT_TREE, args, TREE_LIMIT).await {
+        Ok(ran) => ran,
+        Err(error) => return failed(&error),
+    };
+    for note in lines(&ran, "note ") {
+        tracing::info!(project = %project.name, dispatch = %dispatch.id(), note, "tree");
+    }
+    let dirty: Vec<&str> = lines(&ran, "dirty ").collect();
+    if !dirty.is_empty() {
+        let why = format!("tree-dirty: {} changed, not by us; commit or stash it", dirty.join(", "));
+        return Outcome::Failed { why, until: now() + DIRTY_AGAIN };
+    }
+    let Some(head) = lines(&ran, "head ").next().filter(|_| ran.succeeded()) else {
+        return Outcome::Failed { why: said(&ran, "the tree cannot be prepared"), until: now() + DIRTY_AGAIN };
+    };
+    let known = lines(&ran, "known ").take(KNOWN_MAX).map(Subject::new).collect();
+    Outcome::Prepared { base: Some(Subject::new(head)), known }
+}
+
+/// Puts one of our own work trees on a commit, and runs `prepare` when it is new or its lock files changed.
+pub async fn own_tree(hands: &Hands, project: &Project, tree: &Path, name: &str, commit: Option<&Subject>) -> Result<Subject, Outcome> {
+    let args = vec![
+        project.path.to_string_lossy().into_owned(),
+        tree.to_string_lossy().into_owned(),
+        commit.map(ToString::to_string).unwrap_or_default(),
+    ];
+    let job = format!("tree-{}-{name}", project.name);
+    let ran = run(hands, &project.path, &job, OWN_TREE, args, TREE_LIMIT).await.map_err(|error| failed(&error))?;
+    let Some(head) = lines(&ran, "head ").next().filter(|_| ran.succeeded()) else {
+        return Err(Outcome::Failed { why: said(&ran, "no work tree"), until: now() + DIRTY_AGAIN });
+    };
+    let locks = lines(&ran, "locks ").next().unwrap_or_default().to_owned();
+    if let Some(command) = &project.prepare {
+        let mark = tree.with_extension("prepared");
+        if prepared_for(&mark) != locks {
+            let job = format!("prepare-{}-{name}", project.name);
+            let prepared = run(hands, tree, &job, command, Vec::new(), PREPARE_LIMIT).await.map_err(|error| failed(&error))?;
+            if !prepared.succeeded() {
+                let why = format!("`{command}` failed in the {name} tree: {}", prepared.tail().trim());
+                return Err(Outcome::Failed { why, until: now() + DIRTY_AGAIN });
+            }
+            if let Err(error) = std::fs::write(&mark, &locks) {
+                tracing::warn!(%error, mark = %mark.display(), "prepare will run again");
+            }
+        }
+    }
+    Ok(Subject::new(head))
+}
+
+/// Runs a script of ours in the `_gate` session.
+pub async fn run(hands: &Hands, cwd: &Path, name: &str, script: &str, args: Vec<String>, limit: Duration) -> Result<Ran, JobError> {
+    let job = Job {
+        name: name.to_owned(),
+        cwd: cwd.to_owned(),
+        env: hands.places.env.clone(),
+        script: script.to_owned(),
+        args,
+        limit,
+        log: hands.places.gate_log(&hands.name, name),
+    };
+    job::run(&hands.tmux, &job).await
+}
+
+fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {
+    ran.output.lines().filter_map(move |line| line.strip_prefix(key))
+}
+
+fn said(ran: &Ran, otherwise: &str) -> String {
+    lines(ran, "broken ").next().map_or_else(|| format!("{otherwise}: {}", ran.tail().trim()), str::to_owned)
+}
+
+fn lost() -> Outcome {
+    Outcome::Failed { why: "the project's configuration is gone".to_owned(), until: now() + DIRTY_AGAIN }
+}
+
+/// Pushes a branch with the project's own credentials: never by force, never the default branch. No remote: not needed.
+const PUSH: &str = r#"set -u
+branch=$1 commit=$2
+git remote get-url origin >/dev/null 2>&1 || { echo "none no remote"; exit 0; }
+case $branch in pointsman/*) ;; *) echo "broken only branches of ours are pushed"; exit 3 ;; esac
+there=$(timeout 60 git ls-remote origin "refs/heads/$branch" | cut -f1)
+[ "$there" = "$commit" ] && { echo "already there"; exit 0; }
+timeout 90 git push -q origin "$commit:refs/heads/$branch" || { echo "broken the push of $branch was rejected"; exit 3; }
+echo "pushed $commit"
+"#;
+
+/// Pushes the dispatch's branch.
+pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
+    let Some(project) = hands.project() else { return lost() };
+    let name = format!("push-{}", subject.short());
+    let args = vec![branch.to_owned(), subject.to_string()];
+    match run(hands, &project.path, &name, PUSH, args, Duration::from_secs(180)).await {
+        Ok(ran) if ran.succeeded() => Outcome::Done,
+        Ok(ran) => Outcome::Failed { why: said(&ran, "the push failed"), until: now() + DIRTY_AGAIN },
+        Err(error) => failed(&error),
+    }
+}
+
+/// Fast-forwards the default branch to the work, and the remote's too. `$1` commit.
+const MERGE: &str = r#"set -u
+commit=$1
+default=$(git symbolic-ref -q --short refs/remotes/origin/HEAD | sed 's#^origin/##')
+if [ -z "$default" ]; then
+  for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && default=$name && break; done
+fi
+[ -n "$default" ] || { echo "broken no default branch is known"; exit 3; }
+git merge-base --is-ancestor "$commit" "refs/heads/$default" && { echo "into $default"; exit 0; }
+git merge-base --is-ancestor "refs/heads/$default" "$commit" || { echo "broken $default has moved on: no fast-forward. Rebase the branch, or merge by hand"; exit 3; }
+if [ "$(git symbolic-ref -q --short HEAD)" = "$default" ]; then git merge -q --ff-only "$commit"; else git fetch -q . "$commit:refs/heads/$default"; fi || { echo "broken $default could not be moved"; exit 3; }
+if git remote get-url origin >/dev/null 2>&1; then timeout 90 git push -q origin "refs/heads/$default" || { echo "broken $default was moved here, and the remote rejected it"; exit 3; }; fi
+echo "into $default"
+"#;
+
+/// Fast-forwards the default branch to an approved commit.
+pub async fn merge(hands: &Hands, subject: &Subject) -> Outcome {
+    let Some(project) = hands.project() else { return lost() };
+    let name = format!("merge-{}", subject.short());
+    match run(hands, &project.path, &name, MERGE, vec![subject.to_string()], Duration::from_secs(180)).await {
+        Ok(ran) => match lines(&ran, "into ").next().filter(|_| ran.succeeded()) {
+            Some(into) => Outcome::Merged { into: into.to_owned() },
+            None => Outcome::Failed { why: said(&ran, "the merge failed"), until: now() + DIRTY_AGAIN },
+        },
+        Err(error) => failed(&error),
+    }
+}
+
+/// Removes what a closed dispatch left in the window's tree.
+pub async fn remove_briefs(hands: &Hands, window: Window, deliveries: &[crate::domain::DeliveryId]) -> Result<(), String> {
+    let Some(project) = hands.project() else { return Ok(()) };
+    let tree = hands.places.tree(&project, window);
+    for id in deliveries {
+        crate::repo::brief::remove(&tree, id).map_err(|error| chain(&error))?;
+    }
+    Ok(())
+}
+
+/// Returns the lock files' digest a tree was prepared for; nothing if it never was.
+fn prepared_for(mark: &Path) -> String {
+    std::fs::read(mark).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
