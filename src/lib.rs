@@ -1,5 +1,6 @@
 //! Pointsman: label an issue; the right coding agent does it; the label moves only when the work is really there.
 
+pub mod config;
 pub mod domain;
 pub mod machine;
 

@@ -12,6 +12,7 @@ pub mod profile;
 pub mod project;
 pub mod report;
 pub mod rules;
+pub mod skill;
 
 pub use action::*;
 pub use agent::*;
@@ -27,3 +28,4 @@ pub use report::{
     Evidence, REPORT_TEXT_BYTES_MAX, Report, Said, Spec, SpoolFile, Verb, VerdictFile, VerdictWord,
 };
 pub use rules::*;
+pub use skill::*;

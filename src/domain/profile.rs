@@ -2,9 +2,30 @@
 
 use std::time::Duration;
 
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ProfileName;
+
+/// What a word of a command may hold: the delivery's line, the absolute path of our own binary, the hook settings written for the
+/// session, the tree's git folder, a free loopback port.
+pub const COMMAND_PLACEHOLDERS: [&str; 5] = ["line", "pointsman", "hooks", "git_dir", "port"];
+
+/// What a file's name may hold: the agent's home, its process, its working folder as it is, and with `-` for every `/` and `.`.
+pub const FILE_PLACEHOLDERS: [&str; 4] = ["home", "pid", "cwd", "cwd_dashes"];
+
+/// Compiles a pattern of a profile: it sees the region's rows, trailing blanks cut, joined by line feeds; `^` and `$` are a row's.
+///
+/// Every pattern of a loaded [`Profile`] compiles.
+pub fn screen_pattern(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern)
+        .multi_line(true)
+        .size_limit(PATTERN_BYTES_MAX)
+        .build()
+}
+
+/// Largest compiled pattern.
+const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 
 /// One agent program: how it is started, recognised, typed to and read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,11 +34,12 @@ pub struct Profile {
     pub name: ProfileName,
     /// The account whose allowance it spends; projects with the same account share `active_max`.
     pub account: String,
-    /// The command of a fresh session; `{line}` in a word is the delivery's line as launch argument.
+    /// The command of a fresh session, with the placeholders of [`COMMAND_PLACEHOLDERS`]. The word `{line}` is the delivery's line as
+    /// launch argument; without a line the word is left out.
     pub start: Vec<String>,
     /// The command that resumes the last conversation, if the program has one.
     pub resume: Option<Vec<String>>,
-    /// Environment the agent gets, beyond the allow-list; `{home}`-free plain texts.
+    /// Environment the agent gets, beyond the allow-list; `{pointsman}` is the only placeholder.
     pub env: Vec<(String, String)>,
     /// Names by which the program is found in the process tree (`claude`, `codex`).
     pub processes: Vec<String>,
@@ -58,6 +80,10 @@ pub struct Submit {
 
 /// Where the program itself says what it is doing. Absent ones are not asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each names one source of its own"
+)]
 pub struct Signals {
     /// Claude Code's `~/.claude/sessions/<pid>.json`.
     pub claude_sessions: bool,
@@ -65,11 +91,11 @@ pub struct Signals {
     pub claude_hooks: bool,
     /// Codex's rollout files.
     pub codex_rollout: bool,
-    /// OpenCode's HTTP server on a loopback port.
+    /// `OpenCode`'s HTTP server on a loopback port.
     pub opencode_http: bool,
-    /// A transcript of JSON lines that the program writes; `{pid}` and `{cwd}` are filled in.
+    /// A transcript of JSON lines that the program writes, with the placeholders of [`FILE_PLACEHOLDERS`].
     pub transcript: Option<String>,
-    /// A state file with one JSON object `{status, pid}`; `{pid}` is filled in.
+    /// A state file with one JSON object `{status, pid}`, with the placeholders of [`FILE_PLACEHOLDERS`].
     pub state_file: Option<String>,
     /// Titles that mean busy, a regular expression.
     pub title_busy: Option<String>,
@@ -82,12 +108,14 @@ pub struct Signals {
 /// Screen rules: what a capture can say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScreenRules {
-    /// Finds the composer's first row; one group captures what is typed in it.
+    /// Finds the composer's first row, from the bottom up; its one group captures what is typed in it. See [`screen_pattern`].
     pub composer: Option<String>,
     /// Rules, first match wins.
     pub rules: Vec<ScreenRule>,
     /// Text in the composer that is a placeholder and no draft.
     pub placeholder: Vec<String>,
+    /// Whether the program draws its placeholders dim (SGR 2): then dim text in the composer is no draft.
+    pub placeholder_dim: bool,
 }
 
 /// One screen rule.
@@ -97,7 +125,7 @@ pub struct ScreenRule {
     pub name: String,
     /// Where it looks.
     pub region: Region,
-    /// What it looks for, a regular expression over the region's rows.
+    /// What it looks for: see [`screen_pattern`].
     pub pattern: String,
     /// What it claims.
     pub claim: ScreenClaim,

@@ -1,2 +1,3 @@
 //! tests
+mod config;
 mod ledger;

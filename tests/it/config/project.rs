@@ -1,0 +1,318 @@
+//! `projects/*.toml` and `pointsman.toml`.
+
+use insta::assert_snapshot;
+
+use super::*;
+
+#[test]
+fn a_project_needs_a_tracker_a_path_and_an_agent() {
+    assert_snapshot!(project(r#"build = "make"
+"#), @r#"
+    error: the file does not say where the issues live
+     --> projects/blog.toml:1:1
+      |
+    1 | build = "make"
+      | ^
+      |
+      = expected: `repo = "owner/name"`, `tracker = "local"`
+
+    error: `path` is missing in the file
+     --> projects/blog.toml:1:1
+      |
+    1 | build = "make"
+      | ^
+      |
+      = hint: add `path = ...`
+
+    error: `agent` is missing in the file
+     --> projects/blog.toml:1:1
+      |
+    1 | build = "make"
+      | ^
+      |
+      = hint: add `agent = ...`
+    "#);
+}
+
+#[test]
+fn a_project_has_one_tracker() {
+    assert_snapshot!(project(r#"repo = "me/blog"
+tracker = "local"
+path = "~/src/blog"
+agent = "codex"
+build = "make"
+"#), @r#"
+    error: `repo` and `tracker` exclude each other
+     --> projects/blog.toml:2:1
+      |
+    2 | tracker = "local"
+      | ^^^^^^^
+      |
+      = hint: keep the one where the issues live
+    "#);
+}
+
+#[test]
+fn a_missing_build_is_said_where_a_stage_needs_it() {
+    assert_snapshot!(project(r#"repo = "me/blog"
+path = "~/src/blog"
+agent = "codex"
+"#), @r#"
+    error: `build` is missing, and stage `ready-for-dev` needs a build
+     --> projects/blog.toml:3:1
+      |
+    3 | agent = "codex"
+      | ^^^^^
+      |
+      = hint: add `build = "<command>"`, or `build = "none"`
+    "#);
+}
+
+#[test]
+fn git_gates_mean_nothing_without_git() {
+    assert_snapshot!(project(r#"tracker = "local"
+path = "~/plain"
+agent = "codex"
+build = "none"
+workflow = "solo.toml"
+"#), @r#"
+    error: not a git repository, and stage `ready-for-dev` needs `branch`, `build`
+     --> projects/blog.toml:2:8
+      |
+    2 | path = "~/plain"
+      |        ^^^^^^^^^
+      |
+      = hint: run `git init` there, or use a workflow without them: `workflow = "content.toml"`
+    "#);
+}
+
+#[test]
+fn every_value_of_a_project_is_checked() {
+    assert_snapshot!(project(r#"repo = "https://github.com/me/blog"
+path = "src/blog"
+added = "yesterday"
+agent = "claude"
+build = "make"
+session = "work"
+workflow = "sole.toml"
+allow = ["@alice"]
+protected = ["src/[a"]
+merge = "rebase"
+stages = { QA = "codx" }
+"#), @r#"
+    error: `https://github.com/me/blog` is not a repository
+     --> projects/blog.toml:1:8
+      |
+    1 | repo = "https://github.com/me/blog"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = expected: `owner/name`
+      = hint: without the address of the server: that is `base_url` in pointsman.toml
+
+    error: `src/blog` is not an absolute path
+     --> projects/blog.toml:2:8
+      |
+    2 | path = "src/blog"
+      |        ^^^^^^^^^^
+      |
+      = expected: `/...` or `~/...`
+
+    error: `added` is not a moment
+     --> projects/blog.toml:3:9
+      |
+    3 | added = "yesterday"
+      |         ^^^^^^^^^^^
+      |
+      = expected: date, time and zone: `2026-11-20T09:14:03Z`
+
+    error: unknown agent profile `claude`
+     --> projects/blog.toml:4:9
+      |
+    4 | agent = "claude"
+      |         ^^^^^^^^ did you mean `claude-code`?
+      |
+      = expected: aider, claude-code, codex, demo, gemini, opencode, shell
+      = hint: a profile of your own is a file `agents/claude.toml`
+
+    error: `work` is not a session
+     --> projects/blog.toml:6:11
+      |
+    6 | session = "work"
+      |           ^^^^^^
+      |
+      = expected: `managed`, a pane to adopt: `default:work:1.0`, `default:%7` or `/path/of/socket:work:1.0`
+
+    error: unknown workflow `sole.toml`
+     --> projects/blog.toml:7:12
+      |
+    7 | workflow = "sole.toml"
+      |            ^^^^^^^^^^^ did you mean `solo.toml`?
+      |
+      = expected: content.toml, labels.toml, solo.toml
+
+    error: `@alice` is not an account
+     --> projects/blog.toml:8:10
+      |
+    8 | allow = ["@alice"]
+      |          ^^^^^^^^
+      |
+      = expected: a login without `@`, a numeric id
+
+    error: not a glob: unclosed character class; missing ']'
+     --> projects/blog.toml:9:14
+      |
+    9 | protected = ["src/[a"]
+      |              ^^^^^^^^
+      |
+      = expected: as in `.github/**`
+
+    error: `merge` cannot be `rebase`
+      --> projects/blog.toml:10:9
+       |
+    10 | merge = "rebase"
+       |         ^^^^^^^^
+       |
+       = expected: ff, off
+
+    error: unknown agent profile `codx`
+      --> projects/blog.toml:11:17
+       |
+    11 | stages = { QA = "codx" }
+       |                 ^^^^^^ did you mean `codex`?
+       |
+       = expected: aider, claude-code, codex, demo, gemini, opencode, shell
+       = hint: a profile of your own is a file `agents/codx.toml`
+    "#);
+}
+
+#[test]
+fn another_agent_is_for_a_stage_that_is_there() {
+    assert_snapshot!(project(r#"repo = "me/blog"
+path = "~/src/blog"
+agent = "codex"
+build = "make"
+stages = { Q = "codex", qa = "aider" }
+"#), @r#"
+    error: the workflow has no stage `Q`
+     --> projects/blog.toml:5:12
+      |
+    5 | stages = { Q = "codex", qa = "aider" }
+      |            ^ did you mean `QA`?
+      |
+      = expected: ready-for-prep, ready-for-dev, QA, review
+      = hint: use a label of the project's workflow
+    "#);
+}
+
+#[test]
+fn a_token_is_no_setting() {
+    assert_snapshot!(settings(r#"[github]
+token = "ghp_x"
+base_url = "http://example.com"
+app_id = 1
+"#), @r#"
+    error: a GitHub App needs all three of `app_id`, `installation_id`, `private_key`; not there: `installation_id`, `private_key`
+     --> pointsman.toml:1:1
+      |
+    1 | [github]
+      | ^^^^^^^^
+
+    error: unknown key `token` in `[github]`
+     --> pointsman.toml:2:1
+      |
+    2 | token = ...
+      | ^^^^^
+      |
+      = expected: base_url, app_id, installation_id, private_key, reserve
+
+    error: `http://example.com` is not an address this can use
+     --> pointsman.toml:3:12
+      |
+    3 | base_url = "http://example.com"
+      |            ^^^^^^^^^^^^^^^^^^^^
+      |
+      = expected: `https://...`, or `http://127.0.0.1:...` on this machine
+    "#);
+}
+
+#[test]
+fn settings_have_ranges_and_schedules_known_names() {
+    assert_snapshot!(settings(r#"preset = "gentel"
+cycle = "1s"
+sweep = "soon"
+
+[limits]
+active_max = 0
+
+[[schedule]]
+skill = "scot"
+project = "blg"
+at = "25:00"
+"#), @r#"
+    error: `preset` cannot be `gentel`
+     --> pointsman.toml:1:10
+      |
+    1 | preset = "gentel"
+      |          ^^^^^^^^ did you mean `gentle`?
+      |
+      = expected: normal, gentle
+
+    error: `cycle` is out of range
+     --> pointsman.toml:2:9
+      |
+    2 | cycle = "1s"
+      |         ^^^^
+      |
+      = expected: 10s to 1d
+
+    error: `soon` is not a duration
+     --> pointsman.toml:3:9
+      |
+    3 | sweep = "soon"
+      |         ^^^^^^
+      |
+      = expected: a number and a unit: `90s`, `10m`, `2h`, `1d`
+
+    error: `active_max` is out of range
+     --> pointsman.toml:6:14
+      |
+    6 | active_max = 0
+      |              ^
+      |
+      = expected: 1 to 1000
+
+    error: unknown skill `scot`
+     --> pointsman.toml:9:9
+      |
+    9 | skill = "scot"
+      |         ^^^^^^ did you mean `scout`?
+      |
+      = expected: content-review, dev, draft, prep, qa, research, review, scout, solo-dev
+
+    error: unknown project `blg`
+      --> pointsman.toml:10:11
+       |
+    10 | project = "blg"
+       |           ^^^^^ did you mean `blog`?
+       |
+       = expected: blog
+
+    error: `25:00` is not a time of day
+      --> pointsman.toml:11:6
+       |
+    11 | at = "25:00"
+       |      ^^^^^^^
+       |
+       = expected: `HH:MM`, from `00:00` to `23:59`
+    "#);
+}
+
+#[test]
+fn a_project_without_build_is_fine_where_no_stage_needs_one() {
+    let project = read_project(
+        "tracker = \"local\"\npath = \"~/plain\"\nagent = \"aider\"\nworkflow = \"content.toml\"\n",
+    )
+    .unwrap();
+    assert_eq!((project.build, project.git), (Build::None, false));
+    assert_eq!(project.path, PathBuf::from("/home/me/plain"));
+}
