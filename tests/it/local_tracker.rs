@@ -373,10 +373,12 @@ fn broken_front_matter_names_the_line_and_never_loses_the_file() {
     }
 }
 
+type Damage = fn(Vec<&str>) -> String;
+
 /// Each row: what was done to `events.jsonl` of three labellings, and the line that is named.
 #[test]
 fn a_changed_events_file_is_found_at_its_line() {
-    let cases: [(fn(Vec<&str>) -> String, &str); 6] = [
+    let cases: [(Damage, &str); 6] = [
         (
             |lines| {
                 lines
