@@ -1,7 +1,9 @@
 //! Pointsman: label an issue; the right coding agent does it; the label moves only when the work is really there.
 
-pub mod config;
 pub mod domain;
 pub mod machine;
 
+pub mod config;
 pub mod ledger;
+pub mod repo;
+pub mod tracker;

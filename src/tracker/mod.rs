@@ -25,7 +25,7 @@ pub enum Tracker {
 pub struct PollMark {
     /// The validator of the last probe, opaque.
     pub etag: Option<String>,
-    /// Fingerprint of the token it was made with: an ETag is worth nothing under another token.
+    /// Fingerprint of the token it was made with: an `ETag` is worth nothing under another token.
     pub token_fp: Option<String>,
     /// The newest `updated_at` that was read to the last page.
     pub watermark: Option<Timestamp>,
@@ -89,6 +89,17 @@ pub struct NewIssue {
     pub body: String,
     /// Labels to set after it was created, so that each has an event with an actor.
     pub labels: Vec<Label>,
+}
+
+/// An issue that cannot be understood: left out of polls and sweeps, and an error when it is read singly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Which issue.
+    pub number: IssueNumber,
+    /// What is wrong, with file and line.
+    pub why: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// What a write did. `Absent` is the answer to removing what is not there: the wish is fulfilled.
@@ -177,7 +188,18 @@ impl TrackerError {
             ),
             Self::NotFound { .. } => Some("check `repo` in the project's file and what the token may see".to_owned()),
             Self::Moved { to, .. } => Some(format!("set repo = \"{to}\" in the project's file")),
-            Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Refused { .. } | Self::Malformed { .. } => None,
+            Self::Malformed { source, .. } => source.downcast_ref::<local::Damage>().map(local::Damage::hint),
+            Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Refused { .. } => None,
+        }
+    }
+}
+
+impl Tracker {
+    /// Reads every issue of a local tracker and returns those that cannot be understood. GitHub has none of that kind.
+    pub async fn malformed(&self) -> Result<Vec<Malformed>, TrackerError> {
+        match self {
+            Self::GitHub(_) => Ok(Vec::new()),
+            Self::Local(tracker) => tracker.malformed().await,
         }
     }
 }

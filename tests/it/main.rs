@@ -1,3 +1,6 @@
-//! tests
+//! One integration binary: faster links, shared support, and no file is forgotten.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod config;
 mod ledger;
+mod local_tracker;

@@ -1,0 +1,206 @@
+//! Reports: `.pointsman/spool/<ulid>.json`, written by the agents' verbs, answered in `<ulid>.answer.json` by the daemon.
+//!
+//! Everything here is an agent's word: opened without following links, bounded in size and number, one bad file never hides another.
+//! Plain blocking code without tokio: its signal handling panics inside some agents' sandboxes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
+use rustix::fs::RenameFlags;
+use ulid::Ulid;
+
+use crate::domain::{REPORT_TEXT_BYTES_MAX, ReportId};
+use crate::repo::RepoError;
+use crate::repo::folder::{Folder, Users};
+
+/// The largest spool file, report or answer.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+/// The most reports one scan returns; the others come with the next.
+pub const REPORTS_MAX: usize = 100;
+const FOLDER: &str = "spool";
+const ANSWER_POLL: Duration = Duration::from_millis(50);
+
+/// One report as it lies there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpoolEntry {
+    /// Its id.
+    pub ulid: ReportId,
+    /// Its bytes, not yet parsed.
+    pub bytes: Vec<u8>,
+}
+
+/// What one look at the spool found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// The reports without an answer, oldest id first.
+    pub entries: Vec<SpoolEntry>,
+    /// Reports that are not taken (too large, a link, not readable), with the reason.
+    pub refused: Vec<(ReportId, RepoError)>,
+    /// Reports whose answer lies beside them, not read again: to be removed when the verb had its time.
+    pub answered: Vec<ReportId>,
+    /// Whether there are more than one scan takes.
+    pub more: bool,
+}
+
+/// Looks at a project's spool. A folder that is not there has no reports.
+pub fn list(project: &Path) -> Result<Scan, RepoError> {
+    let mut scan = Scan::default();
+    let Some(folder) = Folder::existing(project, FOLDER)? else {
+        return Ok(scan);
+    };
+    let names: BTreeSet<String> = folder.names()?.into_iter().collect();
+    let reports = names.iter().filter_map(|name| report_in(name));
+    let (answered, waiting): (Vec<_>, Vec<_>) =
+        reports.partition(|ulid| names.contains(&answer_name(ulid)));
+    scan.answered = answered;
+    scan.more = waiting.len() > REPORTS_MAX;
+    for ulid in waiting.into_iter().take(REPORTS_MAX) {
+        let read = folder.read(&format!("{ulid}.json"), FILE_BYTES_MAX as u64);
+        match read.and_then(|bytes| bytes.map(checked).transpose()) {
+            Ok(Some(bytes)) => scan.entries.push(SpoolEntry { ulid, bytes }),
+            Ok(None) => {}
+            Err(error) => scan.refused.push((ulid, error)),
+        }
+    }
+    Ok(scan)
+}
+
+/// Writes the answer to a report, over an earlier one.
+pub fn answer(project: &Path, users: Users, ulid: &ReportId, json: &[u8]) -> Result<(), RepoError> {
+    check_id(ulid)?;
+    check_size("the answer", json)?;
+    let folder = Folder::kept(project, FOLDER, users)?;
+    folder
+        .write(&answer_name(ulid), json, users.file(), RenameFlags::empty())
+        .map(drop)
+}
+
+/// Removes a report and its answer; fine if they are gone.
+pub fn remove(project: &Path, ulid: &ReportId) -> Result<(), RepoError> {
+    check_id(ulid)?;
+    let Some(folder) = Folder::existing(project, FOLDER)? else {
+        return Ok(());
+    };
+    folder.remove(&format!("{ulid}.json"))?;
+    folder.remove(&answer_name(ulid))
+}
+
+/// Writes a report, for the agents' verbs. It is acknowledged when this returns: renamed and durable.
+pub fn submit(project: &Path, json: &[u8], now: Timestamp) -> Result<ReportId, RepoError> {
+    check_size("the report", json)?;
+    let json = checked(json.to_vec())?;
+    let folder = Folder::kept(project, FOLDER, Folder::users(project)?)?;
+    let ulid = ReportId::new(new_id(now).to_string());
+    // Readable to the group: the folder decides who gets this far.
+    folder.write(
+        &format!("{ulid}.json"),
+        &json,
+        Users::Two.file(),
+        RenameFlags::NOREPLACE,
+    )?;
+    Ok(ulid)
+}
+
+/// Waits for the answer to a report, for the agents' verbs; `None` when there is none in time.
+pub fn wait_answer(
+    project: &Path,
+    ulid: &ReportId,
+    longest: Duration,
+) -> Result<Option<Vec<u8>>, RepoError> {
+    check_id(ulid)?;
+    let since = Instant::now();
+    loop {
+        let folder = Folder::existing(project, FOLDER)?;
+        let answer = folder
+            .map(|folder| folder.read(&answer_name(ulid), FILE_BYTES_MAX as u64))
+            .transpose()?;
+        let left = longest.saturating_sub(since.elapsed());
+        match answer.flatten() {
+            Some(answer) => return Ok(Some(answer)),
+            None if left.is_zero() => return Ok(None),
+            None => pause(left.min(ANSWER_POLL)),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the agents' verbs wait here, without tokio"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Refuses a report with a text longer than a report's text may be. What is no JSON is for the reader to judge.
+fn checked(bytes: Vec<u8>) -> Result<Vec<u8>, RepoError> {
+    let longest = serde_json::from_slice(&bytes).map_or(0, |value| longest_text(&value));
+    if longest > REPORT_TEXT_BYTES_MAX {
+        let what = "a text of the report".to_owned();
+        return Err(RepoError::TooMuch {
+            what,
+            max: REPORT_TEXT_BYTES_MAX,
+            unit: "bytes",
+        });
+    }
+    Ok(bytes)
+}
+
+/// Returns the length of the longest text; the parser bounds the depth.
+fn longest_text(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(list) => list.iter().map(longest_text).max().unwrap_or(0),
+        serde_json::Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| key.len().max(longest_text(value)))
+            .max()
+            .unwrap_or(0),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => 0,
+    }
+}
+
+fn check_size(what: &str, bytes: &[u8]) -> Result<(), RepoError> {
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(RepoError::TooMuch {
+            what: what.to_owned(),
+            max: FILE_BYTES_MAX,
+            unit: "bytes",
+        });
+    }
+    Ok(())
+}
+
+/// Reads a report's id from its file's name, exactly as the verbs write it; answers and temporary files are none.
+fn report_in(name: &str) -> Option<ReportId> {
+    let id = ReportId::new(name.strip_suffix(".json")?);
+    check_id(&id).ok().map(|()| id)
+}
+
+fn check_id(ulid: &ReportId) -> Result<(), RepoError> {
+    let text = ulid.as_str();
+    match Ulid::from_string(text) {
+        Ok(known) if known.to_string() == text => Ok(()),
+        Ok(_) | Err(_) => Err(RepoError::NotA {
+            text: text.escape_debug().take(100).collect(),
+            expected: "a report's id (a ulid)",
+        }),
+    }
+}
+
+fn answer_name(ulid: &ReportId) -> String {
+    format!("{ulid}.answer.json")
+}
+
+fn new_id(now: Timestamp) -> Ulid {
+    let mut bytes = [0; 16];
+    SystemRandom::new()
+        .fill(&mut bytes[6..])
+        .expect("the kernel has random bytes");
+    Ulid::from_parts(
+        u64::try_from(now.as_millisecond()).unwrap_or(0),
+        u128::from_be_bytes(bytes),
+    )
+}
