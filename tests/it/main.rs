@@ -1,1 +1,5 @@
 //! tests
+
+mod github;
+mod support;
+mod tracker_contract;
