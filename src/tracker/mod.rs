@@ -6,7 +6,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Actor, Comment, CommentId, Head, IssueNumber, Label, LabelEvent, RepoId, Role, SingleRead};
+use crate::domain::{
+    Actor, Comment, CommentId, Head, IssueNumber, Label, LabelEvent, RepoId, Role, SingleRead,
+};
 
 pub mod github;
 pub mod local;
@@ -128,7 +130,7 @@ pub enum TrackerError {
     RateLimited {
         /// By the tracker's clock.
         until: Timestamp,
-        /// `primary` or `secondary`.
+        /// `primary` or `secondary` as the tracker said, `reserve` or `pace` by our own restraint: the call was not made.
         kind: &'static str,
     },
     /// 401, or no token.

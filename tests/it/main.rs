@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod config;
+mod github;
 mod ledger;
 mod local_tracker;
+mod support;
+mod tracker_contract;

@@ -1,0 +1,231 @@
+//! Polling: one conditional probe, then what changed. The `ETag` is only as good as the token it was made with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::StatusCode;
+use http::header::ETAG;
+use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+
+use super::base::encode;
+use super::client::{GitHub, json, link};
+use super::credentials::Validator;
+use super::dto::IssueDto;
+use super::failure::{Cause, malformed};
+use super::wire::Reply;
+use crate::domain::Head;
+use crate::tracker::{Poll, PollMark, Sweep, TrackerError};
+
+/// How many pages of a list are read at most: 5,000 issues.
+pub(super) const PAGES_MAX: usize = 50;
+/// How far a delta reaches back before the watermark: replicas lag, and times are cut to seconds.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(120);
+/// An `ETag` made this soon after the newest change is not kept: a second change within the same second could hide behind it.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(3);
+/// How often a sweep is read again because something changed while it was read.
+const PASSES_MAX: usize = 3;
+
+/// A list of issues, read to its last page.
+struct List {
+    heads: Vec<Head>,
+    /// The newest change on the first page. A later page may have been read after yet another change.
+    newest: Option<Timestamp>,
+    pages: usize,
+}
+
+/// What the probe saw.
+enum Probe {
+    Unchanged,
+    Changed {
+        newest: Option<Timestamp>,
+        mark: PollMark,
+    },
+}
+
+impl GitHub {
+    /// Reads what changed since `mark`; exactly one conditional request when nothing did.
+    pub async fn poll(&self, mark: &PollMark) -> Result<Poll, TrackerError> {
+        let Probe::Changed {
+            newest,
+            mark: mut fresh,
+        } = self.probe(mark).await?
+        else {
+            return Ok(Poll::Unchanged);
+        };
+        let query = match mark.watermark {
+            Some(watermark) => format!("state=all&since={}", encode(&second(watermark - OVERLAP))),
+            // Without a watermark everything open is news, and nothing closed is.
+            None => "state=open".to_owned(),
+        };
+        let list = self.list(&query).await?;
+        fresh.watermark = [mark.watermark, newest, list.newest]
+            .into_iter()
+            .flatten()
+            .max();
+        Ok(Poll::Changed {
+            heads: list.heads,
+            mark: fresh,
+        })
+    }
+
+    /// Reads every open issue, unconditionally, and again if something changed between two of its pages.
+    pub async fn sweep(&self) -> Result<Sweep, TrackerError> {
+        self.repo().await?;
+        let Probe::Changed {
+            newest,
+            mark: mut before,
+        } = self.probe(&PollMark::default()).await?
+        else {
+            return Err(malformed(
+                "the list of issues",
+                Cause::Status(StatusCode::NOT_MODIFIED),
+            ));
+        };
+        before.watermark = newest;
+        let mut passes = 1;
+        loop {
+            let list = self.list("state=open").await?;
+            if list.pages == 1 || passes == PASSES_MAX {
+                return Ok(Sweep {
+                    open: list.heads,
+                    mark: before,
+                });
+            }
+            match self.probe(&before).await? {
+                Probe::Unchanged => {
+                    return Ok(Sweep {
+                        open: list.heads,
+                        mark: before,
+                    });
+                }
+                Probe::Changed { newest, mark } => {
+                    before = PollMark {
+                        watermark: newest,
+                        ..mark
+                    }
+                }
+            }
+            passes += 1;
+        }
+    }
+
+    async fn probe(&self, mark: &PollMark) -> Result<Probe, TrackerError> {
+        let what = "the list of issues";
+        let validator = match (&mark.etag, &mark.token_fp) {
+            (Some(etag), Some(token_fp)) => Some(Validator {
+                etag: etag.clone(),
+                token_fp: token_fp.clone(),
+            }),
+            _ => None,
+        };
+        let ask = Self::get(self.url("/issues?state=all&sort=updated&direction=desc&per_page=1"));
+        let conditional = validator.is_some();
+        let reply = self.send(what, ask.conditional(validator)).await?;
+        if reply.status == StatusCode::NOT_MODIFIED && conditional {
+            return Ok(Probe::Unchanged);
+        }
+        let reply = self.succeeded(what, "list the issues", reply).await?;
+        let newest = json::<Vec<IssueDto>>(what, &reply)?
+            .iter()
+            .map(|issue| issue.updated_at)
+            .max();
+        let settled = newest.is_none_or(|newest| self.now().duration_since(newest) > SETTLED_AFTER);
+        let etag = reply
+            .headers
+            .get(ETAG)
+            .and_then(|etag| etag.to_str().ok())
+            .map(str::to_owned);
+        let mark = PollMark {
+            etag: etag.filter(|_| settled),
+            token_fp: reply.token_fp,
+            watermark: None,
+        };
+        Ok(Probe::Changed { newest, mark })
+    }
+
+    /// Reads a list of issues to its last page, newest change first: an issue that changes meanwhile moves to the front and
+    /// pushes others onto a later page, never past us.
+    async fn list(&self, query: &str) -> Result<List, TrackerError> {
+        let url = self.url(&format!(
+            "/issues?{query}&sort=updated&direction=desc&per_page=100"
+        ));
+        let mut newest = None;
+        let mut found: BTreeMap<u64, IssueDto> = BTreeMap::new();
+        let pages: Vec<Vec<IssueDto>> = self.pages("the list of issues", url).await?;
+        let count = pages.len();
+        for (number, page) in pages.into_iter().enumerate() {
+            if number == 0 {
+                newest = page.iter().map(|issue| issue.updated_at).max();
+            }
+            for issue in page.into_iter().filter(|issue| !issue.is_pull_request()) {
+                match found.get(&issue.number) {
+                    Some(newer) if newer.updated_at >= issue.updated_at => {}
+                    Some(_) | None => drop(found.insert(issue.number, issue)),
+                }
+            }
+        }
+        if found.is_empty() {
+            return Ok(List {
+                heads: Vec::new(),
+                newest,
+                pages: count,
+            });
+        }
+        let repo = self.repo_id().await?;
+        let heads = found
+            .into_values()
+            .map(|issue| issue.head(repo.clone()))
+            .collect();
+        Ok(List {
+            heads,
+            newest,
+            pages: count,
+        })
+    }
+
+    /// Reads every page of a list by its `next` links.
+    pub(super) async fn pages<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        url: String,
+    ) -> Result<Vec<T>, TrackerError> {
+        let mut pages = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut next = Some(url);
+        while let Some(url) = next {
+            if pages.len() == PAGES_MAX {
+                let why = format!("it has more than {PAGES_MAX} pages");
+                return Err(TrackerError::Refused {
+                    what: format!("read {what}"),
+                    why,
+                });
+            }
+            let reply = self
+                .done(what, &format!("read {what}"), Self::get(url.clone()))
+                .await?;
+            pages.push(json(what, &reply)?);
+            seen.insert(url);
+            next = self.next_page(what, &reply)?;
+            if next.as_ref().is_some_and(|next| seen.contains(next)) {
+                return Err(malformed(what, Cause::PageLoop));
+            }
+        }
+        Ok(pages)
+    }
+
+    fn next_page(&self, what: &str, reply: &Reply) -> Result<Option<String>, TrackerError> {
+        match link(reply, "next") {
+            Some(address) => self
+                .base()
+                .own_link(address)
+                .map(Some)
+                .map_err(|cause| malformed(what, cause)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Returns a time as GitHub writes it, cut to whole seconds.
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,23 @@
+//! A fake GitHub: a model of what `FIDELITY.md` lists, served over HTTP, with faults on demand.
+//!
+//! [`Model`] is plain data and plain functions (`handle(&Call) -> Answer`); [`FakeGitHub`] puts it behind a port. Time stands
+//! still until somebody calls [`Model::advance`]. Every modelled fact has a switch, so that a test can show who relies on it.
+#![allow(dead_code, reason = "a library for all stories; not each of them uses all of it")]
+
+mod api;
+mod entry;
+mod fact;
+mod fault;
+mod graphql;
+mod issues;
+mod json;
+mod model;
+mod people;
+mod server;
+
+pub(crate) use entry::{Answer, Call, Logged};
+pub(crate) use fact::Fact;
+pub(crate) use fault::{Fault, Kind};
+pub(crate) use model::{Issue, LabelChange, Model};
+pub(crate) use people::APP_KEY;
+pub(crate) use server::FakeGitHub;
