@@ -110,6 +110,62 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Returns one word for logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::PrepareTree { .. } => "prepare-tree",
+            Self::Compose { .. } => "compose",
+            Self::Stage { .. } => "stage",
+            Self::Paste { .. } => "paste",
+            Self::Launch { .. } => "launch",
+            Self::OpenWindow { .. } => "open-window",
+            Self::Echo { .. } => "echo",
+            Self::Enter { .. } => "enter",
+            Self::AwaitReceipt { .. } => "await-receipt",
+            Self::Inspect { .. } => "inspect",
+            Self::Gate { .. } => "gate",
+            Self::Push { .. } => "push",
+            Self::Publish { .. } => "publish",
+            Self::Answer { .. } => "answer",
+            Self::Tidy { .. } => "tidy",
+            Self::AddLabel { .. } => "add-label",
+            Self::RemoveLabel { .. } => "remove-label",
+            Self::ReadLabels { .. } => "read-labels",
+            Self::CloseIssue { .. } => "close-issue",
+            Self::Merge { .. } => "merge",
+            Self::Park { .. } => "park",
+        }
+    }
+
+    /// Returns the dispatch it belongs to, if it belongs to one.
+    pub fn dispatch(&self) -> Option<&DispatchId> {
+        match self {
+            Self::PrepareTree { dispatch }
+            | Self::Compose { dispatch, .. }
+            | Self::Paste { dispatch, .. }
+            | Self::Launch { dispatch, .. }
+            | Self::OpenWindow { dispatch }
+            | Self::Enter { dispatch, .. }
+            | Self::Gate { dispatch, .. }
+            | Self::Push { dispatch, .. }
+            | Self::Tidy { dispatch, .. } => Some(dispatch.id()),
+            Self::Stage { delivery }
+            | Self::Echo { delivery, .. }
+            | Self::AwaitReceipt { delivery, .. }
+            | Self::Inspect { delivery, .. } => Some(&delivery.dispatch),
+            Self::Publish { dispatch, .. } => Some(dispatch),
+            Self::Answer { .. }
+            | Self::AddLabel { .. }
+            | Self::RemoveLabel { .. }
+            | Self::ReadLabels { .. }
+            | Self::CloseIssue { .. }
+            | Self::Merge { .. }
+            | Self::Park { .. } => None,
+        }
+    }
+}
+
 /// What the fold knows that a brief or a gate needs beyond the dispatch itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ground {

@@ -8,7 +8,7 @@ use crate::domain::{
     Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber, Opening,
     Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
 };
-use crate::machine::state::{OPENINGS_MAX, State, Walk};
+use crate::machine::state::{OPENINGS_MAX, REPORTS_MAX, State, Walk};
 
 /// An event that cannot follow what the ledger says: a bug of ours, or a ledger that was changed by another hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +50,10 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         Event::DispatchOpened { opening } => open(state, at, opening),
         Event::DeliveryPlanned { delivery } => plan(state, delivery),
         Event::ReportReceived { report } => receive(state, report),
-        Event::ReportIgnored { .. } => Ok(()),
+        Event::ReportIgnored { answer } => {
+            take_report(state, &answer.report);
+            Ok(())
+        }
         Event::TransitionIntended { transition } => intend(state, transition),
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
@@ -363,7 +366,18 @@ fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Times
     }
 }
 
+fn take_report(state: &mut State, report: &crate::domain::ReportId) {
+    state.reports.push_back(report.clone());
+    if state.reports.len() > REPORTS_MAX {
+        state.reports.pop_front();
+    }
+}
+
 fn receive(state: &mut State, report: &Report) -> Result<(), String> {
+    if state.has_report(&report.id) {
+        return Err(format!("report {} was taken before", report.id));
+    }
+    take_report(state, &report.id);
     let found = open_one(state, &report.dispatch)?;
     if found.phase == Phase::Delivering && report.verb == Verb::Unreported {
         return Err("nothing was delivered yet".to_owned());

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber, Label,
-    LabelEventId, Spec, Subject, Transition, Window,
+    LabelEventId, ReportId, Spec, Subject, Transition, Window,
 };
 
 /// The openings that are remembered for the daily cap; more than any sensible cap.
@@ -35,6 +35,8 @@ pub struct State {
     pub seats: BTreeMap<Label, IssueNumber>,
     /// When dispatches were opened, oldest first.
     pub openings: VecDeque<Timestamp>,
+    /// Reports that were taken, newest last: a spool file is taken once.
+    pub reports: VecDeque<ReportId>,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
 }
@@ -78,7 +80,15 @@ pub struct Walk {
     pub title: String,
 }
 
+/// Report ids that are remembered; answered files are removed long before.
+pub(crate) const REPORTS_MAX: usize = 4096;
+
 impl State {
+    /// Returns whether a report was taken before.
+    pub fn has_report(&self, report: &ReportId) -> bool {
+        self.reports.contains(report)
+    }
+
     /// Returns the open dispatch of an issue.
     pub fn open_dispatch(&self, issue: IssueNumber) -> Option<&Dispatch> {
         self.dispatches
