@@ -14,7 +14,7 @@ pub const COMMAND_PLACEHOLDERS: [&str; 5] = ["line", "pointsman", "hooks", "git_
 /// What a file's name may hold: the agent's home, its process, its working folder as it is, and with `-` for every `/` and `.`.
 pub const FILE_PLACEHOLDERS: [&str; 4] = ["home", "pid", "cwd", "cwd_dashes"];
 
-/// Compiles a pattern of a profile: it sees the region's rows, trailing blanks cut, joined by line feeds; `^` and `$` are a row's.
+/// Compiles a pattern of a profile: it sees the region's rows, trailing spaces (U+0020 alone) cut, joined by line feeds; `^` and `$` are a row's.
 ///
 /// Every pattern of a loaded [`Profile`] compiles.
 pub fn screen_pattern(pattern: &str) -> Result<Regex, regex::Error> {

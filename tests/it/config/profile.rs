@@ -2,6 +2,8 @@
 
 use insta::assert_snapshot;
 
+use pointsman::domain::screen_pattern;
+
 use super::*;
 
 #[test]
@@ -114,4 +116,41 @@ claim = "bussy"
        |
        = expected: busy, idle, permission, question, dialog, rate-limited, error
     "#);
+}
+
+#[test]
+fn a_composer_is_told_from_the_transcript() {
+    let rows = [
+        ("claude-code", "❯ said\n❯\u{a0}typed", Some("typed")),
+        ("claude-code", "❯\u{a0}", Some("")),
+        ("claude-code", " ❯ 1. Yes\n   2. No", None),
+        ("codex", "›\n  footer", Some("")),
+        ("gemini", " > typed", Some("typed")),
+        (
+            "opencode",
+            "  ┃\n  ┃  typed\n  ┃\n  ┃  Build · Model\n  ╹▀▀",
+            Some("typed"),
+        ),
+        (
+            "opencode",
+            "  ┃\n  ┃\n  ┃\n  ┃  Build · Model\n  ╹▀▀",
+            Some(""),
+        ),
+        ("aider", "> said\nanswer\n> typed", Some("typed")),
+        ("aider", "> said\nanswer", None),
+        ("demo", ">", Some("")),
+        ("gemini", " >", Some("")),
+    ];
+    let profiles = Config::shipped().profiles;
+    for (name, rows, typed) in rows {
+        let composer = profiles[&ProfileName::new(name)]
+            .screen
+            .composer
+            .clone()
+            .unwrap();
+        let found = screen_pattern(&composer).unwrap();
+        let last = found.captures_iter(rows).last();
+        let text = last.map(|found| found.get(1).map_or("", |group| group.as_str()).to_owned());
+        assert_eq!(text.as_deref(), typed, "{name}: {rows}");
+    }
 }
