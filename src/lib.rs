@@ -6,4 +6,7 @@ pub mod machine;
 pub mod config;
 pub mod ledger;
 pub mod repo;
+pub mod terminal;
 pub mod tracker;
+
+pub mod daemon;

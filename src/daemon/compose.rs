@@ -2,9 +2,10 @@
 
 use crate::daemon::gates::skill_body;
 use crate::daemon::hands::{Hands, now, tracker_failed};
-use crate::domain::{Build, DeliveryId, Dispatch, Ground, Outcome, Project, Purpose, SingleRead, Text};
-use crate::machine::anchor::{self, Anchor, Checked};
-use crate::machine::brief::{self, Facts};
+use crate::daemon::objects::Objects;
+use crate::domain::{DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead, Subject, Text};
+use crate::machine::anchor::{self, Anchor, Anchors, Checked};
+use crate::machine::brief::{self, Envelope, Facts, Witness};
 use crate::machine::text::{issue_digest, sha256};
 use crate::repo::Mirror;
 
@@ -28,29 +29,27 @@ pub async fn compose(hands: &Hands, dispatch: &Dispatch, delivery: &DeliveryId, 
         },
         Purpose::Nudge | Purpose::Answer | Purpose::Stop => None,
     };
-    let version = hands.ledger.version(hands.name.as_str()).await.unwrap_or(0);
-    let facts = Facts {
-        dispatch: dispatch.clone(),
-        delivery: delivery.clone(),
-        ground: ground.clone(),
-        token: format!("{}.{}", dispatch.id(), hands.key.secret(dispatch.id())),
-        binary: hands.places.binary_text(),
-        ledger_id: hands.ledger_id.clone(),
-        ledger_version: version,
-        url,
-        text: text.clone(),
-        comments: details.comments.as_ref().map_or(0, Vec::len),
-        build: match &project.build {
-            Build::Command(command) => Some(command.clone()),
-            Build::None => None,
-        },
-        git: project.git,
-        anchors: check_anchors(hands, &project, dispatch, ground, &text).await,
-        at: now(),
+    let head = hands.ledger.head(hands.name.as_str()).await;
+    let (seq, hash) = head.map_or((0, String::new()), |head| (head.ver, hex(&head.hash)));
+    let secret = hands.key.secret(dispatch.id());
+    let binary = hands.places.binary_text();
+    let envelope = Envelope {
+        dispatch,
+        delivery,
+        witness: Witness { ledger: &hands.ledger_id, seq, head: &hash },
+        binary: &binary,
+        secret: &secret,
+        as_of: now(),
     };
     let text_of_brief = match &skill {
-        Some(body) => brief::compose(body, &facts),
-        None => brief::message(&facts),
+        None => {
+            let purpose = ground.purpose.unwrap_or(Purpose::Nudge);
+            brief::message(&envelope, purpose, ground.message.as_deref().unwrap_or_default())
+        }
+        Some(body) => {
+            let facts = facts(hands, &project, ground, &details, &text, &url, envelope).await;
+            brief::compose(body, &facts)
+        }
     };
     Outcome::Composed {
         digest: sha256(text_of_brief.as_bytes()),
@@ -63,24 +62,72 @@ fn empty() -> Text {
     Text { title: String::new(), body: String::new(), edited: None }
 }
 
-/// Checks what issue and spec claim, against the commit the agent will stand on.
-async fn check_anchors(hands: &Hands, project: &Project, dispatch: &Dispatch, ground: &Ground, text: &Text) -> Vec<(Anchor, Checked)> {
-    let source = ground.spec.as_ref().map_or(text.body.as_str(), |spec| spec.text.as_str());
-    let anchors = anchor::parse(source);
-    let Some(commit) = dispatch.base.as_ref().filter(|_| project.git && !anchors.is_empty()) else { return Vec::new() };
-    let Ok(mirror) = Mirror::open(&hands.places.mirror(&project.name)).await else { return Vec::new() };
-    if mirror.fetch_path(&project.path).await.is_err() {
-        return Vec::new();
-    }
-    let tree = match crate::daemon::objects::Objects::load(&mirror, commit, &anchors).await {
-        Ok(tree) => tree,
-        Err(error) => {
-            tracing::warn!(%error, dispatch = %dispatch.id(), "anchors could not be checked");
-            return Vec::new();
-        }
+/// Gathers what a brief says besides the skill's own words.
+async fn facts<'a>(
+    hands: &Hands,
+    project: &'a Project,
+    ground: &'a Ground,
+    details: &Details,
+    text: &'a Text,
+    url: &'a str,
+    envelope: Envelope<'a>,
+) -> Facts<'a> {
+    let dispatch = envelope.dispatch;
+    let mirror = match &dispatch.base {
+        Some(_) if project.git => crate::daemon::gates::mirror(hands, project).await.ok(),
+        Some(_) | None => None,
     };
-    anchors.into_iter().map(|anchor| {
-        let checked = anchor::check(&anchor, &tree);
-        (anchor, checked)
-    }).collect()
+    let said = Said { mirror: mirror.as_ref(), commit: dispatch.base.as_ref() };
+    let reads_all = dispatch.opening.stage.needs.contains(&GateName::Coverage);
+    let changed = match (&mirror, &dispatch.opening.subject) {
+        (Some(mirror), Some(subject)) if reads_all => {
+            crate::daemon::gates::changed_files(mirror, subject).await.unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    Facts {
+        envelope,
+        ground,
+        url,
+        text,
+        remarks: Vec::new(),
+        strangers: details.comments.as_ref().map_or(0, Vec::len),
+        answer: None,
+        tree: None,
+        claims: said.check(&anchor::parse(&text.body)).await,
+        anchors: match &ground.spec {
+            Some(spec) => said.check(&anchor::of_spec(&spec.text)).await,
+            None => Vec::new(),
+        },
+        changed,
+        build: &project.build,
+        gates: &[],
+    }
+}
+
+/// What is asked about claims: the objects of the commit the agent will stand on.
+struct Said<'a> {
+    mirror: Option<&'a Mirror>,
+    commit: Option<&'a Subject>,
+}
+
+impl Said<'_> {
+    async fn check(&self, anchors: &Anchors) -> Vec<(Anchor, Checked)> {
+        let (Some(mirror), Some(commit)) = (self.mirror, self.commit) else { return Vec::new() };
+        match Objects::load(mirror, commit, anchors).await {
+            Ok(objects) => anchor::check_all(anchors, &objects),
+            Err(error) => {
+                let why = crate::daemon::hands::chain(&error);
+                anchors.found.iter().map(|claim| (claim.clone(), Checked::Unchecked(why.clone()))).collect()
+            }
+        }
+    }
+}
+
+fn hex(hash: &[u8]) -> String {
+    use std::fmt::Write as _;
+    hash.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -10,8 +10,8 @@ use crate::domain::{
     Composer, Delivery, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
 };
 use crate::machine::{text, trust};
-use crate::repo::brief;
-use crate::terminal::receipt::Sources;
+use crate::repo::{Users, brief};
+use crate::daemon::session::Sources;
 use crate::terminal::{self, Guard, Guarded, Sampler, Seen, TmuxError, Trace};
 
 /// Between two looks for the echo or a receipt (facts/terminal.md 3.3: 100 ms and 250 ms).
@@ -29,9 +29,9 @@ pub async fn stage(hands: &Hands, window: Window, delivery: &Delivery) -> Outcom
     let Some(project) = hands.project() else { return gone() };
     let tree = hands.places.tree(&project, window);
     let (id, text) = (delivery.id.clone(), delivery.text.clone());
-    let written = tokio::task::spawn_blocking(move || brief::write(&tree, &id, &text)).await;
+    let written = tokio::task::spawn_blocking(move || brief::write(&tree, Users::One, &id, &text)).await;
     match written {
-        Ok(Ok(digest)) if digest == delivery.digest => Outcome::Staged,
+        Ok(Ok(staged)) if staged.sha256 == delivery.digest => Outcome::Staged,
         Ok(Ok(_)) => Outcome::NotTyped { why: "the brief's file reads back as another text".to_owned() },
         Ok(Err(error)) => Outcome::NotTyped { why: chain(&error) },
         Err(error) => failed(&error),
@@ -211,7 +211,7 @@ pub async fn inspect(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pa
     use crate::domain::DeliveryStep;
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
     if delivery.step == DeliveryStep::LaunchIntended {
-        return inspect_launch(hands, sampler, dispatch, delivery).await;
+        return inspect_launch(hands, delivery).await;
     }
     let Some(pane) = pane else { return Outcome::Found(Finding::NoTrace) };
     if let Some(witness) = sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id) {
@@ -237,10 +237,10 @@ pub async fn inspect(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pa
     }
 }
 
-async fn inspect_launch(hands: &Hands, sampler: &Sampler, dispatch: &Dispatch, delivery: &Delivery) -> Outcome {
+async fn inspect_launch(hands: &Hands, delivery: &Delivery) -> Outcome {
     match hands.tmux.traced(&delivery.id).await {
         Ok(Some((pane, _))) => {
-            let baseline = sources(hands, sampler, dispatch, &pane).baseline_of_launch();
+            let baseline = String::new();
             let context = format!("{}.{}", pane.generation, pane.pid);
             Outcome::Found(Finding::Launched { pane, context, baseline })
         }
@@ -257,13 +257,14 @@ pub async fn launch(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> 
         None => {}
     }
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
+    hands.checker.lock().expect("no holder of this lock panics").replace(dispatch.opening.profile.clone());
     let window = match session::window(hands, dispatch.opening.window, sampler.profile(), Some(&delivery.line()), false) {
         Ok(window) => window,
         Err(why) => return Outcome::NotTyped { why },
     };
     match hands.tmux.launch(&window, &delivery.id).await {
         Ok(pane) => {
-            let baseline = sources(hands, sampler, dispatch, &pane).baseline_of_launch();
+            let baseline = String::new();
             let context = format!("{}.{}", pane.generation, pane.pid);
             Outcome::Opened { pane, context, baseline }
         }

@@ -54,8 +54,11 @@ impl Samples {
     }
 }
 
+/// The projects that run, by name. Projects come and go with their files.
+pub type Members = Arc<std::sync::Mutex<BTreeMap<ProjectName, Member>>>;
+
 /// A project the fleet looks after.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Member {
     /// Its hands.
     pub hands: Hands,
@@ -68,7 +71,7 @@ pub struct Member {
 pub struct Fleet {
     tmux: Tmux,
     watch: Watch,
-    members: BTreeMap<ProjectName, Member>,
+    members: Members,
     starts: BTreeMap<ProjectName, Vec<tokio::time::Instant>>,
     samples: Samples,
     out: watch::Sender<Arc<Samples>>,
@@ -77,7 +80,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Watches `tmux` for `members` and publishes what it sees.
-    pub fn new(tmux: Tmux, members: BTreeMap<ProjectName, Member>, out: watch::Sender<Arc<Samples>>) -> Self {
+    pub fn new(tmux: Tmux, members: Members, out: watch::Sender<Arc<Samples>>) -> Self {
         let watch = Watch::new(tmux.clone());
         Self {
             tmux,
@@ -91,10 +94,10 @@ impl Fleet {
     }
 
     /// Looks, until told to stop.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>, open: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             self.tick().await;
-            let pause = if *open.borrow() || self.settling() { BUSY_TICK } else { IDLE_TICK };
+            let pause = if self.settling() { BUSY_TICK } else { IDLE_TICK };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.watch.woken() => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -109,29 +112,34 @@ impl Fleet {
         self.samples.windows.values().any(|window| !window.sample.state.takes_text()) || !self.samples.down.is_empty()
     }
 
+    fn members(&self) -> BTreeMap<ProjectName, Member> {
+        self.members.lock().expect("no holder of this lock panics").clone()
+    }
+
     async fn tick(&mut self) {
-        self.keep_agents().await;
+        let members = self.members();
+        self.keep_agents(&members).await;
         let before = self.samples.clone();
         match self.watch.tick(now()).await {
-            Ok(snapshot) => self.sample(&snapshot),
+            Ok(snapshot) => self.sample(&members, &snapshot),
             Err(error) => self.samples.blind = Some(chain(&error)),
         }
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
-        for name in self.members.keys() {
+        for name in members.keys() {
             if changed(&before, &self.samples, name) {
                 wake.push(name.clone());
             }
         }
-        wake.extend(self.new_reports());
+        wake.extend(self.new_reports(&members));
         for name in wake {
-            self.tell(&name);
+            tell(&members, &name);
         }
     }
 
-    fn sample(&mut self, snapshot: &Snapshot) {
+    fn sample(&mut self, members: &BTreeMap<ProjectName, Member>, snapshot: &Snapshot) {
         let mut windows = BTreeMap::new();
-        for (name, member) in &self.members {
+        for (name, member) in members {
             let Some(rules) = member.hands.rules() else { continue };
             for window in [Window::Agent, Window::Check] {
                 let Some(seen) = snapshot.find(name.as_str(), window.as_str()) else { continue };
@@ -158,8 +166,8 @@ impl Fleet {
     }
 
     /// Managed agents are ours to keep: started at start, again when they end, three times an hour at most.
-    async fn keep_agents(&mut self) {
-        for (name, member) in &self.members {
+    async fn keep_agents(&mut self, members: &BTreeMap<ProjectName, Member>) {
+        for (name, member) in members {
             let Some(rules) = member.hands.rules() else { continue };
             if rules.project.session != SessionChoice::Managed || !member.hands.wants_agent() {
                 continue;
@@ -196,9 +204,9 @@ impl Fleet {
     }
 
     /// Projects whose spool folders changed since the last look.
-    fn new_reports(&mut self) -> Vec<ProjectName> {
+    fn new_reports(&mut self, members: &BTreeMap<ProjectName, Member>) -> Vec<ProjectName> {
         let mut news = Vec::new();
-        for (name, member) in &self.members {
+        for (name, member) in members {
             let Some(project) = member.hands.project() else { continue };
             let times: Vec<_> = [Window::Agent, Window::Check]
                 .into_iter()
@@ -212,13 +220,13 @@ impl Fleet {
         }
         news
     }
+}
 
-    fn tell(&self, name: &ProjectName) {
-        let Some(member) = self.members.get(name) else { return };
-        // A full mailbox means that the runner is about to look anyway.
-        if member.mailbox.try_send(Message::Wake).is_err() {
-            tracing::debug!(project = %name, "the runner has enough to do");
-        }
+fn tell(members: &BTreeMap<ProjectName, Member>, name: &ProjectName) {
+    let Some(member) = members.get(name) else { return };
+    // A full mailbox means that the runner is about to look anyway.
+    if member.mailbox.try_send(Message::Wake).is_err() {
+        tracing::debug!(project = %name, "the runner has enough to do");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::daemon::tree;
 use crate::domain::{
     Build, Dispatch, Evidence, GateName, Ground, Outcome, Project, Report, SkillName, Subject, Window,
 };
-use crate::machine::gate::{self, BranchFacts, Judged};
+use crate::machine::gate::{self, BranchFacts, CommandRun, Judged};
 use crate::repo::Mirror;
 
 /// How long a build may take.
@@ -37,7 +37,7 @@ pub async fn measure(hands: &Hands, dispatch: &Dispatch, name: &GateName, report
         GateName::Verdict => verdict(&project, dispatch, report),
         GateName::Coverage => coverage(hands, &project, dispatch, report).await,
         GateName::File => Ok(file(&project, dispatch)),
-        GateName::Approval => Ok((Judged::holds_because("a person approved it"), Measured::default())),
+        GateName::Approval => Ok((Judged::green("a person approved it"), Measured::default())),
     };
     match result {
         Ok((judged, measured)) => Outcome::Measured(Evidence {
@@ -58,7 +58,8 @@ pub async fn measure(hands: &Hands, dispatch: &Dispatch, name: &GateName, report
 
 type Gate = Result<(Judged, Measured), Outcome>;
 
-async fn mirror(hands: &Hands, project: &Project) -> Result<Mirror, Outcome> {
+/// Brings the project's bare mirror up to date.
+pub async fn mirror(hands: &Hands, project: &Project) -> Result<Mirror, Outcome> {
     let mirror = Mirror::open(&hands.places.mirror(&project.name)).await.map_err(|error| failed(&error))?;
     mirror.fetch_path(&project.path).await.map_err(|error| failed(&error))?;
     Ok(mirror)
@@ -77,7 +78,7 @@ async fn subject_of(mirror: &Mirror, dispatch: &Dispatch, report: &Report) -> Re
 
 async fn branch(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report, ground: &Ground) -> Gate {
     let Some(expected) = dispatch.opening.branch.clone() else {
-        return Ok((Judged::holds_because("the stage makes no commits"), Measured::default()));
+        return Ok((Judged::green("the stage makes no commits"), Measured::default()));
     };
     let mirror = mirror(hands, project).await?;
     let fail = |error: crate::repo::RepoError| failed(&error);
@@ -116,11 +117,11 @@ async fn branch(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &
 
 async fn build(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
     let Build::Command(command) = &project.build else {
-        return Ok((Judged::holds_because("build = \"none\": nothing was built"), Measured::default()));
+        return Ok((gate::no_build(), Measured::default()));
     };
     let (ran, subject, log) = in_gate_tree(hands, project, dispatch, report, "build", command, BUILD_LIMIT).await?;
-    let judged = gate::build(ran.exit, ran.timed_out, command, ran.tail());
-    Ok((with_digest(judged, &ran), Measured { subject, exit: ran.exit, log: Some(log) }))
+    let judged = gate::build(&run_of(&ran, command));
+    Ok((judged, Measured { subject, exit: ran.exit, log: Some(log) }))
 }
 
 async fn own_gate(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report, name: &str) -> Gate {
@@ -128,13 +129,12 @@ async fn own_gate(hands: &Hands, project: &Project, dispatch: &Dispatch, report:
         return Ok((Judged::red(format!("the workflow has no gate `{name}`")), Measured::default()));
     };
     let (ran, subject, log) = in_gate_tree(hands, project, dispatch, report, name, &own.run, own.timeout).await?;
-    let judged = gate::own(name, ran.exit, ran.timed_out, &own.run, ran.tail());
-    Ok((with_digest(judged, &ran), Measured { subject, exit: ran.exit, log: Some(log) }))
+    let judged = gate::own(&own, &run_of(&ran, &own.run));
+    Ok((judged, Measured { subject, exit: ran.exit, log: Some(log) }))
 }
 
-fn with_digest(mut judged: Judged, ran: &Ran) -> Judged {
-    judged.digest = Some(ran.digest.clone());
-    judged
+fn run_of<'a>(ran: &'a Ran, command: &'a str) -> CommandRun<'a> {
+    CommandRun { command, exit: ran.exit, timed_out: ran.timed_out, tail: ran.tail(), log_digest: Some(ran.digest.clone()) }
 }
 
 /// Runs a command at the subject in the `gate` tree; in a project without git, in its folder.
@@ -180,7 +180,7 @@ async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report:
     let mirror = mirror(hands, project).await?;
     let fail = |error: crate::repo::RepoError| failed(&error);
     let Some(subject) = subject_of(&mirror, dispatch, report).await? else {
-        return Ok((Judged::red("there is no commit to cover".to_owned()), Measured::default()));
+        return Ok((Judged::red("there is no commit to cover"), Measured::default()));
     };
     let changed = changed_files(&mirror, &subject).await.map_err(fail)?;
     let judged = gate::coverage(&changed, report.verdict.as_deref());
@@ -188,24 +188,21 @@ async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report:
 }
 
 /// Returns the files that differ between the default branch's fork point and a commit.
-async fn changed_files(mirror: &Mirror, subject: &Subject) -> Result<Vec<String>, crate::repo::RepoError> {
+pub async fn changed_files(mirror: &Mirror, subject: &Subject) -> Result<Vec<String>, crate::repo::RepoError> {
     let default = mirror.default_branch().await?.unwrap_or_else(|| "main".to_owned());
     let Some(base) = mirror.resolve(&format!("refs/project/heads/{default}")).await? else { return Ok(Vec::new()) };
-    let base = mirror.merge_base(&base, subject).await?.unwrap_or(base);
     let files = mirror.changed_files(&base, subject).await?;
-    Ok(files.into_iter().map(|file| file.path).collect())
+    Ok(files.into_iter().map(|file| file.path.to_string_lossy().into_owned()).collect())
 }
 
 fn file(project: &Project, dispatch: &Dispatch) -> (Judged, Measured) {
     let Some(path) = tree::stage_file(project, dispatch) else {
-        return (Judged::red("the stage names no file".to_owned()), Measured::default());
+        return (Judged::red("the stage names no file"), Measured::default());
     };
-    let before = dispatch.base.as_ref().map(Subject::as_str);
+    let before = dispatch.base.as_ref().and_then(|base| base.as_str().strip_prefix("files:"));
     let subject = tree::digest_of(&path);
     let shown = path.strip_prefix(&project.path).unwrap_or(&path).to_string_lossy().into_owned();
-    let bytes = read_plain(&path);
-    let unchanged = before == Some(subject.as_str());
-    let judged = gate::file(unchanged, bytes.as_deref(), &shown);
+    let judged = gate::file(before, read_plain(&path).as_deref(), &shown);
     (judged, Measured { subject: Some(Subject::new(subject)), ..Measured::default() })
 }
 
@@ -235,11 +232,11 @@ async fn project_skills(hands: &Hands, project: &Project) -> std::collections::B
     let Ok(mirror) = mirror(hands, project).await else { return skills };
     let Ok(Some(default)) = mirror.default_branch().await else { return skills };
     let Ok(Some(tip)) = mirror.resolve(&format!("refs/project/heads/{default}")).await else { return skills };
-    let Ok(entries) = mirror.ls_tree(&tip, Path::new(".pointsman/skills")).await else { return skills };
+    let Ok(entries) = mirror.ls_tree(&tip, Some(Path::new(".pointsman/skills"))).await else { return skills };
     for entry in entries {
-        let path = Path::new(&entry.path);
+        let path = entry.path.as_path();
         if let Ok(Some(bytes)) = mirror.file_at(&tip, path).await {
-            let name = entry.path.trim_start_matches(".pointsman/skills/").to_owned();
+            let name = entry.path.to_string_lossy().trim_start_matches(".pointsman/skills/").to_owned();
             skills.insert(name, String::from_utf8_lossy(&bytes).into_owned());
         }
     }

@@ -56,6 +56,10 @@ pub struct Inner {
     pub heads: Mutex<BTreeMap<IssueNumber, Head>>,
     /// Who we are on the tracker.
     pub us: tokio::sync::OnceCell<Actor>,
+    /// The profile of the agent in the `check` window.
+    pub checker: Mutex<Option<ProfileName>>,
+    /// Whether the persistent agent is to be kept up.
+    pub kept: std::sync::atomic::AtomicBool,
     /// The project's name.
     pub name: crate::domain::ProjectName,
 }
@@ -134,6 +138,16 @@ impl Hands {
                 heads.remove(&issue);
             }
         }
+    }
+
+    /// Returns the profile of the agent in the `check` window, as far as one was opened.
+    pub fn checker(&self) -> Option<ProfileName> {
+        self.checker.lock().expect("no holder of this lock panics").clone()
+    }
+
+    /// Returns whether the persistent agent is to be kept up.
+    pub fn wants_agent(&self) -> bool {
+        self.kept.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Returns which account we write with.

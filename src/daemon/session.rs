@@ -94,6 +94,7 @@ fn write_hooks(hands: &Hands, window: Window) -> Result<String, String> {
 
 /// Opens a fresh agent in a window: an old pane of that name is ended first, unless it is this dispatch's own.
 pub async fn open_fresh(hands: &Hands, dispatch: &Dispatch, profile: &Profile) -> Result<(), String> {
+    hands.checker.lock().expect("no holder of this lock panics").replace(dispatch.opening.profile.clone());
     let new = window(hands, dispatch.opening.window, profile, None, false)?;
     let goal = format!("{} {}", dispatch.issue(), dispatch.opening.stage.skill);
     open_window(hands, &new, Some((dispatch.id().as_str(), &goal))).await
@@ -148,6 +149,7 @@ pub async fn close_fresh(hands: &Hands, dispatch: &Dispatch) -> Result<(), Strin
 impl Hands {
     /// Reads which dispatch a window was opened for.
     async fn owner_of(&self, pane: &Pane) -> Option<String> {
-        self.tmux.pane_option(pane, "@pointsman_dispatch").await.ok().flatten()
+        let seen = self.tmux.look(pane).await.ok()?;
+        seen.traces.into_iter().find(|(name, _)| name.as_str() == "dispatch").map(|(_, owner)| owner)
     }
 }

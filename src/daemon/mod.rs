@@ -1,0 +1,379 @@
+//! The daemon (layer 3): performs what the engine asks for and feeds back what came of it.
+//!
+//! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
+
+pub mod compose;
+pub mod control;
+pub mod deliver;
+pub mod fleet;
+pub mod gates;
+pub mod hands;
+pub mod heartbeat;
+pub mod job;
+pub mod key;
+pub mod objects;
+pub mod observe;
+pub mod perform;
+pub mod places;
+pub mod runner;
+pub mod schedule;
+pub mod session;
+pub mod store;
+pub mod surface;
+pub mod tree;
+pub mod writes;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::{self, Config};
+use crate::daemon::fleet::{Fleet, Member, Members, Samples};
+use crate::daemon::hands::{Hands, Inner, chain, now};
+use crate::daemon::key::Key;
+use crate::daemon::observe::Observer;
+use crate::daemon::places::{Places, private_folder};
+use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
+use crate::domain::{Actor, ActorId, ActorKind, GitHubSettings, Project, ProjectName, Request, TrackerChoice};
+use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
+use crate::terminal::{Sampler, Tmux};
+use crate::tracker::{Tracker, github, local};
+
+/// Between two looks at the configuration's files.
+const CONFIG_TICK: Duration = Duration::from_secs(2);
+
+/// Finds a token for GitHub; the edge that knows the environment supplies it.
+pub type FindAuth = Arc<dyn Fn(&GitHubSettings) -> Result<github::Auth, String> + Send + Sync>;
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another daemon has the ledger.
+    #[error(transparent)]
+    Lock(#[from] crate::ledger::LockError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::OpenError),
+    /// The ledger cannot be replayed.
+    #[error("the ledger cannot be replayed")]
+    Replay(#[source] store::ReplayError),
+    /// A folder or file of ours cannot be made.
+    #[error("cannot use `{path}`")]
+    Folder {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A profile's patterns.
+    #[error(transparent)]
+    Profile(#[from] crate::terminal::ProfileError),
+}
+
+impl StartError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Lock(error) => error.hint(),
+            Self::Ledger(error) => error.hint(),
+            Self::Replay(error) => error.hint(),
+            Self::Folder { .. } => Some("check who owns it, and whether the disk is full".into()),
+            Self::Profile(_) => Some("mend the pattern in agents/".into()),
+        }
+    }
+}
+
+/// A running daemon.
+pub struct Daemon {
+    /// Where everything lies.
+    pub places: Places,
+    ledger: Ledger,
+    thread: Option<LedgerThread>,
+    ledger_id: String,
+    key: Key,
+    tmux: Tmux,
+    config: watch::Sender<Arc<Config>>,
+    config_fault: Mutex<Option<String>>,
+    samples: watch::Receiver<Arc<Samples>>,
+    samplers: BTreeMap<crate::domain::ProfileName, Sampler>,
+    members: Members,
+    runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
+    accounts: Accounts,
+    turned: watch::Sender<u64>,
+    stop: watch::Sender<bool>,
+    fleet: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    find_auth: FindAuth,
+    _lock: Lock,
+}
+
+impl std::fmt::Debug for Daemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Daemon").field("state", &self.places.state).finish_non_exhaustive()
+    }
+}
+
+impl Daemon {
+    /// Takes the ledger's lock, replays, and starts a runner per project.
+    pub async fn start(places: Places, config: Config, find_auth: FindAuth) -> Result<Arc<Self>, StartError> {
+        for folder in [&places.state, &places.runtime] {
+            private_folder(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
+        }
+        if let Some(folder) = places.socket.parent() {
+            private_folder(folder).map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
+        }
+        let lock = Lock::take(&places.state)?;
+        let store = Sqlite::open(&places.ledger())?;
+        let key_path = places.state.join("key");
+        let key = Key::open(&key_path).map_err(|source| StartError::Folder { path: key_path, source })?;
+        let (ledger, thread) = Ledger::start(Box::new(store))
+            .map_err(|source| StartError::Folder { path: places.ledger(), source })?;
+        let ledger_id = ledger.ledger_id().await.map_err(|error| StartError::Replay(error.into()))?;
+        let mut samplers = BTreeMap::new();
+        for (name, profile) in &config.profiles {
+            samplers.insert(name.clone(), Sampler::new(profile.clone(), places.home.clone())?);
+        }
+        let tmux = Tmux::new(&places.socket);
+        let (samples_out, samples) = watch::channel(Arc::new(Samples::default()));
+        let members = Members::default();
+        let (stop, stopped) = watch::channel(false);
+        let daemon = Arc::new(Self {
+            ledger_id,
+            key,
+            thread: Some(thread),
+            ledger,
+            config: watch::channel(Arc::new(config)).0,
+            config_fault: Mutex::new(None),
+            samples,
+            samplers,
+            members: members.clone(),
+            runners: Mutex::default(),
+            accounts: Accounts::default(),
+            turned: watch::channel(0).0,
+            stop,
+            fleet: Mutex::default(),
+            find_auth,
+            _lock: lock,
+            tmux: tmux.clone(),
+            places,
+        });
+        daemon.start_projects().await?;
+        let fleet = Fleet::new(tmux, members, samples_out);
+        *daemon.fleet.lock().expect("no holder of this lock panics") = Some(tokio::spawn(fleet.run(stopped)));
+        Ok(daemon)
+    }
+
+    /// Starts a runner for every project that has none.
+    async fn start_projects(&self) -> Result<(), StartError> {
+        let config = self.config.borrow().clone();
+        for project in config.projects.values() {
+            let running = self.runners.lock().expect("no holder of this lock panics").contains_key(&project.name);
+            if !running {
+                self.start_project(project, &config).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_project(&self, project: &Project, config: &Config) -> Result<(), StartError> {
+        let state = store::replay(&self.ledger, &project.name).await.map_err(StartError::Replay)?;
+        let (mark, heads) = store::load(&self.ledger, &project.name).await;
+        let tracker = match self.tracker(project, config) {
+            Ok(tracker) => tracker,
+            Err(why) => {
+                tracing::error!(project = %project.name, why, "the project's tracker cannot be used: the project waits");
+                return Ok(());
+            }
+        };
+        let known = !heads.is_empty() || mark.etag.is_some();
+        let checker = state.in_window(crate::domain::Window::Check).map(|dispatch| dispatch.opening.profile.clone());
+        let hands = Hands::new(Inner {
+            places: self.places.clone(),
+            ledger: self.ledger.clone(),
+            ledger_id: self.ledger_id.clone(),
+            tracker,
+            tmux: self.tmux.clone(),
+            samplers: self.samplers.clone(),
+            samples: self.samples.clone(),
+            config: self.config.subscribe(),
+            key: self.key.clone(),
+            heads: Mutex::new(heads),
+            us: tokio::sync::OnceCell::new(),
+            checker: Mutex::new(checker),
+            kept: std::sync::atomic::AtomicBool::new(true),
+            name: project.name.clone(),
+        });
+        let (mailbox, inbox) = mpsc::channel(MAILBOX);
+        let observer = Observer::new(mark, known);
+        let runner = Runner::new(hands.clone(), state, observer, (mailbox.clone(), inbox), self.accounts.clone(), self.turned.clone());
+        self.members.lock().expect("no holder of this lock panics").insert(project.name.clone(), Member { hands, mailbox });
+        let task = tokio::spawn(runner.run());
+        self.runners.lock().expect("no holder of this lock panics").insert(project.name.clone(), task);
+        Ok(())
+    }
+
+    fn tracker(&self, project: &Project, config: &Config) -> Result<Tracker, String> {
+        match &project.tracker {
+            TrackerChoice::Local => open_local(&self.places, &project.name).map(Tracker::Local),
+            TrackerChoice::GitHub { owner, repo } => {
+                let settings = &config.settings.github;
+                let auth = (self.find_auth)(settings)?;
+                let mut config = github::Config::new(settings.base_url.clone(), auth);
+                config.reserve = settings.reserve;
+                github::GitHub::connect(&config, owner, repo).map(Tracker::GitHub).map_err(|error| chain(&error))
+            }
+        }
+    }
+
+    /// Reads the configuration again; what has mistakes stays as it was, and it is said.
+    pub async fn reload(&self) -> Option<String> {
+        let before = self.config.borrow().clone();
+        let reload = config::reload(&before, &self.places.config, &self.places.home);
+        let fault = reload.problems.as_ref().map(ToString::to_string);
+        if let Some(fault) = &fault {
+            tracing::error!(%fault, "the configuration has mistakes: the last good one stays in force");
+        }
+        if reload.config != *before {
+            self.config.send_replace(Arc::new(reload.config));
+            if let Err(error) = self.start_projects().await {
+                tracing::error!(error = chain(&error), "a new project cannot be started");
+            }
+            for name in self.projects() {
+                self.send(&name, Message::Poll).await;
+            }
+            tracing::info!("the configuration was read again");
+        }
+        self.config_fault.lock().expect("no holder of this lock panics").clone_from(&fault);
+        fault
+    }
+
+    /// Returns what is wrong with the configuration's files, whose last good version is in force.
+    pub fn config_fault(&self) -> Option<String> {
+        self.config_fault.lock().expect("no holder of this lock panics").clone()
+    }
+
+    /// Watches the configuration's files by stat, until the daemon stops.
+    pub async fn watch_config(self: Arc<Self>) {
+        let mut stop = self.stop.subscribe();
+        let mut stamp = config::stamp(&self.places.config);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(CONFIG_TICK) => {}
+                _ = stop.changed() => return,
+            }
+            let now = config::stamp(&self.places.config);
+            if now != stamp {
+                stamp = now;
+                self.reload().await;
+            }
+        }
+    }
+
+    /// Returns the projects that run.
+    pub fn projects(&self) -> Vec<ProjectName> {
+        self.members.lock().expect("no holder of this lock panics").keys().cloned().collect()
+    }
+
+    /// Returns a project's hands.
+    pub fn hands(&self, name: &ProjectName) -> Option<Hands> {
+        self.members.lock().expect("no holder of this lock panics").get(name).map(|member| member.hands.clone())
+    }
+
+    /// Returns the configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.borrow().clone()
+    }
+
+    /// Returns the tmux client of managed sessions.
+    pub fn tmux(&self) -> &Tmux {
+        &self.tmux
+    }
+
+    /// Returns a counter that moves with every turn of a runner: the watchdog's witness.
+    pub fn turns(&self) -> watch::Receiver<u64> {
+        self.turned.subscribe()
+    }
+
+    /// Tells a project's runner something; `false` if there is no such runner.
+    pub async fn send(&self, name: &ProjectName, message: Message) -> bool {
+        let mailbox = self.members.lock().expect("no holder of this lock panics").get(name).map(|member| member.mailbox.clone());
+        match mailbox {
+            Some(mailbox) => mailbox.send(message).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// Asks a project's engine for something a person wants.
+    pub async fn ask(&self, name: &ProjectName, request: Request) -> bool {
+        let (done, answer) = oneshot::channel();
+        self.send(name, Message::Ask(request, done)).await && answer.await.is_ok()
+    }
+
+    /// Returns what is known of a project now.
+    pub async fn show(&self, name: &ProjectName) -> Option<Box<Shown>> {
+        let (reply, answer) = oneshot::channel();
+        if !self.send(name, Message::Show(reply)).await {
+            return None;
+        }
+        answer.await.ok()
+    }
+
+    /// Lets what is under way end, then stops; what does not end in time is found again at the next start.
+    pub async fn drain(&self, patience: Duration) {
+        let started = now();
+        let mut waits = Vec::new();
+        for name in self.projects() {
+            let (done, drained) = oneshot::channel();
+            if self.send(&name, Message::Drain(done)).await {
+                waits.push((name, drained));
+            }
+        }
+        let deadline = tokio::time::Instant::now() + patience;
+        for (name, drained) in waits {
+            if tokio::time::timeout_at(deadline, drained).await.is_err() {
+                tracing::warn!(project = %name, "something is still under way: the next start resolves it");
+            }
+        }
+        self.stop.send_replace(true);
+        let fleet = self.fleet.lock().expect("no holder of this lock panics").take();
+        if let Some(fleet) = fleet {
+            if let Err(error) = fleet.await {
+                tracing::warn!(%error, "the watch ended badly");
+            }
+        }
+        tracing::info!(took = ?now().duration_since(started), "drained");
+    }
+
+    /// Waits until the daemon is told to stop.
+    pub fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+}
+
+/// Opens a project's local tracker as the user we are.
+pub fn open_local(places: &Places, name: &ProjectName) -> Result<local::Local, String> {
+    let uid = rustix::process::geteuid().as_raw();
+    let actor = Actor { id: ActorId::new(format!("uid:{uid}")), login: format!("uid:{uid}"), kind: ActorKind::User };
+    let folder = places.tracker(name);
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
+    local::Local::open(&folder, now, actor).map_err(|error| chain(&error))
+}
+
+impl Daemon {
+    /// Keeps a project's persistent agent up from now on, or ends it and lets it go.
+    pub async fn keep(&self, name: &ProjectName, up: bool) -> Result<String, String> {
+        use std::sync::atomic::Ordering;
+        let hands = self.hands(name).ok_or_else(|| format!("there is no project `{name}`"))?;
+        hands.kept.store(up, Ordering::Relaxed);
+        if up {
+            return Ok(format!("the agent of {name} is kept up"));
+        }
+        let row = self.tmux.find(name.as_str(), crate::domain::Window::Agent.as_str()).await.map_err(|error| chain(&error))?;
+        match row {
+            Some(row) => self.tmux.kill_pane(&row.pane).await.map(|_| format!("the agent of {name} was ended")).map_err(|error| chain(&error)),
+            None => Ok(format!("{name} has no agent")),
+        }
+    }
+}
