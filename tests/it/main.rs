@@ -1,1 +1,6 @@
-//! tests
+//! The integration tests, one binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod support;
+mod terminal;
