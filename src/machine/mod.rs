@@ -7,6 +7,7 @@ pub mod evolve;
 pub mod flow;
 pub mod open;
 pub mod rank;
+pub mod resolve;
 pub mod state;
 pub mod step;
 pub mod text;

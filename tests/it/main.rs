@@ -1,9 +1,12 @@
 //! One integration binary: faster links, shared support, and no file is forgotten.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod brief;
 mod config;
+mod gates;
 mod github;
 mod ledger;
 mod local_tracker;
 mod support;
+mod terminal;
 mod tracker_contract;

@@ -1,3 +1,4 @@
-//! What the stories stand on.
+//! What the tests share.
 
 pub(crate) mod github;
+pub(crate) mod tmux;

@@ -1,0 +1,194 @@
+//! Runs short-lived tmux clients: null stdin or a payload, a deadline, a cap on how many at once, a clean environment.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tmux_interface::TmuxCommand;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
+
+use super::argv;
+use super::error::TmuxError;
+
+/// Deadline of one call (facts/terminal.md F56: clients hang on stuck servers; the slowest honest call measured takes 50 ms).
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+/// Clients at once, over all copies of a [`Tmux`] (facts/platform.md 2.1: more than four gain nothing).
+const CLIENTS_MAX: usize = 4;
+/// Bytes of argv in one call: tmux refuses 16,384 (facts/agents.md 8).
+const ARGV_BYTES_MAX: usize = 16_000;
+/// Bytes read of an answer: 1,000 panes of 512 bytes, or one full screen, with room.
+const OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What a client inherits. `TMUX`, `TMUX_PANE`, `CLAUDECODE` and every secret of ours stay out (facts/terminal.md F54).
+const ENV_ALLOWED: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TERM",
+    "TMUX_TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "TZ",
+];
+
+/// One tmux server, addressed by its socket. Cheap to copy; copies share the cap on clients.
+#[derive(Clone, Debug)]
+pub struct Tmux {
+    socket: PathBuf,
+    env: Vec<(OsString, OsString)>,
+    slots: Arc<Semaphore>,
+    spawned: Arc<AtomicU64>,
+}
+
+impl Tmux {
+    /// Addresses the server that listens on `socket`; starts nothing.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        let env = std::env::vars_os()
+            .filter(|(key, _)| ENV_ALLOWED.iter().any(|name| key == name))
+            .collect();
+        Self {
+            socket: socket.into(),
+            env,
+            slots: Arc::new(Semaphore::new(CLIENTS_MAX)),
+            spawned: Arc::new(AtomicU64::new(0)),
+        }
+    }
+
+    /// Sets one variable of the clients' environment, over what was inherited.
+    #[must_use]
+    pub fn with_env(mut self, key: &str, value: impl Into<OsString>) -> Self {
+        self.env.retain(|(name, _)| name != key);
+        self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Returns the socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Returns how many processes were started through this server's copies so far.
+    pub fn spawned(&self) -> u64 {
+        self.spawned.load(Ordering::Relaxed)
+    }
+
+    /// Runs commands as one queue of one client and returns what they printed, lossily as UTF-8.
+    pub(super) async fn run(&self, commands: Vec<TmuxCommand<'_>>) -> Result<String, TmuxError> {
+        self.run_with(commands, None).await
+    }
+
+    /// Like [`Self::run`], with a text on the client's stdin.
+    pub(super) async fn run_with(
+        &self,
+        commands: Vec<TmuxCommand<'_>>,
+        stdin: Option<&[u8]>,
+    ) -> Result<String, TmuxError> {
+        let words = argv::words(&self.socket, &commands);
+        let name = argv::name(&words);
+        let bytes: usize = words.iter().map(|word| word.len() + 1).sum();
+        if bytes > ARGV_BYTES_MAX {
+            return Err(TmuxError::TooLong {
+                command: name,
+                bytes,
+            });
+        }
+        let _slot = self
+            .slots
+            .acquire()
+            .await
+            .expect("nobody closes the semaphore");
+        let mut child = self.spawn(
+            &words,
+            if stdin.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            },
+        )?;
+        let group = child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(Pid::from_raw);
+        match tokio::time::timeout(DEADLINE, talk(&mut child, stdin)).await {
+            Ok(Ok((true, out, _))) => Ok(out),
+            Ok(Ok((false, out, err))) => Err(TmuxError::classify(
+                &name,
+                &self.socket,
+                &format!(
+                    "{err}{}",
+                    if err.trim().is_empty() {
+                        out
+                    } else {
+                        String::new()
+                    }
+                ),
+            )),
+            Ok(Err(error)) => Err(TmuxError::Failed {
+                command: name,
+                why: error.to_string(),
+            }),
+            Err(_) => {
+                if let Some(group) = group {
+                    // A process that is gone already is what we want.
+                    let _gone = kill_process_group(group, Signal::KILL);
+                }
+                Err(TmuxError::Timeout {
+                    command: name,
+                    seconds: DEADLINE.as_secs(),
+                })
+            }
+        }
+    }
+
+    /// Starts one client in a process group of its own.
+    pub(super) fn spawn(&self, words: &[String], stdin: Stdio) -> Result<Child, TmuxError> {
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .env_clear()
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        self.spawned.fetch_add(1, Ordering::Relaxed);
+        command.spawn().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => TmuxError::Missing,
+            _ => TmuxError::Failed {
+                command: argv::name(words),
+                why: error.to_string(),
+            },
+        })
+    }
+}
+
+/// Writes the payload, reads both outputs to their end and waits for the exit.
+async fn talk(child: &mut Child, stdin: Option<&[u8]>) -> std::io::Result<(bool, String, String)> {
+    if let (Some(mut pipe), Some(payload)) = (child.stdin.take(), stdin) {
+        // A client that ended early closes the pipe; its exit code and words say why.
+        let _broken = pipe.write_all(payload).await;
+        drop(pipe);
+    }
+    let (out, err) = tokio::join!(slurp(child.stdout.take()), slurp(child.stderr.take()));
+    let status = child.wait().await?;
+    Ok((status.success(), out?, err?))
+}
+
+/// Reads a pipe to its end, at most [`OUTPUT_BYTES_MAX`].
+async fn slurp(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes).await?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,105 @@
+//! How a call of tmux fails, as classes that say what to do.
+
+use std::path::PathBuf;
+
+/// A call of tmux that did not do what was asked. A protocol error or a deadline never means that a session is gone.
+#[derive(Debug, thiserror::Error)]
+pub enum TmuxError {
+    /// The program is not installed.
+    #[error("the program `tmux` is not on PATH")]
+    Missing,
+    /// Nothing listens on the socket.
+    #[error("no tmux server listens on `{socket}`")]
+    NoServer {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The server is there; the pane, window or session is not.
+    #[error("{what} is not in the tmux server")]
+    NoTarget {
+        /// What was addressed.
+        what: String,
+    },
+    /// The server was started by another version of tmux.
+    #[error("this tmux cannot talk to the running server: {why}")]
+    ProtocolMismatch {
+        /// Its words.
+        why: String,
+    },
+    /// No answer in time; the client was ended. Whether the command ran is not known.
+    #[error("tmux did not answer `{command}` within {seconds} s")]
+    Timeout {
+        /// The first command of the call.
+        command: String,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// The command would not fit in one tmux message; it was not sent.
+    #[error("the tmux command `{command}` is too long ({bytes} bytes)")]
+    TooLong {
+        /// The first command of the call.
+        command: String,
+        /// Its size.
+        bytes: usize,
+    },
+    /// Anything else.
+    #[error("tmux could not do `{command}`: {why}")]
+    Failed {
+        /// The first command of the call.
+        command: String,
+        /// Its words.
+        why: String,
+    },
+}
+
+impl TmuxError {
+    /// Returns what to do about it, if a person can do something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing => Some("install tmux 3.3a or later"),
+            Self::NoServer { .. } => {
+                Some("start it with `pointsman up`, or `systemctl --user start pointsman-tmux`")
+            }
+            Self::ProtocolMismatch { .. } => Some(
+                "tmux was upgraded while its server ran: finish the sessions, then `pointsman down` and `pointsman up`",
+            ),
+            Self::Timeout { .. } => Some(
+                "the tmux server hangs or the machine is overloaded; `pointsman doctor` looks again",
+            ),
+            Self::NoTarget { .. } | Self::TooLong { .. } | Self::Failed { .. } => None,
+        }
+    }
+
+    /// Sorts a client's words into a class.
+    pub(super) fn classify(command: &str, socket: &std::path::Path, words: &str) -> Self {
+        let said = words.trim();
+        let has = |needle: &str| said.contains(needle);
+        if has("no server running")
+            || has("error connecting to")
+            || has("server exited")
+            || has("lost server")
+        {
+            Self::NoServer {
+                socket: socket.to_owned(),
+            }
+        } else if has("protocol version mismatch") {
+            Self::ProtocolMismatch {
+                why: said.to_owned(),
+            }
+        } else if has("can't find") || has("no such") || has("no current") || has("no sessions") {
+            Self::NoTarget {
+                what: said.trim_start_matches("can't find ").to_owned(),
+            }
+        } else if has("too long") {
+            Self::TooLong {
+                command: command.to_owned(),
+                bytes: 0,
+            }
+        } else {
+            Self::Failed {
+                command: command.to_owned(),
+                why: said.to_owned(),
+            }
+        }
+    }
+}

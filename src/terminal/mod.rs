@@ -1,0 +1,33 @@
+//! Terminals (layer 2): tmux, the agents in its panes, and the proof that a text reached one of them.
+//!
+//! [`Tmux`] runs short-lived clients, each with a deadline and a classified error; [`Watch`] keeps one control-mode client per
+//! socket and starts no process per tick. What acts on a pane ([`Tmux::paste`], [`Tmux::enter`], [`Tmux::clear_line`]) checks a
+//! [`Guard`] and acts in *one* entry of the server's command queue, so nothing can change in between (PROTOCOLS 3).
+//!
+//! Absent on purpose: deciding. Nothing here judges whether a text should be typed, and nothing types it twice.
+
+pub mod argv;
+mod client;
+mod control;
+mod deliver;
+mod ere;
+mod error;
+mod guard;
+mod process;
+pub mod receipt;
+mod row;
+mod sample;
+mod screen;
+mod server;
+mod watch;
+
+pub use client::Tmux;
+pub use deliver::{Trace, Traced};
+pub use error::TmuxError;
+pub use guard::{Blocked, Guard, Guarded};
+pub use process::{Process, ProcessTree};
+pub use row::{PaneRow, ROW_FORMAT, Seen};
+pub use sample::{Sampled, Sampler};
+pub use screen::{Capture, Composer, ProfileError, Recogniser, Row, ScreenReading};
+pub use server::{NewWindow, SENTINEL};
+pub use watch::{Snapshot, Watch};

@@ -1,0 +1,356 @@
+//! Receipts: evidence from the agent's side that it was given a delivery, found by the delivery's id.
+//!
+//! Only what was written after the baseline counts, and only a user's words: the id also stands in the brief that the agent
+//! reads, in its own answers and in the output of its tools. Reading is blocking and bounded; a torn last line is left for later.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::process::Process;
+use super::sample::fill;
+use crate::domain::{DeliveryId, Profile};
+
+/// Bytes read of one file after its baseline: a turn of a talkative agent writes about 2 MB (facts/agents.md 6).
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Rollout files looked at, newest first.
+const ROLLOUTS_MAX: usize = 64;
+/// Transcripts of one folder looked at.
+const TRANSCRIPTS_MAX: usize = 256;
+/// Bytes of a rollout's first line, which names its folder.
+const HEAD_BYTES_MAX: u64 = 256 * 1024;
+
+/// Where an agent's words may be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The agents' home folder.
+    pub home: PathBuf,
+    /// The agent's working folder.
+    pub cwd: PathBuf,
+    /// Its process, if it is known: names files and bounds how old a rollout may be.
+    pub agent: Option<Process>,
+    /// Its own id of the conversation, from its sessions file: no other transcript counts then (facts/terminal.md F64).
+    pub session: Option<String>,
+    /// The file its hooks append to.
+    pub spool: Option<PathBuf>,
+}
+
+/// How long each file was before Enter. A file that is not in it is read from its beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offsets(pub BTreeMap<PathBuf, u64>);
+
+/// A receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Whether the agent began with it or put it aside.
+    pub kind: ReceiptKind,
+    /// Which file says so.
+    pub path: PathBuf,
+    /// Where in it the record begins, in bytes.
+    pub offset: u64,
+}
+
+/// What the agent did with a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReceiptKind {
+    /// It is a turn of the conversation.
+    Prompt,
+    /// The agent says that it waits in its queue.
+    Queued,
+}
+
+/// How a file's records are read.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Generic,
+    Claude,
+    Hook,
+    Codex,
+}
+
+/// Records how long every file is now; to be called before Enter.
+pub fn receipt_offsets(profile: &Profile, at: &Whereabouts) -> Offsets {
+    let length = |path: PathBuf| Some((path.clone(), std::fs::metadata(path).ok()?.len()));
+    Offsets(
+        files(profile, at)
+            .into_iter()
+            .filter_map(|(path, _)| length(path))
+            .collect(),
+    )
+}
+
+/// Looks for a delivery's id in what was written since the baseline. `Prompt` wins over `Queued`.
+pub fn find_receipt(
+    profile: &Profile,
+    at: &Whereabouts,
+    since: &Offsets,
+    id: &DeliveryId,
+) -> Option<Receipt> {
+    let mut queued = None;
+    for (path, form) in files(profile, at) {
+        let start = since.0.get(&path).copied().unwrap_or(0);
+        let Some((start, bytes)) = read_from(&path, start) else {
+            continue;
+        };
+        let mut offset = start;
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if let Some(kind) = record_kind(line, form, id) {
+                let receipt = Receipt {
+                    kind,
+                    path: path.clone(),
+                    offset,
+                };
+                match kind {
+                    ReceiptKind::Prompt => return Some(receipt),
+                    ReceiptKind::Queued => queued = queued.or(Some(receipt)),
+                }
+            }
+            offset += line.len() as u64;
+        }
+    }
+    queued
+}
+
+/// Returns Claude Code's `--settings`: a hook that appends every prompt it is given to `spool`, one JSON object per line.
+/// The hook prints nothing (its output would become context) and never fails.
+pub fn hooks_settings(spool: &Path) -> Value {
+    let path = spool.to_string_lossy().replace('\'', r"'\''");
+    // One `printf` is one write for all but huge prompts, so two hooks do not tear each other's lines.
+    let command = format!("printf '%s\\n' \"$(cat)\" >> '{path}' 2>/dev/null || true");
+    json!({ "hooks": { "UserPromptSubmit": [{ "hooks": [{ "type": "command", "command": command, "timeout": 10 }] }] } })
+}
+
+/// Lists the files a profile names, those that exist or may come to exist.
+fn files(profile: &Profile, at: &Whereabouts) -> Vec<(PathBuf, Form)> {
+    let signals = &profile.signals;
+    let mut files = Vec::new();
+    if let (true, Some(spool)) = (signals.claude_hooks, &at.spool) {
+        files.push((spool.clone(), Form::Hook));
+    }
+    if let Some(template) = &signals.transcript {
+        let pid = at.agent.as_ref().map(|agent| agent.pid);
+        if pid.is_some() || !template.contains("{pid}") {
+            files.push((
+                fill(template, &at.home, pid.unwrap_or(0), &at.cwd),
+                Form::Generic,
+            ));
+        }
+    }
+    if signals.claude_sessions || signals.claude_hooks {
+        files.extend(
+            claude_transcripts(at)
+                .into_iter()
+                .map(|path| (path, Form::Claude)),
+        );
+    }
+    if signals.codex_rollout {
+        files.extend(rollouts(at).into_iter().map(|path| (path, Form::Codex)));
+    }
+    files
+}
+
+/// Returns Claude Code's transcripts of a folder: the conversation's own, or all of them if its id is not known.
+fn claude_transcripts(at: &Whereabouts) -> Vec<PathBuf> {
+    let cwd = at.cwd.to_string_lossy();
+    // facts/agents.md 6 saw `/` and `.` replaced; later versions replace every other letter too.
+    let strict: String = cwd
+        .chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let mut folders = vec![cwd.replace(['/', '.'], "-"), strict];
+    folders.dedup();
+    let folders = folders
+        .into_iter()
+        .map(|name| at.home.join(".claude/projects").join(name));
+    match &at.session {
+        Some(session) if is_plain(session) => folders
+            .map(|folder| folder.join(format!("{session}.jsonl")))
+            .collect(),
+        _ => folders
+            .flat_map(|folder| entries(&folder))
+            .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+            .take(TRANSCRIPTS_MAX)
+            .collect(),
+    }
+}
+
+/// Returns Codex's rollouts that belong to the folder and are not older than the agent's process, newest first.
+fn rollouts(at: &Whereabouts) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut days = vec![at.home.join(".codex/sessions")];
+    // Year, month, day: their names sort by time.
+    for _ in 0..3 {
+        days = days
+            .iter()
+            .flat_map(|folder| {
+                let mut inner = entries(folder);
+                inner.sort();
+                inner.reverse();
+                inner
+            })
+            .take(ROLLOUTS_MAX)
+            .collect();
+    }
+    for day in days {
+        let mut files = entries(&day);
+        files.sort();
+        found.extend(
+            files
+                .into_iter()
+                .rev()
+                .filter(|path| path.extension().is_some_and(|end| end == "jsonl")),
+        );
+        if found.len() >= ROLLOUTS_MAX {
+            break;
+        }
+    }
+    found.truncate(ROLLOUTS_MAX);
+    let born = at.agent.as_ref().and_then(Process::started);
+    found.retain(|path| is_young(path, born) && rollout_cwd(path).is_some_and(|cwd| cwd == at.cwd));
+    found
+}
+
+/// Returns whether a file was written to since the agent started; a second of slack for the clock of `/proc`.
+fn is_young(path: &Path, born: Option<Timestamp>) -> bool {
+    let Some(born) = born else { return true };
+    let written = std::fs::metadata(path)
+        .and_then(|facts| facts.modified())
+        .ok()
+        .and_then(|time| Timestamp::try_from(time).ok());
+    written.is_some_and(|written| written.as_second() + 1 >= born.as_second())
+}
+
+/// Reads the folder a rollout belongs to from its first record, `session_meta`.
+fn rollout_cwd(path: &Path) -> Option<PathBuf> {
+    let mut head = Vec::new();
+    File::open(path)
+        .ok()?
+        .take(HEAD_BYTES_MAX)
+        .read_to_end(&mut head)
+        .ok()?;
+    let record: Value = serde_json::from_slice(head.split(|byte| *byte == b'\n').next()?).ok()?;
+    record
+        .pointer("/payload/cwd")
+        .or_else(|| record.get("cwd"))?
+        .as_str()
+        .map(PathBuf::from)
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder)
+        .map(|all| all.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default()
+}
+
+/// Reads a file from `start`; from its beginning if it is shorter than that, because then it is another file.
+fn read_from(path: &Path, start: u64) -> Option<(u64, Vec<u8>)> {
+    let mut file = File::open(path).ok()?;
+    let start = if file.metadata().ok()?.len() < start {
+        0
+    } else {
+        start
+    };
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    Some((start, bytes))
+}
+
+/// Reads one line; `None` if it is torn, not a user's words, or of another delivery.
+fn record_kind(line: &[u8], form: Form, id: &DeliveryId) -> Option<ReceiptKind> {
+    if !has_word(line, id.as_str().as_bytes()) {
+        return None;
+    }
+    let record: Value = serde_json::from_slice(line).ok()?;
+    let text = |pointer: &str| {
+        record
+            .pointer(pointer)
+            .is_some_and(|value| speaks(value, id))
+    };
+    let is = |pointer: &str, wanted: &str| {
+        record.pointer(pointer).and_then(Value::as_str) == Some(wanted)
+    };
+    let prompt = match form {
+        Form::Hook => is("/hook_event_name", "UserPromptSubmit") && text("/prompt"),
+        Form::Generic => {
+            let is_users = ["/type", "/role"].iter().any(|key| {
+                ["user", "prompt", "submit"]
+                    .iter()
+                    .any(|word| is(key, word))
+            });
+            is_users
+                && [
+                    "/text",
+                    "/prompt",
+                    "/content",
+                    "/message",
+                    "/message/content",
+                ]
+                .iter()
+                .any(|key| text(key))
+        }
+        Form::Claude => {
+            if is("/type", "queue-operation") && is("/operation", "enqueue") && text("/content") {
+                return Some(ReceiptKind::Queued);
+            }
+            (is("/type", "user") && text("/message/content"))
+                || (is("/type", "attachment") && text("/attachment/prompt"))
+        }
+        Form::Codex => {
+            let message = is("/payload/type", "message")
+                && is("/payload/role", "user")
+                && text("/payload/content");
+            message || (is("/payload/type", "user_message") && text("/payload/message"))
+        }
+    };
+    prompt.then_some(ReceiptKind::Prompt)
+}
+
+/// Returns whether a content says the id: a text, or a list with a text part. Results of tools are not a user's words.
+fn speaks(content: &Value, id: &DeliveryId) -> bool {
+    match content {
+        Value::String(text) => has_word(text.as_bytes(), id.as_str().as_bytes()),
+        Value::Array(parts) => {
+            parts
+                .iter()
+                .any(|part| match part.get("type").and_then(Value::as_str) {
+                    Some("text" | "input_text") => {
+                        part.get("text").is_some_and(|text| speaks(text, id))
+                    }
+                    _ => part.is_string() && speaks(part, id),
+                })
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    }
+}
+
+/// Returns whether `word` stands in `text` with no letter or digit beside it.
+fn has_word(text: &[u8], word: &[u8]) -> bool {
+    let is_edge = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    !word.is_empty()
+        && text.windows(word.len()).enumerate().any(|(at, window)| {
+            window == word
+                && is_edge(at.checked_sub(1).and_then(|before| text.get(before)))
+                && is_edge(text.get(at + word.len()))
+        })
+}
+
+/// Returns whether an id that an agent wrote may be part of a path.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}

@@ -1,0 +1,423 @@
+//! What a screen says: captures with their attributes, and a profile's rules over their regions.
+
+use regex::{Regex, RegexBuilder};
+
+use super::ere;
+use crate::domain::{Profile, Region, ScreenClaim};
+
+/// Rows below the composer's first one that are searched for the rest of a draft.
+const DRAFT_ROWS_MAX: usize = 40;
+/// Memory a compiled rule may take: a profile is data, and data may be silly.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// A visible screen: one row per row of the terminal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// The rows, from the top.
+    pub rows: Vec<Row>,
+}
+
+/// One row: its text, and which letters are dim or reversed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The letters, without escape sequences and without blanks at the end.
+    pub text: String,
+    looks: Vec<Look>,
+}
+
+/// How one letter is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Look {
+    dim: bool,
+    reverse: bool,
+}
+
+impl Capture {
+    /// Reads `capture-pane -p -e`. Attributes carry over from row to row, as tmux prints them.
+    pub fn parse<'a>(rows: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut look = Look::default();
+        Self {
+            rows: rows
+                .into_iter()
+                .map(|row| Row::parse(row, &mut look))
+                .collect(),
+        }
+    }
+
+    /// Returns the screen as plain text.
+    pub fn text(&self) -> String {
+        self.rows
+            .iter()
+            .map(|row| row.text.as_str())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+impl Row {
+    fn parse(printed: &str, look: &mut Look) -> Self {
+        let mut row = Self::default();
+        let mut letters = printed.chars().peekable();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\u{1b}' => match letters.next() {
+                    Some('[') => {
+                        let mut parameters = String::new();
+                        let end = letters.by_ref().find(|end| {
+                            let ends = ('@'..='~').contains(end);
+                            if !ends {
+                                parameters.push(*end);
+                            }
+                            ends
+                        });
+                        if end == Some('m') {
+                            look.apply(&parameters);
+                        }
+                    }
+                    // An operating system command (a hyperlink): up to BEL or ESC \.
+                    Some(']') => while !matches!(letters.next(), None | Some('\u{7}' | '\\')) {},
+                    _ => {}
+                },
+                // Shift in and out: line drawing letters, which are drawn, not typed.
+                '\u{e}' | '\u{f}' | '\r' => {}
+                _ => {
+                    row.text.push(letter);
+                    row.looks.push(*look);
+                }
+            }
+        }
+        let kept = row.text.trim_end_matches(' ').len();
+        row.text.truncate(kept);
+        row.looks.truncate(row.text.chars().count());
+        row
+    }
+
+    /// Returns what a person typed from byte `start` on: drawn text without what is dim and without a reversed first cell
+    /// in front of dim text, which is a software cursor on a placeholder (facts/agents.md 4.2).
+    fn typed(&self, start: usize, end: usize) -> String {
+        let skip = self.text[..start].chars().count();
+        let cells: Vec<(char, Look)> = self.text[start..end]
+            .chars()
+            .zip(self.looks[skip..].iter().copied())
+            .collect();
+        let ghost = |cells: &[(char, Look)]| {
+            cells
+                .iter()
+                .all(|(letter, look)| look.dim || letter.is_whitespace())
+        };
+        let first = cells
+            .iter()
+            .position(|(letter, _)| !letter.is_whitespace())
+            .unwrap_or(cells.len());
+        let cursor_on_ghost = cells.get(first).is_some_and(|(_, look)| look.reverse)
+            && cells[first + 1..]
+                .iter()
+                .any(|(letter, _)| !letter.is_whitespace())
+            && ghost(&cells[first + 1..]);
+        if cursor_on_ghost {
+            return String::new();
+        }
+        let text: String = cells
+            .iter()
+            .map(|(letter, look)| if look.dim { ' ' } else { *letter })
+            .collect();
+        text.trim().trim_end_matches(is_frame).trim_end().to_owned()
+    }
+}
+
+impl Look {
+    /// Applies one SGR sequence. Colours are skipped with their numbers, so that a 2 or 7 inside them is not an attribute.
+    fn apply(&mut self, parameters: &str) {
+        let mut numbers = parameters.split(';').map(|number| {
+            number
+                .split(':')
+                .next()
+                .unwrap_or("")
+                .parse::<u16>()
+                .unwrap_or(0)
+        });
+        while let Some(number) = numbers.next() {
+            match number {
+                0 => *self = Self::default(),
+                2 => self.dim = true,
+                7 => self.reverse = true,
+                22 => self.dim = false,
+                27 => self.reverse = false,
+                38 | 48 | 58 if !parameters.contains(':') => match numbers.next() {
+                    Some(5) => drop(numbers.next()),
+                    Some(2) => drop((numbers.next(), numbers.next(), numbers.next())),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What stands in the composer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Composer {
+    /// It is not on the screen.
+    Absent,
+    /// Nothing, or a placeholder.
+    Empty,
+    /// Somebody's text, ours included; further rows joined by a blank.
+    Draft(String),
+}
+
+/// What one screen says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScreenReading {
+    /// The composer.
+    pub composer: Composer,
+    /// Its first row, from 0.
+    pub composer_row: Option<u16>,
+    /// The first rule that matched, with its name.
+    pub rule: Option<(String, ScreenClaim)>,
+    /// The first rule that claims a dialog of any kind, whatever matched before it: a visible dialog vetoes.
+    pub dialog: Option<(String, ScreenClaim)>,
+}
+
+/// A profile's pattern that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the pattern of `{name}` in profile `{profile}` cannot be read")]
+pub struct ProfileError {
+    /// The profile.
+    pub profile: String,
+    /// The rule or key.
+    pub name: String,
+    /// Why.
+    #[source]
+    pub source: Box<regex::Error>,
+}
+
+/// A profile's patterns, compiled once.
+#[derive(Clone, Debug)]
+pub struct Recogniser {
+    composer: Option<Regex>,
+    rules: Vec<(String, Region, ScreenClaim, Regex)>,
+    placeholder: Vec<String>,
+    title_busy: Option<Regex>,
+    title_idle: Option<Regex>,
+    title_asks: Option<Regex>,
+    /// The dialog rules in the server's words, and the same for us.
+    dialogs: Option<(String, Regex)>,
+    /// Rules that claim a dialog and cannot be said in the server's words: only captures see them.
+    pub unguarded: Vec<String>,
+    pub(super) cursor_in_composer: bool,
+    pub(super) clear_key: Option<String>,
+}
+
+/// What a title says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TitleClaim {
+    Asks,
+    Busy,
+    Idle,
+}
+
+impl Recogniser {
+    /// Compiles a profile's patterns.
+    pub fn new(profile: &Profile) -> Result<Self, ProfileError> {
+        let build = |name: &str, pattern: &str, blind: bool| {
+            RegexBuilder::new(pattern)
+                .multi_line(true)
+                .case_insensitive(blind)
+                .size_limit(REGEX_BYTES_MAX)
+                .build()
+                .map_err(|source| ProfileError {
+                    profile: profile.name.to_string(),
+                    name: name.to_owned(),
+                    source: Box::new(source),
+                })
+        };
+        let optional = |name: &str, pattern: &Option<String>| {
+            pattern
+                .as_ref()
+                .map(|pattern| build(name, pattern, false))
+                .transpose()
+        };
+        let mut rules = Vec::new();
+        let mut words = Vec::new();
+        let mut unguarded = Vec::new();
+        for rule in &profile.screen.rules {
+            rules.push((
+                rule.name.clone(),
+                rule.region,
+                rule.claim,
+                build(&rule.name, &rule.pattern, false)?,
+            ));
+            if is_dialog(rule.claim) {
+                match ere::translate(&rule.pattern)
+                    .filter(|word| build(&rule.name, word, true).is_ok())
+                {
+                    Some(word) => words.push(format!("({word})")),
+                    None => unguarded.push(rule.name.clone()),
+                }
+            }
+        }
+        let words = words.join("|");
+        let dialogs = if words.is_empty() {
+            None
+        } else {
+            Some((words.clone(), build("dialogs", &words, true)?))
+        };
+        Ok(Self {
+            composer: optional("composer", &profile.screen.composer)?,
+            rules,
+            placeholder: profile.screen.placeholder.clone(),
+            title_busy: optional("title_busy", &profile.signals.title_busy)?,
+            title_idle: optional("title_idle", &profile.signals.title_idle)?,
+            title_asks: optional("title_asks", &profile.signals.title_asks)?,
+            dialogs,
+            unguarded,
+            cursor_in_composer: profile.submit.cursor_in_composer,
+            clear_key: profile.submit.clear_key.clone(),
+        })
+    }
+
+    /// Reads one screen.
+    pub fn read(&self, capture: &Capture) -> ScreenReading {
+        let found = self.find_composer(capture);
+        let row = found.as_ref().map(|(row, _)| *row);
+        let mut reading = ScreenReading {
+            composer: found.map_or(Composer::Absent, |(_, composer)| composer),
+            composer_row: row.and_then(|row| u16::try_from(row).ok()),
+            rule: None,
+            dialog: None,
+        };
+        for (name, region, claim, pattern) in &self.rules {
+            if reading.rule.is_some() && (!is_dialog(*claim) || reading.dialog.is_some()) {
+                continue;
+            }
+            if region_text(capture, *region, row).is_some_and(|text| pattern.is_match(&text)) {
+                let hit = Some((name.clone(), *claim));
+                if is_dialog(*claim) && reading.dialog.is_none() {
+                    reading.dialog.clone_from(&hit);
+                }
+                if reading.rule.is_none() {
+                    reading.rule = hit;
+                }
+            }
+        }
+        reading
+    }
+
+    /// Returns the server's search for dialogs, and what it answers on this screen: the first row that matches, from 1, or 0.
+    pub(super) fn dialog_search(&self, capture: &Capture) -> Option<(&str, usize)> {
+        let (words, pattern) = self.dialogs.as_ref()?;
+        let row = capture
+            .rows
+            .iter()
+            .position(|row| pattern.is_match(&row.text));
+        Some((words, row.map_or(0, |row| row + 1)))
+    }
+
+    /// Reads a title; asking wins over busy, busy over idle.
+    pub(super) fn read_title(&self, title: &str) -> Option<TitleClaim> {
+        let says = |pattern: &Option<Regex>| {
+            pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.is_match(title))
+        };
+        if says(&self.title_asks) {
+            Some(TitleClaim::Asks)
+        } else if says(&self.title_busy) {
+            Some(TitleClaim::Busy)
+        } else {
+            says(&self.title_idle).then_some(TitleClaim::Idle)
+        }
+    }
+
+    /// Finds the composer: the last row that looks like one, because transcripts repeat its mark further up.
+    fn find_composer(&self, capture: &Capture) -> Option<(usize, Composer)> {
+        let pattern = self.composer.as_ref()?;
+        let found = |(at, row): (usize, &Row)| {
+            let captures = pattern.captures(&row.text)?;
+            let group = captures
+                .get(1)
+                .map_or(row.text.len()..row.text.len(), |group| group.range());
+            Some((at, row.typed(group.start, group.end)))
+        };
+        let (at, mut text) = capture.rows.iter().enumerate().rev().find_map(found)?;
+        for row in capture.rows[at + 1..].iter().take(DRAFT_ROWS_MAX) {
+            let Some(more) = continuation(row) else { break };
+            if !more.is_empty() {
+                text.push(' ');
+                text.push_str(&more);
+            }
+        }
+        let text = text.trim();
+        let empty = text.is_empty()
+            || self
+                .placeholder
+                .iter()
+                .any(|known| !known.is_empty() && text.starts_with(known.as_str()));
+        Some((
+            at,
+            if empty {
+                Composer::Empty
+            } else {
+                Composer::Draft(text.to_owned())
+            },
+        ))
+    }
+}
+
+/// Returns the typed text of a row that continues a draft: indented, not blank, not only a frame. `None` ends the composer.
+fn continuation(row: &Row) -> Option<String> {
+    let inner = row
+        .text
+        .trim_matches(|letter: char| letter.is_whitespace() || is_frame(letter));
+    if inner.is_empty()
+        || !row
+            .text
+            .starts_with(|letter: char| letter.is_whitespace() || is_frame(letter))
+    {
+        return None;
+    }
+    let start = inner.as_ptr() as usize - row.text.as_ptr() as usize;
+    Some(row.typed(start, start + inner.len()))
+}
+
+/// Returns whether a letter draws a box: borders belong to no draft.
+fn is_frame(letter: char) -> bool {
+    ('\u{2500}'..='\u{259f}').contains(&letter)
+}
+
+/// Returns whether a claim means that a dialog of any kind is open.
+fn is_dialog(claim: ScreenClaim) -> bool {
+    matches!(
+        claim,
+        ScreenClaim::Permission | ScreenClaim::Question | ScreenClaim::Dialog
+    )
+}
+
+/// Returns a region's rows as text; `None` if it hangs on a composer that is not there.
+fn region_text(capture: &Capture, region: Region, composer: Option<usize>) -> Option<String> {
+    let rows: Vec<&str> = match region {
+        Region::Bottom(n) => {
+            let filled = capture
+                .rows
+                .iter()
+                .rev()
+                .map(|row| row.text.as_str())
+                .filter(|text| !text.trim().is_empty());
+            let mut rows: Vec<&str> = filled.take(usize::from(n)).collect();
+            rows.reverse();
+            rows
+        }
+        Region::AboveComposer(n) => {
+            let composer = composer?;
+            capture.rows[composer.saturating_sub(usize::from(n))..composer]
+                .iter()
+                .map(|row| row.text.as_str())
+                .collect()
+        }
+        Region::FromComposer => capture.rows[composer?..]
+            .iter()
+            .map(|row| row.text.as_str())
+            .collect(),
+    };
+    Some(rows.join("\n"))
+}

@@ -1,0 +1,214 @@
+//! Receipts, on files.
+
+use pointsman::domain::{DeliveryId, Profile, Signals};
+use pointsman::terminal::receipt::{
+    Offsets, ReceiptKind, Whereabouts, find_receipt, hooks_settings, receipt_offsets,
+};
+use std::io::Write as _;
+use std::path::Path;
+use tempfile::TempDir;
+
+use crate::support::tmux::profile;
+
+fn with(signals: Signals, dir: &Path) -> (Profile, Whereabouts) {
+    let profile = Profile {
+        signals,
+        ..profile(dir)
+    };
+    let at = Whereabouts {
+        home: dir.to_owned(),
+        cwd: "/src/my.app".into(),
+        agent: None,
+        session: Some("s-1".into()),
+        spool: Some(dir.join("spool.jsonl")),
+    };
+    (profile, at)
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+}
+
+#[test]
+fn only_a_users_words_after_the_baseline_are_a_receipt() {
+    let dir = TempDir::new().unwrap();
+    let (profile, at) = with(
+        Signals {
+            claude_sessions: true,
+            ..Signals::default()
+        },
+        dir.path(),
+    );
+    let path = dir.path().join(".claude/projects/-src-my-app/s-1.jsonl");
+    let kind = |since: &Offsets| {
+        find_receipt(&profile, &at, since, &DeliveryId::new("ab12cd34")).map(|receipt| receipt.kind)
+    };
+    let line = |value: serde_json::Value| value.to_string() + "\n";
+    write(
+        &path,
+        &line(
+            serde_json::json!({"type": "user", "message": {"content": "Task ab12cd34: an earlier life"}}),
+        ),
+    );
+    let since = receipt_offsets(&profile, &at);
+    assert_eq!(kind(&since), None);
+    assert_eq!(
+        kind(&Offsets::default()),
+        Some(ReceiptKind::Prompt),
+        "without a baseline everything counts"
+    );
+    let others = [
+        serde_json::json!({"type": "assistant", "message": {"content": "I read ab12cd34"}}),
+        serde_json::json!({"type": "user", "message": {"content": [{"type": "tool_result", "content": "ab12cd34"}]}}),
+        serde_json::json!({"type": "user", "message": {"content": "Task xab12cd34x: another"}}),
+    ];
+    for other in others {
+        write(&path, &line(other));
+    }
+    assert_eq!(kind(&since), None);
+    write(
+        &path,
+        &line(
+            serde_json::json!({"type": "queue-operation", "operation": "enqueue", "content": "Task ab12cd34: x"}),
+        ),
+    );
+    assert_eq!(kind(&since), Some(ReceiptKind::Queued));
+    let prompt = line(
+        serde_json::json!({"type": "user", "message": {"content": [{"type": "text", "text": "Task ab12cd34: x"}]}}),
+    );
+    write(&path, &prompt[..40]);
+    assert_eq!(
+        kind(&since),
+        Some(ReceiptKind::Queued),
+        "a torn line is left for later"
+    );
+    write(&path, &prompt[40..]);
+    assert_eq!(kind(&since), Some(ReceiptKind::Prompt));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test is an edge")]
+fn the_hook_spools_each_prompt_as_one_line() {
+    let dir = TempDir::new().unwrap();
+    let (profile, at) = with(
+        Signals {
+            claude_hooks: true,
+            ..Signals::default()
+        },
+        dir.path(),
+    );
+    let spool = dir.path().join("it's a spool");
+    let at = Whereabouts {
+        spool: Some(spool.clone()),
+        ..at
+    };
+    let settings = hooks_settings(&spool);
+    let command = settings
+        .pointer("/hooks/UserPromptSubmit/0/hooks/0/command")
+        .unwrap()
+        .as_str()
+        .unwrap();
+    for prompt in ["before", "Task ab12cd34: read %s \\n \"it\""] {
+        let event = serde_json::json!({"hook_event_name": "UserPromptSubmit", "session_id": "s-1", "prompt": prompt}).to_string();
+        let mut child = std::process::Command::new("/bin/sh")
+            .arg("-c")
+            .arg(command)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(event.as_bytes())
+            .unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert!(
+            out.status.success() && out.stdout.is_empty(),
+            "what a hook prints becomes context"
+        );
+    }
+    let receipt = find_receipt(
+        &profile,
+        &at,
+        &Offsets::default(),
+        &DeliveryId::new("ab12cd34"),
+    )
+    .unwrap();
+    assert_eq!((receipt.kind, receipt.path), (ReceiptKind::Prompt, spool));
+    assert!(receipt.offset > 0);
+}
+
+#[test]
+fn a_rollout_counts_if_it_is_of_the_folder() {
+    let dir = TempDir::new().unwrap();
+    let (profile, at) = with(
+        Signals {
+            codex_rollout: true,
+            ..Signals::default()
+        },
+        dir.path(),
+    );
+    let rollout = |name: &str, cwd: &str| {
+        let meta = serde_json::json!({"type": "session_meta", "payload": {"cwd": cwd}});
+        let user = serde_json::json!({"type": "response_item", "payload": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Task ab12cd34: x"}]}});
+        write(
+            &dir.path()
+                .join(format!(".codex/sessions/2026/11/20/rollout-{name}.jsonl")),
+            &format!("{meta}\n{user}\n"),
+        );
+    };
+    rollout("1-other", "/src/other");
+    let find = || {
+        find_receipt(
+            &profile,
+            &at,
+            &Offsets::default(),
+            &DeliveryId::new("ab12cd34"),
+        )
+    };
+    assert_eq!(find(), None);
+    rollout("2-ours", "/src/my.app");
+    assert!(find().unwrap().path.ends_with("rollout-2-ours.jsonl"));
+}
+
+#[test]
+fn a_generic_transcript_is_found_by_its_template() {
+    let dir = TempDir::new().unwrap();
+    let (profile, at) = with(
+        Signals {
+            transcript: Some("~/talk.jsonl".into()),
+            ..Signals::default()
+        },
+        dir.path(),
+    );
+    assert_eq!(
+        find_receipt(
+            &profile,
+            &at,
+            &Offsets::default(),
+            &DeliveryId::new("ab12cd34")
+        ),
+        None
+    );
+    write(
+        &dir.path().join("talk.jsonl"),
+        "not json ab12cd34\n{\"role\":\"user\",\"text\":\"Task ab12cd34: x\"}\n",
+    );
+    let receipt = find_receipt(
+        &profile,
+        &at,
+        &Offsets::default(),
+        &DeliveryId::new("ab12cd34"),
+    )
+    .unwrap();
+    assert_eq!(receipt.offset, 18);
+}

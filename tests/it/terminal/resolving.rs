@@ -1,0 +1,289 @@
+//! The rules of `resolve`, on values, and what screens say.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use pointsman::domain::{Activity, AgentState, Liveness, Profile, Signals};
+use pointsman::machine::resolve::{Claim, Evidence, Resolved, Source, resolve};
+use pointsman::terminal::{Capture, Composer, Recogniser};
+
+use crate::support::tmux::profile;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH
+        + SignedDuration::from_secs(1_800_000_000)
+        + SignedDuration::from_millis(millis)
+}
+
+fn rows(claims: &[(Source, Claim)], when: i64) -> Vec<Evidence> {
+    claims
+        .iter()
+        .map(|(source, claim)| Evidence {
+            source: *source,
+            claim: claim.clone(),
+            detail: String::new(),
+            at: at(when),
+        })
+        .collect()
+}
+
+/// What an idle agent with a state file shows.
+const READY: [(Source, Claim); 3] = [
+    (Source::Process, Claim::AgentInFront),
+    (Source::StateFile, Claim::Idle),
+    (Source::Screen, Claim::ComposerEmpty),
+];
+
+fn state_of(profile: &Profile, claims: &[(Source, Claim)]) -> AgentState {
+    let first = resolve(&rows(claims, 0), profile, "p", None, at(0));
+    resolve(&rows(claims, 1000), profile, "p", Some(&first), at(1000)).state
+}
+
+/// Checks what one more witness makes of an idle agent; `wanted` is liveness, activity, attention.
+fn check(name: &str, more: &[(Source, Claim)], wanted: &str) {
+    let profile = profile(Path::new("/h"));
+    let claims: Vec<_> = READY.into_iter().chain(more.iter().cloned()).collect();
+    let state = state_of(&profile, &claims);
+    let activity = match state.activity {
+        Activity::Idle { since } => {
+            assert_eq!(since, at(0));
+            "Idle".to_owned()
+        }
+        other => format!("{other:?}"),
+    };
+    let found = format!("{:?} {activity} {:?}", state.liveness, state.attention);
+    assert_eq!(found, wanted, "{name}: {}", state.because);
+    assert_eq!(state.takes_text(), wanted == "Alive Idle None", "{name}");
+}
+
+#[test]
+fn each_witness_moves_the_state_as_the_table_says() {
+    use Claim::*;
+    use Source::*;
+    check("nothing", &[], "Alive Idle None");
+    check("a dead pane", &[(Tmux, PaneDead)], "Dead Obscured None");
+    check("a shell", &[(Process, ShellInFront)], "Dead Obscured None");
+    check(
+        "an editor",
+        &[(Process, AgentBehind)],
+        "Alive Obscured None",
+    );
+    check("copy mode", &[(Tmux, KeysAstray)], "Alive Obscured None");
+    check("a busy title", &[(Title, Busy)], "Alive Busy None");
+    check("a busy screen", &[(Screen, Busy)], "Alive Busy None");
+    check("a draft", &[(Screen, ComposerDraft)], "Alive Draft None");
+    check(
+        "no composer",
+        &[(Screen, ComposerAbsent)],
+        "Alive Unknown None",
+    );
+    check("starting", &[(StateFile, Starting)], "Alive Starting None");
+}
+
+#[test]
+fn whoever_wants_a_person_is_not_typed_to() {
+    use Claim::*;
+    use Source::*;
+    let busy = (Title, Busy);
+    let limit = RateLimited(None);
+    check("a dialog", &[(Screen, Dialog)], "Alive Obscured Dialog");
+    check(
+        "a dialog while busy",
+        &[(Screen, Permission), busy.clone()],
+        "Alive Obscured Permission",
+    );
+    check(
+        "a question",
+        &[(Registry, Question)],
+        "Alive Obscured Question",
+    );
+    check(
+        "a person",
+        &[(Client, HumanPresent)],
+        "Alive Idle HumanPresent",
+    );
+    check("an error", &[(Screen, Failed)], "Alive Idle Error");
+    check(
+        "a retry",
+        &[(Screen, Failed), busy.clone()],
+        "Alive Busy None",
+    );
+    check(
+        "a limit",
+        &[(Screen, limit.clone())],
+        "Alive Idle RateLimited { until: None }",
+    );
+    check(
+        "a limit, waiting",
+        &[(Screen, limit), busy],
+        "Alive Busy RateLimited { until: None }",
+    );
+}
+
+#[test]
+fn unknown_is_not_idle_whichever_witness_is_missing() {
+    let profile = profile(Path::new("/h"));
+    for missing in 0..READY.len() {
+        let claims: Vec<_> = READY
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| *index != missing)
+            .map(|(_, row)| row)
+            .collect();
+        let state = state_of(&profile, &claims);
+        assert!(
+            !state.takes_text(),
+            "without witness {missing}: {}",
+            state.because
+        );
+    }
+    let titled = Profile {
+        signals: Signals {
+            title_idle: Some("Ready".into()),
+            ..profile.signals.clone()
+        },
+        ..profile.clone()
+    };
+    let title_only = [
+        (Source::Process, Claim::AgentInFront),
+        (Source::Title, Claim::Idle),
+        (Source::Screen, Claim::ComposerEmpty),
+    ];
+    assert!(
+        !state_of(&titled, &title_only).takes_text(),
+        "the state file the profile names must speak"
+    );
+    let wordless = Profile {
+        signals: Signals::default(),
+        ..profile.clone()
+    };
+    let screen_only = [
+        (Source::Process, Claim::AgentInFront),
+        (Source::Screen, Claim::ComposerEmpty),
+    ];
+    assert!(
+        !state_of(&wordless, &screen_only).takes_text(),
+        "a screen alone never proves idle"
+    );
+    let with_cursor: Vec<_> = screen_only
+        .into_iter()
+        .chain([(Source::Tmux, Claim::CursorInComposer)])
+        .collect();
+    assert!(
+        state_of(&wordless, &with_cursor).takes_text(),
+        "the terminal's cursor is a second witness for a program without words"
+    );
+}
+
+#[test]
+fn idle_takes_two_equal_fresh_samples() {
+    let profile = profile(Path::new("/h"));
+    let sample = |when, print: &str, last: Option<&Resolved>| {
+        resolve(&rows(&READY, when), &profile, print, last, at(when))
+    };
+    let first = sample(0, "p", None);
+    assert!(!first.state.takes_text());
+    assert!(
+        !sample(999, "p", Some(&first)).state.takes_text(),
+        "too close"
+    );
+    assert!(sample(1000, "p", Some(&first)).state.takes_text());
+    assert!(
+        !sample(1000, "another cursor", Some(&first))
+            .state
+            .takes_text()
+    );
+    assert!(
+        !sample(20_000, "p", Some(&first)).state.takes_text(),
+        "an unseen gap proves nothing"
+    );
+    assert!(
+        !sample(-5, "p", Some(&first)).state.takes_text(),
+        "a clock that went back proves nothing"
+    );
+    let stale = resolve(&rows(&READY, 0), &profile, "p", Some(&first), at(6000));
+    assert_eq!(
+        stale.state.liveness,
+        Liveness::Unknown,
+        "old claims are not heard"
+    );
+    let long = (1..30).fold(first, |last, second| {
+        sample(second * 1000, "p", Some(&last))
+    });
+    assert_eq!(long.state.activity, Activity::Idle { since: at(0) });
+}
+
+#[test]
+fn a_missing_agent_is_starting_for_a_while_and_never_idle() {
+    let profile = profile(Path::new("/h"));
+    let missing = vec![
+        (Source::Process, Claim::AgentMissing),
+        (Source::Screen, Claim::ComposerEmpty),
+        (Source::StateFile, Claim::Idle),
+    ];
+    let state = state_of(&profile, &missing);
+    assert_eq!(
+        (state.liveness, state.activity),
+        (Liveness::Unknown, Activity::Unknown)
+    );
+    let young: Vec<_> = missing
+        .into_iter()
+        .chain([(Source::Process, Claim::Starting)])
+        .collect();
+    assert_eq!(state_of(&profile, &young).activity, Activity::Starting);
+}
+
+#[test]
+fn a_composer_is_empty_or_a_draft_by_how_it_is_drawn() {
+    let mut profile = profile(Path::new("/h"));
+    profile.screen.composer = Some("^[❯›]\u{a0}?(.*)$".to_owned());
+    let recogniser = Recogniser::new(&profile).unwrap();
+    let read = |screen: &str| {
+        recogniser
+            .read(&Capture::parse(screen.split('\n')))
+            .composer
+    };
+    let draft = |text: &str| Composer::Draft(text.to_owned());
+    // The first three are rows of captured screens of Claude Code and Codex.
+    let cases = [
+        (
+            "\u{1b}[39m❯\u{a0}\u{1b}[7m \u{1b}[0m\u{1b}[39m\u{1b}[49m\n────\n  manual mode",
+            Composer::Empty,
+        ),
+        (
+            "\u{1b}[39m❯\u{a0}[Pasted text #1 +59 lines]\u{1b}[7m \u{1b}[0m\n────",
+            draft("[Pasted text #1 +59 lines]"),
+        ),
+        (
+            "\u{1b}[1m›\u{1b}[0m\u{1b}[39m \u{1b}[2mAsk Codex to do anything\n\u{1b}[0m\n  model",
+            Composer::Empty,
+        ),
+        (
+            "❯\u{a0}\u{1b}[7mT\u{1b}[0m\u{1b}[2mry again\u{1b}[0m",
+            Composer::Empty,
+        ),
+        ("❯\u{a0}\u{1b}[7ma\u{1b}[0m", draft("a")),
+        ("❯\u{a0}Type here to begin", Composer::Empty),
+        ("❯\u{a0}one\n  two\n────\n  footer", draft("one two")),
+        ("❯ said before\n\n❯\u{a0}", Composer::Empty),
+        (
+            "\u{1b}[38;5;2m❯\u{a0}grey\u{1b}[38;2;2;7;2m x",
+            draft("grey x"),
+        ),
+        ("no composer", Composer::Absent),
+    ];
+    for (screen, wanted) in cases {
+        assert_eq!(read(screen), wanted, "{screen:?}");
+    }
+}
+
+#[test]
+fn a_bad_pattern_names_its_profile_and_rule() {
+    let mut profile = profile(Path::new("/h"));
+    profile.screen.rules[0].pattern = "(".to_owned();
+    let error = Recogniser::new(&profile).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the pattern of `footer` in profile `fake` cannot be read"
+    );
+}
