@@ -1,2 +1,5 @@
 //! tests
+mod brief;
+mod builders;
+mod gates;
 mod ledger;
