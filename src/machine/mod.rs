@@ -1,10 +1,14 @@
 //! The verbs (layer 1): every decision, as plain functions over plain values. No clock, no disk, no network, no async.
 
+pub mod anchor;
+pub mod brief;
 pub mod decide;
 pub mod delivery;
 pub mod engine;
 pub mod evolve;
 pub mod flow;
+pub mod gate;
+pub mod markdown;
 pub mod open;
 pub mod rank;
 pub mod resolve;

@@ -1,0 +1,345 @@
+//! The judges: what each gate says about facts, in the words an agent reads; and the anchors a spec stands on.
+
+use std::collections::BTreeMap;
+
+use insta::assert_snapshot;
+use pointsman::domain::{IssueNumber, OwnGate, Subject};
+use pointsman::machine::anchor::{self, Anchor, Checked, Tree};
+use pointsman::machine::gate::{self, BranchFacts, CommandRun, Judged};
+
+use crate::builders::sha;
+
+fn line(judged: &Judged) -> String {
+    let word = if judged.holds { "holds" } else { "red" };
+    match &judged.findings {
+        Some(findings) => format!("{word}: {}\n{findings}", judged.says),
+        None => format!("{word}: {}", judged.says),
+    }
+}
+
+const SPEC: &str = "\
+# FAQ page
+
+## Problem
+Readers ask the same things.
+## decision:
+Add a page.
+## Scope ##
+In: the page. Out: search.
+## Acceptance
+- `/faq` answers 200
+## Verify
+must_contain src/app.ts \"faq\"
+## Anchors
+- `src/app.ts:3` \"routes.push\"
+- new: src/faq.ts
+";
+
+#[test]
+fn a_spec_with_every_heading_holds() {
+    let judged = gate::spec(Some(SPEC));
+    assert_snapshot!(line(&judged), @"holds: all 6 headings, 2 anchors to check");
+    assert_eq!(judged.digest.map(|digest| digest.len()), Some(64));
+}
+
+#[test]
+fn a_spec_is_told_every_missing_part_at_once() {
+    let text = "## Problem\nTBD\n## Scope\nIn.\n```\n## Decision\nquoted, not said\n```\n## Acceptance\n<!-- later -->\n## Anchors\nthe app, somewhere\n- `../other/secret.txt:1`\n";
+    assert_snapshot!(line(&gate::spec(Some(text))), @"red: nothing stands below `## Problem`; the heading `## Decision` is missing; nothing stands below `## Acceptance`; the heading `## Verify` is missing; `## Anchors` has no claim that can be checked: give at least one `path:line`, `path:from-to` or `new: path`; the anchor `../other/secret.txt` leaves the tree: name it from the tree's root");
+    assert_snapshot!(line(&gate::spec(None)), @"red: no spec came with the report: write it to the file the brief names and report with `--spec`");
+    assert_snapshot!(line(&gate::spec(Some(" \n"))), @"red: no spec came with the report: write it to the file the brief names and report with `--spec`");
+}
+
+#[test]
+fn a_spec_rests_on_fifty_anchors_at_most() {
+    let many: String = (1..=60).map(|n| format!("- `src/f{n}.rs:1`\n")).collect();
+    let text = SPEC.replace("- new: src/faq.ts\n", &many);
+    assert_snapshot!(line(&gate::spec(Some(&text))), @"red: 61 anchors are more than the 50 that are checked: keep the ones the decision rests on");
+}
+
+fn work() -> BranchFacts {
+    BranchFacts {
+        expected_branch: "pointsman/12-faq".into(),
+        reported_head: Some(sha("c")),
+        branch_tip: Some(sha("c")),
+        default_branch: "main".into(),
+        new_commits: vec![sha("c")],
+        ..BranchFacts::default()
+    }
+}
+
+fn branch(change: impl FnOnce(&mut BranchFacts)) -> String {
+    let mut facts = work();
+    change(&mut facts);
+    line(&gate::branch(&facts))
+}
+
+#[test]
+fn a_branch_with_new_commits_holds() {
+    assert_snapshot!(branch(|_| {}), @"holds: 1 new commit on `pointsman/12-faq`, now at cccccccccc");
+    assert_snapshot!(branch(|facts| facts.reported_head = None), @"holds: 1 new commit on `pointsman/12-faq`, now at cccccccccc");
+    assert_snapshot!(branch(|facts| facts.dirty = vec!["notes.txt".into()]), @"holds: 1 new commit on `pointsman/12-faq`, now at cccccccccc; not committed: `notes.txt`");
+}
+
+#[test]
+fn a_branch_without_the_work_says_what_to_do() {
+    assert_snapshot!(branch(|facts| facts.new_commits.clear()), @"red: no commit on `pointsman/12-faq` since the brief: commit your work on that branch, then report again");
+    assert_snapshot!(branch(|facts| {
+        facts.new_commits.clear();
+        facts.dirty = vec!["src/app.ts".into(), "src/faq.ts".into()];
+    }), @"red: no commit on `pointsman/12-faq` since the brief: commit your work on that branch, then report again; not committed: `src/app.ts`, `src/faq.ts`");
+    assert_snapshot!(branch(|facts| facts.branch_tip = None), @"red: there is no branch `pointsman/12-faq`: it was checked out with the brief; commit your work on it, then report again");
+    assert_snapshot!(branch(|facts| facts.reported_head = Some(sha("d"))), @"red: the report names commit dddddddddd, but `pointsman/12-faq` is at cccccccccc: bring your work onto that branch, then report again from there");
+    assert_snapshot!(branch(|facts| facts.is_on_default = true), @"red: the report was made on the default branch `main`: commit on `pointsman/12-faq`, then report again from there");
+}
+
+#[test]
+fn a_branch_with_somebody_elses_commits_is_red() {
+    assert_snapshot!(branch(|facts| facts.taken = vec![(IssueNumber(9), sha("c"))]), @"red: commit cccccccccc on `pointsman/12-faq` is already the work of #9: take it off this branch");
+    assert_snapshot!(branch(|facts| facts.foreign = vec![(Subject::new("e".repeat(40)), "on `feature/x`".into())]), @"red: `pointsman/12-faq` has commits that are neither `main`'s nor this issue's: `eeeeeeeeee (on `feature/x`)`. Take them off this branch");
+    let elsewhere = branch(|facts| facts.taken = vec![(IssueNumber(9), sha("a"))]);
+    assert!(elsewhere.starts_with("holds"), "{elsewhere}");
+}
+
+fn run(exit: Option<i32>, timed_out: bool, tail: &str) -> Judged {
+    gate::build(&CommandRun {
+        command: "npm test",
+        exit,
+        timed_out,
+        tail,
+        log_digest: Some("ab".into()),
+    })
+}
+
+#[test]
+fn a_build_is_judged_by_its_exit_status_alone() {
+    assert_snapshot!(line(&run(Some(0), false, "0 passed, 12 FAILED")), @"holds: `npm test` exited 0");
+    assert_snapshot!(line(&run(Some(1), false, "ok 1\n\n\u{1b}[31mnot ok 2\u{1b}[0m - faq\u{202e}\n")), @r#"
+    red: the build `npm test` exited 1. The end of its output:
+        ok 1
+        not ok 2 - faq
+    "#);
+    assert_snapshot!(line(&run(None, true, "still going")), @r#"
+    red: the build `npm test` was ended at its time limit. The end of its output:
+        still going
+    "#);
+    assert_snapshot!(line(&run(None, false, "")), @"red: the build `npm test` ended without an exit status; it printed nothing");
+    assert_snapshot!(line(&gate::no_build()), @"holds: build: none; nothing was run");
+    let long = "a line of a log\n".repeat(1000);
+    assert!(run(Some(2), false, &long).says.len() < 2500);
+}
+
+#[test]
+fn an_own_gate_names_itself() {
+    let own = OwnGate {
+        name: "links".into(),
+        run: "make links".into(),
+        timeout: std::time::Duration::from_mins(5),
+    };
+    let run = CommandRun {
+        command: &own.run,
+        exit: Some(2),
+        timed_out: false,
+        tail: "dead: /faq",
+        log_digest: None,
+    };
+    assert_snapshot!(line(&gate::own(&own, &run)), @r#"
+    red: the gate links `make links` exited 2. The end of its output:
+        dead: /faq
+    "#);
+}
+
+const PASS: &str =
+    r#"{"verdict": "pass", "summary": "tried all", "files_reviewed": ["./src/a.rs", "src/b.rs"]}"#;
+
+#[test]
+fn a_verdict_counts_only_if_it_can_be_read_and_its_origin_is_proven() {
+    let says = |text| line(&gate::verdict(text, true));
+    assert_snapshot!(says(Some(PASS)), @"holds: pass: 0 blockers, 0 majors, 0 minors; 2 files read");
+    assert_snapshot!(line(&gate::verdict(Some(PASS), false)), @"red: it is not proven where this verdict comes from, so it does not count: report with the command line of the brief, from the tree it was read in");
+    assert_snapshot!(says(None), @"red: no verdict came with the report: write it to the file the brief names and report with `--verdict`");
+    assert_snapshot!(says(Some("LGTM")), @r#"red: the verdict cannot be read: expected value at line 1 column 1; expected one JSON object with `verdict` ("pass" or "rework"), `summary`, and the lists `blockers`, `majors`, `minors` (each entry: `title`, `where`, `evidence`) and `files_reviewed`"#);
+    assert_snapshot!(says(Some("{\n  \"verdict\": \"pass\",\n  \"blocker\": []\n}")), @r#"red: the verdict cannot be read: unknown field `blocker`, expected one of `verdict`, `blockers`, `majors`, `minors`, `files_reviewed`, `summary` at line 3 column 11; expected one JSON object with `verdict` ("pass" or "rework"), `summary`, and the lists `blockers`, `majors`, `minors` (each entry: `title`, `where`, `evidence`) and `files_reviewed`"#);
+    assert_snapshot!(says(Some(r#"{"verdict": "Pass", "summary": "x"}"#)), @r#"red: the verdict cannot be read: unknown variant `Pass`, expected `pass` or `rework` at line 1 column 18; expected one JSON object with `verdict` ("pass" or "rework"), `summary`, and the lists `blockers`, `majors`, `minors` (each entry: `title`, `where`, `evidence`) and `files_reviewed`"#);
+    assert_snapshot!(says(Some(r#"{"verdict": "pass"}"#)), @r#"red: the verdict cannot be read: missing field `summary` at line 1 column 19; expected one JSON object with `verdict` ("pass" or "rework"), `summary`, and the lists `blockers`, `majors`, `minors` (each entry: `title`, `where`, `evidence`) and `files_reviewed`"#);
+    assert_snapshot!(says(Some(r#"{"verdict": "pass", "summary": " "}"#)), @"red: the verdict's `summary` is empty: say what was tried and what held");
+    assert_snapshot!(says(Some(r#"{"verdict": "pass", "summary": "x", "majors": [{"title": "m"}]}"#)), @"red: the verdict contradicts itself: `pass` with 0 blockers, 1 major, 0 minors; write `rework`, or empty both lists");
+    assert_snapshot!(says(Some(r#"{"verdict": "rework", "summary": "x", "majors": [{"title": ""}]}"#)), @"red: an entry of the verdict's `majors` has no `title`");
+}
+
+#[test]
+fn a_failing_verdict_carries_its_findings_to_the_maker() {
+    let text = r#"{"verdict": "rework", "summary": "Tried the form.",
+        "blockers": [{"title": "An empty name\nis stored", "where": "src/a.rs:3", "evidence": "curl ...\n201"}],
+        "minors": [{"title": "A typo"}]}"#;
+    assert_snapshot!(line(&gate::verdict(Some(text), true)), @r#"
+    red: rework: 1 blocker, 0 majors, 1 minor
+    Tried the form.
+
+    - blocker: An empty name is stored (`src/a.rs:3`)
+      curl ...
+      201
+    - minor: A typo
+    "#);
+    let bare = r#"{"verdict": "rework", "summary": "It does not solve the problem."}"#;
+    assert_snapshot!(line(&gate::verdict(Some(bare), true)), @r#"
+    red: rework: 0 blockers, 0 majors, 0 minors
+    It does not solve the problem.
+    "#);
+}
+
+#[test]
+fn coverage_names_the_files_nobody_read() {
+    let changed =
+        |paths: &[&str]| -> Vec<String> { paths.iter().map(ToString::to_string).collect() };
+    assert_snapshot!(line(&gate::coverage(&changed(&["src/a.rs", "src/b.rs"]), Some(PASS))), @"holds: all 2 changed files were read");
+    assert_snapshot!(line(&gate::coverage(&changed(&["src/a.rs", "src/B.rs"]), Some(PASS))), @"red: 1 of 2 changed files are not in the verdict's `files_reviewed`: `src/B.rs`. Read them, then report again");
+    assert_snapshot!(line(&gate::coverage(&changed(&[]), Some(PASS))), @"holds: all 0 changed files were read");
+    assert_snapshot!(line(&gate::coverage(&changed(&["src/a.rs"]), None)), @"red: no verdict came with the report, so no file counts as read");
+}
+
+#[test]
+fn a_file_has_to_change() {
+    let old = gate::file(None, Some(b"old"), "drafts/12.md");
+    assert_snapshot!(line(&old), @"holds: `drafts/12.md` is new");
+    let says =
+        |after: Option<&[u8]>| line(&gate::file(old.digest.as_deref(), after, "drafts/12.md"));
+    assert_snapshot!(says(Some(b"new")), @"holds: `drafts/12.md` changed");
+    assert_snapshot!(says(Some(b"old")), @"red: `drafts/12.md` is the same as before this dispatch: nothing was written");
+    assert_snapshot!(says(Some(b" \n")), @"red: `drafts/12.md` is empty: write it, then report again");
+    assert_snapshot!(says(None), @"red: there is no `drafts/12.md`: write it, then report again");
+}
+
+#[test]
+fn changes_to_how_work_is_judged_are_named() {
+    let changed = [
+        "src/app.ts",
+        "package.json",
+        "docs/makefile.md",
+        "web/.github/workflows/ci.yml",
+        ".pointsman/skills/qa.md",
+        "pkg/CLAUDE.md",
+        "rules/x.mk",
+    ]
+    .map(str::to_owned);
+    let inputs = gate::gate_inputs(&changed);
+    assert_snapshot!(inputs.join(" "), @"package.json web/.github/workflows/ci.yml .pointsman/skills/qa.md pkg/CLAUDE.md rules/x.mk");
+    assert_snapshot!(line(&run(Some(0), false, "").naming(&inputs[..1])), @"holds: `npm test` exited 0; changes how it is judged: `package.json`");
+}
+
+#[test]
+fn anchors_are_found_in_prose() {
+    let text = "\
+- `src/app.ts:3` \"routes.push\" decides it
+- src/app.ts:10-20 and `src/lib/`; see also (src/deep/name.rs).
+- `README.md` and/or node.js, e.g. version 1.5 of application/json
+- `config.user` calls `do_it`
+1. src/app.ts:7:12: `return null`
+- \"a whole line of quoted text\"
+- #12, `pointsman/9-dark-mode`, branch `topic`, commit 0a1b2c3d
+- new: src/faq.ts, docs/faq.md - the page
+- `src/faq.ts:1` is made
+- https://example.com/src/x.rs and example.com/a.html
+- `/etc/passwd.txt` and `../up.rs`
+```
+src/in/a/fence.rs:1
+```
+";
+    let found = anchor::parse(text);
+    let mut lines: Vec<String> = found.found.iter().map(ToString::to_string).collect();
+    lines.extend(found.refused.iter().map(|path| format!("refused {path}")));
+    assert_snapshot!(lines.join("\n"), @r#"
+    src/app.ts:3 "routes.push"
+    src/app.ts:10-20
+    src/lib/
+    src/deep/name.rs
+    README.md
+    src/app.ts:7 "return null"
+    "a whole line of quoted text"
+    #12
+    branch pointsman/9-dark-mode
+    branch topic
+    commit 0a1b2c3d
+    new: src/faq.ts
+    new: docs/faq.md
+    refused /etc/passwd.txt
+    refused ../up.rs
+    "#);
+}
+
+#[derive(Default)]
+struct Map(BTreeMap<&'static str, &'static str>);
+
+impl Tree for Map {
+    fn file(&self, path: &str) -> Option<Vec<u8>> {
+        self.0.get(path).map(|text| text.as_bytes().to_vec())
+    }
+    fn has_folder(&self, path: &str) -> bool {
+        self.0
+            .keys()
+            .any(|file| file.starts_with(&format!("{path}/")))
+    }
+    fn grep(&self, text: &str) -> Vec<(String, u32)> {
+        let mut found = Vec::new();
+        for (path, body) in &self.0 {
+            for (number, line) in (1..).zip(body.lines()) {
+                if line.contains(text) {
+                    found.push(((*path).to_owned(), number));
+                }
+            }
+        }
+        found
+    }
+    fn has_ref(&self, name: &str) -> bool {
+        name == "topic"
+    }
+}
+
+#[test]
+fn an_anchor_holds_moved_or_is_missing() {
+    let tree = Map(BTreeMap::from([
+        ("src/app.ts", "one\ntwo\nroutes.push\nfour\n"),
+        ("src/lib/b.ts", "return null\n"),
+    ]));
+    let text = "\
+- `src/app.ts:3` \"routes.push\"
+- `src/app.ts:1` \"routes.push\"
+- `src/app.ts:2-4` \"routes.push\"
+- `src/gone.ts:9` \"return null\"
+- `src/app.ts:1` \"nowhere at all\"
+- `src/app.ts:4`
+- `src/app.ts:5`
+- `src/lib/` and `src/none/`
+- \"return null\"
+- branch `topic`, branch `gone`, #12
+- new: src/faq.ts
+";
+    let checked = anchor::check_all(&anchor::parse(text), &tree);
+    let lines: Vec<String> = checked
+        .checked
+        .iter()
+        .map(|(anchor, state)| format!("{anchor} -> {state:?}"))
+        .collect();
+    assert_snapshot!(lines.join("\n"), @r#"
+    src/app.ts:3 "routes.push" -> Ok
+    src/app.ts:1 "routes.push" -> Moved { to: "src/app.ts:3" }
+    src/app.ts:2-4 "routes.push" -> Ok
+    src/gone.ts:9 "return null" -> Moved { to: "src/lib/b.ts:1" }
+    src/app.ts:1 "nowhere at all" -> Missing
+    src/app.ts:4 -> Ok
+    src/app.ts:5 -> Missing
+    src/lib/ -> Ok
+    src/none/ -> Missing
+    "return null" -> Ok
+    branch topic -> Ok
+    branch gone -> Missing
+    #12 -> Unchecked("issues were not read")
+    new: src/faq.ts -> Ok
+    "#);
+    assert!(!checked.holds());
+    assert_snapshot!(line(&gate::spec_at(gate::spec(Some(SPEC)), &checked)), @r#"red: not in the tree, and not declared as `new:`: `src/app.ts:1 "nowhere at all"`, `src/app.ts:5`, `src/none/`, `branch gone`"#);
+    assert_eq!(
+        anchor::check(&Anchor::New("src/app.ts".into()), &tree),
+        Checked::Ok
+    );
+}
