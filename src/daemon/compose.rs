@@ -4,7 +4,7 @@ use crate::daemon::gates::skill_body;
 use crate::daemon::hands::{Hands, now, tracker_failed};
 use crate::daemon::objects::Objects;
 use crate::domain::{DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead, Subject, Text};
-use crate::machine::anchor::{self, Anchor, Anchors, Checked};
+use crate::machine::anchor::{self, Anchor, Anchors, Checked, Survey};
 use crate::machine::brief::{self, Envelope, Facts, Witness};
 use crate::machine::text::{issue_digest, sha256};
 use crate::repo::Mirror;
@@ -97,7 +97,7 @@ async fn facts<'a>(
         claims: said.check(&anchor::parse(&text.body)).await,
         anchors: match &ground.spec {
             Some(spec) => said.check(&anchor::of_spec(&spec.text)).await,
-            None => Vec::new(),
+            None => Survey::default(),
         },
         changed,
         build: &project.build,
@@ -112,13 +112,14 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    async fn check(&self, anchors: &Anchors) -> Vec<(Anchor, Checked)> {
-        let (Some(mirror), Some(commit)) = (self.mirror, self.commit) else { return Vec::new() };
+    async fn check(&self, anchors: &Anchors) -> Survey {
+        let (Some(mirror), Some(commit)) = (self.mirror, self.commit) else { return Survey::default() };
         match Objects::load(mirror, commit, anchors).await {
             Ok(objects) => anchor::check_all(anchors, &objects),
             Err(error) => {
                 let why = crate::daemon::hands::chain(&error);
-                anchors.found.iter().map(|claim| (claim.clone(), Checked::Unchecked(why.clone()))).collect()
+                let unchecked = |claim: &Anchor| (claim.clone(), Checked::Unchecked(why.clone()));
+                Survey { checked: anchors.found.iter().map(unchecked).collect(), ..Survey::default() }
             }
         }
     }
