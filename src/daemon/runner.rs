@@ -254,7 +254,7 @@ impl Runner {
         for effect in effects {
             match effect {
                 Effect::Look(questions) => self.look(questions),
-                Effect::Append { version, events } => self.append(version, events),
+                Effect::Append { at, version, events } => self.append(at, version, events),
                 Effect::Do(id, action) => self.act(id, action),
                 Effect::WakeAt(at) => {
                     if at <= now() {
@@ -286,8 +286,8 @@ impl Runner {
         });
     }
 
-    fn append(&self, version: u64, events: Vec<Event>) {
-        let (hands, outbox, at) = (self.hands.clone(), self.outbox.clone(), now());
+    fn append(&self, at: jiff::Timestamp, version: u64, events: Vec<Event>) {
+        let (hands, outbox) = (self.hands.clone(), self.outbox.clone());
         tokio::spawn(async move {
             let result = store::append(&hands, version, at, &events).await.map_err(|error| crate::daemon::hands::chain(&error));
             let _ = outbox.send(Message::Appended(result)).await;

@@ -42,6 +42,8 @@ pub enum Effect {
     Look(Questions),
     /// Append these in one transaction, expecting that version; acknowledge in order.
     Append {
+        /// When they happened: the fold counts from it, so the record keeps exactly this time.
+        at: Timestamp,
         /// The stream's version before.
         version: u64,
         /// The facts.
@@ -305,6 +307,7 @@ impl Engine {
             match evolve::try_all(&self.state, first.at, &first.events) {
                 Ok(_) => {
                     effects.push(Effect::Append {
+                        at: first.at,
                         version: self.state.version,
                         events: first.events.clone(),
                     });
