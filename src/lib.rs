@@ -8,5 +8,10 @@ pub mod ledger;
 pub mod repo;
 pub mod terminal;
 pub mod tracker;
+pub mod view;
 
 pub mod daemon;
+
+pub mod demo_agent;
+
+pub mod cli;

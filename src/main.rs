@@ -1,1 +1,5 @@
-fn main() {}
+//! argv in, exit code out.
+
+fn main() -> std::process::ExitCode {
+    pointsman::cli::main()
+}

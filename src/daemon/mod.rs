@@ -286,6 +286,11 @@ impl Daemon {
         self.config.borrow().clone()
     }
 
+    /// Returns the ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Returns the tmux client of managed sessions.
     pub fn tmux(&self) -> &Tmux {
         &self.tmux

@@ -170,7 +170,7 @@ fn reports(hands: &Hands, state: &State, at: Timestamp) -> Vec<Report> {
         trees.push((Window::Check, hands.places.tree(&project, Window::Check)));
     }
     let mut found = Vec::new();
-    for (window, tree) in trees {
+    for (window, tree) in trees.into_iter().filter(|(_, tree)| tree.exists()) {
         let scan = match crate::repo::spool::list(&tree) {
             Ok(scan) => scan,
             Err(error) => {

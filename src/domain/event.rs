@@ -23,7 +23,10 @@ pub enum Event {
     /// An operator resumed it.
     ProjectResumed { by: String },
     /// The reasons not to act changed.
-    HoldsChanged { holds: BTreeMap<IssueNumber, Hold> },
+    HoldsChanged {
+        #[serde(with = "pairs")]
+        holds: BTreeMap<IssueNumber, Hold>,
+    },
     /// A labelling was claimed and a dispatch opened for it.
     DispatchOpened { opening: Box<Opening> },
     /// The working tree stands where the stage needs it.
@@ -254,5 +257,22 @@ impl Event {
             },
             _ => Vec::new(),
         }
+    }
+}
+
+/// A map with numbers for keys, as a list of pairs: a tagged enum cannot read numbers back from JSON's text keys.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::domain::{Hold, IssueNumber};
+
+    pub(super) fn serialize<S: Serializer>(holds: &BTreeMap<IssueNumber, Hold>, serializer: S) -> Result<S::Ok, S::Error> {
+        holds.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<IssueNumber, Hold>, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }

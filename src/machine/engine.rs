@@ -90,6 +90,7 @@ pub struct Engine {
     us: Option<Actor>,
     effects: u64,
     looks: u8,
+    again: bool,
     last_seen: Option<Timestamp>,
 }
 
@@ -107,6 +108,7 @@ impl Engine {
             us: None,
             effects: 0,
             looks: 0,
+            again: false,
             last_seen: None,
         }
     }
@@ -161,7 +163,8 @@ impl Engine {
         self.samples.clone_from(&seen.panes);
         self.us = seen.us.clone().or(self.us.take());
         if !self.appends.is_empty() {
-            effects.push(Effect::WakeAt(now));
+            // A decision on a state that is about to change would be stale: the acknowledgement wakes the next cycle.
+            self.again = true;
             return;
         }
         self.forget(&seen);
@@ -343,6 +346,9 @@ impl Engine {
             }
         }
         self.send_append(effects);
+        if self.appends.is_empty() && std::mem::take(&mut self.again) {
+            effects.push(Effect::WakeAt(now));
+        }
         let Pending {
             events, flow, then, ..
         } = pending;

@@ -1,0 +1,81 @@
+//! The environment: read here and nowhere else.
+
+#![expect(clippy::disallowed_methods, reason = "`cli` alone reads the environment and starts `gh`")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::cli::Failure;
+use crate::daemon::FindAuth;
+use crate::daemon::places::Places;
+use crate::domain::GitHubSettings;
+use crate::tracker::github::{Auth, TokenSources, find_token};
+
+/// What agents and gates see of our environment: nothing with a token in it.
+const PASSED_ON: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ"];
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Finds the installation's folders.
+pub fn places() -> Result<Places, Failure> {
+    let home = variable("HOME")
+        .map(PathBuf::from)
+        .ok_or_else(|| Failure::new(anyhow::anyhow!("HOME is not set")).hint("set it to the home folder of the user who runs this".to_owned()))?;
+    let folder = |name: &str, otherwise: &str| variable(name).map_or_else(|| home.join(otherwise), PathBuf::from);
+    let state = variable("STATE_DIRECTORY").map_or_else(|| folder("XDG_STATE_HOME", ".local/state").join("pointsman"), PathBuf::from);
+    let runtime = variable("XDG_RUNTIME_DIR").map_or_else(|| state.join("run"), PathBuf::from);
+    let config = variable("CONFIGURATION_DIRECTORY").map_or_else(|| folder("XDG_CONFIG_HOME", ".config").join("pointsman"), PathBuf::from);
+    Ok(Places {
+        config,
+        runtime: runtime.join("pointsman"),
+        socket: runtime.join("pointsman-tmux").join("sock"),
+        state,
+        binary: binary()?,
+        env: passed_on(),
+        home,
+    })
+}
+
+/// Returns this program's absolute path.
+pub fn binary() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| Failure::new(anyhow::Error::new(error).context("this program's own path is not known")))
+}
+
+/// Returns the environment of agents and gates.
+pub fn passed_on() -> Vec<(String, String)> {
+    PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect()
+}
+
+/// Returns how a token for GitHub is found: a systemd credential, the environment, `gh`, or an App.
+pub fn find_auth() -> FindAuth {
+    let sources = TokenSources {
+        credential: variable("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join("github-token")),
+        github_token: variable("GITHUB_TOKEN").map(SecretString::from),
+        gh_token: variable("GH_TOKEN").map(SecretString::from),
+    };
+    Arc::new(move |settings: &GitHubSettings| auth(&sources, settings))
+}
+
+fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, String> {
+    if let (Some(app_id), Some(installation_id), Some(path)) = (settings.app_id, settings.installation_id, &settings.private_key) {
+        let key = std::fs::read_to_string(path).map_err(|error| format!("cannot read the App's key `{}`: {error}", path.display()))?;
+        return Ok(Auth::App { app_id, installation_id, key_pem: SecretString::from(key) });
+    }
+    let found = find_token(sources, |path| std::fs::read_to_string(path), gh_token);
+    match found {
+        Ok(Some(found)) => Ok(Auth::Token(found.token)),
+        Ok(None) => Err("no token for GitHub: set GITHUB_TOKEN or GH_TOKEN, run `gh auth login`, or configure an App under [github]".to_owned()),
+        Err(error) => Err(crate::daemon::hands::chain(&error)),
+    }
+}
+
+/// Asks `gh`, if it is there.
+fn gh_token() -> Option<SecretString> {
+    let output = std::process::Command::new("gh").args(["auth", "token"]).stdin(std::process::Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(SecretString::from)
+}

@@ -1,0 +1,63 @@
+//! How a verb fails: what failed, why, what to do.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// A failure in three parts, with its exit code.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    error: anyhow::Error,
+    hint: Option<String>,
+}
+
+/// `EX_CONFIG`: the unit does not restart on it.
+const CONFIG: u8 = 78;
+
+impl Failure {
+    /// It failed.
+    pub fn new(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: 1, error: error.into(), hint: None }
+    }
+
+    /// The configuration is wrong.
+    pub fn config(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: CONFIG, error: error.into(), hint: None }
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Returns the exit code.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The configuration's own problems bring their heading and carets.
+        if self.code == CONFIG {
+            write!(f, "{}", self.error)?;
+        } else {
+            write!(f, "Error: {}", self.error)?;
+        }
+        for cause in self.error.chain().skip(1) {
+            write!(f, "\nCaused by: {cause}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\nHint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(error)
+    }
+}

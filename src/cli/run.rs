@@ -1,0 +1,153 @@
+//! `pointsman run` and `pointsman cycle`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Failure, edge};
+use crate::config::{self, Config};
+use crate::daemon::places::Places;
+use crate::daemon::runner::Message;
+use crate::daemon::{Daemon, control, schedule};
+use crate::domain::ProjectName;
+
+/// How long SIGTERM waits for what is under way: systemd's default stop time is 90 s.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
+/// How long one requested cycle may take.
+const CYCLE_MAX: Duration = Duration::from_secs(180);
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Say more: -v decisions, -vv every effect
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// Arguments of `cycle`.
+#[derive(Debug, Args)]
+pub struct CycleArgs {
+    /// Only this project
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
+/// Starts tracing on stderr; journald keeps it.
+pub fn trace(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbose {
+        0 => "pointsman=info",
+        1 => "pointsman=debug",
+        _ => "pointsman=trace,debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).finish();
+    // A second call, in tests, keeps the first.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Reads the configuration; its problems end with code 78.
+pub fn load(places: &Places) -> Result<Config, Failure> {
+    config::load(&places.config, &places.home).map_err(Failure::config)
+}
+
+/// Makes the runtime that verbs of the daemon's kind run in.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+/// Starts a daemon in this process.
+pub async fn start(places: Places, config: Config) -> Result<Arc<Daemon>, Failure> {
+    Daemon::start(places, config, edge::find_auth()).await.map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })
+}
+
+/// Runs the daemon until it is told to stop.
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    trace(args.verbose);
+    let places = edge::places()?;
+    let config = load(&places)?;
+    runtime()?.block_on(async {
+        let daemon = start(places, config).await?;
+        let listening = tokio::spawn(control::serve(Arc::clone(&daemon)));
+        tokio::spawn(Arc::clone(&daemon).watch_config());
+        let sweep = daemon.config().settings.sweep;
+        let mut scheduler = schedule::start(&daemon, sweep).await?;
+        tokio::spawn(watchdog(Arc::clone(&daemon)));
+        notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status(&daemon))]);
+        tracing::info!(projects = daemon.projects().len(), version = env!("CARGO_PKG_VERSION"), "running");
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => drop(daemon.reload().await),
+            }
+        }
+        notify(&[sd_notify::NotifyState::Stopping]);
+        tracing::info!("stopping: what is under way ends first");
+        daemon.drain(DRAIN_MAX).await;
+        scheduler.shutdown().await?;
+        listening.await??;
+        Ok(())
+    })
+}
+
+fn status(daemon: &Daemon) -> String {
+    format!("{} projects", daemon.projects().len())
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd was not told");
+    }
+}
+
+/// Pets systemd's watchdog for as long as the runners turn.
+async fn watchdog(daemon: Arc<Daemon>) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut turns = daemon.turns();
+    loop {
+        // A daemon without projects has nothing that could hang.
+        let turned = tokio::time::timeout(limit / 2, turns.changed()).await;
+        if turned.is_ok() || daemon.projects().is_empty() {
+            notify(&[sd_notify::NotifyState::Watchdog, sd_notify::NotifyState::Status(&status(&daemon))]);
+        }
+        tokio::time::sleep(limit / 4).await;
+    }
+}
+
+/// Lets every project act once: asks the running daemon, or is the daemon for that long.
+pub fn cycle(args: &CycleArgs) -> Result<(), Failure> {
+    trace(0);
+    let places = edge::places()?;
+    let config = load(&places)?;
+    let only = args.project.clone().map(ProjectName::new);
+    runtime()?.block_on(async {
+        let daemon = start(places, config).await?;
+        let names: Vec<ProjectName> = daemon.projects().into_iter().filter(|name| only.as_ref().is_none_or(|only| only == name)).collect();
+        for name in &names {
+            daemon.send(name, Message::Poll).await;
+        }
+        let deadline = tokio::time::Instant::now() + CYCLE_MAX;
+        for name in &names {
+            while tokio::time::Instant::now() < deadline {
+                let shown = daemon.show(name).await;
+                if let Some(report) = shown.map(|shown| shown.report).filter(|report| report.at.is_some()) {
+                    println!("{}", crate::daemon::heartbeat::line(name.as_str(), &report, None));
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+        daemon.drain(DRAIN_MAX).await;
+        Ok(())
+    })
+}

@@ -1,0 +1,17 @@
+//! What every surface renders (layer 2): one snapshot, one explanation, one line per event.
+//!
+//! Pure: values in, values and text out. No surface looks at the engine's state itself, and nothing here reads a clock: ages are
+//! counted from the snapshot's own moment.
+
+pub mod explain;
+pub mod rehearse;
+pub mod snapshot;
+pub mod status;
+pub mod timeline;
+mod words;
+
+pub use explain::{Story, explain};
+pub use rehearse::dry_run;
+pub use snapshot::{AgentView, Attention, IssueRow, ProjectView, Snapshot, Standing};
+pub use status::{Ink, render_status};
+pub use timeline::{Told, sentence};

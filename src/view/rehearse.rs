@@ -1,0 +1,104 @@
+//! `pointsman cycle --dry-run`: every candidate with its rank or its hold, from the very decision that a real cycle would take.
+
+use std::fmt::Write as _;
+
+use super::words::{age, agent, agent_since};
+use crate::domain::{Event, Head, IssueNumber, Observation, Rules, Stage, Window};
+use crate::machine::decide::{Act, Decision, Standing};
+use crate::machine::rank::{Rank, rank};
+use crate::machine::state::State;
+use crate::machine::text::one_line;
+
+/// Says what the cycle would start, what it would read first, and why everything else waits, best rank first.
+pub fn dry_run(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    decided: &(Decision, Standing),
+) -> String {
+    let (decision, standing) = decided;
+    let mut text = match decision {
+        Decision::Act(act) => format!("would start: {}\n", act.did),
+        Decision::Look(questions) => {
+            let issues: Vec<String> = questions.issues.iter().map(ToString::to_string).collect();
+            format!("would first read {}\n", issues.join(", "))
+        }
+        Decision::Wait(None) => "would start nothing\n".to_owned(),
+        Decision::Wait(Some(until)) => format!("would start nothing before {until}\n"),
+    };
+    let chosen = match decision {
+        Decision::Act(act) => opened(act),
+        Decision::Look(_) | Decision::Wait(_) => None,
+    };
+    let ranked = ranked(rules, state, seen);
+    for (place, (_, head, stage)) in (1..).zip(&ranked) {
+        let number = head.number;
+        let where_to = match standing.get(&number) {
+            Some(hold) => format!("held: {}. {hold}", hold.word()),
+            None if chosen == Some(number) => {
+                format!("{} -> {}", stage.skill, target(rules, seen, stage))
+            }
+            None => format!("{} -> {}, not now", stage.skill, rules.project.name),
+        };
+        let _ = writeln!(
+            text,
+            "{place:>3}. {number}  {}  \"{}\"",
+            one_line(&where_to, 300),
+            one_line(&head.title, 60)
+        );
+    }
+    for (number, hold) in standing {
+        if !ranked.iter().any(|(_, head, _)| head.number == *number) {
+            let said = one_line(&hold.to_string(), 300);
+            let _ = writeln!(text, "  -. {number}  held: {}. {said}", hold.word());
+        }
+    }
+    if ranked.is_empty() && standing.is_empty() {
+        text.push_str("no issue has a routing label\n");
+    }
+    text
+}
+
+fn opened(act: &Act) -> Option<IssueNumber> {
+    act.events.iter().find_map(|event| match event {
+        Event::DispatchOpened { opening } => Some(opening.labelling.issue),
+        _ => None,
+    })
+}
+
+/// Open issues with a stage's label, in the order in which a cycle takes them.
+fn ranked<'a>(
+    rules: &'a Rules,
+    state: &State,
+    seen: &'a Observation,
+) -> Vec<(Rank, &'a Head, &'a Stage)> {
+    let mut found: Vec<(Rank, &Head, &Stage)> = seen
+        .heads
+        .values()
+        .filter(|head| head.open)
+        .filter_map(|head| {
+            let mut stages = rules.workflow.stages.iter().enumerate();
+            let (position, stage) = stages.find(|(_, stage)| head.labels.contains(&stage.label))?;
+            let place = rank(head, position, &rules.workflow, state, seen.at);
+            Some((place, head, stage))
+        })
+        .collect();
+    found.sort_by(|left, right| left.0.cmp(&right.0));
+    found
+}
+
+/// `blog (idle 4m)`, or the fresh window of a checker.
+fn target(rules: &Rules, seen: &Observation, stage: &Stage) -> String {
+    let name = &rules.project.name;
+    if !stage.not_by.is_empty() {
+        return format!("{name} (a fresh agent)");
+    }
+    match seen.panes.get(&Window::Agent) {
+        Some(sample) => {
+            let since = agent_since(&sample.state)
+                .map_or_else(String::new, |since| format!(" {}", age(since, seen.at)));
+            format!("{name} ({}{since})", agent(&sample.state))
+        }
+        None => name.to_string(),
+    }
+}

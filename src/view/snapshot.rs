@@ -1,0 +1,457 @@
+//! The one read model: what every surface renders, and what `status --json` prints.
+//!
+//! Built from the fold, the last cycle's report, the last observation and the rules; from nothing else, so that two surfaces
+//! never disagree.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::words;
+use crate::domain::{
+    Build, Cause, Dispatch, Head, Hold, IssueNumber, Label, Observation, Rules, SessionChoice,
+    TrackerChoice, Window,
+};
+use crate::machine::engine::CycleReport;
+use crate::machine::markdown;
+use crate::machine::state::{State, Walk};
+use crate::machine::text::one_line;
+
+/// Characters of a title.
+const TITLE_CHARS_MAX: usize = 120;
+/// Characters of a goal line.
+const GOAL_CHARS_MAX: usize = 160;
+
+/// Everything that is known at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The moment.
+    pub at: Timestamp,
+    /// The daemon's version.
+    pub version: String,
+    /// Every project, by name.
+    pub projects: Vec<ProjectView>,
+    /// What a person has to look at, most urgent project first as they come.
+    pub attention: Vec<Attention>,
+}
+
+/// One project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectView {
+    /// Its name.
+    pub name: String,
+    /// `me/blog`, or `local`.
+    pub tracker: String,
+    /// Where it lies.
+    pub path: String,
+    /// The tmux session, or the adopted pane.
+    pub session: String,
+    /// Who paused it.
+    pub paused: Option<String>,
+    /// The agents, one per window.
+    pub agents: Vec<AgentView>,
+    /// The branch the agent's tree is on, as far as a dispatch put it there.
+    pub branch: Option<String>,
+    /// The build command, or `none`.
+    pub build: String,
+    /// Issues in the workflow: in hand first, then as they stand.
+    pub rows: Vec<IssueRow>,
+    /// What the last cycle did.
+    pub did: Option<String>,
+    /// When it ended.
+    pub cycle_at: Option<Timestamp>,
+    /// Why the tracker's state cannot be trusted, and since when.
+    pub gap: Option<Gap>,
+}
+
+/// A tracker that does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Why.
+    pub why: String,
+    /// When it was last read well.
+    pub since: Timestamp,
+}
+
+/// One agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentView {
+    /// `agent` or `check`.
+    pub window: Window,
+    /// What it is doing, in words.
+    pub state: String,
+    /// Since when, if that is known.
+    pub since: Option<Timestamp>,
+    /// What shows it.
+    pub because: String,
+    /// Whether it wants a person.
+    pub asks: bool,
+}
+
+/// One issue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssueRow {
+    /// Its number.
+    pub number: IssueNumber,
+    /// Untrusted, made fit for one line.
+    pub title: String,
+    /// Where a person reads it, if it was seen.
+    pub url: Option<String>,
+    /// Its stage's label; `None` if it has none or several.
+    pub stage: Option<Label>,
+    /// Why it waits, or how far it is.
+    pub standing: Standing,
+    /// The open dispatch.
+    pub dispatch: Option<String>,
+    /// Its phase: delivering, working or judging.
+    pub phase: Option<String>,
+    /// 1 for the first dispatch of a labelling.
+    pub attempt: u32,
+    /// 1 for the first.
+    pub round: u32,
+    /// Since when it stands so, if that is known.
+    pub since: Option<Timestamp>,
+    /// What it is about, in one line: the spec's decision, or what its stage does.
+    pub goal: String,
+    /// When anything about it last changed.
+    pub changed: Option<Timestamp>,
+}
+
+/// Where an issue stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The stable word: a hold's, or `next`.
+    pub word: String,
+    /// The reason as a sentence.
+    pub says: String,
+    /// What a person can do, if it does not end by itself.
+    pub hint: Option<String>,
+    /// Whether it waits for a person.
+    pub yours: bool,
+}
+
+/// Something that a person has to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    /// In which project.
+    pub project: String,
+    /// About which issue, if it is about one.
+    pub issue: Option<IssueNumber>,
+    /// What is the matter.
+    pub says: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Snapshot {
+    /// Puts the projects together; what needs a person is collected from them.
+    pub fn new(at: Timestamp, version: impl Into<String>, projects: Vec<ProjectView>) -> Self {
+        let attention = projects.iter().flat_map(ProjectView::attention).collect();
+        Self {
+            at,
+            version: version.into(),
+            projects,
+            attention,
+        }
+    }
+}
+
+impl ProjectView {
+    /// Builds one project's view. `seen` is absent until the first look.
+    pub fn new(
+        rules: &Rules,
+        state: &State,
+        report: &CycleReport,
+        seen: Option<&Observation>,
+    ) -> Self {
+        let project = &rules.project;
+        let tracker = match &project.tracker {
+            TrackerChoice::GitHub { owner, repo } => format!("{owner}/{repo}"),
+            TrackerChoice::Local => "local".to_owned(),
+        };
+        let session = match &project.session {
+            SessionChoice::Managed => project.name.to_string(),
+            SessionChoice::Adopted { socket, target } => format!("{socket}:{target}"),
+        };
+        let build = match &project.build {
+            Build::Command(command) => command.clone(),
+            Build::None => "none".to_owned(),
+        };
+        let gap = seen.and_then(|seen| seen.gap.clone());
+        Self {
+            name: project.name.to_string(),
+            tracker,
+            path: project.path.display().to_string(),
+            session,
+            paused: state.paused.clone(),
+            agents: agents(seen),
+            branch: state
+                .in_window(Window::Agent)
+                .and_then(|dispatch| dispatch.opening.branch.clone()),
+            build,
+            rows: rows(rules, state, report, seen),
+            did: report.did.clone(),
+            cycle_at: report.at,
+            gap: gap.map(|(why, since)| Gap { why, since }),
+        }
+    }
+
+    fn attention(&self) -> Vec<Attention> {
+        let about = |issue, says: &str, hint: Option<&str>| Attention {
+            project: self.name.clone(),
+            issue,
+            says: says.to_owned(),
+            hint: hint.map(str::to_owned),
+        };
+        let mut found = Vec::new();
+        if let Some(gap) = &self.gap {
+            let says = format!("the tracker is not known since {}: {}", gap.since, gap.why);
+            found.push(about(None, &says, None));
+        }
+        for agent in self.agents.iter().filter(|agent| agent.asks) {
+            let says = format!("the window `{}` {}", agent.window.as_str(), agent.state);
+            let hint = format!("pointsman attach {}", self.name);
+            found.push(about(None, &says, Some(&hint)));
+        }
+        for row in self.rows.iter().filter(|row| row.standing.yours) {
+            let standing = &row.standing;
+            found.push(about(
+                Some(row.number),
+                &standing.says,
+                standing.hint.as_deref(),
+            ));
+        }
+        found
+    }
+}
+
+fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
+    let Some(seen) = seen else {
+        return Vec::new();
+    };
+    let mut found: Vec<AgentView> = seen
+        .panes
+        .iter()
+        .map(|(window, sample)| AgentView {
+            window: *window,
+            state: words::agent(&sample.state).to_owned(),
+            since: words::agent_since(&sample.state),
+            because: sample.state.because.clone(),
+            asks: sample.state.attention != crate::domain::Attention::None,
+        })
+        .collect();
+    if !seen.panes.contains_key(&Window::Agent) {
+        let because = seen
+            .no_agent
+            .as_ref()
+            .map_or_else(|| "no such window was seen".to_owned(), Hold::to_string);
+        found.insert(
+            0,
+            AgentView {
+                window: Window::Agent,
+                state: "not there".to_owned(),
+                since: None,
+                because,
+                asks: false,
+            },
+        );
+    }
+    found
+}
+
+/// Every issue that is routed, or that something of ours is open for.
+fn rows(
+    rules: &Rules,
+    state: &State,
+    report: &CycleReport,
+    seen: Option<&Observation>,
+) -> Vec<IssueRow> {
+    let open = state
+        .dispatches
+        .values()
+        .filter(|dispatch| dispatch.is_open())
+        .map(Dispatch::issue);
+    let mut numbers: BTreeSet<IssueNumber> = open.collect();
+    numbers.extend(report.standing.keys());
+    numbers.extend(state.transitions.keys());
+    numbers.extend(state.parks.keys());
+    if let Some(seen) = seen {
+        let routed = |head: &&Head| head.open && !routing(rules, head).is_empty();
+        numbers.extend(seen.heads.values().filter(routed).map(|head| head.number));
+    }
+    let mut rows: Vec<IssueRow> = numbers
+        .into_iter()
+        .map(|number| row(rules, state, report, seen, number))
+        .collect();
+    rows.sort_by_key(|row| (row.dispatch.is_none(), row.number));
+    rows
+}
+
+fn routing<'a>(rules: &'a Rules, head: &Head) -> Vec<&'a Label> {
+    rules
+        .workflow
+        .stages
+        .iter()
+        .map(|stage| &stage.label)
+        .filter(|label| head.labels.contains(label))
+        .collect()
+}
+
+/// Builds one issue's row.
+pub(super) fn row(
+    rules: &Rules,
+    state: &State,
+    report: &CycleReport,
+    seen: Option<&Observation>,
+    number: IssueNumber,
+) -> IssueRow {
+    let dispatch = state.open_dispatch(number);
+    let walk = state.walks.get(&number);
+    let head = seen.and_then(|seen| seen.heads.get(&number));
+    let labels = head.map_or_else(Vec::new, |head| routing(rules, head));
+    let labelled = (labels.len() == 1).then(|| labels[0].clone());
+    let stage = dispatch
+        .map(|dispatch| dispatch.opening.stage.label.clone())
+        .or(labelled);
+    let title = head.map(|head| head.title.as_str()).or_else(|| {
+        dispatch
+            .map(|dispatch| dispatch.opening.title.as_str())
+            .or(walk.map(|walk| walk.title.as_str()))
+    });
+    let attempt = dispatch.map_or_else(
+        || walk.map_or(0, |walk| walk.attempts),
+        |dispatch| dispatch.opening.attempt,
+    );
+    let round = dispatch.map_or_else(
+        || 1 + walk.map_or(0, |walk| walk.rounds),
+        |dispatch| dispatch.opening.round,
+    );
+    IssueRow {
+        number,
+        title: one_line(title.unwrap_or_default(), TITLE_CHARS_MAX),
+        url: head.map(|head| head.url.clone()),
+        goal: goal(rules, walk, stage.as_ref()),
+        stage,
+        standing: standing(state, report.standing.get(&number), number),
+        dispatch: dispatch.map(|dispatch| dispatch.id().to_string()),
+        phase: dispatch.map(|dispatch| words::phase(&dispatch.phase).to_owned()),
+        attempt,
+        round,
+        since: since(dispatch, walk, report.standing.get(&number)),
+        changed: changed(state, dispatch, walk).or(head.map(|head| head.updated_at)),
+    }
+}
+
+/// Says where an issue stands: the last cycle's hold, or what is open for it, or that it goes next.
+fn standing(state: &State, hold: Option<&Hold>, number: IssueNumber) -> Standing {
+    let in_hand = state.open_dispatch(number).map(|dispatch| Hold::InHand {
+        dispatch: dispatch.id().clone(),
+        phase: words::phase(&dispatch.phase).to_owned(),
+    });
+    match hold.cloned().or(in_hand) {
+        Some(hold) => Standing {
+            word: hold.word().to_owned(),
+            says: one_line(&hold.to_string(), 400),
+            hint: hold.hint(),
+            yours: is_yours(&hold),
+        },
+        None => Standing {
+            word: "next".to_owned(),
+            says: "nothing holds it: it is looked at in the next cycle".to_owned(),
+            hint: None,
+            yours: false,
+        },
+    }
+}
+
+/// Tells whether a hold waits for a person. A stranger's label does not: it must not be able to call for one.
+fn is_yours(hold: &Hold) -> bool {
+    match hold {
+        Hold::SeveralLabels { .. }
+        | Hold::Parked { .. }
+        | Hold::Unattributed { .. }
+        | Hold::NeedsReapproval { .. }
+        | Hold::NoAgent { .. }
+        | Hold::AgentAsks { .. }
+        | Hold::TreeDirty { .. }
+        | Hold::Yours { .. }
+        | Hold::Asked { .. }
+        | Hold::NoChecker { .. }
+        | Hold::NoSkill { .. }
+        | Hold::Unknown { .. } => true,
+        Hold::Vetoed { .. }
+        | Hold::Paused { .. }
+        | Hold::BeforeStart { .. }
+        | Hold::Untrusted { .. }
+        | Hold::Wip { .. }
+        | Hold::Seat { .. }
+        | Hold::ActiveMax { .. }
+        | Hold::DailyCap { .. }
+        | Hold::Hours { .. }
+        | Hold::BackOff { .. }
+        | Hold::Session { .. }
+        | Hold::AgentNotIdle { .. }
+        | Hold::Tracker { .. }
+        | Hold::InHand { .. }
+        | Hold::Moving { .. }
+        | Hold::Stalled { .. }
+        | Hold::Behind { .. }
+        | Hold::Spent { .. } => false,
+    }
+}
+
+fn goal(rules: &Rules, walk: Option<&Walk>, stage: Option<&Label>) -> String {
+    let decided = walk
+        .and_then(|walk| walk.spec.as_ref())
+        .and_then(|spec| markdown::section(&spec.text, "Decision"))
+        .and_then(|section| {
+            let said = section.body.lines().find(|line| !line.trim().is_empty());
+            said.map(|line| one_line(line, GOAL_CHARS_MAX))
+        });
+    let does = stage
+        .and_then(|label| rules.workflow.stage(label))
+        .map(|stage| one_line(&stage.description, GOAL_CHARS_MAX));
+    decided.or(does).unwrap_or_default()
+}
+
+fn since(
+    dispatch: Option<&Dispatch>,
+    walk: Option<&Walk>,
+    hold: Option<&Hold>,
+) -> Option<Timestamp> {
+    if let Some(dispatch) = dispatch {
+        return Some(dispatch.confirmed_at.unwrap_or(dispatch.opened_at));
+    }
+    match hold {
+        Some(Hold::Tracker { since, .. }) => Some(*since),
+        Some(Hold::Unattributed { since }) => *since,
+        Some(
+            Hold::Yours { .. } | Hold::Parked { .. } | Hold::BackOff { .. } | Hold::Spent { .. },
+        ) => walk.and_then(|walk| walk.ended.as_ref()).map(|(_, at)| *at),
+        _ => None,
+    }
+}
+
+fn changed(state: &State, dispatch: Option<&Dispatch>, walk: Option<&Walk>) -> Option<Timestamp> {
+    let ended = walk
+        .and_then(|walk| walk.ended.as_ref())
+        .map(|(_, at): &(Cause, Timestamp)| *at);
+    let Some(dispatch) = dispatch else {
+        return ended;
+    };
+    let delivered = state.last_delivery(dispatch).map(|last| last.since);
+    let reported = dispatch.report.as_ref().map(|report| report.at);
+    let measured = dispatch.evidence.last().map(|row| row.at);
+    [
+        ended,
+        delivered,
+        reported,
+        measured,
+        dispatch.confirmed_at,
+        Some(dispatch.opened_at),
+    ]
+    .into_iter()
+    .flatten()
+    .max()
+}

@@ -1,0 +1,265 @@
+//! One human sentence per event. A new kind of event does not compile until it has one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::words;
+use crate::domain::{
+    Cause, Delivery, Event, Evidence, Hold, IssueNumber, Opening, Report, Settled, Subject,
+    Transition, TransitionStep,
+};
+use crate::machine::text::one_line;
+
+/// Characters of a quoted reason.
+const REASON_CHARS_MAX: usize = 160;
+
+/// An event with its place and time in the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Its number.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: &'a Event,
+}
+
+/// Writes one event as a line: number, time, sentence.
+pub fn line(told: &Told) -> String {
+    format!(
+        "{:>6}  {}  {}",
+        told.seq,
+        told.at.strftime("%m-%d %H:%M:%S"),
+        sentence(told.event)
+    )
+}
+
+/// Says what happened, without a full stop.
+pub fn sentence(event: &Event) -> String {
+    match event {
+        Event::ProjectAdded { added } => {
+            format!("project seen for the first time; labels set before {added} do not start")
+        }
+        Event::ProjectPaused { by } => format!("{by} paused the project"),
+        Event::ProjectResumed { by } => format!("{by} resumed the project"),
+        Event::HoldsChanged { holds } => held(holds),
+        Event::DispatchOpened { opening } => opened(opening),
+        Event::TreePrepared { dispatch, base, .. } => {
+            format!("tree prepared for {dispatch}{}", at(base.as_ref()))
+        }
+        Event::DispatchStalled {
+            dispatch,
+            why,
+            until,
+        } => format!("{dispatch} stalled until {until}: {}", short(why)),
+        Event::DeliveryPlanned { delivery } => planned(delivery),
+        Event::BriefStaged { delivery } => {
+            format!("delivery {delivery}: file written and read back")
+        }
+        Event::PasteIntended { delivery, pane, .. } => {
+            format!("delivery {delivery}: about to paste into {}", pane.id)
+        }
+        Event::LinePasted { delivery, .. } => format!("delivery {delivery}: pasted"),
+        Event::LaunchIntended { delivery } => {
+            format!("delivery {delivery}: about to launch an agent with it")
+        }
+        Event::LineLaunched { delivery, pane, .. } => {
+            format!("delivery {delivery}: launched in {}", pane.id)
+        }
+        Event::WindowOpened { dispatch, pane, .. } => {
+            format!("fresh agent for {dispatch} in {}", pane.id)
+        }
+        Event::EnterIntended { delivery, n, .. } => {
+            format!("delivery {delivery}: about to send Enter {n}")
+        }
+        Event::LineSubmitted { delivery, n } => {
+            format!("delivery {delivery}: submitted with Enter {n}")
+        }
+        Event::ReceiptMissed { delivery, waits } => {
+            format!("delivery {delivery}: no receipt yet, wait {waits} over")
+        }
+        Event::DeliverySettled {
+            delivery,
+            verdict,
+            witness,
+        } => format!(
+            "delivery {delivery}: {} ({})",
+            verdict.as_str(),
+            short(witness)
+        ),
+        Event::ReportReceived { report } => reported(report),
+        Event::GateStarted { dispatch, gate } => format!("gate {gate} started for {dispatch}"),
+        Event::GateFinished { evidence, .. } => measured(evidence),
+        Event::ReportRefused { dispatch, answer } => {
+            format!("report of {dispatch} not accepted: {}", short(&answer.text))
+        }
+        Event::ReportIgnored { answer } => {
+            format!("report {} answered: {}", answer.report, short(&answer.text))
+        }
+        Event::BranchPushed {
+            branch, subject, ..
+        } => format!("`{branch}` pushed at {}", subject.short()),
+        Event::SpecPublished { spec, .. } => format!("spec published ({})", digest(&spec.digest)),
+        Event::QuestionPublished { dispatch, .. } => {
+            format!("question of {dispatch} put on the issue")
+        }
+        Event::DispatchClosed { dispatch, cause } => {
+            format!("{dispatch} closed: {}", closed(cause))
+        }
+        Event::DispatchTidied { dispatch } => format!("{dispatch} cleared away"),
+        Event::TransitionIntended { transition } => moving(transition),
+        Event::TransitionStepped { issue, step } => format!("{issue}: {}", stepped(*step)),
+        Event::TransitionUnseen { issue } => {
+            format!("{issue}: the move is not to be seen yet; read again in a minute")
+        }
+        Event::TransitionSettled { issue, outcome } => settled(*issue, outcome),
+        Event::Overridden {
+            issue,
+            by,
+            from,
+            to,
+            ..
+        } => match from {
+            Some(from) => format!("{} moved {issue} from {from} to {to}", by.login),
+            None => format!("{} moved {issue} to {to}", by.login),
+        },
+        Event::Approved { issue, by, .. } => format!("{by} approved {issue}"),
+        Event::Merged {
+            issue,
+            subject,
+            into,
+        } => format!("{issue} merged into {into} at {}", subject.short()),
+        Event::ParkIntended { issue, why, .. } => {
+            format!("{issue} goes to a person: {}", short(why))
+        }
+        Event::IssueParked { issue } => format!("{issue} is with a person"),
+        Event::IssueUnparked { issue, .. } => format!("{issue} may be tried again"),
+        Event::IssueLeft { issue, how } => format!("{issue} left: {}", short(how)),
+        Event::WalkApproved { issue, approval } => {
+            format!("{issue} rests on {}'s word", approval.by.login)
+        }
+    }
+}
+
+fn short(text: &str) -> String {
+    one_line(text, REASON_CHARS_MAX)
+}
+
+/// Shortens a digest to what one recognises.
+pub(super) fn digest(digest: &str) -> &str {
+    digest.get(..10).unwrap_or(digest)
+}
+
+fn at(subject: Option<&Subject>) -> String {
+    subject.map_or_else(String::new, |subject| format!(" at {}", subject.short()))
+}
+
+fn held(holds: &BTreeMap<IssueNumber, Hold>) -> String {
+    if holds.is_empty() {
+        return "nothing is held".to_owned();
+    }
+    let words: Vec<String> = holds
+        .iter()
+        .map(|(issue, hold)| format!("{issue} {}", hold.word()))
+        .collect();
+    short(&format!("standing: {}", words.join(", ")))
+}
+
+fn opened(opening: &Opening) -> String {
+    format!(
+        "dispatch {} opened: {} to {} (round {}, attempt {}), labelled by {}",
+        opening.id,
+        opening.labelling.issue,
+        opening.stage.skill,
+        opening.round,
+        opening.attempt,
+        opening.labelling.by.login
+    )
+}
+
+fn planned(delivery: &Delivery) -> String {
+    format!(
+        "delivery {} planned: the {} of {}",
+        delivery.id,
+        words::purpose(delivery.purpose),
+        delivery.dispatch
+    )
+}
+
+fn reported(report: &Report) -> String {
+    let origin = if report.proven {
+        ""
+    } else {
+        ", origin not proven"
+    };
+    let note = report
+        .note
+        .as_ref()
+        .map_or_else(String::new, |note| format!(": {}", short(note)));
+    format!(
+        "{} said {}{}{origin}{note}",
+        report.dispatch,
+        words::verb(report.verb),
+        at(report.head.as_ref())
+    )
+}
+
+fn measured(evidence: &Evidence) -> String {
+    let word = if evidence.holds { "holds" } else { "is red" };
+    format!(
+        "gate {} {word}{}: {}",
+        evidence.gate,
+        at(evidence.subject.as_ref()),
+        short(&evidence.says)
+    )
+}
+
+/// Says why a dispatch ended.
+pub(super) fn closed(cause: &Cause) -> String {
+    match cause {
+        Cause::Verified { subject, reported } => {
+            let unsaid = if *reported { "" } else { ", unreported" };
+            format!("verified{}{unsaid}", at(subject.as_ref()))
+        }
+        Cause::Rework { findings } => format!("rework: {}", short(findings)),
+        Cause::Failed { why } => format!("failed: {}", short(why)),
+        Cause::TimedOut => "took longer than the stage allows".to_owned(),
+        Cause::Lost { why } => format!("lost: {}", short(why)),
+        Cause::Withdrawn { by, why } => format!("withdrawn by {by}: {}", short(why)),
+        Cause::Parked { why } => format!("to a person: {}", short(why)),
+    }
+}
+
+fn moving(transition: &Transition) -> String {
+    let why = if transition.rework { " (rework)" } else { "" };
+    format!(
+        "{} moves from {} to {}{why}",
+        transition.issue, transition.from, transition.to
+    )
+}
+
+fn stepped(step: TransitionStep) -> &'static str {
+    match step {
+        TransitionStep::Intended => "the move is intended",
+        TransitionStep::Added => "the new label is set",
+        TransitionStep::Removed => "the old label is removed",
+    }
+}
+
+fn settled(issue: IssueNumber, outcome: &Settled) -> String {
+    match outcome {
+        Settled::Moved { .. } => format!("{issue} moved"),
+        Settled::Overridden { by, found } => {
+            let labels: Vec<&str> = found.iter().map(crate::domain::Label::as_str).collect();
+            format!(
+                "{issue} was moved by {by} meanwhile; found: {}",
+                if labels.is_empty() {
+                    "no routing label".to_owned()
+                } else {
+                    labels.join(", ")
+                }
+            )
+        }
+    }
+}
