@@ -1,5 +1,6 @@
 //! The local tracker: what it promises to people who edit its files, and to the daemon that trusts them.
 
+pub(crate) mod contract;
 mod damage;
 
 use std::collections::BTreeSet;
@@ -129,7 +130,7 @@ fn an_issue_walks_from_its_opening_to_its_closing() {
     );
     assert_eq!(head.author, Some(me(&place.path)));
     assert_eq!(text.edited, None);
-    assert_eq!(events(&folder, ONE), ["+p1", "+ready-for-dev"]);
+    assert_eq!(events(&folder, ONE), ["+ready-for-dev", "+p1"]);
 
     assert_eq!(
         folder.add_label(ONE, &Label::new("QA")).unwrap(),

@@ -23,7 +23,7 @@ fn labels_edited_by_hand_become_one_event_each_by_the_files_owner() {
     );
     assert_eq!(
         events(&folder, ONE),
-        ["+p1", "+ready-for-dev", "-ready-for-dev", "+1.0", "+QA"]
+        ["+ready-for-dev", "+p1", "-ready-for-dev", "+1.0", "+QA"]
     );
     let read = folder.label_events(ONE).unwrap();
     let owner = place.file("issue.md").metadata().unwrap().uid();
