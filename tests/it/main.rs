@@ -8,6 +8,7 @@ mod gates;
 mod github;
 mod ledger;
 mod local_tracker;
+mod repo;
 mod support;
 mod terminal;
 mod tracker_contract;

@@ -63,6 +63,7 @@ macro_rules! contract {
 }
 
 contract!(github, super::OnGitHub);
+contract!(local, crate::local_tracker::contract::Beside);
 
 /// The GitHub tracker on the fake GitHub.
 pub(crate) struct OnGitHub {

@@ -1,5 +1,6 @@
 //! One issue: reading it (and taking in what a person changed by hand), and each change to it.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -204,7 +205,8 @@ impl Folder {
             &self.actor,
             What::Text(digest(&[&file.title, &file.body])),
         );
-        for label in &file.labels {
+        let mut set = BTreeSet::new();
+        for label in issue.labels.iter().filter(|label| set.insert(*label)) {
             chain.push(now, &self.actor, What::Set(label.clone()));
         }
         let staged = self.issues_path().join(NEW);

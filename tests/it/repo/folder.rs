@@ -1,0 +1,242 @@
+//! `.pointsman` in a project: briefs going in, reports coming out.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pointsman::domain::{DeliveryId, REPORT_TEXT_BYTES_MAX, ReportId};
+use pointsman::repo::{RepoError, Users, brief, spool};
+
+use super::{Place, mode};
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+#[test]
+fn a_brief_is_written_once_read_back_and_removed() {
+    let place = Place::folder();
+    let id = DeliveryId::new("abcd1234");
+    let staged = brief::write(&place.path, Users::One, &id, "do this\n").unwrap();
+    assert_eq!(staged.path, place.ours("briefs/abcd1234.md"));
+    assert_eq!(
+        staged.sha256,
+        "833d00dca1f6e9b4382b3acd0fad0432af78a0a9eb7a140df93f866a84268716"
+    );
+    assert_eq!(
+        (
+            mode(&staged.path),
+            mode(&place.ours("briefs")),
+            mode(&place.ours(""))
+        ),
+        (0o600, 0o700, 0o700)
+    );
+    assert_eq!(
+        fs::read_to_string(place.ours(".gitignore")).unwrap(),
+        "/.gitignore\n/briefs/\n/spool/\n"
+    );
+    assert_eq!(
+        brief::write(&place.path, Users::One, &id, "do this\n").unwrap(),
+        staged,
+        "the same again is fine"
+    );
+    let other = brief::write(&place.path, Users::One, &id, "do that\n");
+    assert!(
+        matches!(other, Err(RepoError::BriefTaken { .. })),
+        "{other:?}"
+    );
+    assert_eq!(brief::check(&place.path, &id).unwrap(), Some(staged.sha256));
+    assert_eq!(brief::list(&place.path).unwrap(), std::slice::from_ref(&id));
+    brief::remove(&place.path, &id).unwrap();
+    brief::remove(&place.path, &id).unwrap();
+    assert_eq!(brief::check(&place.path, &id).unwrap(), None);
+    assert_eq!(
+        fs::read_dir(place.ours("briefs")).unwrap().count(),
+        0,
+        "no temporary file is left"
+    );
+    for bad in ["../../x", "ABCD1234", "abc", "abcd12345"] {
+        let answer = brief::write(&place.path, Users::One, &DeliveryId::new(bad), "x");
+        assert!(matches!(answer, Err(RepoError::NotA { .. })), "{bad}");
+    }
+    let two = brief::write(&place.path, Users::Two, &DeliveryId::new("two00000"), "x").unwrap();
+    assert_eq!(mode(&two.path), 0o640);
+}
+
+#[test]
+fn a_folder_that_an_agent_cleaned_away_is_made_again() {
+    let place = Place::git();
+    let write =
+        |id: &str| brief::write(&place.path, Users::One, &DeliveryId::new(id), "x").unwrap();
+    write("aaaaaaaa");
+    assert_eq!(
+        place.run(&["status", "--porcelain"]),
+        "",
+        "git does not see it"
+    );
+    place.run(&["clean", "-fdxq"]);
+    assert!(!place.ours("").exists());
+    write("bbbbbbbb");
+    fs::write(place.ours(".gitignore"), "/mine\n/briefs/").unwrap();
+    write("cccccccc");
+    assert_eq!(
+        fs::read_to_string(place.ours(".gitignore")).unwrap(),
+        "/mine\n/briefs/\n/.gitignore\n/spool/\n"
+    );
+}
+
+#[test]
+fn a_link_or_a_file_in_our_folders_place_is_refused_and_nothing_is_written_behind_it() {
+    for (name, link) in [
+        ("", true),
+        ("briefs", true),
+        (".gitignore", true),
+        ("", false),
+        ("briefs", false),
+    ] {
+        let place = Place::folder();
+        let outside = place.beside("outside");
+        fs::create_dir(&outside).unwrap();
+        let at = PathBuf::from(place.ours(name).to_str().unwrap().trim_end_matches('/'));
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        if link {
+            symlink(&outside, &at).unwrap();
+        } else {
+            fs::write(&at, "x").unwrap();
+        }
+        let error =
+            brief::write(&place.path, Users::One, &DeliveryId::new("abcd1234"), "x").unwrap_err();
+        let found = if link {
+            "it is a symbolic link, not "
+        } else {
+            "it is a plain file, not "
+        };
+        assert!(error.to_string().contains(found), "{error}");
+        assert!(error.to_string().contains(at.to_str().unwrap()), "{error}");
+        assert!(error.hint().unwrap().contains("rm "), "{error}");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    }
+    let place = Place::folder();
+    fs::create_dir(place.ours("")).unwrap();
+    symlink(place.beside("x"), place.ours("spool")).unwrap();
+    assert!(matches!(
+        spool::list(&place.path),
+        Err(RepoError::Foreign { .. })
+    ));
+    assert!(matches!(
+        spool::submit(&place.path, b"{}", now()),
+        Err(RepoError::Foreign { .. })
+    ));
+}
+
+#[test]
+fn a_report_goes_in_and_its_answer_comes_back() {
+    let place = Place::folder();
+    assert!(spool::list(&place.path).unwrap().entries.is_empty());
+    let ulid = spool::submit(&place.path, b"{\"verb\":\"done\"}", now()).unwrap();
+    assert_eq!(mode(&place.ours("spool")), 0o700);
+    assert!(
+        spool::wait_answer(&place.path, &ulid, Duration::ZERO)
+            .unwrap()
+            .is_none()
+    );
+    let scan = spool::list(&place.path).unwrap();
+    assert_eq!(
+        (scan.entries.len(), scan.refused.len(), scan.more),
+        (1, 0, false)
+    );
+    assert_eq!(
+        (&scan.entries[0].ulid, scan.entries[0].bytes.as_slice()),
+        (&ulid, b"{\"verb\":\"done\"}".as_slice())
+    );
+
+    let answer = std::thread::scope(|scope| {
+        let waiting = scope
+            .spawn(|| spool::wait_answer(&place.path, &ulid, Duration::from_secs(20)).unwrap());
+        spool::answer(&place.path, Users::One, &ulid, b"{\"ok\":1}").unwrap();
+        spool::answer(&place.path, Users::One, &ulid, b"{\"ok\":1}").unwrap();
+        waiting.join().unwrap()
+    });
+    assert_eq!(answer.as_deref(), Some(b"{\"ok\":1}".as_slice()));
+    let scan = spool::list(&place.path).unwrap();
+    assert_eq!((scan.entries.len(), scan.answered), (0, vec![ulid.clone()]));
+    spool::remove(&place.path, &ulid).unwrap();
+    spool::remove(&place.path, &ulid).unwrap();
+    assert_eq!(fs::read_dir(place.ours("spool")).unwrap().count(), 0);
+    for bad in [
+        "../x",
+        "",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV/../x",
+        "01arz3ndektsv4rrffq69g5fav",
+    ] {
+        assert!(
+            spool::remove(&place.path, &ReportId::new(bad)).is_err(),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn one_bad_report_never_hides_another() {
+    let place = Place::folder();
+    let good = spool::submit(&place.path, b"{}", now()).unwrap();
+    let name = |n: u8| format!("01ARZ3NDEKTSV4RRFFQ69G5FA{n}");
+    let spooled = |name: &str| place.ours("spool").join(name);
+    symlink("/etc/passwd", spooled(&format!("{}.json", name(1)))).unwrap();
+    fs::write(
+        spooled(&format!("{}.json", name(2))),
+        vec![b' '; spool::FILE_BYTES_MAX + 1],
+    )
+    .unwrap();
+    let long = serde_json::json!({ "note": "x".repeat(REPORT_TEXT_BYTES_MAX + 1) }).to_string();
+    fs::write(spooled(&format!("{}.json", name(3))), &long).unwrap();
+    fs::create_dir(spooled(&format!("{}.json", name(4)))).unwrap();
+    let fifo = spooled(&format!("{}.json", name(5)));
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    fs::write(spooled(&format!(".{}.json.7.tmp", name(6))), "{").unwrap();
+    fs::write(spooled(&format!("{}.answer.json", name(7))), "{").unwrap();
+    fs::write(spooled("notes.json"), "{").unwrap();
+    let since = Instant::now();
+    let scan = spool::list(&place.path).unwrap();
+    assert!(since.elapsed() < Duration::from_secs(5));
+    assert_eq!(
+        scan.entries
+            .iter()
+            .map(|entry| &entry.ulid)
+            .collect::<Vec<_>>(),
+        [&good]
+    );
+    let refused: Vec<_> = scan.refused.iter().map(|(id, _)| id.to_string()).collect();
+    assert_eq!(refused, [name(1), name(2), name(3), name(4), name(5)]);
+    assert!(
+        spool::submit(&place.path, long.as_bytes(), now()).is_err(),
+        "the verb says it first"
+    );
+}
+
+#[test]
+fn a_flooded_spool_is_read_in_parts_oldest_first() {
+    let place = Place::folder();
+    for n in 0..=i64::try_from(spool::REPORTS_MAX).unwrap() {
+        let at = Timestamp::from_second(1_800_000_000 + n).unwrap();
+        spool::submit(&place.path, n.to_string().as_bytes(), at).unwrap();
+    }
+    let scan = spool::list(&place.path).unwrap();
+    assert_eq!((scan.entries.len(), scan.more), (spool::REPORTS_MAX, true));
+    assert_eq!(scan.entries[0].bytes, b"0");
+    spool::remove(&place.path, &scan.entries[0].ulid).unwrap();
+    let scan = spool::list(&place.path).unwrap();
+    assert_eq!(
+        (scan.entries[0].bytes.as_slice(), scan.more),
+        (b"1".as_slice(), false)
+    );
+}
