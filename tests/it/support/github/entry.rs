@@ -243,7 +243,10 @@ fn spoil(answer: &mut Answer, fault: Option<Kind>) {
             answer.status = status;
             answer.body = b"<html>Bad Gateway</html>".to_vec();
         }
-        Some(Kind::Body(body)) => answer.body = body.into_bytes(),
+        Some(Kind::Body(body)) => {
+            answer.status = 200;
+            answer.body = body.into_bytes();
+        }
         Some(Kind::Link(link)) => {
             answer.headers.retain(|(name, _)| name != "link");
             answer.headers.push(("link".to_owned(), link));
