@@ -59,14 +59,22 @@ impl GitHub {
             fresh.etag = None;
         }
         fresh.watermark = mark.watermark.max(seen.newest).max(list.newest);
-        Ok(Poll::Changed { heads: list.heads, mark: fresh })
+        Ok(Poll::Changed {
+            heads: list.heads,
+            mark: fresh,
+        })
     }
 
     /// Reads every open issue, unconditionally, and again if something changed between two of its pages.
     pub async fn sweep(&self) -> Result<Sweep, TrackerError> {
         self.repo().await?;
         let probe = self.probe(&PollMark::default()).await?;
-        let mut before = probe.ok_or_else(|| malformed("the list of issues", Cause::Status(StatusCode::NOT_MODIFIED)))?;
+        let mut before = probe.ok_or_else(|| {
+            malformed(
+                "the list of issues",
+                Cause::Status(StatusCode::NOT_MODIFIED),
+            )
+        })?;
         let mut passes = 1;
         loop {
             let list = self.list("state=open").await?;
@@ -78,7 +86,10 @@ impl GitHub {
                 Some(after) if passes < PASSES_MAX => before = after,
                 Some(_) | None => {
                     let mark = self.settled(before.mark, before.newest);
-                    return Ok(Sweep { open: list.heads, mark });
+                    return Ok(Sweep {
+                        open: list.heads,
+                        mark,
+                    });
                 }
             }
             passes += 1;
@@ -89,7 +100,10 @@ impl GitHub {
     async fn probe(&self, mark: &PollMark) -> Result<Option<Seen>, TrackerError> {
         let what = "the list of issues";
         let validator = match (&mark.etag, &mark.token_fp) {
-            (Some(etag), Some(token_fp)) => Some(Validator { etag: etag.clone(), token_fp: token_fp.clone() }),
+            (Some(etag), Some(token_fp)) => Some(Validator {
+                etag: etag.clone(),
+                token_fp: token_fp.clone(),
+            }),
             _ => None,
         };
         let ask = Self::get(self.url("/issues?state=all&sort=updated&direction=desc&per_page=1"));
@@ -99,9 +113,20 @@ impl GitHub {
             return Ok(None);
         }
         let reply = self.succeeded(what, "list the issues", reply).await?;
-        let newest = json::<Vec<IssueDto>>(what, &reply)?.iter().map(|issue| issue.updated_at).max();
-        let etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        let mark = PollMark { etag, token_fp: reply.token_fp, watermark: newest };
+        let newest = json::<Vec<IssueDto>>(what, &reply)?
+            .iter()
+            .map(|issue| issue.updated_at)
+            .max();
+        let etag = reply
+            .headers
+            .get(ETAG)
+            .and_then(|etag| etag.to_str().ok())
+            .map(str::to_owned);
+        let mark = PollMark {
+            etag,
+            token_fp: reply.token_fp,
+            watermark: newest,
+        };
         Ok(Some(Seen { newest, mark }))
     }
 

@@ -23,12 +23,22 @@ async fn a_renamed_repository_is_reported_by_its_new_name() {
     let world = World::start().await;
     let number = IssueNumber(world.open("t"));
     world.fake.model().rename_repo("me/blog", "me/journal");
-    let error = world.github.poll(&PollMark::default()).await.expect_err("it moved");
+    let error = world
+        .github
+        .poll(&PollMark::default())
+        .await
+        .expect_err("it moved");
     assert_eq!(moved_to(&error), Some("me/journal"));
     let error = world.github.issue(number).await.expect_err("it moved");
     assert_eq!(moved_to(&error), Some("me/journal"));
-    assert_eq!(error.hint().as_deref(), Some("set repo = \"me/journal\" in the project's file"));
-    assert_eq!(world.github.repo().await.expect("it reads").full_name, "me/journal");
+    assert_eq!(
+        error.hint().as_deref(),
+        Some("set repo = \"me/journal\" in the project's file")
+    );
+    assert_eq!(
+        world.github.repo().await.expect("it reads").full_name,
+        "me/journal"
+    );
 }
 
 #[tokio::test]
@@ -36,10 +46,25 @@ async fn a_write_to_the_old_name_is_not_carried_out() {
     let world = World::start().await;
     let number = world.open("t");
     world.fake.model().rename_repo("me/blog", "me/journal");
-    let error = world.github.comment(IssueNumber(number), "hello").await.expect_err("it moved");
+    let error = world
+        .github
+        .comment(IssueNumber(number), "hello")
+        .await
+        .expect_err("it moved");
     assert_eq!(moved_to(&error), Some("me/journal"));
-    assert!(world.fake.model().issue("me/journal", number).comments.is_empty());
-    let label = world.github.remove_label(IssueNumber(number), &Label::new("QA")).await.expect_err("it moved");
+    assert!(
+        world
+            .fake
+            .model()
+            .issue("me/journal", number)
+            .comments
+            .is_empty()
+    );
+    let label = world
+        .github
+        .remove_label(IssueNumber(number), &Label::new("QA"))
+        .await
+        .expect_err("it moved");
     assert_eq!(moved_to(&label), Some("me/journal"));
 }
 
@@ -48,10 +73,26 @@ async fn a_transferred_issue_is_followed_by_name_only() {
     let world = World::start().await;
     let number = world.open("t");
     world.fake.model().add_repo("other/place");
-    let there = world.fake.model().transfer("me/blog", number, "other/place");
-    let read = world.github.issue(IssueNumber(number)).await.expect("it reads");
-    assert_eq!(read, SingleRead::Transferred { to: format!("other/place#{there}") });
-    let error = world.github.add_label(IssueNumber(number), &Label::new("QA")).await.expect_err("it moved");
+    let there = world
+        .fake
+        .model()
+        .transfer("me/blog", number, "other/place");
+    let read = world
+        .github
+        .issue(IssueNumber(number))
+        .await
+        .expect("it reads");
+    assert_eq!(
+        read,
+        SingleRead::Transferred {
+            to: format!("other/place#{there}")
+        }
+    );
+    let error = world
+        .github
+        .add_label(IssueNumber(number), &Label::new("QA"))
+        .await
+        .expect_err("it moved");
     assert_eq!(moved_to(&error), Some("other/place"));
 }
 
@@ -61,8 +102,15 @@ async fn a_transfer_to_where_we_may_not_look_is_still_a_transfer() {
     let number = world.open("t");
     world.fake.model().add_repo("other/secret");
     world.fake.model().repo("other/secret").private = true;
-    world.fake.model().transfer("me/blog", number, "other/secret");
-    let read = world.github.issue(IssueNumber(number)).await.expect("it reads");
+    world
+        .fake
+        .model()
+        .transfer("me/blog", number, "other/secret");
+    let read = world
+        .github
+        .issue(IssueNumber(number))
+        .await
+        .expect("it reads");
     assert!(matches!(read, SingleRead::Transferred { to } if to.starts_with("/repositories/")));
 }
 
@@ -71,8 +119,19 @@ async fn a_deleted_issue_is_gone() {
     let world = World::start().await;
     let number = world.open("t");
     world.fake.model().delete("me/blog", number);
-    assert_eq!(world.github.issue(IssueNumber(number)).await.expect("it reads"), SingleRead::Gone);
-    let error = world.github.comment(IssueNumber(number), "x").await.expect_err("it is gone");
+    assert_eq!(
+        world
+            .github
+            .issue(IssueNumber(number))
+            .await
+            .expect("it reads"),
+        SingleRead::Gone
+    );
+    let error = world
+        .github
+        .comment(IssueNumber(number), "x")
+        .await
+        .expect_err("it is gone");
     assert!(matches!(error, TrackerError::NotFound { .. }));
 }
 
@@ -80,7 +139,9 @@ async fn a_deleted_issue_is_gone() {
 async fn a_repository_that_was_made_anew_has_another_id() {
     let world = World::start().await;
     world.open("t");
-    let old = world.github.sweep().await.expect("it sweeps").open[0].repo.clone();
+    let old = world.github.sweep().await.expect("it sweeps").open[0]
+        .repo
+        .clone();
     {
         let mut model = world.fake.model();
         let id = model.repo("me/blog").id;
@@ -88,6 +149,8 @@ async fn a_repository_that_was_made_anew_has_another_id() {
         model.add_repo("me/blog");
     }
     world.open("t");
-    let new = world.github.sweep().await.expect("it sweeps").open[0].repo.clone();
+    let new = world.github.sweep().await.expect("it sweeps").open[0]
+        .repo
+        .clone();
     assert_ne!(old, new);
 }

@@ -20,20 +20,35 @@ async fn an_unchanged_poll_is_one_conditional_request_that_costs_nothing() {
     let world = World::start().await;
     world.open("t");
     let mark = settled_mark(&world).await;
-    assert_eq!(world.github.poll(&mark).await.expect("it polls"), Poll::Unchanged);
+    assert_eq!(
+        world.github.poll(&mark).await.expect("it polls"),
+        Poll::Unchanged
+    );
     let log = world.fake.take_log();
     assert_eq!(log.len(), 1);
-    assert_eq!((log[0].target.as_str(), log[0].conditional, log[0].status, log[0].cost), (PROBE, true, 304, 0));
+    assert_eq!(
+        (
+            log[0].target.as_str(),
+            log[0].conditional,
+            log[0].status,
+            log[0].cost
+        ),
+        (PROBE, true, 304, 0)
+    );
 }
 
 #[tokio::test]
 async fn it_is_one_request_also_after_a_restart_with_the_stored_mark() {
     let world = World::start().await;
     world.open("t");
-    let stored = serde_json::to_string(&settled_mark(&world).await).expect("a mark is stored as JSON");
+    let stored =
+        serde_json::to_string(&settled_mark(&world).await).expect("a mark is stored as JSON");
     let restarted = connect(&world.fake, &world.token, "me", "blog");
     let mark = serde_json::from_str(&stored).expect("it was stored");
-    assert_eq!(restarted.poll(&mark).await.expect("it polls"), Poll::Unchanged);
+    assert_eq!(
+        restarted.poll(&mark).await.expect("it polls"),
+        Poll::Unchanged
+    );
     assert_eq!(world.fake.take_log().len(), 1);
 }
 
@@ -44,7 +59,10 @@ async fn a_mark_of_another_token_is_not_used() {
     let mark = settled_mark(&world).await;
     let other = world.fake.model().token_for("me");
     let github = connect(&world.fake, &other, "me", "blog");
-    assert!(matches!(github.poll(&mark).await.expect("it polls"), Poll::Changed { .. }));
+    assert!(matches!(
+        github.poll(&mark).await.expect("it polls"),
+        Poll::Changed { .. }
+    ));
     assert!(world.fake.take_log().iter().all(|line| !line.conditional));
 }
 
@@ -55,10 +73,16 @@ async fn a_change_costs_the_probe_and_one_delta() {
     let mark = settled_mark(&world).await;
     world.fake.model().label("me/blog", number, "QA", "me");
     world.fake.advance(10);
-    assert!(matches!(world.github.poll(&mark).await.expect("it polls"), Poll::Changed { .. }));
+    assert!(matches!(
+        world.github.poll(&mark).await.expect("it polls"),
+        Poll::Changed { .. }
+    ));
     let requests = world.requests();
     assert_eq!(requests.len(), 2, "{requests:?}");
-    assert!(requests[1].contains("since=2026-11-20T11%3A58%3A00Z"), "{requests:?}");
+    assert!(
+        requests[1].contains("since=2026-11-20T11%3A58%3A00Z"),
+        "{requests:?}"
+    );
 }
 
 #[tokio::test]
@@ -67,8 +91,13 @@ async fn a_fresh_change_is_polled_again_without_a_condition() {
     let number = world.open("t");
     let mark = settled_mark(&world).await;
     world.fake.model().label("me/blog", number, "QA", "me");
-    let Poll::Changed { mark, .. } = world.github.poll(&mark).await.expect("it polls") else { panic!("it changed") };
-    assert_eq!(mark.etag, None, "a second change in this second could hide behind it");
+    let Poll::Changed { mark, .. } = world.github.poll(&mark).await.expect("it polls") else {
+        panic!("it changed")
+    };
+    assert_eq!(
+        mark.etag, None,
+        "a second change in this second could hide behind it"
+    );
 }
 
 #[tokio::test]
@@ -80,7 +109,10 @@ async fn pages_are_followed_with_our_token_on_any_host() {
     let sweep = world.github.sweep().await.expect("it sweeps");
     assert_eq!(sweep.open.len(), 230);
     let log = world.fake.take_log();
-    let pages: Vec<_> = log.iter().filter(|line| line.target.starts_with("/repositories/")).collect();
+    let pages: Vec<_> = log
+        .iter()
+        .filter(|line| line.target.starts_with("/repositories/"))
+        .collect();
     assert_eq!(pages.len(), 2);
     assert!(log.iter().all(|line| line.authorized));
 }
@@ -93,7 +125,10 @@ async fn a_sweep_that_something_changed_under_is_read_again() {
     }
     world.github.sweep().await.expect("it sweeps");
     let requests = world.requests();
-    let probes = requests.iter().filter(|line| line.contains("per_page=1 ")).count();
+    let probes = requests
+        .iter()
+        .filter(|line| line.contains("per_page=1 "))
+        .count();
     assert!(probes >= 2, "one before, one after: {requests:?}");
 }
 
@@ -101,12 +136,27 @@ async fn a_sweep_that_something_changed_under_is_read_again() {
 async fn pull_requests_are_skipped() {
     let world = World::start().await;
     let issue = world.open("an issue");
-    let pull = world.fake.model().open_pull("me/blog", "me", "a pull request");
-    let Poll::Changed { heads, .. } = world.github.poll(&PollMark::default()).await.expect("it polls") else {
+    let pull = world
+        .fake
+        .model()
+        .open_pull("me/blog", "me", "a pull request");
+    let Poll::Changed { heads, .. } = world
+        .github
+        .poll(&PollMark::default())
+        .await
+        .expect("it polls")
+    else {
         panic!("everything is new")
     };
-    assert_eq!(heads.iter().map(|head| head.number).collect::<Vec<_>>(), [IssueNumber(issue)]);
-    let read = world.github.issue(IssueNumber(pull)).await.expect("it reads");
+    assert_eq!(
+        heads.iter().map(|head| head.number).collect::<Vec<_>>(),
+        [IssueNumber(issue)]
+    );
+    let read = world
+        .github
+        .issue(IssueNumber(pull))
+        .await
+        .expect("it reads");
     assert_eq!(read, pointsman::domain::SingleRead::Gone);
 }
 
@@ -115,8 +165,15 @@ async fn a_page_that_leads_back_is_refused() {
     let world = World::start().await;
     world.open("t");
     let id = world.fake.model().repo("me/blog").id;
-    let target = format!("{}/repositories/{id}/issues?per_page=100&page=2", world.fake.url);
-    world.fake.arm(Fault::always("GET", "per_page=100", Kind::Link(format!("<{target}>; rel=\"next\""))));
+    let target = format!(
+        "{}/repositories/{id}/issues?per_page=100&page=2",
+        world.fake.url
+    );
+    world.fake.arm(Fault::always(
+        "GET",
+        "per_page=100",
+        Kind::Link(format!("<{target}>; rel=\"next\"")),
+    ));
     let error = world.github.sweep().await.expect_err("a circle");
     assert!(matches!(error, TrackerError::Malformed { .. }), "{error}");
     assert!(chain(&error).contains("circle"), "{}", chain(&error));
@@ -128,7 +185,9 @@ async fn a_link_to_another_host_is_refused_and_our_token_stays_here() {
     let other = crate::support::github::FakeGitHub::start().await;
     world.open("t");
     let link = format!("<{}/repositories/1/issues?page=2>; rel=\"next\"", other.url);
-    world.fake.arm(Fault::always("GET", "per_page=100", Kind::Link(link)));
+    world
+        .fake
+        .arm(Fault::always("GET", "per_page=100", Kind::Link(link)));
     let error = world.github.sweep().await.expect_err("a foreign link");
     assert!(matches!(error, TrackerError::Malformed { .. }), "{error}");
     assert!(chain(&error).contains("leads away"), "{}", chain(&error));
@@ -138,7 +197,10 @@ async fn a_link_to_another_host_is_refused_and_our_token_stays_here() {
 #[tokio::test]
 async fn a_deleted_account_does_not_fail_the_page() {
     let world = World::start().await;
-    world.fake.model().open_issue("me/blog", "ghost", "left behind", "body");
+    world
+        .fake
+        .model()
+        .open_issue("me/blog", "ghost", "left behind", "body");
     world.fake.model().forget_account("ghost");
     let sweep = world.github.sweep().await.expect("it sweeps");
     assert_eq!(sweep.open[0].author, None);
@@ -147,10 +209,27 @@ async fn a_deleted_account_does_not_fail_the_page() {
 #[tokio::test]
 async fn malformed_json_is_said_to_be_malformed() {
     let world = World::start().await;
-    for body in ["{\"not\": \"a list\"}", "[{\"id\": 1}]", "<html>", "", "[null]"] {
-        world.fake.arm(Fault::once("GET", "per_page=1", Kind::Body(body.to_owned())));
-        let error = world.github.poll(&PollMark::default()).await.expect_err("nonsense");
-        assert!(matches!(error, TrackerError::Malformed { .. }), "{body}: {error}");
+    for body in [
+        "{\"not\": \"a list\"}",
+        "[{\"id\": 1}]",
+        "<html>",
+        "",
+        "[null]",
+    ] {
+        world.fake.arm(Fault::once(
+            "GET",
+            "per_page=1",
+            Kind::Body(body.to_owned()),
+        ));
+        let error = world
+            .github
+            .poll(&PollMark::default())
+            .await
+            .expect_err("nonsense");
+        assert!(
+            matches!(error, TrackerError::Malformed { .. }),
+            "{body}: {error}"
+        );
     }
 }
 
@@ -164,6 +243,15 @@ async fn an_etag_cut_in_transfer_is_never_kept() {
     for _ in 0..3 {
         world.fake.arm(Fault::once("GET", "since=", Kind::Lost));
     }
-    assert!(matches!(world.github.poll(&mark).await, Err(TrackerError::Unreachable { .. })));
-    assert!(matches!(world.github.poll(&mark).await.expect("it polls"), Poll::Changed { .. }), "the old mark still works");
+    assert!(matches!(
+        world.github.poll(&mark).await,
+        Err(TrackerError::Unreachable { .. })
+    ));
+    assert!(
+        matches!(
+            world.github.poll(&mark).await.expect("it polls"),
+            Poll::Changed { .. }
+        ),
+        "the old mark still works"
+    );
 }
