@@ -255,3 +255,58 @@ async fn an_etag_cut_in_transfer_is_never_kept() {
         "the old mark still works"
     );
 }
+
+#[tokio::test]
+async fn a_list_without_an_end_is_given_up() {
+    let world = World::start().await;
+    world.open("t");
+    world
+        .fake
+        .arm(Fault::always("GET", "per_page=100", Kind::Endless));
+    let error = world.github.sweep().await.expect_err("too many pages");
+    assert_eq!(
+        error.to_string(),
+        "the tracker refused to read the list of issues: it has more than 50 pages"
+    );
+    assert_eq!(
+        world.fake.take_log().len(),
+        52,
+        "the repository, the probe, 50 pages"
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_lags_behind_the_probe_is_read_again() {
+    let world = World::start().await;
+    let number = world.open("t");
+    let mark = settled_mark(&world).await;
+    world.fake.model().label("me/blog", number, "QA", "me");
+    world.fake.advance(10);
+    world
+        .fake
+        .arm(Fault::once("GET", "since=", Kind::Body("[]".to_owned())));
+    let Poll::Changed { heads, mark } = world.github.poll(&mark).await.expect("it polls") else {
+        panic!("it changed")
+    };
+    assert!(heads.is_empty(), "a replica that has not heard of it");
+    let Poll::Changed { heads, .. } = world.github.poll(&mark).await.expect("it polls") else {
+        panic!("still news")
+    };
+    assert_eq!(heads.len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_beyond_all_bounds_is_not_read() {
+    let world = World::start().await;
+    let huge = format!("[{}]", " ".repeat(33 * 1024 * 1024));
+    world
+        .fake
+        .arm(Fault::once("GET", "per_page=1", Kind::Body(huge)));
+    let error = world
+        .github
+        .poll(&PollMark::default())
+        .await
+        .expect_err("too much");
+    assert!(matches!(error, TrackerError::Malformed { .. }), "{error}");
+    assert!(chain(&error).contains("larger than"), "{}", chain(&error));
+}

@@ -177,6 +177,20 @@ impl Model {
         }
         self.charge(&key, cost);
         answer = self.with_common_headers(answer, &key);
+        if matches!(fault, Some(Kind::Endless)) {
+            let page = call
+                .parameter("page")
+                .and_then(|page| page.parse::<u64>().ok())
+                .unwrap_or(1);
+            let next = format!(
+                "<{}{}?per_page=100&page={}>; rel=\"next\"",
+                self.base,
+                call.path,
+                page + 1
+            );
+            answer.headers.retain(|(name, _)| name != "link");
+            answer = answer.with("link", next);
+        }
         spoil(&mut answer, fault);
         self.log.push(Logged {
             method: call.method.clone(),
@@ -276,7 +290,12 @@ fn refused_by(fault: Option<&Kind>, call: &Call) -> Option<Answer> {
             422,
             &format!("cannot parse header `{}`", call.token().unwrap_or_default()),
         )),
-        Kind::StatusAfter(_) | Kind::Lost | Kind::Hang | Kind::Body(_) | Kind::Link(_) => None,
+        Kind::StatusAfter(_)
+        | Kind::Lost
+        | Kind::Hang
+        | Kind::Body(_)
+        | Kind::Link(_)
+        | Kind::Endless => None,
     }
 }
 
@@ -296,7 +315,7 @@ fn spoil(answer: &mut Answer, fault: Option<Kind>) {
             answer.headers.push(("link".to_owned(), link));
         }
         Some(kind @ (Kind::Lost | Kind::Hang)) => answer.fault = Some(kind),
-        Some(Kind::Status(_) | Kind::Limit { .. } | Kind::EchoToken) | None => {}
+        Some(Kind::Status(_) | Kind::Limit { .. } | Kind::EchoToken | Kind::Endless) | None => {}
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Body(String),
     /// A success with this `Link` header instead.
     Link(String),
+    /// Every page has a next one.
+    Endless,
     /// A refusal that repeats the token, as a careless proxy would.
     EchoToken,
 }
