@@ -2,6 +2,8 @@
 //!
 //! A tracker joins with `contract!(name, path::to::Start);` where `Start: Fixture`; the stories become the tests of `mod name`.
 
+use std::collections::BTreeSet;
+
 use pointsman::domain::{ActorKind, Head, IssueNumber, Label, LabelEvent, Role, SingleRead};
 use pointsman::tracker::{NewIssue, Poll, PollMark, RepoLabel, Tracker, TrackerError, Written};
 
@@ -117,14 +119,14 @@ pub(crate) async fn a_new_issue_is_read_back(fixture: &impl Fixture) {
 
 pub(crate) async fn labels_of_a_new_issue_have_events(fixture: &impl Fixture) {
     let tracker = fixture.tracker();
-    let labels = vec![Label::new("ready-for-dev"), Label::new("p1")];
+    let labels = BTreeSet::from([Label::new("ready-for-dev"), Label::new("p1")]);
     let issue = NewIssue {
         title: "t".to_owned(),
         body: String::new(),
-        labels: labels.clone(),
+        labels: labels.iter().cloned().collect(),
     };
     let number = tracker.create_issue(&issue).await.expect("it opens");
-    let set: Vec<Label> = events(tracker, number)
+    let set: BTreeSet<Label> = events(tracker, number)
         .await
         .into_iter()
         .map(|event| event.label)
