@@ -10,11 +10,15 @@ use crate::terminal::{NewWindow, PaneRow, Tmux, TmuxError};
 
 /// The session of all jobs on the agents' tmux server.
 pub const GATE_SESSION: &str = "_gate";
+/// The window that keeps the session when no job runs.
+const KEEPER: &str = "_keep";
 /// Between two looks at a running job: from here, doubling up to [`LOOK_MAX`].
 const LOOK_FIRST: Duration = Duration::from_millis(50);
 const LOOK_MAX: Duration = Duration::from_secs(1);
 /// How much longer than its own limit a job is waited for: `timeout` sends TERM, then KILL 5 s later.
 const GRACE: Duration = Duration::from_secs(15);
+/// How long the status of a dead pane is waited for; a signal leaves none.
+const STATUS_MAX: Duration = Duration::from_secs(2);
 /// `timeout`'s exit codes: 124 when it had to end the job, 137 when it had to kill it.
 const TIMED_OUT: [i32; 2] = [124, 137];
 /// The end of a log that is kept in evidence, bytes.
@@ -97,6 +101,7 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
         Some(row) => row.pane,
         None => {
             make_log(&job.log).map_err(log_error)?;
+            keep_session(tmux, job).await?;
             tmux.new_window(&window(job)).await?
         }
     };
@@ -116,6 +121,19 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
     })
 }
 
+/// The session outlives its jobs: a window of its own keeps it. One at a time, or two would make it at once.
+async fn keep_session(tmux: &Tmux, job: &Job) -> Result<(), JobError> {
+    static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = MAKING.lock().await;
+    if tmux.find(GATE_SESSION, KEEPER).await?.is_some() {
+        return Ok(());
+    }
+    let argv = vec!["/bin/sleep".to_owned(), "infinity".to_owned()];
+    let keeper = NewWindow { session: GATE_SESSION.to_owned(), window: KEEPER.to_owned(), cwd: PathBuf::from("/"), env: job.env.clone(), argv };
+    tmux.new_window(&keeper).await?;
+    Ok(())
+}
+
 fn make_log(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -124,8 +142,9 @@ fn make_log(path: &Path) -> std::io::Result<()> {
 }
 
 fn window(job: &Job) -> NewWindow {
-    // The outer shell only redirects; `timeout` ends the whole group of the inner one.
-    let outer = "log=$1 limit=$2 script=$3; shift 3; exec timeout -k 5 \"$limit\" sh -c \"$script\" job \"$@\" >\"$log\" 2>&1 </dev/null";
+    // The outer shell keeps the terminal open: tmux takes a pane whose terminal nobody has open for dead while its process still
+    // runs. `timeout` ends the whole group of the inner one.
+    let outer = "log=$1 limit=$2 script=$3; shift 3; timeout -k 5 \"$limit\" sh -c \"$script\" job \"$@\" >\"$log\" 2>&1 </dev/null; exit $?";
     let mut argv = vec!["/bin/sh".to_owned(), "-c".to_owned(), outer.to_owned(), "gate".to_owned()];
     argv.push(job.log.to_string_lossy().into_owned());
     argv.push(job.limit.as_secs().max(1).to_string());
@@ -135,12 +154,16 @@ fn window(job: &Job) -> NewWindow {
 }
 
 async fn wait(tmux: &Tmux, pane: &crate::domain::Pane, limit: Duration) -> Result<PaneRow, JobError> {
-    let deadline = Instant::now() + limit;
+    let mut deadline = Instant::now() + limit;
     let mut pause = LOOK_FIRST;
     loop {
         let row = tmux.list_panes().await?.into_iter().find(|row| row.pane == *pane).ok_or(JobError::Gone)?;
-        if row.dead || Instant::now() >= deadline {
+        // The status comes a moment after the terminal is closed.
+        if (row.dead && row.dead_status.is_some()) || Instant::now() >= deadline {
             return Ok(row);
+        }
+        if row.dead {
+            deadline = deadline.min(Instant::now() + STATUS_MAX);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LOOK_MAX);

@@ -206,7 +206,7 @@ impl Tracker {
     }
 }
 
-/// The methods of both trackers, dispatched by kind. The contract suite in `tests/it/tracker.rs` runs against each.
+/// The methods of both trackers, dispatched by kind. The contract suite in `tests/it/tracker_contract.rs` runs against each.
 macro_rules! both {
     ($($(#[$doc:meta])* fn $name:ident(&self $(, $arg:ident: $ty:ty)*) -> $ret:ty;)*) => {
         impl Tracker {

@@ -1,5 +1,6 @@
 //! The real client against the fake GitHub.
 
+mod contract;
 mod fidelity;
 mod identity;
 mod limits;
@@ -54,7 +55,11 @@ impl World {
             model.token_for("me")
         };
         let github = connect(&fake, &token, "me", "blog");
-        Self { fake, github, token }
+        Self {
+            fake,
+            github,
+            token,
+        }
     }
 
     /// Opens an issue as a person.
@@ -65,7 +70,9 @@ impl World {
     /// Takes the log as `METHOD target status` lines.
     fn requests(&self) -> Vec<String> {
         let log = self.fake.take_log();
-        log.iter().map(|line| format!("{} {} {}", line.method, line.target, line.status)).collect()
+        log.iter()
+            .map(|line| format!("{} {} {}", line.method, line.target, line.status))
+            .collect()
     }
 }
 

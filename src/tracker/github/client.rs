@@ -404,10 +404,11 @@ pub(super) fn json<T: DeserializeOwned>(what: &str, reply: &Reply) -> Result<T, 
 
 /// Returns the link of one relation in a reply.
 pub(super) fn link<'a>(reply: &'a Reply, relation: &str) -> Option<&'a str> {
-    let header = reply.headers.get(LINK)?.to_str().ok()?;
-    links(header)
-        .into_iter()
-        .find(|(name, _)| *name == relation)
+    let headers = reply.headers.get_all(LINK).iter();
+    let mut all = headers
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(links);
+    all.find(|(name, _)| *name == relation)
         .map(|(_, address)| address)
 }
 

@@ -29,7 +29,7 @@ use crate::tracker::TrackerError;
 /// How far an App's assertion is dated back: GitHub refuses one from its future.
 const BACKDATED: SignedDuration = SignedDuration::from_secs(60);
 /// How long an assertion is good for; GitHub allows ten minutes.
-const ASSERTION_LIFE: SignedDuration = SignedDuration::from_mins(9);
+const ASSERTION_LIFE: SignedDuration = SignedDuration::from_mins(8);
 /// A token is replaced this long before it ends, and not earlier: each new one makes validator worthless.
 const RENEWED_BEFORE_END: SignedDuration = SignedDuration::from_secs(60);
 /// Bytes of the digest that a fingerprint shows.

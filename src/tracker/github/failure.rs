@@ -72,18 +72,6 @@ pub(super) fn words(body: &[u8]) -> String {
         .collect()
 }
 
-/// Returns whether a 422 says that the thing exists already.
-pub(super) fn already_exists(body: &[u8]) -> bool {
-    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
-    refusal.errors.as_array().is_some_and(|errors| {
-        errors.iter().any(|error| {
-            error
-                .get("code")
-                .is_some_and(|code| code == "already_exists")
-        })
-    })
-}
-
 /// Returns the error for an answer we could not read.
 pub(super) fn malformed(what: &str, source: impl Error + Send + Sync + 'static) -> TrackerError {
     TrackerError::Malformed {

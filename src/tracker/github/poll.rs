@@ -33,23 +33,18 @@ struct List {
     pages: usize,
 }
 
-/// What the probe saw.
-enum Probe {
-    Unchanged,
-    Changed {
-        newest: Option<Timestamp>,
-        mark: PollMark,
-    },
+/// What a probe saw that was not as before.
+struct Seen {
+    /// The newest change of all issues.
+    newest: Option<Timestamp>,
+    /// Its validator, and the newest change as watermark.
+    mark: PollMark,
 }
 
 impl GitHub {
     /// Reads what changed since `mark`; exactly one conditional request when nothing did.
     pub async fn poll(&self, mark: &PollMark) -> Result<Poll, TrackerError> {
-        let Probe::Changed {
-            newest,
-            mark: mut fresh,
-        } = self.probe(mark).await?
-        else {
+        let Some(seen) = self.probe(mark).await? else {
             return Ok(Poll::Unchanged);
         };
         let query = match mark.watermark {
@@ -58,10 +53,12 @@ impl GitHub {
             None => "state=open".to_owned(),
         };
         let list = self.list(&query).await?;
-        fresh.watermark = [mark.watermark, newest, list.newest]
-            .into_iter()
-            .flatten()
-            .max();
+        let mut fresh = self.settled(seen.mark, seen.newest);
+        if list.newest < seen.newest {
+            // The list came from a replica that lags behind the probe's.
+            fresh.etag = None;
+        }
+        fresh.watermark = mark.watermark.max(seen.newest).max(list.newest);
         Ok(Poll::Changed {
             heads: list.heads,
             mark: fresh,
@@ -71,45 +68,36 @@ impl GitHub {
     /// Reads every open issue, unconditionally, and again if something changed between two of its pages.
     pub async fn sweep(&self) -> Result<Sweep, TrackerError> {
         self.repo().await?;
-        let Probe::Changed {
-            newest,
-            mark: mut before,
-        } = self.probe(&PollMark::default()).await?
-        else {
-            return Err(malformed(
+        let probe = self.probe(&PollMark::default()).await?;
+        let mut before = probe.ok_or_else(|| {
+            malformed(
                 "the list of issues",
                 Cause::Status(StatusCode::NOT_MODIFIED),
-            ));
-        };
-        before.watermark = newest;
+            )
+        })?;
         let mut passes = 1;
         loop {
             let list = self.list("state=open").await?;
-            if list.pages == 1 || passes == PASSES_MAX {
-                return Ok(Sweep {
-                    open: list.heads,
-                    mark: before,
-                });
-            }
-            match self.probe(&before).await? {
-                Probe::Unchanged => {
+            let changed_meanwhile = match list.pages {
+                1 => None,
+                _ => self.probe(&before.mark).await?,
+            };
+            match changed_meanwhile {
+                Some(after) if passes < PASSES_MAX => before = after,
+                Some(_) | None => {
+                    let mark = self.settled(before.mark, before.newest);
                     return Ok(Sweep {
                         open: list.heads,
-                        mark: before,
+                        mark,
                     });
-                }
-                Probe::Changed { newest, mark } => {
-                    before = PollMark {
-                        watermark: newest,
-                        ..mark
-                    }
                 }
             }
             passes += 1;
         }
     }
 
-    async fn probe(&self, mark: &PollMark) -> Result<Probe, TrackerError> {
+    /// Asks for the newest change; `None` if it is the one of `mark`.
+    async fn probe(&self, mark: &PollMark) -> Result<Option<Seen>, TrackerError> {
         let what = "the list of issues";
         let validator = match (&mark.etag, &mark.token_fp) {
             (Some(etag), Some(token_fp)) => Some(Validator {
@@ -122,25 +110,32 @@ impl GitHub {
         let conditional = validator.is_some();
         let reply = self.send(what, ask.conditional(validator)).await?;
         if reply.status == StatusCode::NOT_MODIFIED && conditional {
-            return Ok(Probe::Unchanged);
+            return Ok(None);
         }
         let reply = self.succeeded(what, "list the issues", reply).await?;
         let newest = json::<Vec<IssueDto>>(what, &reply)?
             .iter()
             .map(|issue| issue.updated_at)
             .max();
-        let settled = newest.is_none_or(|newest| self.now().duration_since(newest) > SETTLED_AFTER);
         let etag = reply
             .headers
             .get(ETAG)
             .and_then(|etag| etag.to_str().ok())
             .map(str::to_owned);
         let mark = PollMark {
-            etag: etag.filter(|_| settled),
+            etag,
             token_fp: reply.token_fp,
-            watermark: None,
+            watermark: newest,
         };
-        Ok(Probe::Changed { newest, mark })
+        Ok(Some(Seen { newest, mark }))
+    }
+
+    /// Returns a mark to be kept: without its validator if a second change could hide behind it.
+    fn settled(&self, mut mark: PollMark, newest: Option<Timestamp>) -> PollMark {
+        if newest.is_some_and(|newest| self.now().duration_since(newest) <= SETTLED_AFTER) {
+            mark.etag = None;
+        }
+        mark
     }
 
     /// Reads a list of issues to its last page, newest change first: an issue that changes meanwhile moves to the front and

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::base::encode;
 use super::client::{GitHub, is_redirect, json as read_json};
 use super::dto::{PermissionDto, RepoDto, RepoLabelDto, UserDto};
-use super::failure::{already_exists, refusal};
+use super::failure::refusal;
 use super::limiter::Class;
 use crate::domain::{Actor, ActorKind, Label, RepoId, Role};
 use crate::tracker::{RepoFacts, RepoLabel, TrackerError, Written};
@@ -99,8 +99,12 @@ impl GitHub {
             Class::Comment,
         );
         let reply = self.send(&what, ask).await?;
-        if reply.status == StatusCode::UNPROCESSABLE_ENTITY && already_exists(&reply.body) {
-            return Ok(Written::Already);
+        if reply.status == StatusCode::UNPROCESSABLE_ENTITY {
+            // Exists already, or is no good as a label: whether it is there tells more surely than the words.
+            let there = self.send(&what, Self::get(self.label_url(label))).await?;
+            if there.status.is_success() {
+                return Ok(Written::Already);
+            }
         }
         self.succeeded(&what, &doing, reply).await?;
         Ok(Written::Changed)
@@ -109,7 +113,7 @@ impl GitHub {
     /// Changes colour and text of an existing label, if they differ.
     pub async fn change_label(&self, label: &RepoLabel) -> Result<Written, TrackerError> {
         let what = format!("label `{}`", label.name);
-        let url = self.url(&format!("/labels/{}", encode(label.name.as_str())));
+        let url = self.label_url(label);
         let present = repo_label(self.read(&what, Self::get(url.clone())).await?);
         if present.color.eq_ignore_ascii_case(&label.color)
             && present.description == label.description
@@ -125,6 +129,10 @@ impl GitHub {
         )
         .await?;
         Ok(Written::Changed)
+    }
+
+    fn label_url(&self, label: &RepoLabel) -> String {
+        self.url(&format!("/labels/{}", encode(label.name.as_str())))
     }
 
     /// Returns the error of a refused write that is not a redirect.

@@ -12,25 +12,37 @@ const PAGE_DEFAULT: usize = 30;
 
 impl Model {
     /// Answers a request of a known caller.
-    pub(crate) fn route(&mut self, call: &Call, caller: Caller) -> Answer {
+    pub(crate) fn route(&mut self, call: &Call, caller: &Caller) -> Answer {
         let segments: Vec<String> = call.path.trim_matches('/').split('/').map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (call.method.as_str(), segments.as_slice()) {
             ("GET", ["user"]) => match caller {
-                Caller::Person(id) => Answer::json(200, &self.user_json(Some(id))),
+                Caller::Person(id) => Answer::json(200, &self.user_json(Some(*id))),
                 Caller::Nobody => Answer::refusal(401, "Requires authentication"),
-                Caller::App | Caller::Installation { .. } => Answer::refusal(403, "Resource not accessible by integration"),
+                Caller::App | Caller::Installation { .. } => {
+                    Answer::refusal(403, "Resource not accessible by integration")
+                }
             },
             ("GET", ["users", login]) => {
-                let id = self.accounts.values().find(|known| known.login == *login).map(|known| known.id);
+                let id = self
+                    .accounts
+                    .values()
+                    .find(|known| known.login == *login)
+                    .map(|known| known.id);
                 id.map_or_else(not_found, |id| Answer::json(200, &self.user_json(Some(id))))
             }
-            ("GET", ["app"]) if caller == Caller::App => Answer::json(200, &json!({ "id": 12345, "slug": "pointsman-test" })),
-            ("POST", ["app", "installations", id, "access_tokens"]) => self.mint(&caller, id, &call.input()),
-            ("POST", ["graphql"]) => self.graphql(call, &caller),
-            (_, ["repos", owner, name, rest @ ..]) => self.by_name(call, &caller, &format!("{owner}/{name}"), rest),
+            ("GET", ["app"]) if *caller == Caller::App => {
+                Answer::json(200, &json!({ "id": 12345, "slug": "pointsman-test" }))
+            }
+            ("POST", ["app", "installations", id, "access_tokens"]) => {
+                self.mint(caller, id, &call.input())
+            }
+            ("POST", ["graphql"]) => self.graphql(call, caller),
+            (_, ["repos", owner, name, rest @ ..]) => {
+                self.by_name(call, caller, &format!("{owner}/{name}"), rest)
+            }
             (_, ["repositories", id, rest @ ..]) => match id.parse() {
-                Ok(id) if self.repos.contains_key(&id) => self.in_repo(call, &caller, id, rest),
+                Ok(id) if self.repos.contains_key(&id) => self.in_repo(call, caller, id, rest),
                 _ => not_found(),
             },
             _ => not_found(),
@@ -39,11 +51,20 @@ impl Model {
 
     fn by_name(&mut self, call: &Call, caller: &Caller, full_name: &str, rest: &[&str]) -> Answer {
         let wanted = full_name.to_lowercase();
-        let current = self.repos.values().find(|repo| repo.full_name.to_lowercase() == wanted).map(|repo| repo.id);
+        let current = self
+            .repos
+            .values()
+            .find(|repo| repo.full_name.to_lowercase() == wanted)
+            .map(|repo| repo.id);
         if let Some(id) = current {
             return self.in_repo(call, caller, id, rest);
         }
-        let Some(id) = self.old_names.get(&wanted).copied().filter(|_| self.is(Fact::RenameRedirects)) else {
+        let Some(id) = self
+            .old_names
+            .get(&wanted)
+            .copied()
+            .filter(|_| self.is(Fact::RenameRedirects))
+        else {
             return not_found();
         };
         if !call.is_read() && !self.is(Fact::RenamedWritesAre307) {
@@ -70,21 +91,32 @@ impl Model {
             ("GET", ["issues"]) => self.list_issues(call, id),
             ("POST", ["issues"]) => self.create_issue(caller, id, &call.input()),
             ("GET", ["issues", "comments", comment]) => self.read_comment(id, comment),
-            ("PATCH", ["issues", "comments", comment]) => self.edit_comment(caller, id, comment, &call.input()),
+            ("PATCH", ["issues", "comments", comment]) => {
+                self.edit_comment(caller, id, comment, &call.input())
+            }
             ("DELETE", ["issues", "comments", comment]) => self.delete_comment(caller, id, comment),
             (_, ["issues", number, rest @ ..]) => self.in_issue(call, caller, (id, number), rest),
-            ("GET", ["collaborators", login, "permission"]) if self.may(repo, caller, "write") => self.permission(repo, login),
-            ("GET", ["collaborators", ..]) => {
-                Answer::refusal(403, "Must have push access to view collaborator permission.")
+            ("GET", ["collaborators", login, "permission"]) if self.may(repo, caller, "write") => {
+                self.permission(repo, login)
             }
+            ("GET", ["collaborators", ..]) => Answer::refusal(
+                403,
+                "Must have push access to view collaborator permission.",
+            ),
             (_, ["labels", rest @ ..]) => self.repo_labels(call, caller, id, rest),
             ("GET", ["git", "ref", "heads", name]) => match repo.heads.get(*name) {
-                Some(sha) => Answer::json(200, &json!({ "ref": format!("refs/heads/{name}"), "object": { "sha": sha } })),
+                Some(sha) => Answer::json(
+                    200,
+                    &json!({ "ref": format!("refs/heads/{name}"), "object": { "sha": sha } }),
+                ),
                 None => not_found(),
             },
             ("POST", ["git", "refs"]) => self.create_ref(caller, id, &call.input()),
             ("GET", ["pulls"]) => {
-                let pulls = repo.issues.values().filter(|issue| issue.pull && issue.open);
+                let pulls = repo
+                    .issues
+                    .values()
+                    .filter(|issue| issue.pull && issue.open);
                 let pulls: Vec<Value> = pulls.map(|pull| self.issue_json(repo, pull)).collect();
                 self.page(call, id, pulls)
             }
@@ -93,7 +125,13 @@ impl Model {
                     return Answer::refusal(403, "Resource not accessible");
                 }
                 let input = call.input();
-                let number = self.insert_issue(id, caller.account(), text(&input, "title"), text(&input, "body"), true);
+                let number = self.insert_issue(
+                    id,
+                    caller.account(),
+                    text(&input, "title"),
+                    text(&input, "body"),
+                    true,
+                );
                 let repo = &self.repos[&id];
                 Answer::json(201, &self.issue_json(repo, &repo.issues[&number]))
             }
@@ -105,7 +143,10 @@ impl Model {
         if !self.may(&self.repos[&id], caller, "write") {
             return Answer::refusal(403, "Resource not accessible");
         }
-        let Some(name) = text(input, "ref").strip_prefix("refs/heads/").map(str::to_owned) else {
+        let Some(name) = text(input, "ref")
+            .strip_prefix("refs/heads/")
+            .map(str::to_owned)
+        else {
             return Answer::refusal(422, "Reference update failed");
         };
         let sha = text(input, "sha").to_owned();
@@ -123,18 +164,27 @@ impl Model {
         if !call.is_read() && !self.may(repo, caller, "write") {
             return Answer::refusal(403, "Resource not accessible by personal access token");
         }
-        let position = rest.first().and_then(|name| repo.labels.iter().position(|label| self.same(&label.name, name)));
+        let position = rest.first().and_then(|name| {
+            repo.labels
+                .iter()
+                .position(|label| self.same(&label.name, name))
+        });
         match (call.method.as_str(), rest, position) {
             ("GET", [], _) => {
                 let labels = repo.labels.iter().map(Self::label_json).collect();
                 self.page(call, id, labels)
             }
             ("POST", [], _) => self.create_label(id, &call.input()),
-            ("GET", [_], Some(position)) => Answer::json(200, &Self::label_json(&repo.labels[position])),
+            ("GET", [_], Some(position)) => {
+                Answer::json(200, &Self::label_json(&repo.labels[position]))
+            }
             ("PATCH", [_], Some(position)) => {
                 let input = call.input();
                 let label = &mut self.repos.get_mut(&id).expect("a repository").labels[position];
-                for (key, field) in [("color", &mut label.color), ("description", &mut label.description)] {
+                for (key, field) in [
+                    ("color", &mut label.color),
+                    ("description", &mut label.description),
+                ] {
                     if let Some(value) = input.get(key).and_then(Value::as_str) {
                         value.clone_into(field);
                     }
@@ -147,9 +197,16 @@ impl Model {
 
     fn create_label(&mut self, id: u64, input: &Value) -> Answer {
         let name = text(input, "name");
-        if self.repos[&id].labels.iter().any(|label| self.same(&label.name, name)) {
+        if self.repos[&id]
+            .labels
+            .iter()
+            .any(|label| self.same(&label.name, name))
+        {
             let error = json!({ "resource": "Label", "code": "already_exists", "field": "name" });
-            return Answer::json(422, &json!({ "message": "Validation Failed", "errors": [error] }));
+            return Answer::json(
+                422,
+                &json!({ "message": "Validation Failed", "errors": [error] }),
+            );
         }
         let label = RepoLabel {
             name: name.to_owned(),
@@ -157,13 +214,21 @@ impl Model {
             description: text(input, "description").to_owned(),
         };
         let answer = Answer::json(201, &Self::label_json(&label));
-        self.repos.get_mut(&id).expect("a repository").labels.push(label);
+        self.repos
+            .get_mut(&id)
+            .expect("a repository")
+            .labels
+            .push(label);
         answer
     }
 
     /// Returns whether two labels are one.
     pub(crate) fn same(&self, one: &str, other: &str) -> bool {
-        if self.is(Fact::LabelsIgnoreCase) { one.to_lowercase() == other.to_lowercase() } else { one == other }
+        if self.is(Fact::LabelsIgnoreCase) {
+            one.to_lowercase() == other.to_lowercase()
+        } else {
+            one == other
+        }
     }
 
     fn list_issues(&self, call: &Call, id: u64) -> Answer {
@@ -180,7 +245,9 @@ impl Model {
             .filter(|issue| !issue.pull || self.is(Fact::PullRequestsAreListed))
             .filter(|issue| {
                 let names = wanted.iter().flat_map(|wanted| wanted.split(','));
-                names.into_iter().all(|name| issue.labels.iter().any(|label| self.same(label, name)))
+                names
+                    .into_iter()
+                    .all(|name| issue.labels.iter().any(|label| self.same(label, name)))
             })
             .collect();
         match call.parameter("sort").as_deref() {
@@ -190,29 +257,50 @@ impl Model {
         if call.parameter("direction").as_deref() != Some("asc") {
             found.reverse();
         }
-        let found = found.into_iter().map(|issue| self.issue_json(repo, issue)).collect();
+        let found = found
+            .into_iter()
+            .map(|issue| self.issue_json(repo, issue))
+            .collect();
         self.page(call, id, found)
     }
 
     /// Cuts a list into pages; the links lead to `/repositories/{id}`, whatever was asked.
     pub(crate) fn page(&self, call: &Call, repo: u64, items: Vec<Value>) -> Answer {
-        let number = |name: &str| call.parameter(name).and_then(|value| value.parse::<usize>().ok());
+        let number = |name: &str| {
+            call.parameter(name)
+                .and_then(|value| value.parse::<usize>().ok())
+        };
         let size = number("per_page").unwrap_or(PAGE_DEFAULT).clamp(1, 100);
         let page = number("page").unwrap_or(1).max(1);
         let last = items.len().div_ceil(size).max(1);
-        let here: Vec<Value> = items.into_iter().skip((page - 1) * size).take(size).collect();
+        let here: Vec<Value> = items
+            .into_iter()
+            .skip((page - 1) * size)
+            .take(size)
+            .collect();
         let path = if self.is(Fact::LinksByRepositoryId) && call.path.starts_with("/repos/") {
             let rest: Vec<&str> = call.path.trim_matches('/').split('/').skip(3).collect();
             format!("/repositories/{repo}/{}", rest.join("/"))
         } else {
             call.path.clone()
         };
-        let others: Vec<&str> =
-            call.query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("page=")).collect();
+        let others: Vec<&str> = call
+            .query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("page="))
+            .collect();
         let link = |page: usize, relation: &str| {
-            let query = others.iter().copied().map(str::to_owned).chain([format!("page={page}")]);
+            let query = others
+                .iter()
+                .copied()
+                .map(str::to_owned)
+                .chain([format!("page={page}")]);
             let query: Vec<String> = query.collect();
-            format!("<{}{path}?{}>; rel=\"{relation}\"", self.base, query.join("&"))
+            format!(
+                "<{}{path}?{}>; rel=\"{relation}\"",
+                self.base,
+                query.join("&")
+            )
         };
         let mut links = Vec::new();
         if page > 1 {
@@ -222,7 +310,11 @@ impl Model {
             links.extend([link(page + 1, "next"), link(last, "last")]);
         }
         let answer = Answer::json(200, &Value::Array(here));
-        if links.is_empty() { answer } else { answer.with("link", links.join(", ")) }
+        if links.is_empty() {
+            answer
+        } else {
+            answer.with("link", links.join(", "))
+        }
     }
 }
 
@@ -235,5 +327,9 @@ pub(crate) fn not_found() -> Answer {
 }
 
 pub(crate) fn moved(status: u16, location: &str) -> Answer {
-    Answer::json(status, &json!({ "message": "Moved Permanently", "url": location })).with("location", location)
+    Answer::json(
+        status,
+        &json!({ "message": "Moved Permanently", "url": location }),
+    )
+    .with("location", location)
 }

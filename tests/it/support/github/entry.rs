@@ -39,11 +39,18 @@ impl Call {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn target(&self) -> String {
-        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+        if self.query.is_empty() {
+            self.path.clone()
+        } else {
+            format!("{}?{}", self.path, self.query)
+        }
     }
 
     pub(crate) fn is_read(&self) -> bool {
@@ -52,7 +59,10 @@ impl Call {
 
     /// Returns a parameter of the query, decoded.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
-        self.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decode)
+        self.query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+            .map(decode)
     }
 
     pub(crate) fn token(&self) -> Option<&str> {
@@ -77,15 +87,26 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_string().into_bytes(), fault: None }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: body.to_string().into_bytes(),
+            fault: None,
+        }
     }
 
     pub(crate) fn refusal(status: u16, message: &str) -> Self {
-        Self::json(status, &serde_json::json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }))
+        Self::json(
+            status,
+            &serde_json::json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }),
+        )
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, ..Self::default() }
+        Self {
+            status,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -94,7 +115,10 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn value(&self) -> serde_json::Value {
@@ -132,10 +156,13 @@ impl Model {
         let (mut answer, mut cost) = if let Some(refused) = refused_by(fault.as_ref(), call) {
             (refused, 0)
         } else if remaining == 0 && self.is(Fact::PrimaryLimitStops) {
-            (Answer::refusal(403, "API rate limit exceeded for this account."), 0)
+            (
+                Answer::refusal(403, "API rate limit exceeded for this account."),
+                0,
+            )
         } else {
             let answer = match caller {
-                Ok(caller) => self.route(call, caller),
+                Ok(caller) => self.route(call, &caller),
                 Err(refused) => refused,
             };
             (answer, 1)
@@ -150,6 +177,20 @@ impl Model {
         }
         self.charge(&key, cost);
         answer = self.with_common_headers(answer, &key);
+        if matches!(fault, Some(Kind::Endless)) {
+            let page = call
+                .parameter("page")
+                .and_then(|page| page.parse::<u64>().ok())
+                .unwrap_or(1);
+            let next = format!(
+                "<{}{}?per_page=100&page={}>; rel=\"next\"",
+                self.base,
+                call.path,
+                page + 1
+            );
+            answer.headers.retain(|(name, _)| name != "link");
+            answer = answer.with("link", next);
+        }
         spoil(&mut answer, fault);
         self.log.push(Logged {
             method: call.method.clone(),
@@ -178,7 +219,11 @@ impl Model {
         }
         digest.update(":");
         digest.update(body);
-        let hex: Vec<String> = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: Vec<String> = digest
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         format!("W/\"{}\"", hex.concat())
     }
 
@@ -194,7 +239,10 @@ impl Model {
         let now = self.now.as_second();
         let used = self.used.entry(key.to_owned()).or_default();
         if used.window_ends <= now {
-            *used = Used { requests: 0, window_ends: now + WINDOW_SECONDS };
+            *used = Used {
+                requests: 0,
+                window_ends: now + WINDOW_SECONDS,
+            };
         }
         self.limit.saturating_sub(used.requests)
     }
@@ -209,7 +257,10 @@ impl Model {
         let remaining = self.remaining(key);
         let reset = self.used.get(key).map_or(0, |used| used.window_ends);
         answer
-            .with("date", self.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+            .with(
+                "date",
+                self.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+            )
             .with("content-type", "application/json; charset=utf-8")
             .with("x-ratelimit-limit", self.limit.to_string())
             .with("x-ratelimit-remaining", remaining.to_string())
@@ -222,17 +273,29 @@ impl Model {
 fn refused_by(fault: Option<&Kind>, call: &Call) -> Option<Answer> {
     match fault? {
         Kind::Status(status) => Some(Answer::refusal(*status, "Server Error")),
-        Kind::Limit { status, retry_after } => {
-            let answer = Answer::refusal(*status, "You have exceeded a secondary rate limit. Please wait.");
+        Kind::Limit {
+            status,
+            retry_after,
+        } => {
+            let answer = Answer::refusal(
+                *status,
+                "You have exceeded a secondary rate limit. Please wait.",
+            );
             Some(match retry_after {
                 Some(seconds) => answer.with("retry-after", seconds.to_string()),
                 None => answer,
             })
         }
-        Kind::EchoToken => {
-            Some(Answer::refusal(422, &format!("cannot parse header `{}`", call.token().unwrap_or_default())))
-        }
-        Kind::StatusAfter(_) | Kind::Lost | Kind::Hang | Kind::Body(_) | Kind::Link(_) => None,
+        Kind::EchoToken => Some(Answer::refusal(
+            422,
+            &format!("cannot parse header `{}`", call.token().unwrap_or_default()),
+        )),
+        Kind::StatusAfter(_)
+        | Kind::Lost
+        | Kind::Hang
+        | Kind::Body(_)
+        | Kind::Link(_)
+        | Kind::Endless => None,
     }
 }
 
@@ -243,13 +306,16 @@ fn spoil(answer: &mut Answer, fault: Option<Kind>) {
             answer.status = status;
             answer.body = b"<html>Bad Gateway</html>".to_vec();
         }
-        Some(Kind::Body(body)) => answer.body = body.into_bytes(),
+        Some(Kind::Body(body)) => {
+            answer.status = 200;
+            answer.body = body.into_bytes();
+        }
         Some(Kind::Link(link)) => {
             answer.headers.retain(|(name, _)| name != "link");
             answer.headers.push(("link".to_owned(), link));
         }
         Some(kind @ (Kind::Lost | Kind::Hang)) => answer.fault = Some(kind),
-        Some(Kind::Status(_) | Kind::Limit { .. } | Kind::EchoToken) | None => {}
+        Some(Kind::Status(_) | Kind::Limit { .. } | Kind::EchoToken | Kind::Endless) | None => {}
     }
 }
 

@@ -20,7 +20,7 @@ macro_rules! facts {
 }
 
 facts! {
-    /// Off: an ETag is the same for every token.
+    /// Off: an `ETag` is the same for every token.
     EtagNeedsSameToken = "etag-needs-same-token",
     /// Off: a 304 costs like a 200.
     NotModifiedIsFree = "not-modified-is-free",

@@ -14,11 +14,16 @@ pub(crate) enum Kind {
     /// No answer ever.
     Hang,
     /// A limit: 403 or 429, with or without `retry-after`.
-    Limit { status: u16, retry_after: Option<u64> },
+    Limit {
+        status: u16,
+        retry_after: Option<u64>,
+    },
     /// A success with this body instead.
     Body(String),
     /// A success with this `Link` header instead.
     Link(String),
+    /// Every page has a next one.
+    Endless,
     /// A refusal that repeats the token, as a careless proxy would.
     EchoToken,
 }
@@ -35,12 +40,22 @@ pub(crate) struct Fault {
 impl Fault {
     /// Arms a fault for the next request of a method whose path with query contains `part`.
     pub(crate) fn once(method: &'static str, part: impl Into<String>, kind: Kind) -> Self {
-        Self { method, part: part.into(), times: 1, kind }
+        Self {
+            method,
+            part: part.into(),
+            times: 1,
+            kind,
+        }
     }
 
     /// Arms it for good.
     pub(crate) fn always(method: &'static str, part: impl Into<String>, kind: Kind) -> Self {
-        Self { method, part: part.into(), times: usize::MAX, kind }
+        Self {
+            method,
+            part: part.into(),
+            times: usize::MAX,
+            kind,
+        }
     }
 
     pub(crate) fn concerns(&self, call: &Call) -> bool {

@@ -11,23 +11,45 @@ use super::people::Caller;
 impl Model {
     pub(crate) fn graphql(&self, call: &Call, caller: &Caller) -> Answer {
         let input = call.input();
-        let variable = |name: &str| input.get("variables").and_then(|all| all.get(name)).cloned().unwrap_or_default();
+        let variable = |name: &str| {
+            input
+                .get("variables")
+                .and_then(|all| all.get(name))
+                .cloned()
+                .unwrap_or_default()
+        };
         let name = format!(
             "{}/{}",
             variable("owner").as_str().unwrap_or_default(),
             variable("name").as_str().unwrap_or_default()
         );
-        let repo = self.repos.values().find(|repo| repo.full_name.eq_ignore_ascii_case(&name));
+        let repo = self
+            .repos
+            .values()
+            .find(|repo| repo.full_name.eq_ignore_ascii_case(&name));
         let Some(repo) = repo.filter(|repo| self.may(repo, caller, "read")) else {
-            return self.problem("NOT_FOUND", &format!("Could not resolve to a Repository with the name '{name}'."));
+            return self.problem(
+                "NOT_FOUND",
+                &format!("Could not resolve to a Repository with the name '{name}'."),
+            );
         };
         let number = variable("number").as_u64().unwrap_or_default();
-        let Some(issue) = repo.issues.get(&number).filter(|issue| issue.fate == Fate::Here && !issue.pull) else {
-            return self.problem("NOT_FOUND", &format!("Could not resolve to an Issue with the number of {number}."));
+        let Some(issue) = repo
+            .issues
+            .get(&number)
+            .filter(|issue| issue.fate == Fate::Here && !issue.pull)
+        else {
+            return self.problem(
+                "NOT_FOUND",
+                &format!("Could not resolve to an Issue with the number of {number}."),
+            );
         };
         if !self.is(Fact::GraphqlKnowsEdits) {
-            return Answer::json(200, &json!({ "data": { "repository": { "issue": {
-                "lastEditedAt": null, "editor": null, "timelineItems": { "nodes": [] } } } } }));
+            return Answer::json(
+                200,
+                &json!({ "data": { "repository": { "issue": {
+                "lastEditedAt": null, "editor": null, "timelineItems": { "nodes": [] } } } } }),
+            );
         }
         let renamed = issue.events.iter().rev().find(|event| event.kind == "renamed").map(|event| {
             json!({ "createdAt": time(event.at), "actor": self.actor_json(event.actor) })
@@ -37,16 +59,26 @@ impl Model {
             None => (Value::Null, Value::Null),
         };
         let nodes: Vec<Value> = renamed.into_iter().collect();
-        Answer::json(200, &json!({ "data": { "repository": { "issue": {
+        Answer::json(
+            200,
+            &json!({ "data": { "repository": { "issue": {
             "lastEditedAt": edited, "editor": editor, "timelineItems": { "nodes": nodes },
-        } } } }))
+        } } } }),
+        )
     }
 
     /// A failure: 200 with `errors`, and null where the data would be.
     fn problem(&self, kind: &str, message: &str) -> Answer {
-        let status = if self.is(Fact::GraphqlErrorsAre200) { 200 } else { 404 };
+        let status = if self.is(Fact::GraphqlErrorsAre200) {
+            200
+        } else {
+            404
+        };
         let errors = json!([{ "type": kind, "path": ["repository"], "message": message }]);
-        Answer::json(status, &json!({ "data": { "repository": null }, "errors": errors }))
+        Answer::json(
+            status,
+            &json!({ "data": { "repository": null }, "errors": errors }),
+        )
     }
 
     fn actor_json(&self, id: Option<u64>) -> Value {

@@ -43,15 +43,19 @@ impl Model {
 
     /// The labels of an issue, in the spelling of the repository.
     pub(crate) fn labels_json(repo: &Repo, issue: &Issue) -> Value {
-        let labels = issue.labels.iter().map(|name| match repo.labels.iter().find(|label| label.name == *name) {
-            Some(label) => Self::label_json(label),
-            None => json!({ "name": name, "color": "ededed", "description": null }),
+        let labels = issue.labels.iter().map(|name| {
+            match repo.labels.iter().find(|label| label.name == *name) {
+                Some(label) => Self::label_json(label),
+                None => json!({ "name": name, "color": "ededed", "description": null }),
+            }
         });
         Value::Array(labels.collect())
     }
 
     pub(crate) fn issue_json(&self, repo: &Repo, issue: &Issue) -> Value {
-        let milestone = issue.milestone.map(|number| json!({ "number": number, "title": "m" }));
+        let milestone = issue
+            .milestone
+            .map(|number| json!({ "number": number, "title": "m" }));
         let mut json = json!({
             "id": issue.id, "node_id": format!("I_{}", issue.id), "number": issue.number,
             "title": issue.title, "body": if issue.body.is_empty() { Value::Null } else { json!(issue.body) },

@@ -2,7 +2,11 @@
 //!
 //! [`Model`] is plain data and plain functions (`handle(&Call) -> Answer`); [`FakeGitHub`] puts it behind a port. Time stands
 //! still until somebody calls [`Model::advance`]. Every modelled fact has a switch, so that a test can show who relies on it.
-#![allow(dead_code, reason = "a library for all stories; not each of them uses all of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "a library for all stories; not each of them uses all of it"
+)]
 
 mod api;
 mod entry;
@@ -18,6 +22,6 @@ mod server;
 pub(crate) use entry::{Answer, Call, Logged};
 pub(crate) use fact::Fact;
 pub(crate) use fault::{Fault, Kind};
-pub(crate) use model::{Issue, LabelChange, Model};
+pub(crate) use model::Model;
 pub(crate) use people::APP_KEY;
 pub(crate) use server::FakeGitHub;

@@ -165,20 +165,29 @@ impl Model {
 
     pub(crate) fn repo(&mut self, full_name: &str) -> &mut Repo {
         let wanted = full_name.to_lowercase();
-        let found = self.repos.values_mut().find(|repo| repo.full_name.to_lowercase() == wanted);
+        let found = self
+            .repos
+            .values_mut()
+            .find(|repo| repo.full_name.to_lowercase() == wanted);
         found.expect("the test names a repository it made")
     }
 
     /// Gives a repository another name; the old one redirects.
     pub(crate) fn rename_repo(&mut self, full_name: &str, to: &str) {
         let repo = self.repo(full_name);
-        repo.full_name = to.to_owned();
+        to.clone_into(&mut repo.full_name);
         let id = repo.id;
         self.old_names.insert(full_name.to_lowercase(), id);
     }
 
     /// Opens an issue as somebody; returns its number.
-    pub(crate) fn open_issue(&mut self, full_name: &str, author: &str, title: &str, body: &str) -> u64 {
+    pub(crate) fn open_issue(
+        &mut self,
+        full_name: &str,
+        author: &str,
+        title: &str,
+        body: &str,
+    ) -> u64 {
         let author = self.account(author);
         let repo = self.repo(full_name).id;
         self.insert_issue(repo, Some(author), title, body, false)
@@ -225,7 +234,10 @@ impl Model {
     }
 
     pub(crate) fn issue(&mut self, full_name: &str, number: u64) -> &mut Issue {
-        self.repo(full_name).issues.get_mut(&number).expect("the test names an issue it made")
+        self.repo(full_name)
+            .issues
+            .get_mut(&number)
+            .expect("the test names an issue it made")
     }
 
     /// Sets a label as somebody.
@@ -249,7 +261,13 @@ impl Model {
         let issue = self.issue(full_name, number);
         issue.open = false;
         issue.updated = now;
-        issue.events.push(LabelChange { id, kind: "closed", label: None, actor: Some(actor), at: now });
+        issue.events.push(LabelChange {
+            id,
+            kind: "closed",
+            label: None,
+            actor: Some(actor),
+            at: now,
+        });
     }
 
     /// Writes a comment as somebody; returns its id.
@@ -276,7 +294,13 @@ impl Model {
         let issue = self.issue(full_name, number);
         title.clone_into(&mut issue.title);
         issue.updated = now;
-        issue.events.push(LabelChange { id, kind: "renamed", label: None, actor: Some(actor), at: now });
+        issue.events.push(LabelChange {
+            id,
+            kind: "renamed",
+            label: None,
+            actor: Some(actor),
+            at: now,
+        });
     }
 
     /// Moves an issue to another repository; returns its number there.

@@ -40,7 +40,10 @@ pub(crate) enum Caller {
     /// The App as itself.
     App,
     /// The App's bot, for these repositories.
-    Installation { bot: u64, repos: Vec<String> },
+    Installation {
+        bot: u64,
+        repos: Vec<String>,
+    },
 }
 
 impl Caller {
@@ -63,12 +66,27 @@ fn rung(role: &str) -> usize {
 impl Model {
     /// Returns the account of a login; it is made on first mention.
     pub(crate) fn account(&mut self, login: &str) -> u64 {
-        if let Some(known) = self.accounts.values().find(|account| account.login.eq_ignore_ascii_case(login)) {
+        if let Some(known) = self
+            .accounts
+            .values()
+            .find(|account| account.login.eq_ignore_ascii_case(login))
+        {
             return known.id;
         }
         let id = self.new_id();
-        let kind = if login == "pointsman-test[bot]" { "Bot" } else { "User" };
-        self.accounts.insert(id, Account { id, login: login.to_owned(), kind });
+        let kind = if login == "pointsman-test[bot]" {
+            "Bot"
+        } else {
+            "User"
+        };
+        self.accounts.insert(
+            id,
+            Account {
+                id,
+                login: login.to_owned(),
+                kind,
+            },
+        );
         id
     }
 
@@ -91,7 +109,9 @@ impl Model {
     }
 
     pub(crate) fn caller(&mut self, call: &Call) -> Result<Caller, Answer> {
-        let Some(token) = call.token() else { return Ok(Caller::Nobody) };
+        let Some(token) = call.token() else {
+            return Ok(Caller::Nobody);
+        };
         if let Some(owner) = self.token_owner(token) {
             return Ok(Caller::Person(owner));
         }
@@ -99,7 +119,10 @@ impl Model {
         if let Some(minted) = self.installation_tokens.get(token) {
             let alive = self.now < minted.ends || !self.is(Fact::InstallationTokensEnd);
             if alive {
-                return Ok(Caller::Installation { bot, repos: minted.repos.clone() });
+                return Ok(Caller::Installation {
+                    bot,
+                    repos: minted.repos.clone(),
+                });
             }
         } else if token.split('.').count() == 3 {
             return self.check_assertion(token).map(|()| Caller::App);
@@ -113,43 +136,80 @@ impl Model {
     /// Checks an App's assertion: signature, issuer, times.
     fn check_assertion(&self, token: &str) -> Result<(), Answer> {
         let refuse = |why: &str| Answer::refusal(401, why);
-        let (signed, signature) = token.rsplit_once('.').ok_or_else(|| refuse("A JSON web token could not be decoded"))?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| refuse("A JSON web token could not be decoded"))?;
-        let der: String = APP_KEY.lines().filter(|line| !line.starts_with("-----")).collect();
+        let (signed, signature) = token
+            .rsplit_once('.')
+            .ok_or_else(|| refuse("A JSON web token could not be decoded"))?;
+        let signature = URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| refuse("A JSON web token could not be decoded"))?;
+        let der: String = APP_KEY
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
         let der = STANDARD.decode(der).expect("the test key is base64");
         let key = RsaKeyPair::from_pkcs8(&der).expect("the test key is an RSA key");
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public().as_ref())
             .verify(signed.as_bytes(), &signature)
             .map_err(|_| refuse("A JSON web token could not be decoded"))?;
-        let claims = signed.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok()).unwrap_or_default();
+        let claims = signed
+            .split('.')
+            .nth(1)
+            .and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok())
+            .unwrap_or_default();
         let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap_or_default();
-        let time = |name: &str| claims.get(name).and_then(serde_json::Value::as_i64).unwrap_or_default();
+        let time = |name: &str| {
+            claims
+                .get(name)
+                .and_then(serde_json::Value::as_i64)
+                .unwrap_or_default()
+        };
         let now = self.now.as_second();
         if claims.get("iss") != Some(&json!(APP.to_string())) {
             return Err(refuse("Integration not found"));
         }
         if time("iat") > now && self.is(Fact::FutureAssertionsAreRefused) {
-            return Err(refuse("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"));
+            return Err(refuse(
+                "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+            ));
         }
         if time("exp") <= now || time("exp") > now + 600 {
-            return Err(refuse("'Expiration time' claim ('exp') is too far in the future or past"));
+            return Err(refuse(
+                "'Expiration time' claim ('exp') is too far in the future or past",
+            ));
         }
         Ok(())
     }
 
-    pub(crate) fn mint(&mut self, caller: &Caller, installation: &str, input: &serde_json::Value) -> Answer {
+    pub(crate) fn mint(
+        &mut self,
+        caller: &Caller,
+        installation: &str,
+        input: &serde_json::Value,
+    ) -> Answer {
         if *caller != Caller::App {
             return Answer::refusal(401, "A JSON web token could not be decoded");
         }
         if installation != INSTALLATION.to_string() {
             return Answer::refusal(404, "Not Found");
         }
-        let named = input.get("repositories").and_then(|names| names.as_array()).cloned().unwrap_or_default();
-        let repos: Vec<String> = named.iter().filter_map(|name| name.as_str()).map(str::to_lowercase).collect();
+        let named = input
+            .get("repositories")
+            .and_then(|names| names.as_array())
+            .cloned()
+            .unwrap_or_default();
+        let repos: Vec<String> = named
+            .iter()
+            .filter_map(|name| name.as_str())
+            .map(str::to_lowercase)
+            .collect();
         let token = format!("ghs_{APP}_{}", self.new_id());
         let ends = self.now + SignedDuration::from_hours(1);
-        self.installation_tokens.insert(token.clone(), InstallationToken { ends, repos });
-        Answer::json(201, &json!({ "token": token, "expires_at": ends.to_string(), "permissions": {} }))
+        self.installation_tokens
+            .insert(token.clone(), InstallationToken { ends, repos });
+        Answer::json(
+            201,
+            &json!({ "token": token, "expires_at": ends.to_string(), "permissions": {} }),
+        )
     }
 
     /// Returns what a caller may do in a repository.
@@ -157,13 +217,24 @@ impl Model {
         let granted = match caller {
             Caller::Installation { repos, .. } => {
                 let name = repo.full_name.to_lowercase();
-                let scoped = repos.is_empty() || repos.iter().any(|scope| name.ends_with(&format!("/{scope}")));
-                if scoped || !self.is(Fact::InstallationTokensAreScoped) { "write" } else { "none" }
+                let scoped = repos.is_empty()
+                    || repos
+                        .iter()
+                        .any(|scope| name.ends_with(&format!("/{scope}")));
+                if scoped || !self.is(Fact::InstallationTokensAreScoped) {
+                    "write"
+                } else {
+                    "none"
+                }
             }
             Caller::Person(id) => repo.roles.get(id).copied().unwrap_or("none"),
             Caller::Nobody | Caller::App => "none",
         };
-        if granted == "none" && !repo.private { "read" } else { granted }
+        if granted == "none" && !repo.private {
+            "read"
+        } else {
+            granted
+        }
     }
 
     /// Returns whether a caller stands at least on this rung.
@@ -173,7 +244,11 @@ impl Model {
 
     /// `GET /repos/../collaborators/{login}/permission`
     pub(crate) fn permission(&self, repo: &Repo, login: &str) -> Answer {
-        let Some(account) = self.accounts.values().find(|account| account.login.eq_ignore_ascii_case(login)) else {
+        let Some(account) = self
+            .accounts
+            .values()
+            .find(|account| account.login.eq_ignore_ascii_case(login))
+        else {
             return Answer::refusal(404, &format!("{login} is not a user"));
         };
         if account.kind == "Bot" {
@@ -191,6 +266,9 @@ impl Model {
             other => other,
         };
         let user = self.user_json(Some(account.id));
-        Answer::json(200, &json!({ "permission": permission, "role_name": role, "user": user }))
+        Answer::json(
+            200,
+            &json!({ "permission": permission, "role_name": role, "user": user }),
+        )
     }
 }

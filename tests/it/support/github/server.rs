@@ -41,12 +41,16 @@ impl FakeGitHub {
         model.base.clone_from(&url);
         let model = Arc::new(Mutex::new(model));
         let served = Arc::clone(&model);
-        let router = Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
-            let served = Arc::clone(&served);
-            async move { serve(&served, &method, &uri, &headers, body.to_vec()).await }
-        });
+        let router = Router::new().fallback(
+            move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+                let served = Arc::clone(&served);
+                async move { serve(&served, &method, &uri, &headers, body.to_vec()).await }
+            },
+        );
         let task = tokio::spawn(async move {
-            axum::serve(listener, router).await.expect("serving ends only with the test");
+            axum::serve(listener, router)
+                .await
+                .expect("serving ends only with the test");
         });
         Self { url, model, task }
     }
@@ -72,10 +76,21 @@ impl FakeGitHub {
     }
 }
 
-async fn serve(model: &Mutex<Model>, method: &Method, uri: &Uri, headers: &HeaderMap, body: Vec<u8>) -> Response {
+async fn serve(
+    model: &Mutex<Model>,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+) -> Response {
     let headers = headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
     let call = Call {
         method: method.to_string(),
@@ -84,7 +99,10 @@ async fn serve(model: &Mutex<Model>, method: &Method, uri: &Uri, headers: &Heade
         headers,
         body,
     };
-    let answer = model.lock().unwrap_or_else(PoisonError::into_inner).handle(&call);
+    let answer = model
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .handle(&call);
     if matches!(answer.fault, Some(Kind::Hang)) {
         tokio::time::sleep(Duration::from_hours(1)).await;
     }
@@ -99,9 +117,14 @@ fn respond(answer: Answer) -> Response {
     let body = if matches!(answer.fault, Some(Kind::Lost)) {
         // The first half, then the connection breaks.
         let half = Bytes::copy_from_slice(&answer.body[..answer.body.len() / 2]);
-        Body::from_stream(stream::iter([Ok::<_, std::io::Error>(half), Err(std::io::ErrorKind::BrokenPipe.into())]))
+        Body::from_stream(stream::iter([
+            Ok::<_, std::io::Error>(half),
+            Err(std::io::ErrorKind::BrokenPipe.into()),
+        ]))
     } else {
-        Body::from_stream(stream::iter([Ok::<_, Infallible>(Bytes::from(answer.body))]))
+        Body::from_stream(stream::iter([Ok::<_, Infallible>(Bytes::from(
+            answer.body,
+        ))]))
     };
     response.body(body).expect("the model makes good headers")
 }
