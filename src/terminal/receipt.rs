@@ -218,7 +218,9 @@ fn rollouts(at: &Whereabouts) -> Vec<PathBuf> {
     }
     found.truncate(ROLLOUTS_MAX);
     let born = at.agent.as_ref().and_then(Process::started);
-    found.retain(|path| is_young(path, born) && rollout_cwd(path).is_some_and(|cwd| cwd == at.cwd));
+    found.retain(|path| {
+        is_young(path, born) && rollout_cwd(path).is_some_and(|cwd| is_same(&cwd, &at.cwd))
+    });
     found
 }
 
@@ -246,6 +248,11 @@ fn rollout_cwd(path: &Path) -> Option<PathBuf> {
         .or_else(|| record.get("cwd"))?
         .as_str()
         .map(PathBuf::from)
+}
+
+/// Returns whether two paths name one folder, links followed.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -306,7 +313,10 @@ fn record_kind(line: &[u8], form: Form, id: &DeliveryId) -> Option<ReceiptKind> 
                 return Some(ReceiptKind::Queued);
             }
             (is("/type", "user") && text("/message/content"))
-                || (is("/type", "attachment") && text("/attachment/prompt"))
+                || (is("/attachment/type", "queued_command")
+                    && ["prompt", "content", "text"]
+                        .iter()
+                        .any(|key| text(&format!("/attachment/{key}"))))
         }
         Form::Codex => {
             let message = is("/payload/type", "message")
