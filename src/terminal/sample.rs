@@ -305,11 +305,14 @@ fn read_status(path: &Path, pid: u32) -> Option<StatusFile> {
     (file.pid == Some(pid)).then_some(file)
 }
 
-/// Fills `{pid}` and `{cwd}` into a profile's path and makes it absolute from the agents' home.
+/// Fills a profile's file name (`FILE_PLACEHOLDERS`) and makes it absolute from the agents' home.
 pub(super) fn fill(template: &str, home: &Path, pid: u32, cwd: &Path) -> PathBuf {
+    let cwd = cwd.to_string_lossy();
     let filled = template
+        .replace("{home}", &home.to_string_lossy())
         .replace("{pid}", &pid.to_string())
-        .replace("{cwd}", &cwd.to_string_lossy());
+        .replace("{cwd_dashes}", &cwd.replace(['/', '.'], "-"))
+        .replace("{cwd}", &cwd);
     home.join(filled.strip_prefix("~/").unwrap_or(&filled))
 }
 
