@@ -92,6 +92,10 @@ impl Sampler {
         evidence.flags(seen, managed);
         let session = self.files(&tree, seen, &mut evidence);
         self.title(seen, &mut evidence);
+        let native = agent.filter(|_| self.profile.signals.opencode_http);
+        if let Some(claim) = native.and_then(super::native::ask) {
+            evidence.add(Source::Native, claim, "");
+        }
         let composer = self.screen(seen, &mut evidence);
         let context = agent.map_or_else(String::new, |agent| {
             format!(
