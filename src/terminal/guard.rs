@@ -140,7 +140,7 @@ impl Guard {
             ),
             field(
                 "foreground",
-                "#{s/[|]/_/:pane_current_command}",
+                "#{s/[\u{1}-\u{1f}|]/_/:pane_current_command}",
                 &row.command,
             ),
         ]);

@@ -13,6 +13,7 @@ mod deliver;
 mod ere;
 mod error;
 mod guard;
+mod native;
 mod process;
 pub mod receipt;
 mod row;

@@ -14,9 +14,7 @@ const SHELLS: [&str; 12] = [
     "sh", "bash", "dash", "zsh", "fish", "ksh", "mksh", "ash", "busybox", "tcsh", "csh", "nu",
 ];
 /// Programs that run a script: the script's name counts.
-const INTERPRETERS: [&str; 8] = [
-    "node", "nodejs", "bun", "deno", "python", "python3", "ruby", "tsx",
-];
+const INTERPRETERS: [&str; 7] = ["node", "nodejs", "bun", "deno", "python", "ruby", "tsx"];
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +81,7 @@ impl Process {
         if named(own) || named(&self.name) {
             return true;
         }
-        INTERPRETERS.contains(&own)
+        INTERPRETERS.contains(&versionless(own))
             && self
                 .script()
                 .is_some_and(|script| named(base_name(script)) || named(stem(base_name(script))))
@@ -205,6 +203,11 @@ fn base_name(path: &str) -> &str {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or(path)
+}
+
+/// Takes a version off a program's name: `python3.11` is `python`.
+fn versionless(name: &str) -> &str {
+    name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.')
 }
 
 fn stem(name: &str) -> &str {

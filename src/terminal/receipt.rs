@@ -129,20 +129,19 @@ pub fn hooks_settings(spool: &Path) -> Value {
 /// Lists the files a profile names, those that exist or may come to exist.
 fn files(profile: &Profile, at: &Whereabouts) -> Vec<(PathBuf, Form)> {
     let signals = &profile.signals;
+    let is_claude = signals.claude_sessions || signals.claude_hooks;
     let mut files = Vec::new();
     if let (true, Some(spool)) = (signals.claude_hooks, &at.spool) {
         files.push((spool.clone(), Form::Hook));
     }
-    if let Some(template) = &signals.transcript {
-        let pid = at.agent.as_ref().map(|agent| agent.pid);
-        if pid.is_some() || !template.contains("{pid}") {
-            files.push((
-                fill(template, &at.home, pid.unwrap_or(0), &at.cwd),
-                Form::Generic,
-            ));
-        }
+    // Claude Code's own transcripts are found by the conversation's id, which is narrower than any template.
+    let template = signals.transcript.as_ref().filter(|_| !is_claude);
+    let pid = at.agent.as_ref().map(|agent| agent.pid);
+    if let Some(template) = template.filter(|text| pid.is_some() || !text.contains("{pid}")) {
+        let named = fill(template, &at.home, pid.unwrap_or(0), &at.cwd);
+        files.extend(expand(named).into_iter().map(|path| (path, Form::Generic)));
     }
-    if signals.claude_sessions || signals.claude_hooks {
+    if is_claude {
         files.extend(
             claude_transcripts(at)
                 .into_iter()
@@ -153,6 +152,26 @@ fn files(profile: &Profile, at: &Whereabouts) -> Vec<(PathBuf, Form)> {
         files.extend(rollouts(at).into_iter().map(|path| (path, Form::Codex)));
     }
     files
+}
+
+/// Expands one `*` in a file's name; a name without one is itself, whether it is there or not.
+fn expand(named: PathBuf) -> Vec<PathBuf> {
+    let name = named
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let halves = name.as_deref().and_then(|name| name.split_once('*'));
+    let (Some((start, end)), Some(folder)) = (halves, named.parent()) else {
+        return vec![named];
+    };
+    let fits = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        name.is_some_and(|name| name.starts_with(start) && name.ends_with(end))
+    };
+    entries(folder)
+        .into_iter()
+        .filter(fits)
+        .take(TRANSCRIPTS_MAX)
+        .collect()
 }
 
 /// Returns Claude Code's transcripts of a folder: the conversation's own, or all of them if its id is not known.
@@ -218,7 +237,9 @@ fn rollouts(at: &Whereabouts) -> Vec<PathBuf> {
     }
     found.truncate(ROLLOUTS_MAX);
     let born = at.agent.as_ref().and_then(Process::started);
-    found.retain(|path| is_young(path, born) && rollout_cwd(path).is_some_and(|cwd| cwd == at.cwd));
+    found.retain(|path| {
+        is_young(path, born) && rollout_cwd(path).is_some_and(|cwd| is_same(&cwd, &at.cwd))
+    });
     found
 }
 
@@ -246,6 +267,11 @@ fn rollout_cwd(path: &Path) -> Option<PathBuf> {
         .or_else(|| record.get("cwd"))?
         .as_str()
         .map(PathBuf::from)
+}
+
+/// Returns whether two paths name one folder, links followed.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -306,7 +332,10 @@ fn record_kind(line: &[u8], form: Form, id: &DeliveryId) -> Option<ReceiptKind> 
                 return Some(ReceiptKind::Queued);
             }
             (is("/type", "user") && text("/message/content"))
-                || (is("/type", "attachment") && text("/attachment/prompt"))
+                || (is("/attachment/type", "queued_command")
+                    && ["prompt", "content", "text"]
+                        .iter()
+                        .any(|key| text(&format!("/attachment/{key}"))))
         }
         Form::Codex => {
             let message = is("/payload/type", "message")

@@ -12,13 +12,14 @@ const SEPARATOR: char = '|';
 /// Fields before the texts.
 const FIXED: usize = 25;
 /// The format of one row: numbers first, then the texts, which may hold anything, with the lengths of all but the last.
-/// It holds no percent sign, because `display-message` would read it as a date.
+/// A program names itself and its folder as it likes, a line break included, and could so write a row of another pane: control
+/// letters become `_` (as a range, because a colon ends tmux's modifiers). It holds no percent sign, because `display-message` would read it as a date.
 pub const ROW_FORMAT: &str = concat!(
     "#{pid}.#{start_time}|#{pane_id}|#{pane_pid}|#{pane_dead}|#{pane_dead_status}|#{pane_in_mode}|#{pane_input_off}|",
     "#{pane_synchronized}|#{cursor_x}|#{cursor_y}|#{cursor_flag}|#{pane_width}|#{pane_height}|#{alternate_on}|#{history_size}|",
     "#{window_activity}|#{session_attached}|#{window_active_clients}|#{session_activity}|#{session_created}|",
-    "#{window_index}|#{pane_index}|#{n:session_name}|#{n:window_name}|#{n:pane_current_path}|",
-    "#{session_name}|#{window_name}|#{pane_current_path}|#{s/[|]/_/:pane_current_command}|#{=200:pane_title}"
+    "#{window_index}|#{pane_index}|#{n:session_name}|#{n:window_name}|#{n:#{s/[\u{1}-\u{1f}]/_/:pane_current_path}}|",
+    "#{session_name}|#{window_name}|#{s/[\u{1}-\u{1f}]/_/:pane_current_path}|#{s/[\u{1}-\u{1f}|]/_/:pane_current_command}|#{=200:pane_title}"
 );
 
 /// One pane, as the server told it at one instant.

@@ -92,6 +92,10 @@ impl Sampler {
         evidence.flags(seen, managed);
         let session = self.files(&tree, seen, &mut evidence);
         self.title(seen, &mut evidence);
+        let native = agent.filter(|_| self.profile.signals.opencode_http);
+        if let Some(claim) = native.and_then(super::native::ask) {
+            evidence.add(Source::Native, claim, "");
+        }
         let composer = self.screen(seen, &mut evidence);
         let context = agent.map_or_else(String::new, |agent| {
             format!(
@@ -305,7 +309,7 @@ fn read_status(path: &Path, pid: u32) -> Option<StatusFile> {
     (file.pid == Some(pid)).then_some(file)
 }
 
-/// Fills a profile's path (`FILE_PLACEHOLDERS`) and makes it absolute from the agents' home.
+/// Fills a profile's file name (`FILE_PLACEHOLDERS`) and makes it absolute from the agents' home.
 pub(super) fn fill(template: &str, home: &Path, pid: u32, cwd: &Path) -> PathBuf {
     let cwd = cwd.to_string_lossy();
     let filled = template

@@ -3,12 +3,10 @@
 use regex::{Regex, RegexBuilder};
 
 use super::ere;
-use crate::domain::{Profile, Region, ScreenClaim};
+use crate::domain::{Profile, Region, ScreenClaim, screen_pattern};
 
 /// Rows below the composer's first one that are searched for the rest of a draft.
 const DRAFT_ROWS_MAX: usize = 40;
-/// Memory a compiled rule may take: a profile is data, and data may be silly.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// A visible screen: one row per row of the terminal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,35 +90,30 @@ impl Row {
         row
     }
 
-    /// Returns what a person typed from byte `start` on: drawn text without what is dim and without a reversed first cell
-    /// in front of dim text, which is a software cursor on a placeholder (facts/agents.md 4.2).
-    fn typed(&self, start: usize, end: usize) -> String {
+    /// Returns what a person typed between two bytes. With `dim_is_ghost`, that is what is drawn there without what is dim and
+    /// without a reversed first cell in front of dim text: a software cursor on a placeholder (facts/agents.md 4.2).
+    fn typed(&self, start: usize, end: usize, dim_is_ghost: bool) -> String {
         let skip = self.text[..start].chars().count();
-        let cells: Vec<(char, Look)> = self.text[start..end]
-            .chars()
-            .zip(self.looks[skip..].iter().copied())
-            .collect();
-        let ghost = |cells: &[(char, Look)]| {
+        let looks = self.looks[skip..].iter().copied();
+        let mut cells: Vec<(char, Look)> = self.text[start..end].chars().zip(looks).collect();
+        if dim_is_ghost {
+            let is_blank = |(letter, look): &(char, Look)| look.dim || letter.is_whitespace();
+            let first = cells.iter().position(|(letter, _)| !letter.is_whitespace());
+            let first = first.unwrap_or(cells.len());
+            let rest = cells.get(first + 1..).unwrap_or_default();
+            let has_dim = rest
+                .iter()
+                .any(|(letter, look)| look.dim && !letter.is_whitespace());
+            let is_cursor = cells.get(first).is_some_and(|(_, look)| look.reverse);
+            if is_cursor && has_dim && rest.iter().all(is_blank) {
+                return String::new();
+            }
             cells
-                .iter()
-                .all(|(letter, look)| look.dim || letter.is_whitespace())
-        };
-        let first = cells
-            .iter()
-            .position(|(letter, _)| !letter.is_whitespace())
-            .unwrap_or(cells.len());
-        let cursor_on_ghost = cells.get(first).is_some_and(|(_, look)| look.reverse)
-            && cells[first + 1..]
-                .iter()
-                .any(|(letter, _)| !letter.is_whitespace())
-            && ghost(&cells[first + 1..]);
-        if cursor_on_ghost {
-            return String::new();
+                .iter_mut()
+                .filter(|(_, look)| look.dim)
+                .for_each(|(letter, _)| *letter = ' ');
         }
-        let text: String = cells
-            .iter()
-            .map(|(letter, look)| if look.dim { ' ' } else { *letter })
-            .collect();
+        let text: String = cells.into_iter().map(|(letter, _)| letter).collect();
         text.trim().trim_end_matches(is_frame).trim_end().to_owned()
     }
 }
@@ -197,6 +190,7 @@ pub struct Recogniser {
     composer: Option<Regex>,
     rules: Vec<(String, Region, ScreenClaim, Regex)>,
     placeholder: Vec<String>,
+    placeholder_dim: bool,
     title_busy: Option<Regex>,
     title_idle: Option<Regex>,
     title_asks: Option<Regex>,
@@ -219,22 +213,19 @@ pub(super) enum TitleClaim {
 impl Recogniser {
     /// Compiles a profile's patterns.
     pub fn new(profile: &Profile) -> Result<Self, ProfileError> {
-        let build = |name: &str, pattern: &str, blind: bool| {
-            RegexBuilder::new(pattern)
-                .multi_line(true)
-                .case_insensitive(blind)
-                .size_limit(REGEX_BYTES_MAX)
-                .build()
-                .map_err(|source| ProfileError {
-                    profile: profile.name.to_string(),
-                    name: name.to_owned(),
-                    source: Box::new(source),
-                })
+        let named = |name: &str, built: Result<Regex, regex::Error>| {
+            built.map_err(|source| ProfileError {
+                profile: profile.name.to_string(),
+                name: name.to_owned(),
+                source: Box::new(source),
+            })
         };
+        let build = |name: &str, pattern: &str| named(name, screen_pattern(pattern));
+        let blind = |pattern: &str| RegexBuilder::new(pattern).case_insensitive(true).build();
         let optional = |name: &str, pattern: &Option<String>| {
             pattern
                 .as_ref()
-                .map(|pattern| build(name, pattern, false))
+                .map(|pattern| build(name, pattern))
                 .transpose()
         };
         let mut rules = Vec::new();
@@ -245,12 +236,10 @@ impl Recogniser {
                 rule.name.clone(),
                 rule.region,
                 rule.claim,
-                build(&rule.name, &rule.pattern, false)?,
+                build(&rule.name, &rule.pattern)?,
             ));
             if is_dialog(rule.claim) {
-                match ere::translate(&rule.pattern)
-                    .filter(|word| build(&rule.name, word, true).is_ok())
-                {
+                match ere::translate(&rule.pattern).filter(|word| blind(word).is_ok()) {
                     Some(word) => words.push(format!("({word})")),
                     None => unguarded.push(rule.name.clone()),
                 }
@@ -260,12 +249,13 @@ impl Recogniser {
         let dialogs = if words.is_empty() {
             None
         } else {
-            Some((words.clone(), build("dialogs", &words, true)?))
+            Some((words.clone(), named("dialogs", blind(&words))?))
         };
         Ok(Self {
             composer: optional("composer", &profile.screen.composer)?,
             rules,
             placeholder: profile.screen.placeholder.clone(),
+            placeholder_dim: profile.screen.placeholder_dim,
             title_busy: optional("title_busy", &profile.signals.title_busy)?,
             title_idle: optional("title_idle", &profile.signals.title_idle)?,
             title_asks: optional("title_asks", &profile.signals.title_asks)?,
@@ -329,43 +319,44 @@ impl Recogniser {
         }
     }
 
-    /// Finds the composer: the last row that looks like one, because transcripts repeat its mark further up.
+    /// Finds the composer: the last place that looks like one, because transcripts repeat its mark further up.
     fn find_composer(&self, capture: &Capture) -> Option<(usize, Composer)> {
         let pattern = self.composer.as_ref()?;
-        let found = |(at, row): (usize, &Row)| {
-            let captures = pattern.captures(&row.text)?;
-            let group = captures
-                .get(1)
-                .map_or(row.text.len()..row.text.len(), |group| group.range());
-            Some((at, row.typed(group.start, group.end)))
-        };
-        let (at, mut text) = capture.rows.iter().enumerate().rev().find_map(found)?;
+        let text = capture.text();
+        // Rows below the last drawn one are no rows of the program.
+        let screen = text.trim_end_matches(['\n', ' ']);
+        let found = pattern.captures_iter(screen).last()?;
+        let at = screen[..found.get(0)?.start()].matches('\n').count();
+        let typed = found.get(1).map(|group| {
+            let row = screen[..group.start()].matches('\n').count();
+            let begin = screen[..group.start()].rfind('\n').map_or(0, |end| end + 1);
+            capture.rows[row].typed(
+                group.start() - begin,
+                group.end() - begin,
+                self.placeholder_dim,
+            )
+        });
+        let mut text = typed.unwrap_or_default();
         for row in capture.rows[at + 1..].iter().take(DRAFT_ROWS_MAX) {
-            let Some(more) = continuation(row) else { break };
+            let Some(more) = continuation(row, self.placeholder_dim) else {
+                break;
+            };
             if !more.is_empty() {
                 text.push(' ');
                 text.push_str(&more);
             }
         }
         let text = text.trim();
-        let empty = text.is_empty()
-            || self
-                .placeholder
-                .iter()
-                .any(|known| !known.is_empty() && text.starts_with(known.as_str()));
-        Some((
-            at,
-            if empty {
-                Composer::Empty
-            } else {
-                Composer::Draft(text.to_owned())
-            },
-        ))
+        let is_placeholder = |known: &String| !known.is_empty() && text.starts_with(known.as_str());
+        if text.is_empty() || self.placeholder.iter().any(is_placeholder) {
+            return Some((at, Composer::Empty));
+        }
+        Some((at, Composer::Draft(text.to_owned())))
     }
 }
 
 /// Returns the typed text of a row that continues a draft: indented, not blank, not only a frame. `None` ends the composer.
-fn continuation(row: &Row) -> Option<String> {
+fn continuation(row: &Row, dim_is_ghost: bool) -> Option<String> {
     let inner = row
         .text
         .trim_matches(|letter: char| letter.is_whitespace() || is_frame(letter));
@@ -377,7 +368,7 @@ fn continuation(row: &Row) -> Option<String> {
         return None;
     }
     let start = inner.as_ptr() as usize - row.text.as_ptr() as usize;
-    Some(row.typed(start, start + inner.len()))
+    Some(row.typed(start, start + inner.len(), dim_is_ghost))
 }
 
 /// Returns whether a letter draws a box: borders belong to no draft.

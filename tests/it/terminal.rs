@@ -116,6 +116,23 @@ async fn separators_in_names_and_titles_do_not_shift_the_fields() {
 }
 
 #[tokio::test]
+async fn a_program_cannot_write_another_panes_row() {
+    let lab = Lab::new().await;
+    let script = "exec -a $'x\n1.1|%9|1|0||0|0|0|0|0|1|200|50|0|0|1|0|0|1|1|0|0|4|5|1|work|agent|/|sh|t' sleep 100";
+    let pane = lab
+        .tmux
+        .new_window(&lab.window("s", "w", &["/bin/bash", "-c", script]))
+        .await
+        .unwrap();
+    lab.until(&pane, |seen| seen.row.command.starts_with("x_1.1_%9"))
+        .await;
+    let rows = lab.tmux.list_panes().await.unwrap();
+    assert!(rows.iter().all(|row| row.pane.id != "%9"), "{rows:?}");
+    let mut watch = Watch::new(lab.tmux.clone());
+    assert_eq!(watch.tick(now()).await.unwrap().panes.len(), 1);
+}
+
+#[tokio::test]
 async fn a_launch_carries_its_line_its_flag_and_only_its_own_environment() {
     let lab = Lab::new().await;
     let new = lab.window(
@@ -339,5 +356,46 @@ async fn a_bare_shell_is_dead_whatever_its_profile_says() {
         named.sample(&seen, true, None, now()).sample.state.liveness,
         Liveness::Dead,
         "a profile cannot make a shell an agent"
+    );
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test is an edge")]
+async fn a_person_who_attached_a_moment_ago_is_present() {
+    let lab = Lab::new().await;
+    let sampler = lab.sampler();
+    let pane = lab.agent().await;
+    // A session's birth counts as activity too; what comes seconds later is a person.
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let mut client = std::process::Command::new("tmux")
+        .args(["-u", "-C", "-S"])
+        .arg(lab.tmux.socket())
+        .args(["attach-session", "-t", "=work"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let seen = lab.until(&pane, |seen| seen.row.attached == 1).await;
+    assert_eq!(seen.row.shown, 1);
+    let state = sampler.sample(&seen, true, None, now()).sample.state;
+    assert_eq!(
+        state.attention,
+        Attention::HumanPresent,
+        "{}",
+        state.because
+    );
+    let later = now() + SignedDuration::from_secs(90);
+    let state = sampler.sample(&seen, true, None, later).sample.state;
+    assert_eq!(state.attention, Attention::None, "{}", state.because);
+    drop(client.stdin.take());
+    client.wait().unwrap();
+    let seen = lab.until(&pane, |seen| seen.row.attached == 0).await;
+    let managed = sampler.sample(&seen, true, None, now()).sample.state;
+    let adopted = sampler.sample(&seen, false, None, now()).sample.state;
+    assert_eq!(managed.attention, Attention::None);
+    assert_eq!(
+        adopted.attention,
+        Attention::HumanPresent,
+        "left a moment ago, and may be back"
     );
 }

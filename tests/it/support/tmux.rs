@@ -170,6 +170,7 @@ pub(crate) fn profile(dir: &Path) -> Profile {
                 claim: ScreenClaim::Dialog,
             }],
             placeholder: vec!["Type here".to_owned()],
+            placeholder_dim: true,
         },
         loosens: Vec::new(),
     }

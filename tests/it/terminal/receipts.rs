@@ -185,7 +185,7 @@ fn a_generic_transcript_is_found_by_its_template() {
     let dir = TempDir::new().unwrap();
     let (profile, at) = with(
         Signals {
-            transcript: Some("~/talk.jsonl".into()),
+            transcript: Some("{home}/t{cwd_dashes}/*lk.jsonl".into()),
             ..Signals::default()
         },
         dir.path(),
@@ -200,7 +200,7 @@ fn a_generic_transcript_is_found_by_its_template() {
         None
     );
     write(
-        &dir.path().join("talk.jsonl"),
+        &dir.path().join("t-src-my-app/talk.jsonl"),
         "not json ab12cd34\n{\"role\":\"user\",\"text\":\"Task ab12cd34: x\"}\n",
     );
     let receipt = find_receipt(

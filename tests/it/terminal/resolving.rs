@@ -278,6 +278,61 @@ fn a_composer_is_empty_or_a_draft_by_how_it_is_drawn() {
 }
 
 #[test]
+fn the_shipped_profiles_know_their_empty_composers() {
+    let profiles = pointsman::config::Config::shipped().profiles;
+    let bar = "\u{1b}[90m";
+    let cases = [
+        (
+            "claude-code",
+            "❯ said\n────\n❯\u{a0}\u{1b}[7mT\u{1b}[0m\u{1b}[2mry\u{1b}[0m\n────\n  manual"
+                .to_owned(),
+            Composer::Empty,
+            2,
+        ),
+        (
+            "codex",
+            "\u{1b}[1m›\u{1b}[0m \u{1b}[2mAsk Codex to do anything\u{1b}[0m\n\n  model".to_owned(),
+            Composer::Empty,
+            0,
+        ),
+        (
+            "opencode",
+            format!("  ┃\n  ┃  {bar}Ask anything… \"x\"\n  ┃\n  ┃  Build · Model\n  ╹▀▀\n /src"),
+            Composer::Empty,
+            1,
+        ),
+        (
+            "opencode",
+            "  ┃\n  ┃  mine\n  ┃\n  ┃  Build · Model\n  ╹▀▀".to_owned(),
+            Composer::Draft("mine".to_owned()),
+            1,
+        ),
+        (
+            "gemini",
+            " >   Type your message or @path/to/file".to_owned(),
+            Composer::Empty,
+            0,
+        ),
+        (
+            "aider",
+            "> said\nanswer\n> \n\n\n".to_owned(),
+            Composer::Empty,
+            2,
+        ),
+    ];
+    for (name, screen, composer, row) in cases {
+        let profile = &profiles[&pointsman::domain::ProfileName::new(name)];
+        let recogniser = Recogniser::new(profile).unwrap();
+        let reading = recogniser.read(&Capture::parse(screen.split('\n')));
+        assert_eq!(
+            (reading.composer, reading.composer_row),
+            (composer, Some(row)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn a_bad_pattern_names_its_profile_and_rule() {
     let mut profile = profile(Path::new("/h"));
     profile.screen.rules[0].pattern = "(".to_owned();

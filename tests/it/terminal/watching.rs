@@ -235,3 +235,20 @@ async fn many_panes_are_read_in_one_tick() {
             .all(|seen| !seen.capture.text().trim().is_empty())
     );
 }
+
+#[tokio::test]
+async fn a_tick_that_is_dropped_half_way_does_not_shift_the_next_answers() {
+    let lab = Lab::new().await;
+    let pane = lab.agent().await;
+    let mut watch = Watch::new(lab.tmux.clone());
+    watch.tick(now()).await.unwrap();
+    for micros in (0..1500).step_by(100) {
+        let _cut = tokio::time::timeout(Duration::from_micros(micros), watch.tick(now())).await;
+        let seen = watch.look(&pane).await.unwrap();
+        assert!(
+            seen.capture.text().contains("fake agent"),
+            "after {micros} us"
+        );
+    }
+    assert_eq!(watch.tick(now()).await.unwrap().panes.len(), 1);
+}
