@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::domain::{
-    DispatchId, Fresh, Hold, IssueNumber, Observation, Questions, Report, ReportId, Said, SpoolFile, Subject, Verb, Window,
+    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Questions, Report, ReportId, Said, SpoolFile, Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -184,12 +184,26 @@ fn reports(hands: &Hands, state: &State, at: Timestamp) -> Vec<Report> {
         for entry in scan.entries.into_iter().filter(|entry| !state.has_report(&entry.ulid)) {
             match serde_json::from_slice::<SpoolFile>(&entry.bytes) {
                 Ok(file) => found.extend(report(hands, state, window, entry.ulid, file, at)),
-                Err(error) => tracing::warn!(report = %entry.ulid, %error, "a report cannot be read"),
+                Err(error) => refuse_unreadable(&tree, &entry.ulid, &error),
             }
         }
     }
     found.sort_by(|left, right| left.id.cmp(&right.id));
     found
+}
+
+/// A report that cannot be read is answered once, so that its writer knows, and then left alone.
+fn refuse_unreadable(tree: &std::path::Path, report: &ReportId, error: &serde_json::Error) {
+    tracing::warn!(%report, %error, "a report cannot be read");
+    let answer = Answer {
+        report: report.clone(),
+        accepted: false,
+        text: format!("this report cannot be read ({error}): report with the command line of the brief"),
+    };
+    let json = serde_json::to_vec(&answer).expect("an answer is plain data");
+    if let Err(error) = crate::repo::spool::answer(tree, crate::repo::Users::One, report, &json) {
+        tracing::warn!(%report, error = chain(&error), "and its answer cannot be written");
+    }
 }
 
 /// Proven = the right secret, in the spool of the tree the dispatch runs in.

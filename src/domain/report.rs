@@ -51,7 +51,6 @@ pub enum Verb {
 
 /// A spool file, as the verbs write it (`.pointsman/spool/<ulid>.json`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SpoolFile {
     /// The format's version, 1.
     pub version: u32,
