@@ -123,6 +123,8 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         ));
     }
     walk.labelling = Some(key);
+    walk.event = Some(opening.labelling.event.clone());
+    walk.left = false;
     walk.attempts = opening.attempt;
     walk.ended = None;
     walk.yours = None;
@@ -382,7 +384,9 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
     if found.phase == Phase::Delivering && report.verb == Verb::Unreported {
         return Err("nothing was delivered yet".to_owned());
     }
-    found.report = Some(report.clone());
+    if report.verb != Verb::Ack {
+        found.report = Some(report.clone());
+    }
     match report.verb {
         // A report proves the brief's arrival as well as a receipt does: only the brief has the secret.
         Verb::Ack => {}
@@ -627,8 +631,23 @@ fn walk(state: &mut State, event: &Event) -> Result<(), String> {
             walk.ended = None;
             walk.rounds = 0;
         }
-        Event::IssueLeft { issue, .. } => {
-            state.walks.remove(issue);
+        Event::IssueLeft { issue, how } => {
+            let walk = known(state, *issue)?;
+            // The same label event may stand again when the issue is opened again: its claims are used up.
+            let by = "a person".to_owned();
+            let ended = walk.ended.take().map(|(_, at)| {
+                let why = how.clone();
+                (Cause::Withdrawn { by, why }, at)
+            });
+            *walk = Walk {
+                event: walk.event.take(),
+                labelling: walk.labelling.take(),
+                attempts: walk.attempts,
+                ended,
+                again: walk.again.take(),
+                left: true,
+                ..Walk::default()
+            };
             free_seat(state, *issue, None);
         }
         Event::WalkApproved { issue, approval } => {

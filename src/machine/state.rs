@@ -48,6 +48,10 @@ pub struct Walk {
     pub approval: Option<Approval>,
     /// The newest label event that one of our transitions made.
     pub own_event: Option<LabelEventId>,
+    /// The label event last dispatched: what is newer happened since.
+    pub event: Option<LabelEventId>,
+    /// Whether the issue left the workflow: what is kept is what it may not be asked for twice.
+    pub left: bool,
     /// The key of the labelling last dispatched.
     pub labelling: Option<String>,
     /// Its dispatches so far.

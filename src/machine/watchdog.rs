@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Activity, Answer, Cause, Delivery, DeliveryStep, Dispatch, Event, Observation, PaneSample,
-    Phase, Questions, Report, ReportId, Rules, Verb, Verdict, Window,
+    Phase, Purpose, Questions, Report, ReportId, Rules, Verb, Verdict, Window,
 };
 use crate::machine::decide::{Act, Decision, Memory};
 use crate::machine::state::State;
@@ -60,6 +60,16 @@ fn waits_for_agent(state: &State, dispatch: &Dispatch) -> bool {
 
 /// Only the brief has the secret, so a report proves that the brief arrived.
 fn proves(last: &Delivery) -> bool {
+    let typed = matches!(
+        last.step,
+        DeliveryStep::PasteIntended
+            | DeliveryStep::LaunchIntended
+            | DeliveryStep::Pasted
+            | DeliveryStep::EnterIntended { .. }
+    );
+    if typed {
+        return last.purpose == Purpose::Brief;
+    }
     matches!(
         last.step,
         DeliveryStep::Submitted { .. }
