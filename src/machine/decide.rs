@@ -31,6 +31,8 @@ pub struct Memory {
     pub refused: BTreeMap<IssueNumber, (Head, Hold)>,
     /// For how long a dispatch's pane was observed since its receipt.
     pub observed: BTreeMap<crate::domain::DispatchId, jiff::SignedDuration>,
+    /// The head of a dispatch's issue when it was last read singly and found to be wanted.
+    pub checked: BTreeMap<crate::domain::DispatchId, Head>,
     /// How often in a row a dispatch's pane was missing.
     pub missing: BTreeMap<crate::domain::DispatchId, u32>,
 }

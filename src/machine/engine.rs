@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Action, Actor, Answer, Details, DispatchId, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
+    Action, Actor, Answer, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
     Questions, Request, Rules, SingleRead, TransitionStep, Window,
 };
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Memory, Standing};
@@ -176,6 +176,7 @@ impl Engine {
         self.forget(&seen, now);
         let (decision, mut standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
         self.note_refusals(&seen, &standing);
+        self.note_checks(&seen);
         match decision {
             Decision::Look(questions) if self.looks < LOOKS_MAX => {
                 self.looks += 1;
@@ -223,6 +224,19 @@ impl Engine {
                 self.memory
                     .refused
                     .insert(*issue, (head.clone(), hold.clone()));
+            }
+        }
+    }
+
+    /// Remembers which heads were confirmed by a single read, so that only a change asks for another one.
+    fn note_checks(&mut self, seen: &Observation) {
+        for dispatch in self.state.dispatches.values().filter(|one| one.is_open()) {
+            let issue = dispatch.issue();
+            if let (Some(head), true) = (seen.heads.get(&issue), seen.details.contains_key(&issue))
+            {
+                self.memory
+                    .checked
+                    .insert(dispatch.id().clone(), head.clone());
             }
         }
     }
@@ -296,8 +310,10 @@ impl Engine {
             self.running.retain(|_, (running, _)| running != flow);
         }
         if events.is_empty() {
-            if let Some(flow) = flow {
-                self.pump(rules, &flow, now, effects);
+            match (flow, then) {
+                (Some(flow), Some(action)) => self.start(flow, action, effects),
+                (Some(flow), None) => self.pump(rules, &flow, now, effects),
+                (None, _) => {}
             }
             return;
         }
@@ -377,13 +393,9 @@ impl Engine {
         });
         let moved = moved.filter(|moved| flow.as_ref() != Some(moved));
         match (flow, then) {
-            (flow, Some(action)) => self.start(
-                flow.unwrap_or(Flow::Dispatch(DispatchId::new(""))),
-                action,
-                effects,
-            ),
+            (Some(flow), Some(action)) => self.start(flow, action, effects),
             (Some(flow), None) => self.pump(rules, &flow, now, effects),
-            (None, None) => {}
+            (None, _) => {}
         }
         if let Some(flow) = moved {
             self.pump(rules, &flow, now, effects);
@@ -437,6 +449,7 @@ impl Engine {
                     })
                 }),
             Flow::Merge(issue) => self.merge(*issue),
+            Flow::Answer(_) => Step::Rest,
         };
         self.take(flow.clone(), step, now, effects);
     }
@@ -506,6 +519,7 @@ impl Engine {
                 Outcome::Done => Step::Record(vec![Event::IssueParked { issue: *issue }]),
                 _ => Step::Rest,
             },
+            Flow::Answer(_) => Step::Rest,
             Flow::Merge(issue) => match (&action, outcome) {
                 (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
                     Step::Record(vec![Event::Merged {
