@@ -181,7 +181,8 @@ fn reports(hands: &Hands, state: &State, at: Timestamp) -> Vec<Report> {
         for (id, error) in &scan.refused {
             tracing::warn!(report = %id, error = chain(error), "a report is not taken");
         }
-        for entry in scan.entries.into_iter().filter(|entry| !state.has_report(&entry.ulid)) {
+        // One that the ledger has and that lies unanswered gets its answer again.
+        for entry in scan.entries.into_iter().filter(|entry| !entry.answered || !state.has_report(&entry.ulid)) {
             match serde_json::from_slice::<SpoolFile>(&entry.bytes) {
                 Ok(file) => found.extend(report(hands, state, window, entry.ulid, file, at)),
                 Err(error) => refuse_unreadable(&tree, &entry.ulid, &error),

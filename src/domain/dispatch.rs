@@ -140,6 +140,17 @@ impl Dispatch {
         self.opening.labelling.issue
     }
 
+    /// Returns whether it ended because its labelling no longer holds.
+    pub fn is_withdrawn(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Closed {
+                cause: Cause::Withdrawn { .. },
+                ..
+            }
+        )
+    }
+
     /// Returns whether it is still open.
     pub fn is_open(&self) -> bool {
         !matches!(self.phase, Phase::Closed { .. })

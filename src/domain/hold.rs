@@ -76,6 +76,8 @@ pub enum Hold {
     Stalled { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
+    /// It was not looked at singly: that is for the next cycle.
+    NextCycle,
     /// This labelling is done; a new one is needed to start again.
     Spent { how: String },
 }
@@ -113,6 +115,7 @@ impl Hold {
             Self::Moving { .. } => "moving",
             Self::Stalled { .. } => "stalled",
             Self::Behind { .. } => "behind",
+            Self::NextCycle => "next-cycle",
             Self::Spent { .. } => "spent",
         }
     }
@@ -219,6 +222,7 @@ impl fmt::Display for Hold {
             Self::Moving { to } => write!(f, "moving to {to}"),
             Self::Stalled { why, until } => write!(f, "{why}; again at {until}"),
             Self::Behind { first } => write!(f, "{first} goes first"),
+            Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),
         }
     }

@@ -44,7 +44,7 @@ pub struct Observation {
     pub panes: BTreeMap<Window, PaneSample>,
     /// Why a window that should have an agent has none.
     pub no_agent: Option<Hold>,
-    /// Reports that the ledger does not have yet, oldest first.
+    /// Reports that have no answer file yet, oldest first; also those that the ledger has.
     pub reports: Vec<Report>,
     /// Open dispatches per account, over all projects.
     pub fleet: BTreeMap<String, u32>,

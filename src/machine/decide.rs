@@ -25,12 +25,23 @@ pub const LOOKS_MAX: u8 = 3;
 pub struct Memory {
     /// Flows with an effect in flight, or an append on its way.
     pub busy: BTreeSet<Flow>,
+    /// Flows that rest until then: a fault that passes, or a look that found nothing new.
+    pub rests: BTreeMap<Flow, Timestamp>,
     /// Refusals on detail, valid while the issue's head is unchanged.
     pub refused: BTreeMap<IssueNumber, (Head, Hold)>,
     /// For how long a dispatch's pane was observed since its receipt.
     pub observed: BTreeMap<crate::domain::DispatchId, jiff::SignedDuration>,
+    /// The head of a dispatch's issue when it was last read singly and found to be wanted.
+    pub checked: BTreeMap<crate::domain::DispatchId, Head>,
     /// How often in a row a dispatch's pane was missing.
     pub missing: BTreeMap<crate::domain::DispatchId, u32>,
+}
+
+impl Memory {
+    /// Returns whether a flow has something under way, or rests for a moment.
+    pub fn waits(&self, flow: &Flow) -> bool {
+        self.busy.contains(flow) || self.rests.contains_key(flow)
+    }
 }
 
 /// One cycle's decision.
@@ -113,6 +124,9 @@ pub fn decide(
         }
         match open::open(rules, state, seen, head, stage, now) {
             Chosen::Unknown => {
+                if first.is_some() {
+                    standing.insert(head.number, Hold::NextCycle);
+                }
                 questions.issues.push(head.number);
                 leader = Some(head.number);
             }
@@ -123,6 +137,8 @@ pub fn decide(
                 leader = Some(head.number);
                 if first.is_none() {
                     first = Some(Decision::Act(act));
+                } else {
+                    standing.insert(head.number, Hold::NextCycle);
                 }
             }
         }
@@ -226,7 +242,7 @@ fn finish_open(
         let waits = transition
             .unchanged_since
             .is_some_and(|since| now < since + crate::machine::transition::UNSEEN_TWICE);
-        if !memory.busy.contains(&flow) && !waits && seen.gap.is_none() {
+        if !memory.waits(&flow) && !waits && seen.gap.is_none() {
             return Some(Act::carry_on(
                 flow,
                 format!("moving {issue} to {}", transition.to),
@@ -235,7 +251,7 @@ fn finish_open(
     }
     for issue in state.parks.keys() {
         let flow = Flow::Park(*issue);
-        if !memory.busy.contains(&flow) && seen.gap.is_none() {
+        if !memory.waits(&flow) && seen.gap.is_none() {
             return Some(Act::carry_on(flow, format!("parking {issue}")));
         }
     }
@@ -248,6 +264,9 @@ fn finish_open(
             return Some(decision);
         }
         let sample = watchdog::sample_for(dispatch, seen);
+        if memory.rests.contains_key(&flow) {
+            continue;
+        }
         if flow::next(state, dispatch, rules, sample, now) != Step::Rest {
             return Some(Act::carry_on(
                 flow,
@@ -281,15 +300,17 @@ fn walks(rules: &Rules, state: &State, memory: &Memory, seen: &Observation) -> O
                 return Some(decision);
             }
         }
-        let Some(head) = seen.heads.get(issue) else {
+        if walk.left {
             continue;
-        };
-        let routed = rules
-            .workflow
-            .stages
-            .iter()
-            .any(|stage| head.labels.contains(&stage.label));
-        if !head.open || !routed {
+        }
+        // A closed issue is not listed: a single read says so before its seat is given away.
+        let head = seen.heads.get(issue);
+        let routed = head.is_some_and(|head| {
+            let mut stages = rules.workflow.stages.iter();
+            head.open && stages.any(|stage| head.labels.contains(&stage.label))
+        });
+        let parked = head.is_none_or(|head| head.labels.contains(&rules.workflow.labels.park));
+        if !routed {
             let Some(details) = seen.details.get(issue) else {
                 return Some(Decision::Look(Questions {
                     issues: vec![*issue],
@@ -306,7 +327,7 @@ fn walks(rules: &Rules, state: &State, memory: &Memory, seen: &Observation) -> O
                     format!("{issue}: {how}"),
                 ));
             }
-        } else if walk.parked.is_some() && !head.labels.contains(&rules.workflow.labels.park) {
+        } else if walk.parked.is_some() && !parked {
             let Some(details) = seen.details.get(issue) else {
                 return Some(Decision::Look(Questions {
                     issues: vec![*issue],
@@ -371,7 +392,7 @@ fn finish_approved(
         rules.project.git && rules.project.merge == Merge::FastForward && stage.next == Next::Done;
     if merges && walk.subject.is_some() && walk.merged != walk.subject {
         let flow = Flow::Merge(issue);
-        return (!memory.busy.contains(&flow))
+        return (!memory.waits(&flow))
             .then(|| Act::carry_on(flow, format!("merging {issue}, approved by {by}")));
     }
     let transition = Transition {
@@ -379,7 +400,7 @@ fn finish_approved(
         from: label.clone(),
         to: stage.next.clone(),
         dispatch: None,
-        after: walk.own_event.clone(),
+        after: walk.event.clone(),
         rework: false,
         at: now,
         unchanged_since: None,
@@ -558,5 +579,6 @@ fn next_moment(
         }
         moments.extend(watchdog::moments(state, dispatch, seen));
     }
+    moments.extend(memory.rests.values().copied());
     moments.into_iter().filter(|at| *at > now).min()
 }

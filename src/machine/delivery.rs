@@ -90,6 +90,17 @@ fn begin(dispatch: &Dispatch, delivery: &Delivery, sample: Option<&PaneSample>) 
                 delivery: boxed,
             },
         ),
+        // Only a brief may go to another agent than the one that has the work.
+        Via::Paste
+            if delivery.purpose != Purpose::Brief
+                && sample.is_none_or(|sample| Some(&sample.pane) != dispatch.pane.as_ref()) =>
+        {
+            Step::Record(vec![Event::DeliverySettled {
+                delivery: delivery.id.clone(),
+                verdict: Verdict::NotDelivered,
+                witness: "its session is gone".to_owned(),
+            }])
+        }
         Via::Paste => match sample.filter(|sample| sample.state.takes_text()) {
             None => Step::Rest,
             Some(sample) => Step::Intend(
@@ -244,8 +255,8 @@ fn resolve(dispatch: &Dispatch, delivery: &Delivery, finding: &Finding, now: Tim
             context: context.clone(),
             baseline: baseline.clone(),
         }]),
-        Finding::InComposer { composer, .. } => {
-            found_in_composer(dispatch, delivery, composer, now)
+        Finding::InComposer { composer, enters } => {
+            found_in_composer(dispatch, delivery, composer, *enters, now)
         }
         Finding::Typed { enters } => match delivery.step {
             DeliveryStep::EnterIntended { n } if *enters >= n => {
@@ -270,9 +281,17 @@ fn found_in_composer(
     dispatch: &Dispatch,
     delivery: &Delivery,
     composer: &crate::domain::Composer,
+    enters: u8,
     now: Timestamp,
 ) -> Step {
     match delivery.step {
+        // It was sent, and the program has not taken it yet: the receipt's waits decide about another one.
+        DeliveryStep::EnterIntended { n } if enters >= n => {
+            Step::Record(vec![Event::LineSubmitted {
+                delivery: delivery.id.clone(),
+                n,
+            }])
+        }
         DeliveryStep::PasteIntended => Step::Record(vec![Event::LinePasted {
             delivery: delivery.id.clone(),
             baseline: delivery.baseline.clone(),

@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Action, Actor, Answer, DispatchId, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
+    Action, Actor, Answer, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
     Questions, Request, Rules, SingleRead, TransitionStep, Window,
 };
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Memory, Standing};
 use crate::machine::evolve::{self, Illegal};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, open, transition, watchdog};
+use crate::machine::{delivery, flow, open, transition, watchdog};
 
 /// What is fed into the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +87,7 @@ pub struct Engine {
     running: BTreeMap<EffectId, (Flow, Action)>,
     fresh: std::collections::BTreeSet<IssueNumber>,
     samples: BTreeMap<Window, crate::domain::PaneSample>,
+    details: BTreeMap<IssueNumber, Details>,
     us: Option<Actor>,
     effects: u64,
     looks: u8,
@@ -105,6 +106,7 @@ impl Engine {
             running: BTreeMap::new(),
             fresh: std::collections::BTreeSet::new(),
             samples: BTreeMap::new(),
+            details: BTreeMap::new(),
             us: None,
             effects: 0,
             looks: 0,
@@ -147,11 +149,12 @@ impl Engine {
     fn seen(
         &mut self,
         rules: &Rules,
-        seen: Observation,
+        mut seen: Observation,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         if self.looks == 0 {
+            self.details.clear();
             let elapsed = self
                 .last_seen
                 .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
@@ -160,6 +163,9 @@ impl Engine {
             watchdog::remember(&mut self.memory, &self.state, &seen, watched);
             self.last_seen = Some(seen.at);
         }
+        // A look answers its own questions only; the cycle decides on all of its looks.
+        self.details.append(&mut seen.details);
+        seen.details.clone_from(&self.details);
         self.samples.clone_from(&seen.panes);
         self.us = seen.us.clone().or(self.us.take());
         if !self.appends.is_empty() {
@@ -167,15 +173,21 @@ impl Engine {
             self.again = true;
             return;
         }
-        self.forget(&seen);
-        let (decision, standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
+        self.forget(&seen, now);
+        let (decision, mut standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
         self.note_refusals(&seen, &standing);
+        self.note_checks(&seen);
         match decision {
             Decision::Look(questions) if self.looks < LOOKS_MAX => {
                 self.looks += 1;
                 effects.push(Effect::Look(questions));
             }
-            Decision::Look(_) => self.ended(now, None, standing, effects),
+            Decision::Look(questions) => {
+                for issue in questions.issues {
+                    standing.entry(issue).or_insert(Hold::NextCycle);
+                }
+                self.ended(now, None, standing, effects);
+            }
             Decision::Wait(until) => {
                 self.ended(now, None, standing, effects);
                 effects.extend(until.map(Effect::WakeAt));
@@ -184,7 +196,8 @@ impl Engine {
         }
     }
 
-    fn forget(&mut self, seen: &Observation) {
+    fn forget(&mut self, seen: &Observation, now: Timestamp) {
+        self.memory.rests.retain(|_, until| *until > now);
         self.memory
             .refused
             .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
@@ -211,6 +224,19 @@ impl Engine {
                 self.memory
                     .refused
                     .insert(*issue, (head.clone(), hold.clone()));
+            }
+        }
+    }
+
+    /// Remembers which heads were confirmed by a single read, so that only a change asks for another one.
+    fn note_checks(&mut self, seen: &Observation) {
+        for dispatch in self.state.dispatches.values().filter(|one| one.is_open()) {
+            let issue = dispatch.issue();
+            if let (Some(head), true) = (seen.heads.get(&issue), seen.details.contains_key(&issue))
+            {
+                self.memory
+                    .checked
+                    .insert(dispatch.id().clone(), head.clone());
             }
         }
     }
@@ -280,10 +306,14 @@ impl Engine {
         });
         if let Some(flow) = &flow {
             self.memory.busy.insert(flow.clone());
+            // A report may come while its receipt is still awaited: what that wait finds is of no use any more.
+            self.running.retain(|_, (running, _)| running != flow);
         }
         if events.is_empty() {
-            if let Some(flow) = flow {
-                self.pump(rules, &flow, now, effects);
+            match (flow, then) {
+                (Some(flow), Some(action)) => self.start(flow, action, effects),
+                (Some(flow), None) => self.pump(rules, &flow, now, effects),
+                (None, _) => {}
             }
             return;
         }
@@ -315,6 +345,11 @@ impl Engine {
                         events: first.events.clone(),
                     });
                     return;
+                }
+                // A request may be overtaken by what was written before it.
+                Err(illegal) if first.flow.is_none() => {
+                    tracing::info!(%illegal, "a request came too late");
+                    self.appends.pop_front();
                 }
                 Err(illegal) => self.refuse(&illegal),
             }
@@ -358,13 +393,9 @@ impl Engine {
         });
         let moved = moved.filter(|moved| flow.as_ref() != Some(moved));
         match (flow, then) {
-            (flow, Some(action)) => self.start(
-                flow.unwrap_or(Flow::Dispatch(DispatchId::new(""))),
-                action,
-                effects,
-            ),
+            (Some(flow), Some(action)) => self.start(flow, action, effects),
             (Some(flow), None) => self.pump(rules, &flow, now, effects),
-            (None, None) => {}
+            (None, _) => {}
         }
         if let Some(flow) = moved {
             self.pump(rules, &flow, now, effects);
@@ -418,6 +449,7 @@ impl Engine {
                     })
                 }),
             Flow::Merge(issue) => self.merge(*issue),
+            Flow::Answer(_) => Step::Rest,
         };
         self.take(flow.clone(), step, now, effects);
     }
@@ -487,6 +519,7 @@ impl Engine {
                 Outcome::Done => Step::Record(vec![Event::IssueParked { issue: *issue }]),
                 _ => Step::Rest,
             },
+            Flow::Answer(_) => Step::Rest,
             Flow::Merge(issue) => match (&action, outcome) {
                 (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
                     Step::Record(vec![Event::Merged {
@@ -499,9 +532,16 @@ impl Engine {
             },
         };
         // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
-        if let (Step::Rest, Outcome::Failed { until, .. }) = (&step, outcome) {
+        // So does a look that found nothing new.
+        let until = match (&step, outcome) {
+            (Step::Rest, Outcome::Failed { until, .. }) => Some(*until),
+            (Step::Rest, Outcome::Found(_)) => Some(now + delivery::LOOK_AGAIN),
+            _ => None,
+        };
+        if let Some(until) = until {
             self.memory.busy.remove(&flow);
-            effects.push(Effect::WakeAt(*until));
+            self.memory.rests.insert(flow, until);
+            effects.push(Effect::WakeAt(until));
             return;
         }
         self.take(flow, step, now, effects);

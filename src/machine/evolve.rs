@@ -5,10 +5,10 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber, Opening,
+    Answer, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber, Opening,
     Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
 };
-use crate::machine::state::{OPENINGS_MAX, REPORTS_MAX, State, Walk};
+use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State, Walk};
 
 /// An event that cannot follow what the ledger says: a bug of ours, or a ledger that was changed by another hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         Event::ReportReceived { report } => receive(state, report),
         Event::ReportIgnored { answer } => {
             take_report(state, &answer.report);
+            take_answer(state, answer.clone());
             Ok(())
         }
         Event::TransitionIntended { transition } => intend(state, transition),
@@ -123,6 +124,8 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         ));
     }
     walk.labelling = Some(key);
+    walk.event = Some(opening.labelling.event.clone());
+    walk.left = false;
     walk.attempts = opening.attempt;
     walk.ended = None;
     walk.yours = None;
@@ -366,6 +369,13 @@ fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Times
     }
 }
 
+fn take_answer(state: &mut State, answer: Answer) {
+    state.answers.push_back(answer);
+    if state.answers.len() > ANSWERS_MAX {
+        state.answers.pop_front();
+    }
+}
+
 fn take_report(state: &mut State, report: &crate::domain::ReportId) {
     state.reports.push_back(report.clone());
     if state.reports.len() > REPORTS_MAX {
@@ -382,7 +392,9 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
     if found.phase == Phase::Delivering && report.verb == Verb::Unreported {
         return Err("nothing was delivered yet".to_owned());
     }
-    found.report = Some(report.clone());
+    if report.verb != Verb::Ack {
+        found.report = Some(report.clone());
+    }
     match report.verb {
         // A report proves the brief's arrival as well as a receipt does: only the brief has the secret.
         Verb::Ack => {}
@@ -403,6 +415,17 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
             found.phase = Phase::Working;
         }
     }
+    let text = match report.verb {
+        Verb::Ack => "recorded.",
+        Verb::Ask => "recorded: a person is asked. End your turn; the answer comes to you.",
+        Verb::Done | Verb::Fail | Verb::Unreported => return Ok(()),
+    };
+    let answer = Answer {
+        report: report.id.clone(),
+        accepted: true,
+        text: text.to_owned(),
+    };
+    take_answer(state, answer);
     Ok(())
 }
 
@@ -448,7 +471,13 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             found.stalled = None;
             found.evidence.push(evidence.clone());
         }
-        Event::ReportRefused { dispatch: id, .. } => judging(state, id)?.phase = Phase::Working,
+        Event::ReportRefused {
+            dispatch: id,
+            answer,
+        } => {
+            judging(state, id)?.phase = Phase::Working;
+            take_answer(state, answer.clone());
+        }
         Event::BranchPushed {
             dispatch: id,
             branch,
@@ -481,7 +510,10 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             state
                 .deliveries
                 .retain(|_, delivery| delivery.dispatch != *id);
-            state.dispatches.remove(id);
+            let gone = state.dispatches.remove(id).expect("it was found above");
+            if gone.is_withdrawn() && state.open_dispatch(gone.issue()).is_none() {
+                free_seat(state, gone.issue(), None);
+            }
         }
         _ => return Err("not an event of a dispatch".to_owned()),
     }
@@ -519,7 +551,9 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         Cause::Rework { findings } => walk.failed_on = Some(findings.clone()),
         Cause::Failed { why } | Cause::Lost { why } => walk.failed_on = Some(why.clone()),
         Cause::TimedOut => walk.failed_on = Some("it took longer than the stage allows".to_owned()),
-        Cause::Withdrawn { .. } | Cause::Parked { .. } => free_seat(state, issue, None),
+        // The seat of a withdrawn one is free once its session is idle or gone.
+        Cause::Withdrawn { .. } => {}
+        Cause::Parked { .. } => free_seat(state, issue, None),
     }
     Ok(())
 }
@@ -627,8 +661,23 @@ fn walk(state: &mut State, event: &Event) -> Result<(), String> {
             walk.ended = None;
             walk.rounds = 0;
         }
-        Event::IssueLeft { issue, .. } => {
-            state.walks.remove(issue);
+        Event::IssueLeft { issue, how } => {
+            let walk = known(state, *issue)?;
+            // The same label event may stand again when the issue is opened again: its claims are used up.
+            let by = "a person".to_owned();
+            let ended = walk.ended.take().map(|(_, at)| {
+                let why = how.clone();
+                (Cause::Withdrawn { by, why }, at)
+            });
+            *walk = Walk {
+                event: walk.event.take(),
+                labelling: walk.labelling.take(),
+                attempts: walk.attempts,
+                ended,
+                again: walk.again.take(),
+                left: true,
+                ..Walk::default()
+            };
             free_seat(state, *issue, None);
         }
         Event::WalkApproved { issue, approval } => {

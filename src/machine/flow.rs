@@ -32,7 +32,7 @@ pub fn next(
     }
     match &dispatch.phase {
         Phase::Delivering => deliver(state, dispatch, rules, sample, now),
-        Phase::Working => work(state, dispatch, sample, now),
+        Phase::Working => work(state, dispatch, rules, sample, now),
         Phase::Judging => judge(state, dispatch, rules, now),
         Phase::Closed { cause, .. } => clear_away(state, dispatch, cause, sample, now),
     }
@@ -55,7 +55,7 @@ fn deliver(
             }
         );
         if !failed {
-            return unknown_or_next(dispatch, last, sample, now);
+            return unknown_or_next(dispatch, rules, last, sample, now);
         }
         if now < last.since + REDELIVER_AFTER * (1 << dispatch.undelivered.min(5)) {
             return Step::Rest;
@@ -85,6 +85,7 @@ fn deliver(
 /// An unknown delivery is looked for at intervals, and after ten minutes a person gets it.
 fn unknown_or_next(
     dispatch: &Dispatch,
+    rules: &Rules,
     last: &Delivery,
     sample: Option<&PaneSample>,
     now: Timestamp,
@@ -94,7 +95,7 @@ fn unknown_or_next(
             return Step::Rest;
         };
         let why = format!("the brief is {}: {witness}", verdict.as_str());
-        return close(dispatch, Cause::Parked { why });
+        return park(dispatch, rules, why);
     }
     delivery::next(dispatch, last, sample, now)
 }
@@ -120,12 +121,18 @@ fn via(dispatch: &Dispatch, rules: &Rules) -> Via {
     }
 }
 
-fn work(state: &State, dispatch: &Dispatch, sample: Option<&PaneSample>, now: Timestamp) -> Step {
+fn work(
+    state: &State,
+    dispatch: &Dispatch,
+    rules: &Rules,
+    sample: Option<&PaneSample>,
+    now: Timestamp,
+) -> Step {
     if let Some(last) = state
         .last_delivery(dispatch)
         .filter(|last| !delivery::is_over(last))
     {
-        return unknown_or_next(dispatch, last, sample, now);
+        return unknown_or_next(dispatch, rules, last, sample, now);
     }
     if let Some(question) = dispatch
         .asked
@@ -162,7 +169,8 @@ fn work(state: &State, dispatch: &Dispatch, sample: Option<&PaneSample>, now: Ti
             Step::Rest
         };
     }
-    if !sample.is_some_and(|sample| sample.state.takes_text()) {
+    let mine = sample.filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref());
+    if !mine.is_some_and(|mine| mine.state.takes_text()) {
         return Step::Rest;
     }
     compose(state, dispatch, Purpose::Nudge, Some(missing))
@@ -296,7 +304,7 @@ fn rework(
         ]),
         Some(_) => {
             let why = format!("{limit} rounds of rework are spent. The last verdict: {findings}");
-            close(dispatch, Cause::Parked { why })
+            park(dispatch, rules, why)
         }
         None => close(
             dispatch,
@@ -385,6 +393,21 @@ fn close(dispatch: &Dispatch, cause: Cause) -> Step {
         dispatch: dispatch.id().clone(),
         cause,
     }])
+}
+
+/// Ends a dispatch and hands its issue to a person, in one append.
+fn park(dispatch: &Dispatch, rules: &Rules, why: String) -> Step {
+    Step::Record(vec![
+        Event::DispatchClosed {
+            dispatch: dispatch.id().clone(),
+            cause: Cause::Parked { why: why.clone() },
+        },
+        Event::ParkIntended {
+            issue: dispatch.issue(),
+            label: rules.workflow.labels.park.clone(),
+            why,
+        },
+    ])
 }
 
 /// After the end: a withdrawn agent is told to stop, then brief, answer and window are cleared away.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 
 use crate::domain::{
-    Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber, Label,
+    Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber, Label,
     LabelEventId, ReportId, Spec, Subject, Transition, Window,
 };
 
@@ -37,6 +37,8 @@ pub struct State {
     pub openings: VecDeque<Timestamp>,
     /// Reports that were taken, newest last: a spool file is taken once.
     pub reports: VecDeque<ReportId>,
+    /// The answers that were given last, newest last: a report that still lies unanswered gets its own again.
+    pub answers: VecDeque<Answer>,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
 }
@@ -48,6 +50,10 @@ pub struct Walk {
     pub approval: Option<Approval>,
     /// The newest label event that one of our transitions made.
     pub own_event: Option<LabelEventId>,
+    /// The label event last dispatched: what is newer happened since.
+    pub event: Option<LabelEventId>,
+    /// Whether the issue left the workflow: what is kept is what it may not be asked for twice.
+    pub left: bool,
     /// The key of the labelling last dispatched.
     pub labelling: Option<String>,
     /// Its dispatches so far.
@@ -80,10 +86,20 @@ pub struct Walk {
     pub title: String,
 }
 
+/// Answers that are remembered; more than lie unanswered at any time.
+pub(crate) const ANSWERS_MAX: usize = 128;
 /// Report ids that are remembered; answered files are removed long before.
 pub(crate) const REPORTS_MAX: usize = 4096;
 
 impl State {
+    /// Returns the answer that was decided for a report.
+    pub fn answer(&self, report: &ReportId) -> Option<&Answer> {
+        self.answers
+            .iter()
+            .rev()
+            .find(|answer| answer.report == *report)
+    }
+
     /// Returns whether a report was taken before.
     pub fn has_report(&self, report: &ReportId) -> bool {
         self.reports.contains(report)
@@ -103,12 +119,12 @@ impl State {
             .find(|dispatch| dispatch.opening.window == window && !dispatch.tidied)
     }
 
-    /// Returns how many open dispatches a stage has.
+    /// Returns how many dispatches a stage has: open ones, and withdrawn ones until their session is idle or gone.
     pub fn open_in(&self, stage: &Label) -> u32 {
-        let open = self
-            .dispatches
-            .values()
-            .filter(|dispatch| dispatch.is_open() && dispatch.opening.stage.label == *stage);
+        let open = self.dispatches.values().filter(|dispatch| {
+            (dispatch.is_open() || dispatch.is_withdrawn())
+                && dispatch.opening.stage.label == *stage
+        });
         u32::try_from(open.count()).unwrap_or(u32::MAX)
     }
 

@@ -1,6 +1,6 @@
 //! What a flow does next: one effect between two events.
 
-use crate::domain::{Action, DispatchId, Event, IssueNumber};
+use crate::domain::{Action, DispatchId, Event, IssueNumber, ReportId};
 
 /// Something open that is carried on step by step. At most one effect of a flow is in flight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,8 @@ pub enum Flow {
     Park(IssueNumber),
     /// An approved issue's branch on its way into the default branch.
     Merge(IssueNumber),
+    /// The answer to a report on its way into the spool.
+    Answer(ReportId),
 }
 
 /// The next step of a flow.

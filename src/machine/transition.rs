@@ -145,7 +145,14 @@ fn end(
     us: Option<&Actor>,
 ) -> Step {
     let issue = transition.issue;
-    if others || (from_here && readded(since, &transition.from, us).is_some()) {
+    let taken = since
+        .iter()
+        .rev()
+        .find(|event| event.label == transition.from)
+        .is_some_and(|event| !event.set && !is_ours(event, us));
+    // Who took the label away wants it to rest; whoever closed the issue did what we were about to do.
+    let stopped = !from_here && open && taken;
+    if others || stopped || (from_here && readded(since, &transition.from, us).is_some()) {
         return Step::Record(vec![Event::TransitionSettled {
             issue,
             outcome: Settled::Overridden {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Activity, Answer, Cause, Delivery, DeliveryStep, Dispatch, Event, Observation, PaneSample,
-    Phase, Questions, Report, ReportId, Rules, Verb, Verdict, Window,
+    Phase, Purpose, Questions, Report, ReportId, Rules, Verb, Verdict, Window,
 };
 use crate::machine::decide::{Act, Decision, Memory};
 use crate::machine::state::State;
@@ -22,6 +22,12 @@ pub fn sample_for<'a>(dispatch: &Dispatch, seen: &'a Observation) -> Option<&'a 
 /// Takes the oldest report that the ledger does not have.
 pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Decision> {
     for report in &seen.reports {
+        if state.has_report(&report.id) {
+            if let Some(answer) = owed(state, memory, report) {
+                return Some(again(answer));
+            }
+            continue;
+        }
         let Some(dispatch) = state
             .dispatches
             .get(&report.dispatch)
@@ -51,6 +57,37 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
     None
 }
 
+/// The answer to a report that was taken and still lies there: the one that was decided, or that a later report was.
+fn owed(state: &State, memory: &Memory, report: &Report) -> Option<Answer> {
+    let flow = Flow::Dispatch(report.dispatch.clone());
+    if memory.busy.contains(&flow) || memory.waits(&Flow::Answer(report.id.clone())) {
+        return None;
+    }
+    let judged = state
+        .dispatches
+        .get(&report.dispatch)
+        .and_then(|dispatch| dispatch.report.as_ref());
+    let decided = state.answer(&report.id).cloned();
+    if decided.is_some() || judged.is_some_and(|judged| judged.id == report.id) {
+        return decided;
+    }
+    Some(Answer {
+        report: report.id.clone(),
+        accepted: false,
+        text: "recorded; what was said later, or found out, counts.".to_owned(),
+    })
+}
+
+fn again(answer: Answer) -> Decision {
+    let did = format!("the answer to report {}", answer.report);
+    Decision::Act(Act {
+        events: Vec::new(),
+        flow: Some(Flow::Answer(answer.report.clone())),
+        answer: Some(answer),
+        did,
+    })
+}
+
 fn waits_for_agent(state: &State, dispatch: &Dispatch) -> bool {
     matches!(
         state.last_delivery(dispatch).map(|last| &last.step),
@@ -60,6 +97,16 @@ fn waits_for_agent(state: &State, dispatch: &Dispatch) -> bool {
 
 /// Only the brief has the secret, so a report proves that the brief arrived.
 fn proves(last: &Delivery) -> bool {
+    let typed = matches!(
+        last.step,
+        DeliveryStep::PasteIntended
+            | DeliveryStep::LaunchIntended
+            | DeliveryStep::Pasted
+            | DeliveryStep::EnterIntended { .. }
+    );
+    if typed {
+        return last.purpose == Purpose::Brief;
+    }
     matches!(
         last.step,
         DeliveryStep::Submitted { .. }
@@ -96,7 +143,7 @@ fn ignored(state: &State, report: &Report) -> Decision {
         events: vec![Event::ReportIgnored {
             answer: answer.clone(),
         }],
-        flow: None,
+        flow: Some(Flow::Answer(report.id.clone())),
         answer: Some(answer),
         did: format!("report {} belongs to nothing open", report.id),
     })
@@ -114,15 +161,17 @@ pub fn watch(
     if !dispatch.is_open() {
         return None;
     }
-    if let Some(decision) = withdrawal(rules, state, seen, dispatch) {
+    if let Some(decision) = withdrawal(rules, state, memory, seen, dispatch) {
         return Some(decision);
+    }
+    let missing = memory.missing.get(dispatch.id()).copied().unwrap_or(0);
+    if missing >= MISSING_MAX && needs_its_pane(state, dispatch) {
+        let why = "its session is gone".to_owned();
+        let settled = settled_by(state, dispatch, &why);
+        return Some(end(dispatch, settled, Cause::Lost { why }));
     }
     if dispatch.phase != Phase::Working {
         return None;
-    }
-    if memory.missing.get(dispatch.id()).copied().unwrap_or(0) >= MISSING_MAX {
-        let why = "its session is gone".to_owned();
-        return Some(end(dispatch, Cause::Lost { why }));
     }
     let sample =
         sample_for(dispatch, seen).filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref())?;
@@ -138,7 +187,7 @@ pub fn watch(
     let timeout =
         SignedDuration::try_from(dispatch.opening.stage.timeout).unwrap_or(SignedDuration::MAX);
     if observed >= timeout && idle_since.is_some() {
-        return Some(end(dispatch, Cause::TimedOut));
+        return Some(end(dispatch, None, Cause::TimedOut));
     }
     let quiet = quiet_since(state, dispatch, idle_since?)?;
     let patience =
@@ -201,7 +250,49 @@ fn unreported(state: &State, dispatch: &Dispatch, now: Timestamp) -> Report {
     }
 }
 
-fn end(dispatch: &Dispatch, cause: Cause) -> Decision {
+/// Whether a dispatch ends with its pane. A brief that was not typed yet goes to the next agent of the window; a check has its own.
+fn needs_its_pane(state: &State, dispatch: &Dispatch) -> bool {
+    let typed = state
+        .last_delivery(dispatch)
+        .is_some_and(|last| !is_untyped(&last.step));
+    match dispatch.phase {
+        Phase::Delivering => typed || dispatch.opening.window == Window::Check,
+        Phase::Working => true,
+        Phase::Judging | Phase::Closed { .. } => false,
+    }
+}
+
+fn is_untyped(step: &DeliveryStep) -> bool {
+    matches!(
+        step,
+        DeliveryStep::Planned
+            | DeliveryStep::Staged
+            | DeliveryStep::Settled {
+                verdict: Verdict::NotDelivered,
+                ..
+            }
+    )
+}
+
+/// Ends the delivery under way, if there is one.
+fn settled_by(state: &State, dispatch: &Dispatch, witness: &str) -> Option<Event> {
+    let last = state.last_delivery(dispatch)?;
+    if matches!(last.step, DeliveryStep::Settled { .. }) {
+        return None;
+    }
+    let verdict = if is_untyped(&last.step) {
+        Verdict::NotDelivered
+    } else {
+        Verdict::Unconfirmed
+    };
+    Some(Event::DeliverySettled {
+        delivery: last.id.clone(),
+        verdict,
+        witness: witness.to_owned(),
+    })
+}
+
+fn end(dispatch: &Dispatch, settled: Option<Event>, cause: Cause) -> Decision {
     let did = format!(
         "dispatch {} of {}: {}",
         dispatch.id(),
@@ -209,20 +300,19 @@ fn end(dispatch: &Dispatch, cause: Cause) -> Decision {
         cause.word()
     );
     let flow = Flow::Dispatch(dispatch.id().clone());
-    Act::record(
-        vec![Event::DispatchClosed {
-            dispatch: dispatch.id().clone(),
-            cause,
-        }],
-        Some(flow),
-        did,
-    )
+    let closed = Event::DispatchClosed {
+        dispatch: dispatch.id().clone(),
+        cause,
+    };
+    let events = settled.into_iter().chain([closed]).collect();
+    Act::record(events, Some(flow), did)
 }
 
 /// Stopping is always honoured: the list raises the suspicion, a single read confirms it.
 fn withdrawal(
     rules: &Rules,
     state: &State,
+    memory: &Memory,
     seen: &Observation,
     dispatch: &Dispatch,
 ) -> Option<Decision> {
@@ -233,7 +323,9 @@ fn withdrawal(
     let suspicious = match seen.heads.get(&issue) {
         None => true,
         Some(head) => {
-            !head.open
+            // The same label set anew looks the same in a list; only that something changed is seen there.
+            memory.checked.get(dispatch.id()) != Some(head)
+                || !head.open
                 || !head.labels.contains(&dispatch.opening.labelling.label)
                 || trust::refused_by_labels(head, &rules.workflow).is_some()
         }
@@ -248,35 +340,8 @@ fn withdrawal(
         }));
     };
     let (by, why) = trust::still_wanted(dispatch, &rules.workflow, details).err()?;
-    let mut events = Vec::new();
-    if let Some(last) = state.last_delivery(dispatch) {
-        let verdict = match last.step {
-            DeliveryStep::Settled { .. } => None,
-            DeliveryStep::Planned | DeliveryStep::Staged => Some(Verdict::NotDelivered),
-            _ => Some(Verdict::Unconfirmed),
-        };
-        if let Some(verdict) = verdict {
-            let witness = format!("no longer wanted: {why}");
-            events.push(Event::DeliverySettled {
-                delivery: last.id.clone(),
-                verdict,
-                witness,
-            });
-        }
-    }
-    let did = format!(
-        "dispatch {} of {issue} withdrawn by {by}: {why}",
-        dispatch.id()
-    );
-    events.push(Event::DispatchClosed {
-        dispatch: dispatch.id().clone(),
-        cause: Cause::Withdrawn { by, why },
-    });
-    Some(Act::record(
-        events,
-        Some(Flow::Dispatch(dispatch.id().clone())),
-        did,
-    ))
+    let settled = settled_by(state, dispatch, &format!("no longer wanted: {why}"));
+    Some(end(dispatch, settled, Cause::Withdrawn { by, why }))
 }
 
 /// Updates what is remembered of a dispatch's pane: how long it was watched, and whether it is there.
@@ -284,20 +349,25 @@ pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed:
     for dispatch in state
         .dispatches
         .values()
-        .filter(|dispatch| dispatch.phase == Phase::Working)
+        .filter(|dispatch| dispatch.is_open() && dispatch.pane.is_some())
     {
         let here = sample_for(dispatch, seen)
             .is_some_and(|sample| Some(&sample.pane) == dispatch.pane.as_ref());
         let id = dispatch.id().clone();
         if here {
             memory.missing.remove(&id);
-            *memory.observed.entry(id).or_default() += elapsed;
+            if dispatch.phase == Phase::Working {
+                *memory.observed.entry(id).or_default() += elapsed;
+            }
         } else {
             *memory.missing.entry(id).or_default() += 1;
         }
     }
     memory
         .observed
+        .retain(|id, _| state.dispatches.contains_key(id));
+    memory
+        .checked
         .retain(|id, _| state.dispatches.contains_key(id));
     memory
         .missing

@@ -9,6 +9,7 @@ mod github;
 mod ledger;
 mod local_tracker;
 mod repo;
+mod simulation;
 mod support;
 mod terminal;
 mod tracker_contract;

@@ -1,0 +1,298 @@
+//! What must hold at every step, checked against the ledger and the world, never against the engine's own word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use pointsman::domain::{
+    Action, DeliveryStep, DispatchId, Event, Head, IssueNumber, Label, Limits, Next, Opening,
+    Phase, Rules,
+};
+use pointsman::machine::engine::CycleReport;
+use pointsman::machine::state::State;
+
+use super::rules::us;
+use super::world::World;
+
+/// What is counted over a whole run, from the events alone.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// Per labelling: the newest attempt, and whether it was closed.
+    attempts: BTreeMap<String, (u32, DispatchId, bool)>,
+    opened: Vec<Timestamp>,
+    seats: BTreeMap<Label, BTreeSet<IssueNumber>>,
+    /// How many dispatches were opened in all.
+    pub(crate) dispatches: u64,
+    /// How many issues were moved or finished.
+    pub(crate) moves: u64,
+}
+
+impl Watch {
+    /// Judges an event that the ledger takes, with the state before it.
+    pub(crate) fn event(
+        &mut self,
+        limits: &Limits,
+        before: &State,
+        at: Timestamp,
+        event: &Event,
+    ) -> Result<(), String> {
+        match event {
+            Event::DispatchOpened { opening } => self.opens(limits, before, at, opening),
+            Event::DispatchClosed { dispatch, .. } => {
+                for (_, id, closed) in self.attempts.values_mut() {
+                    *closed |= id == dispatch;
+                }
+                Ok(())
+            }
+            Event::TransitionSettled { .. } => {
+                self.moves += 1;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn opens(
+        &mut self,
+        limits: &Limits,
+        before: &State,
+        at: Timestamp,
+        opening: &Opening,
+    ) -> Result<(), String> {
+        let id = &opening.id;
+        let issue = opening.labelling.issue;
+        self.dispatches += 1;
+        let last = self.attempts.insert(
+            opening.labelling.key(),
+            (opening.attempt, id.clone(), false),
+        );
+        match last {
+            Some((_, _, false)) => return Err(format!("{id}: the attempt before it is open")),
+            Some((attempt, ..)) if attempt + 1 != opening.attempt => {
+                return Err(format!("{id}: attempt {} after {attempt}", opening.attempt));
+            }
+            None if opening.attempt != 1 => {
+                return Err(format!("{id}: the first attempt is {}", opening.attempt));
+            }
+            _ => {}
+        }
+        if opening.attempt > limits.attempts || opening.round > limits.rounds + 1 {
+            return Err(format!(
+                "{id}: attempt {}, round {}",
+                opening.attempt, opening.round
+            ));
+        }
+        let label = &opening.stage.label;
+        let seated = before.seats.values().any(|holder| *holder == issue);
+        let in_stage = before.dispatches.values().filter(|other| {
+            other.is_open() && other.opening.stage.label == *label
+        });
+        if !seated && in_stage.count() >= usize::try_from(opening.stage.wip).expect("small") {
+            return Err(format!("{id}: more than the WIP of {label}"));
+        }
+        if opening.stage.seat && before.seats.get(label).is_some_and(|holder| *holder != issue) {
+            return Err(format!("{id}: the seat of {label} is taken"));
+        }
+        let open = before.dispatches.values().filter(|other| other.is_open());
+        if open.count() >= usize::try_from(limits.active_max).expect("small") {
+            return Err(format!("{id}: more than active_max"));
+        }
+        let day = self
+            .opened
+            .iter()
+            .filter(|then| at.duration_since(**then) < SignedDuration::from_hours(24));
+        if day.count() >= usize::try_from(limits.dispatches_per_day).expect("small") {
+            return Err(format!("{id}: more than the day's dispatches"));
+        }
+        self.opened.push(at);
+        Ok(())
+    }
+}
+
+/// Judges a state as such.
+pub(crate) fn state(state: &State) -> Result<(), String> {
+    let mut windows = BTreeSet::new();
+    let mut issues = BTreeSet::new();
+    for dispatch in state.dispatches.values() {
+        if !windows.insert(dispatch.opening.window) {
+            return Err(format!("two dispatches have {:?}", dispatch.opening.window));
+        }
+        if dispatch.is_open() && !issues.insert(dispatch.issue()) {
+            return Err(format!("{} has two open dispatches", dispatch.issue()));
+        }
+        if dispatch.is_open() && state.transitions.contains_key(&dispatch.issue()) {
+            return Err(format!("{} moves with a dispatch open", dispatch.issue()));
+        }
+    }
+    Ok(())
+}
+
+/// Judges an effect that is about to happen: its intent is in the ledger.
+pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<(), String> {
+    let step = |id| state.deliveries.get(id).map(|delivery| &delivery.step);
+    let phase = |id| state.dispatches.get(id).map(|dispatch| &dispatch.phase);
+    let intended = match action {
+        Action::Paste { delivery, .. } => step(&delivery.id) == Some(&DeliveryStep::PasteIntended),
+        Action::Launch { delivery, .. } => {
+            step(&delivery.id) == Some(&DeliveryStep::LaunchIntended)
+        }
+        Action::Enter { delivery, n, .. } => {
+            step(&delivery.id) == Some(&DeliveryStep::EnterIntended { n: *n })
+        }
+        Action::AddLabel { issue, label } => {
+            fought(state, world, *issue, label)?;
+            state
+                .transitions
+                .get(issue)
+                .is_some_and(|one| one.to == Next::Stage(label.clone()))
+        }
+        Action::RemoveLabel { issue, label } => state
+            .transitions
+            .get(issue)
+            .is_some_and(|one| one.from == *label),
+        Action::CloseIssue { issue } => state
+            .transitions
+            .get(issue)
+            .is_some_and(|one| one.to == Next::Done),
+        Action::Park { issue, .. } => state.parks.contains_key(issue),
+        Action::Gate { dispatch, gate, .. } => state
+            .dispatches
+            .get(dispatch.id())
+            .is_some_and(|one| one.running.as_deref() == Some(gate.as_str())),
+        Action::Push { dispatch, .. } => phase(dispatch.id()) == Some(&Phase::Judging),
+        Action::Merge { issue, .. } => state
+            .walks
+            .get(issue)
+            .is_some_and(|walk| walk.approved.is_some()),
+        Action::Publish { dispatch, .. } => phase(dispatch).is_some(),
+        Action::PrepareTree { .. }
+        | Action::Compose { .. }
+        | Action::Stage { .. }
+        | Action::OpenWindow { .. }
+        | Action::Echo { .. }
+        | Action::AwaitReceipt { .. }
+        | Action::Inspect { .. }
+        | Action::Answer { .. }
+        | Action::Tidy { .. }
+        | Action::ReadLabels { .. } => true,
+    };
+    if intended {
+        Ok(())
+    } else {
+        let text: String = format!("{action:?}").chars().take(120).collect();
+        Err(format!("an effect without its intent: {text}"))
+    }
+}
+
+/// A label of ours that a person took away is not set again by the same move.
+fn fought(
+    state: &State,
+    world: &World,
+    issue: IssueNumber,
+    label: &Label,
+) -> Result<(), String> {
+    let Some(transition) = state.transitions.get(&issue) else {
+        return Ok(());
+    };
+    let Some(found) = world.tracker.issues.get(&issue) else {
+        return Ok(());
+    };
+    let since: Vec<_> = found
+        .events
+        .iter()
+        .filter(|event| event.at >= transition.at && event.label == *label)
+        .collect();
+    let ours = since
+        .iter()
+        .position(|event| event.set && event.actor == Some(us()));
+    let taken = ours.and_then(|first| since[first..].iter().find(|event| !event.set));
+    match taken {
+        // A removal that is younger than a read's way here could not be seen.
+        Some(event) if world.now.duration_since(event.at) > SignedDuration::from_secs(15) => {
+            Err(format!("{issue}: `{label}` is set again, a person took it away"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Judges a cycle's report: everything that waits has a reason.
+pub(crate) fn standing(
+    rules: &Rules,
+    state: &State,
+    heads: &BTreeMap<IssueNumber, Head>,
+    report: &CycleReport,
+) -> Result<(), String> {
+    for (issue, head) in heads {
+        let routed = rules
+            .workflow
+            .stages
+            .iter()
+            .any(|stage| head.labels.contains(&stage.label));
+        let in_hand = state.open_dispatch(*issue).is_some()
+            || state.transitions.contains_key(issue)
+            || state.parks.contains_key(issue);
+        let acted = report.did.as_ref().is_some_and(|did| {
+            did.split(|c: char| c != '#' && !c.is_ascii_digit())
+                .any(|word| word == issue.to_string())
+        });
+        if head.open && routed && !in_hand && !acted && !report.standing.contains_key(issue) {
+            return Err(format!(
+                "{issue} has no hold in the cycle that did {:?}",
+                report.did
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What a healed world may rest with: the next word is a person's.
+pub(crate) const AT_REST: [&str; 9] = [
+    "parked",
+    "yours",
+    "vetoed",
+    "untrusted",
+    "several-labels",
+    "spent",
+    "before-start",
+    "unattributed",
+    "needs-reapproval",
+];
+
+/// Says what a healed world still owes; `None` when all is at rest.
+pub(crate) fn owed(state: &State, world: &World, report: &CycleReport) -> Option<String> {
+    if let Some(dispatch) = state.dispatches.values().next() {
+        return Some(format!("dispatch {} is {:?}", dispatch.id(), dispatch.phase));
+    }
+    if let Some(transition) = state.transitions.values().next() {
+        return Some(format!("{} is moving", transition.issue));
+    }
+    if let Some(issue) = state.parks.keys().next() {
+        return Some(format!("{issue} is not parked yet"));
+    }
+    for (number, issue) in &world.tracker.issues {
+        let labels = &issue.head.labels;
+        let routed = world
+            .rules
+            .workflow
+            .stages
+            .iter()
+            .any(|stage| labels.contains(&stage.label));
+        if !issue.head.open || !routed {
+            continue;
+        }
+        match report.standing.get(number) {
+            Some(hold) if AT_REST.contains(&hold.word()) => {}
+            Some(hold) => return Some(format!("{number} is held: {hold}")),
+            None => return Some(format!("{number} has no hold")),
+        }
+    }
+    world
+        .spool
+        .iter()
+        .find(|spooled| spooled.answer.is_none())
+        .map(|spooled| {
+            format!(
+                "report {} of {} has no answer",
+                spooled.report.id, spooled.report.dispatch
+            )
+        })
+}

@@ -1,0 +1,158 @@
+//! What people do to a world: they label, change their minds, type into panes, and in the end put things right.
+
+use jiff::SignedDuration;
+use pointsman::domain::{IssueNumber, Label, Request, Window};
+
+use super::driver::Driver;
+use super::panes::Doing;
+use super::rules::{alice, mallory};
+use super::world::World;
+
+impl World {
+    fn any_issue(&mut self) -> IssueNumber {
+        let count = self.tracker.issues.len() as u64;
+        IssueNumber(1 + self.rng.below(count))
+    }
+
+    fn any_stage(&mut self) -> Label {
+        let stages = self.rules.workflow.stages.len() as u64;
+        let index = usize::try_from(self.rng.below(stages)).expect("small");
+        self.rules.workflow.stages[index].label.clone()
+    }
+
+    /// Returns the routing label that an issue has.
+    pub(crate) fn routing_of(&self, issue: IssueNumber) -> Option<Label> {
+        let labels = &self.tracker.issues.get(&issue)?.head.labels;
+        let mut stages = self.rules.workflow.stages.iter();
+        stages
+            .find(|stage| labels.contains(&stage.label))
+            .map(|stage| stage.label.clone())
+    }
+}
+
+impl Driver {
+    /// One accident: a person at the tracker, a person at a pane, or a pane by itself.
+    pub(crate) fn chaos(&mut self) {
+        let issue = self.world.any_issue();
+        let now = self.world.now;
+        let choice = self.world.rng.below(20);
+        self.note(|| format!("CHAOS {choice} ({issue})"));
+        match choice {
+            0..=9 => self.at_the_tracker(choice, issue),
+            10 => self.ask(Request::Approve {
+                issue,
+                by: "alice".to_owned(),
+            }),
+            11 => self.ask(Request::Pause {
+                by: "alice".to_owned(),
+            }),
+            12 | 13 => self.ask(Request::Resume {
+                by: "alice".to_owned(),
+            }),
+            choice => {
+                let window = if self.world.rng.chance(700) {
+                    Window::Agent
+                } else {
+                    Window::Check
+                };
+                let Some(pane) = self.world.panes.get_mut(&window) else {
+                    return;
+                };
+                match choice {
+                    14 | 15 => pane.dies(now),
+                    16 if pane.composer.is_empty() => pane.composer.push_str("a person's draft"),
+                    17 if matches!(pane.doing, Doing::Idle { .. }) => pane.doing = Doing::Dialog,
+                    18 if matches!(pane.doing, Doing::Idle { .. }) => pane.doing = Doing::CopyMode,
+                    _ => pane_is_cleared(pane, now),
+                }
+            }
+        }
+    }
+
+    fn at_the_tracker(&mut self, choice: u64, issue: IssueNumber) {
+        let now = self.world.now;
+        let routing = self.world.routing_of(issue);
+        let stage = self.world.any_stage();
+        let park = Label::new("needs-human");
+        let hold = Label::new("hold");
+        let tracker = &mut self.world.tracker;
+        match choice {
+            0 | 1 => {
+                if let Some(old) = routing {
+                    tracker.label(issue, &old, false, &alice(), now);
+                }
+                tracker.label(issue, &stage, true, &alice(), now);
+            }
+            2 => {
+                if let Some(old) = routing {
+                    tracker.label(issue, &old, false, &alice(), now);
+                }
+            }
+            3 => {
+                if let Some(old) = routing {
+                    tracker.label(issue, &old, false, &alice(), now);
+                    tracker.label(issue, &old, true, &alice(), now);
+                }
+            }
+            4 => drop(tracker.label(issue, &hold, true, &alice(), now)),
+            5 => drop(tracker.label(issue, &hold, false, &alice(), now)),
+            6 => drop(tracker.label(issue, &park, false, &alice(), now)),
+            7 => tracker.set_open(issue, false, now),
+            8 => tracker.set_open(issue, true, now),
+            _ => {
+                tracker.edit(issue, &mallory(), now);
+                tracker.label(issue, &stage, true, &mallory(), now);
+            }
+        }
+    }
+
+    /// A person who looks in now and then: panes are cleared, questions are answered by asking anew, what waits is approved.
+    pub(crate) fn looks_in(&mut self) {
+        let now = self.world.now;
+        for pane in self.world.panes.values_mut() {
+            pane_is_cleared(pane, now);
+        }
+        let standing = self.engine.report.standing.clone();
+        for (issue, hold) in standing {
+            match hold.word() {
+                "asked" => {
+                    if let Some(label) = self.world.routing_of(issue) {
+                        let tracker = &mut self.world.tracker;
+                        tracker.label(issue, &label, false, &alice(), now);
+                        tracker.label(issue, &label, true, &alice(), now);
+                    }
+                }
+                "yours" => self.ask(Request::Approve {
+                    issue,
+                    by: "alice".to_owned(),
+                }),
+                "paused" => self.ask(Request::Resume {
+                    by: "alice".to_owned(),
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    /// The faults stop: whatever is open has to end.
+    pub(crate) fn heals(&mut self) {
+        self.note(|| "HEALED".to_owned());
+        self.world.faults = self.world.faults.healed();
+        self.world.gap = None;
+        self.cycle = Some(SignedDuration::from_mins(10));
+        self.ask(Request::Resume {
+            by: "alice".to_owned(),
+        });
+    }
+}
+
+fn pane_is_cleared(pane: &mut super::panes::SimPane, now: jiff::Timestamp) {
+    match pane.doing {
+        Doing::Dialog | Doing::CopyMode => pane.doing = Doing::Idle { since: now },
+        Doing::Idle { .. } if !pane.composer.is_empty() => {
+            pane.composer.clear();
+            pane.doing = Doing::Idle { since: now };
+        }
+        Doing::Idle { .. } | Doing::Busy | Doing::Dead { .. } => {}
+    }
+}

@@ -1,0 +1,440 @@
+//! What the modelled daemon does with each action of the engine.
+
+use jiff::SignedDuration;
+use pointsman::domain::{
+    Action, Answer, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
+    Outcome, Pane, Publish, Purpose, Report, Via, Window,
+};
+use pointsman::machine::text::{issue_digest, sha256};
+use pointsman::machine::trust;
+
+use super::panes::{Doing, Plan, SimPane, Trace};
+use super::rules::us;
+use super::world::{Lose, World};
+
+/// What came of a look at an effect.
+pub(crate) enum Performed {
+    /// It ended.
+    Ended(Outcome),
+    /// It goes on: ask again then.
+    Later(jiff::Timestamp),
+}
+
+fn composer() -> Composer {
+    Composer {
+        x: 2,
+        y: 30,
+        width: 120,
+        height: 40,
+    }
+}
+
+impl World {
+    /// Does an action as the daemon does, and as the faults let it.
+    pub(crate) fn act(&mut self, action: &Action) -> Performed {
+        if let Action::AwaitReceipt {
+            delivery, until, ..
+        } = action
+        {
+            return self.await_receipt(delivery, *until);
+        }
+        let until =
+            self.now + SignedDuration::from_secs(i64::try_from(self.rng.below(40)).expect("small"));
+        let failed = |why: &str| {
+            Performed::Ended(Outcome::Failed {
+                why: why.to_owned(),
+                until,
+            })
+        };
+        let lost = matches!(action, Action::Paste { .. }) && self.lose.remove(&Lose::Paste);
+        if lost || self.rng.chance(self.faults.fails_before) {
+            return failed("the client died");
+        }
+        if let Action::AddLabel { issue, label } = action {
+            if self.rng.chance(self.faults.fails_after / 2) {
+                self.late_writes.push((
+                    self.now + SignedDuration::from_secs(50),
+                    *issue,
+                    label.clone(),
+                ));
+                return failed("the answer was lost, and the write is slow");
+            }
+        }
+        let outcome = self.perform(action);
+        let lost = match action {
+            Action::Paste { .. } => self.lose.remove(&Lose::PasteAnswer),
+            Action::AddLabel { .. } => self.lose.remove(&Lose::LabelAnswer),
+            _ => false,
+        };
+        if lost || self.rng.chance(self.faults.fails_after) {
+            return failed("the answer was lost");
+        }
+        Performed::Ended(outcome)
+    }
+
+    fn perform(&mut self, action: &Action) -> Outcome {
+        let now = self.now;
+        match action {
+            Action::PrepareTree { dispatch } => Outcome::Prepared {
+                base: Some(self.tip(dispatch.issue())),
+                known: vec![self.tip(dispatch.issue())],
+            },
+            Action::Compose {
+                dispatch,
+                delivery,
+                ground,
+            } => {
+                let purpose = ground.purpose.unwrap_or(Purpose::Brief);
+                self.briefs
+                    .insert(dispatch.id().clone(), (**dispatch).clone());
+                self.staged
+                    .insert(delivery.clone(), (dispatch.id().clone(), purpose));
+                let text = &self.tracker.issues[&dispatch.issue()].text;
+                let words = ground.message.clone().unwrap_or_default();
+                Outcome::Composed {
+                    digest: sha256(words.as_bytes()),
+                    text: words,
+                    issue_text: issue_digest(&text.title, &text.body),
+                }
+            }
+            Action::Stage { .. } => Outcome::Staged,
+            Action::Paste {
+                dispatch,
+                delivery,
+                pane,
+            } => self.paste(dispatch, delivery, pane),
+            Action::Launch { dispatch, delivery } => self.launch(dispatch, delivery),
+            Action::OpenWindow { .. } => self.open_window(),
+            Action::Echo { delivery, pane } => self.echo(delivery, pane),
+            Action::Enter {
+                dispatch,
+                delivery,
+                pane,
+                late,
+                ..
+            } => self.enter(dispatch, delivery, pane, *late),
+            Action::AwaitReceipt { .. } => Outcome::Done,
+            Action::Inspect { delivery, pane } => {
+                Outcome::Found(self.inspect(delivery, pane.as_ref()))
+            }
+            Action::Gate {
+                dispatch,
+                gate,
+                report,
+                ..
+            } => Outcome::Measured(self.gate(dispatch, gate, report)),
+            Action::Publish { issue, what, .. } => {
+                let body = match what {
+                    Publish::Spec(spec) => spec.text.clone(),
+                    Publish::Question(question) => question.clone(),
+                };
+                Outcome::Commented {
+                    comment: self.tracker.comment_once(*issue, &body, now),
+                }
+            }
+            Action::Answer { answer, .. } => {
+                self.answer(answer);
+                Outcome::Done
+            }
+            Action::Tidy { dispatch, answer } => {
+                if let Some(answer) = answer {
+                    self.answer(answer);
+                }
+                if dispatch.opening.window == Window::Check {
+                    self.panes.remove(&Window::Check);
+                }
+                Outcome::Done
+            }
+            Action::AddLabel { issue, label } => {
+                self.tracker.label(*issue, label, true, &us(), now);
+                Outcome::Done
+            }
+            Action::RemoveLabel { issue, label } => {
+                self.tracker.label(*issue, label, false, &us(), now);
+                Outcome::Done
+            }
+            Action::ReadLabels { issue } => {
+                let issue = &self.tracker.issues[issue];
+                Outcome::Labels {
+                    labels: issue.head.labels.iter().cloned().collect(),
+                    open: issue.head.open,
+                    events: issue.events.clone(),
+                }
+            }
+            Action::CloseIssue { issue } => {
+                self.tracker.set_open(*issue, false, now);
+                Outcome::Done
+            }
+            Action::Push { .. } => Outcome::Done,
+            Action::Merge { .. } => Outcome::Merged {
+                into: "main".to_owned(),
+            },
+            Action::Park { issue, label, why } => {
+                // The comment is the mark of having parked: a person's removal since is not undone.
+                if !self.tracker.has_comment(*issue, why) {
+                    self.tracker.comment_once(*issue, why, now);
+                    self.tracker.label(*issue, label, true, &us(), now);
+                }
+                Outcome::Done
+            }
+        }
+    }
+
+    /// Reads the request again, as every paste and late Enter does.
+    fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
+        let details = self.tracker.read(dispatch.issue(), self.now);
+        trust::still_wanted(dispatch, &self.rules.workflow, &details)
+            .map_err(|(by, why)| Outcome::NoLongerWanted { by, why })
+    }
+
+    fn window_of(&self, pane: &Pane) -> Option<Window> {
+        self.panes
+            .iter()
+            .find(|(_, found)| found.pane == *pane && !matches!(found.doing, Doing::Dead { .. }))
+            .map(|(window, _)| *window)
+    }
+
+    fn typed(&mut self, dispatch: &Dispatch, delivery: &Delivery) {
+        if delivery.purpose != Purpose::Brief {
+            return;
+        }
+        let typed = self.typed.entry(dispatch.id().clone()).or_default();
+        typed.push(delivery.id.clone());
+        if typed.len() > 1 {
+            let what = format!("the brief of {} was typed twice: {typed:?}", dispatch.id());
+            self.breaks(what);
+        }
+    }
+
+    fn paste(&mut self, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane) -> Outcome {
+        if delivery.purpose == Purpose::Brief {
+            if let Err(outcome) = self.wanted(dispatch) {
+                return outcome;
+            }
+        }
+        let window = self.window_of(pane);
+        let Some(window) = window.filter(|window| self.panes[window].is_open()) else {
+            return Outcome::NotTyped {
+                why: "the guard refused".to_owned(),
+            };
+        };
+        self.type_into(window, dispatch, delivery);
+        Outcome::Pasted {
+            baseline: "0".to_owned(),
+        }
+    }
+
+    /// Types a line, whatever is there: the guards are before it.
+    pub(crate) fn type_into(&mut self, window: Window, dispatch: &Dispatch, delivery: &Delivery) {
+        let Some(pane) = self.panes.get_mut(&window) else {
+            return;
+        };
+        let open = pane.is_open();
+        pane.composer.push_str(&delivery.line());
+        pane.traces.insert(delivery.id.clone(), Trace::default());
+        if !open {
+            self.breaks(format!("{} was pasted into a busy pane", delivery.id));
+        }
+        self.typed(dispatch, delivery);
+    }
+
+    fn launch(&mut self, dispatch: &Dispatch, delivery: &Delivery) -> Outcome {
+        if let Err(outcome) = self.wanted(dispatch) {
+            return outcome;
+        }
+        let mut pane = self.fresh_pane();
+        pane.traces.insert(delivery.id.clone(), Trace::default());
+        let outcome = opened(&pane);
+        self.panes.insert(Window::Check, pane);
+        self.typed(dispatch, delivery);
+        self.submitted(Window::Check, &delivery.id);
+        outcome
+    }
+
+    fn open_window(&mut self) -> Outcome {
+        let pane = self.fresh_pane();
+        let outcome = opened(&pane);
+        self.panes.insert(Window::Check, pane);
+        outcome
+    }
+
+    fn echo(&mut self, delivery: &Delivery, pane: &Pane) -> Outcome {
+        let seen = self
+            .window_of(pane)
+            .is_some_and(|window| self.panes[&window].composer == delivery.line());
+        if seen && !self.rng.chance(self.faults.no_echo) {
+            Outcome::Echoed {
+                composer: composer(),
+            }
+        } else {
+            Outcome::NotEchoed
+        }
+    }
+
+    fn enter(
+        &mut self,
+        dispatch: &Dispatch,
+        delivery: &Delivery,
+        pane: &Pane,
+        late: bool,
+    ) -> Outcome {
+        if late && delivery.purpose == Purpose::Brief {
+            if let Err(outcome) = self.wanted(dispatch) {
+                return outcome;
+            }
+        }
+        let refused = Outcome::NotEntered {
+            why: "the guard refused".to_owned(),
+        };
+        let Some(window) = self.window_of(pane) else {
+            return refused;
+        };
+        let swallowed =
+            self.lose.remove(&Lose::Enter) || self.rng.chance(self.faults.swallow);
+        let pane = self.panes.get_mut(&window).expect("it was found");
+        let guard =
+            matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line();
+        if !guard {
+            return refused;
+        }
+        if let Some(trace) = pane.traces.get_mut(&delivery.id) {
+            trace.enters += 1;
+        }
+        if !swallowed {
+            self.submitted(window, &delivery.id);
+        }
+        Outcome::Entered
+    }
+
+    fn has_receipt(&self, delivery: &Delivery) -> bool {
+        self.receipts
+            .get(&delivery.id)
+            .is_some_and(|at| *at <= self.now)
+    }
+
+    fn await_receipt(&mut self, delivery: &Delivery, until: jiff::Timestamp) -> Performed {
+        if self.has_receipt(delivery) {
+            return Performed::Ended(Outcome::Receipt {
+                witness: "transcript".to_owned(),
+            });
+        }
+        if self.now >= until {
+            let in_composer = self
+                .panes
+                .values()
+                .any(|pane| pane.composer == delivery.line());
+            return Performed::Ended(Outcome::NoReceipt { in_composer });
+        }
+        Performed::Later(until.min(self.now + SignedDuration::from_secs(2)))
+    }
+
+    fn inspect(&mut self, delivery: &Delivery, pane: Option<&Pane>) -> Finding {
+        let launched = self
+            .panes
+            .get(&Window::Check)
+            .filter(|pane| pane.traces.contains_key(&delivery.id));
+        if delivery.via == Via::Launch && delivery.step == DeliveryStep::LaunchIntended {
+            return launched.map_or(Finding::NoTrace, |pane| Finding::Launched {
+                pane: pane.pane.clone(),
+                context: pane.context.clone(),
+                baseline: "0".to_owned(),
+            });
+        }
+        if self.has_receipt(delivery) {
+            return Finding::Receipt {
+                witness: "transcript".to_owned(),
+            };
+        }
+        let found = self.panes.values().find(|found| {
+            Some(&found.pane) == pane && !matches!(found.doing, Doing::Dead { .. })
+        });
+        match found {
+            None => Finding::PaneGone,
+            Some(found) => match found.traces.get(&delivery.id) {
+                None => Finding::NoTrace,
+                Some(trace) if found.composer == delivery.line() => Finding::InComposer {
+                    composer: composer(),
+                    enters: trace.enters,
+                },
+                Some(trace) => Finding::Typed {
+                    enters: trace.enters,
+                },
+            },
+        }
+    }
+
+    fn gate(&mut self, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Evidence {
+        let checks = dispatch.opening.window == Window::Check;
+        let tip = self.tip(dispatch.issue());
+        let subject = if checks {
+            dispatch.opening.subject.clone()
+        } else {
+            Some(tip.clone())
+        };
+        let mut findings = None;
+        let holds = match gate {
+            GateName::Spec => report.spec.is_some(),
+            GateName::Branch => dispatch.base.as_ref() != Some(&tip),
+            GateName::Build => !self.build_is_red && !self.rng.chance(self.faults.red_build),
+            GateName::Verdict => {
+                findings = (report.verdict.as_deref() == Some("rework"))
+                    .then(|| "major: it does not work".to_owned());
+                report.verdict.as_deref() == Some("pass")
+            }
+            GateName::Coverage => report.verdict.is_some(),
+            GateName::Approval | GateName::File | GateName::Own(_) => true,
+        };
+        Evidence {
+            gate: gate.clone(),
+            subject,
+            holds,
+            says: if holds { "holds" } else { "is missing" }.to_owned(),
+            findings,
+            exit: None,
+            digest: None,
+            log: None,
+            at: self.now,
+            ms: 1,
+        }
+    }
+
+    /// Writes an answer; an agent that is told what is missing goes on.
+    fn answer(&mut self, answer: &Answer) {
+        let Some(spooled) = self
+            .spool
+            .iter_mut()
+            .find(|spooled| spooled.report.id == answer.report)
+        else {
+            return;
+        };
+        spooled.answer = Some(answer.clone());
+        let dispatch = spooled.report.dispatch.clone();
+        if !self.lively || answer.accepted || !answer.text.starts_with("not accepted") {
+            return;
+        }
+        let plan = self.draw_plan();
+        let until = self.now + SignedDuration::from_secs(60);
+        let about = self
+            .panes
+            .values_mut()
+            .find(|pane| pane.about.as_ref() == Some(&dispatch) && pane.is_open());
+        if let Some(pane) = about {
+            if plan != Plan::Idler {
+                pane.doing = Doing::Busy;
+                pane.job = Some(super::panes::Job {
+                    dispatch,
+                    plan,
+                    until,
+                });
+            }
+        }
+    }
+}
+
+fn opened(pane: &SimPane) -> Outcome {
+    Outcome::Opened {
+        pane: pane.pane.clone(),
+        context: pane.context.clone(),
+        baseline: "0".to_owned(),
+    }
+}

@@ -1,0 +1,143 @@
+//! The rules of a modelled project: the default workflow, with small limits.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pointsman::domain::{
+    Actor, ActorId, ActorKind, Advance, Build, FirstLine, GateName, Label, Limits, Merge, Next,
+    Profile, ProfileName, Project, ProjectName, Rules, ScreenRules, SessionChoice, Signals,
+    SkillName, SpecialLabels, Stage, Submit, TrackerChoice, Workflow,
+};
+
+/// When every world begins.
+pub(crate) fn start() -> Timestamp {
+    "2026-11-20T09:00:00Z"
+        .parse()
+        .expect("a time of this century")
+}
+
+fn person(id: &str, login: &str) -> Actor {
+    Actor {
+        id: ActorId::new(id),
+        login: login.to_owned(),
+        kind: ActorKind::User,
+    }
+}
+
+/// The person with write access.
+pub(crate) fn alice() -> Actor {
+    person("11", "alice")
+}
+
+/// A stranger, who may label but not push.
+pub(crate) fn mallory() -> Actor {
+    person("66", "mallory")
+}
+
+/// The account we write with.
+pub(crate) fn us() -> Actor {
+    person("1", "pointsman")
+}
+
+fn stage(label: &str, skill: &str, needs: &[&str], next: &str) -> Stage {
+    Stage {
+        label: Label::new(label),
+        color: "c5def5".to_owned(),
+        description: String::new(),
+        role: skill.to_owned(),
+        skill: SkillName::new(skill),
+        needs: needs.iter().map(|name| GateName::parse(name)).collect(),
+        next: match next {
+            "done" => Next::Done,
+            label => Next::Stage(Label::new(label)),
+        },
+        back: None,
+        timeout: Duration::from_secs(7200),
+        wip: 1,
+        seat: false,
+        not_by: Vec::new(),
+        advance: Advance::Gates,
+        file: None,
+    }
+}
+
+fn stages() -> Vec<Stage> {
+    let dev = Label::new("ready-for-dev");
+    vec![
+        stage("ready-for-prep", "prep", &["spec"], "ready-for-dev"),
+        stage("ready-for-dev", "dev", &["branch", "build"], "QA"),
+        Stage {
+            back: Some(dev.clone()),
+            seat: true,
+            not_by: vec![dev.clone()],
+            ..stage("QA", "qa", &["build", "verdict"], "review")
+        },
+        Stage {
+            back: Some(dev.clone()),
+            seat: true,
+            not_by: vec![dev],
+            advance: Advance::Human,
+            ..stage("review", "review", &["build", "verdict", "coverage"], "done")
+        },
+    ]
+}
+
+fn profile(first_line: FirstLine) -> Profile {
+    Profile {
+        name: ProfileName::new("fake"),
+        account: "fake".to_owned(),
+        start: vec!["fake".to_owned(), "{line}".to_owned()],
+        resume: None,
+        env: Vec::new(),
+        processes: vec!["fake".to_owned()],
+        versions: String::new(),
+        first_line,
+        submit: Submit {
+            floor: Duration::from_millis(300),
+            cursor_in_composer: true,
+            clear_key: None,
+        },
+        signals: Signals::default(),
+        screen: ScreenRules::default(),
+        loosens: Vec::new(),
+    }
+}
+
+/// The rules of a git project with the default workflow.
+pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rules {
+    let skills = ["prep", "dev", "qa", "review"];
+    Rules {
+        project: Project {
+            name: ProjectName::new("blog"),
+            tracker: TrackerChoice::Local,
+            path: PathBuf::from("/src/blog"),
+            added: Some(start()),
+            agent: ProfileName::new("fake"),
+            stages: BTreeMap::new(),
+            build: Build::Command("make".to_owned()),
+            prepare: None,
+            session: SessionChoice::Managed,
+            workflow: "labels.toml".to_owned(),
+            allow: Vec::new(),
+            protected: Vec::new(),
+            merge,
+            git: true,
+        },
+        workflow: Workflow {
+            name: "labels.toml".to_owned(),
+            stages: stages(),
+            gates: Vec::new(),
+            limits,
+            labels: SpecialLabels::default(),
+            digest: "d".to_owned(),
+        },
+        profiles: BTreeMap::from([(ProfileName::new("fake"), profile(first_line))]),
+        skills: skills
+            .iter()
+            .map(|name| (SkillName::new(*name), format!("digest of {name}")))
+            .collect(),
+        idle_without_report: Duration::from_secs(60),
+    }
+}

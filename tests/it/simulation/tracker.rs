@@ -1,0 +1,189 @@
+//! The modelled tracker: issues, labels and who set them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use pointsman::domain::{
+    Actor, Comment, CommentId, Details, Edit, Head, IssueId, IssueNumber, Label, LabelEvent,
+    LabelEventId, RepoId, Role, SingleRead, Text,
+};
+
+use super::rules::{alice, us};
+
+/// One issue as it really is.
+#[derive(Clone, Debug)]
+pub(crate) struct Issue {
+    pub(crate) head: Head,
+    pub(crate) text: Text,
+    pub(crate) events: Vec<LabelEvent>,
+    pub(crate) comments: Vec<Comment>,
+    /// Commits on its branch.
+    pub(crate) commits: u32,
+}
+
+/// All issues, and the list as it was last served.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tracker {
+    pub(crate) issues: BTreeMap<IssueNumber, Issue>,
+    listed: BTreeMap<IssueNumber, Head>,
+    ids: u64,
+}
+
+impl Tracker {
+    pub(crate) fn add(&mut self, number: u64, title: &str, at: Timestamp) {
+        let head = Head {
+            repo: RepoId::new("r1"),
+            id: IssueId::new(format!("i{number}")),
+            number: IssueNumber(number),
+            title: title.to_owned(),
+            open: true,
+            labels: BTreeSet::new(),
+            milestone: None,
+            author: Some(alice()),
+            created_at: at,
+            updated_at: at,
+            url: format!("https://tracker/{number}"),
+        };
+        let text = Text {
+            title: title.to_owned(),
+            body: "please".to_owned(),
+            edited: None,
+        };
+        let issue = Issue {
+            head,
+            text,
+            events: Vec::new(),
+            comments: Vec::new(),
+            commits: 0,
+        };
+        self.issues.insert(IssueNumber(number), issue);
+    }
+
+    /// Sets or removes a label and says who did; nothing happens if nothing changes.
+    pub(crate) fn label(
+        &mut self,
+        number: IssueNumber,
+        label: &Label,
+        set: bool,
+        by: &Actor,
+        at: Timestamp,
+    ) -> bool {
+        let Some(issue) = self.issues.get_mut(&number) else {
+            return false;
+        };
+        if issue.head.labels.contains(label) == set {
+            return false;
+        }
+        if set {
+            issue.head.labels.insert(label.clone());
+        } else {
+            issue.head.labels.remove(label);
+        }
+        self.ids += 1;
+        issue.events.push(LabelEvent {
+            id: LabelEventId::new(format!("{}", 1000 + self.ids)),
+            set,
+            label: label.clone(),
+            actor: Some(by.clone()),
+            at,
+        });
+        issue.head.updated_at = at;
+        true
+    }
+
+    pub(crate) fn set_open(&mut self, number: IssueNumber, open: bool, at: Timestamp) {
+        if let Some(issue) = self.issues.get_mut(&number) {
+            issue.head.open = open;
+            issue.head.updated_at = at;
+        }
+    }
+
+    pub(crate) fn edit(&mut self, number: IssueNumber, by: &Actor, at: Timestamp) {
+        if let Some(issue) = self.issues.get_mut(&number) {
+            issue.text.body.push_str(" and more");
+            issue.text.edited = Some(Edit {
+                at,
+                by: Some(by.clone()),
+            });
+            issue.head.updated_at = at;
+        }
+    }
+
+    /// Comments once: the same text by us is there already or is put there.
+    pub(crate) fn comment_once(
+        &mut self,
+        number: IssueNumber,
+        body: &str,
+        at: Timestamp,
+    ) -> Option<CommentId> {
+        self.ids += 1;
+        let fresh = CommentId::new(format!("c{}", self.ids));
+        let issue = self.issues.get_mut(&number)?;
+        if let Some(old) = issue.comments.iter().find(|comment| comment.body == body) {
+            return Some(old.id.clone());
+        }
+        issue.comments.push(Comment {
+            id: fresh.clone(),
+            author: Some(us()),
+            body: body.to_owned(),
+            created_at: at,
+            updated_at: at,
+        });
+        issue.head.updated_at = at;
+        Some(fresh)
+    }
+
+    pub(crate) fn has_comment(&self, number: IssueNumber, body: &str) -> bool {
+        self.issues
+            .get(&number)
+            .is_some_and(|issue| issue.comments.iter().any(|comment| comment.body == body))
+    }
+
+    /// Serves the list again, from now.
+    pub(crate) fn refresh(&mut self) {
+        self.listed = self
+            .issues
+            .iter()
+            .filter(|(_, issue)| issue.head.open)
+            .map(|(number, issue)| (*number, issue.head.clone()))
+            .collect();
+    }
+
+    pub(crate) fn list(&self) -> BTreeMap<IssueNumber, Head> {
+        self.listed.clone()
+    }
+
+    /// One single read.
+    pub(crate) fn read(&self, number: IssueNumber, at: Timestamp) -> Details {
+        let Some(issue) = self.issues.get(&number) else {
+            return Details {
+                read: SingleRead::Gone,
+                events: Vec::new(),
+                roles: BTreeMap::new(),
+                comments: None,
+                at,
+            };
+        };
+        let roles = issue
+            .events
+            .iter()
+            .filter_map(|event| event.actor.clone())
+            .chain(issue.text.edited.iter().filter_map(|edit| edit.by.clone()))
+            .map(|actor| {
+                let role = if actor == alice() || actor == us() {
+                    Role::Write
+                } else {
+                    Role::Triage
+                };
+                (actor, role)
+            })
+            .collect();
+        Details {
+            read: SingleRead::Found(Box::new((issue.head.clone(), issue.text.clone()))),
+            events: issue.events.clone(),
+            roles,
+            comments: Some(issue.comments.clone()),
+            at,
+        }
+    }
+}
