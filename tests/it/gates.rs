@@ -52,8 +52,8 @@ fn a_spec_is_told_every_missing_part_at_once() {
 
 #[test]
 fn a_spec_rests_on_fifty_anchors_at_most() {
-    let many: String = (1..=60).map(|n| format!("- `src/f{n}.rs:1`\n")).collect();
-    let text = SPEC.replace("- new: src/faq.ts\n", &many);
+    let many: Vec<String> = (1..=60).map(|n| format!("- `src/f{n}.rs:1`")).collect();
+    let text = SPEC.replace("- new: src/faq.ts", &many.join("\n"));
     assert_snapshot!(line(&gate::spec(Some(&text))), @"red: 61 anchors are more than the 50 that are checked: keep the ones the decision rests on");
 }
 

@@ -11,3 +11,4 @@ mod local_tracker;
 mod support;
 mod terminal;
 mod tracker_contract;
+mod view;
