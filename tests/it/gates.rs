@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use pointsman::domain::{IssueNumber, OwnGate, Subject};
 use pointsman::machine::anchor::{self, Anchor, Checked, Tree};
 use pointsman::machine::gate::{self, BranchFacts, CommandRun, Judged};
+use proptest::prelude::{prop_assert, proptest};
 
 use crate::builders::sha;
 
@@ -342,4 +343,26 @@ fn an_anchor_holds_moved_or_is_missing() {
         anchor::check(&Anchor::New("src/app.ts".into()), &tree),
         Checked::Ok
     );
+}
+
+#[test]
+fn a_hostile_text_costs_little_and_breaks_nothing() {
+    let deep = format!("src/a.rs{}", ":1".repeat(7000));
+    assert!(anchor::parse(&deep).found.is_empty());
+    let many: Vec<String> = (1..=20_000).map(|n| format!("#{n}\n/{n}.rs:1")).collect();
+    let found = anchor::parse(&many.join("\n"));
+    assert_eq!((found.found.len(), found.over), (50, 19_950));
+    assert_eq!(found.refused.len(), 50);
+    let open = "`src/a.rs:1` \"".repeat(1000);
+    assert!(anchor::parse(&open).found.len() <= 50);
+}
+
+proptest! {
+    #[test]
+    fn any_text_can_be_read(text in "([ `\"#:/.a-zé\u{202e}\n-]|new:|src/a\\.rs:1|## Anchors\n|```){0,60}") {
+        let found = anchor::parse(&text);
+        prop_assert!(found.found.iter().all(|anchor| !anchor.to_string().contains("..")));
+        gate::spec(Some(&text));
+        gate::verdict(Some(&text), true);
+    }
 }

@@ -154,7 +154,7 @@ fn the_status_of_a_busy_project() {
       > #12  ready-for-dev   dispatch ab12cd is being judged           4m    Add a FAQ
           round 2, attempt 1; last change 1m ago; goal: Add a page at /faq.
       ! #9   ready-for-prep  tree-dirty: src/app.ts changed, not by..        Dark [31mmode for every p..
-        #30  ready-for-prep  nothing holds it: the next cycle looks..        Third
+        #30  ready-for-prep  looked at in the next cycle                     Third
       last cycle 1m ago: going on with dispatch ab12cd of #12
 
     for you
@@ -216,8 +216,8 @@ fn the_status_of_an_empty_a_held_and_an_unseen_project() {
       ! paused by alice (pointsman resume blog)
       ! the tracker was last read 1h ago: connection refused
         #9   ready-for-prep  paused: the project is paused by alice          Dark [31mmode for every p..
-        #12  ready-for-dev   nothing holds it: the next cycle looks..        Add a FAQ
-        #30  ready-for-prep  nothing holds it: the next cycle looks..        Third
+        #12  ready-for-dev   looked at in the next cycle                     Add a FAQ
+        #30  ready-for-prep  looked at in the next cycle                     Third
       last cycle 1m ago: nothing to start
 
     for you
@@ -356,7 +356,7 @@ fn an_explanation_of_a_held_and_of_an_unknown_issue() {
       pane       %7 pid 4242 of server 900.1763632800, managed
       sampled    2026-11-20T10:00:00Z
     "#);
-    assert_snapshot!(explained(IssueNumber(30), &[]).lines().next().unwrap_or_default(), @"next: nothing holds it: the next cycle looks at it");
+    assert_snapshot!(explained(IssueNumber(30), &[]).lines().next().unwrap_or_default(), @"next: looked at in the next cycle");
     assert_snapshot!(explained(IssueNumber(77), &[]).lines().next().unwrap_or_default(), @"not seen: no open issue of that number, and nothing of it in the ledger");
 }
 
@@ -386,9 +386,9 @@ fn without_a_daemon_the_ledger_alone_explains() {
         events: &[],
     };
     assert_snapshot!(explain(&story), @r#"
-    held: yours. yours: `pointsman approve 9`. Hint: `pointsman approve 9`
+    held: yours. `pointsman approve 9`
 
-    #9 "", no stage
+    #9, no stage
     no cycle yet: this is what the ledger alone says
     "#);
 }

@@ -28,7 +28,7 @@ fn every_event_is_one_line() {
     ab12cd said nothing, and went idle at cccccccccc: page and tests
     gate build started for ab12cd
     gate build is red at cccccccccc: `npm test` exited 1
-    report of ab12cd not accepted: not accepted. Missing: branch: no commit
+    report of ab12cd not accepted: Missing: branch: no commit
     report 01JREPORT answered: not accepted. Missing: branch: no commit
     `pointsman/12-faq` pushed at cccccccccc
     spec published (d1d1d1d1d1)
