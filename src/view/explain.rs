@@ -52,7 +52,11 @@ pub fn explain(story: &Story) -> String {
         .stage
         .as_ref()
         .map_or("no stage", |label| label.as_str());
-    let _ = write!(text, "\n\n{issue} \"{}\", {stage}\n", row.title);
+    let title = match row.title.as_str() {
+        "" => String::new(),
+        title => format!(" \"{title}\""),
+    };
+    let _ = write!(text, "\n\n{issue}{title}, {stage}\n");
     if let Some(url) = &row.url {
         let _ = writeln!(text, "{}", one_line(url, SENTENCE_CHARS_MAX));
     }
@@ -80,6 +84,7 @@ pub fn explain(story: &Story) -> String {
 fn known(story: &Story) -> bool {
     let Story { state, issue, .. } = story;
     story.report.standing.contains_key(issue)
+        || state.holds.contains_key(issue)
         || state.walks.contains_key(issue)
         || state.open_dispatch(*issue).is_some()
         || story
@@ -87,7 +92,7 @@ fn known(story: &Story) -> bool {
             .is_some_and(|seen| seen.heads.contains_key(issue))
 }
 
-/// `held: tree-dirty. src/app.ts changed, not by us. Commit or stash them`
+/// `held: tree-dirty. src/app.ts changed, not by us. Hint: commit or stash them`
 fn first_line(row: &IssueRow, known: bool) -> String {
     if !known {
         return "not seen: no open issue of that number, and nothing of it in the ledger"
@@ -101,14 +106,10 @@ fn first_line(row: &IssueRow, known: bool) -> String {
     let mut line = match standing.word.as_str() {
         "in-hand" => format!("in hand: {says}"),
         "next" => format!("next: {says}"),
-        word => format!("held: {word}. {}", words::capital(&says)),
+        word => format!("held: {word}. {says}"),
     };
     if let Some(hint) = &standing.hint {
-        let _ = write!(
-            line,
-            ". {}",
-            words::capital(&one_line(hint, SENTENCE_CHARS_MAX))
-        );
+        let _ = write!(line, ". Hint: {hint}");
     }
     line
 }
@@ -301,17 +302,13 @@ fn explain_pane(text: &mut String, window: Window, seen: Option<&Observation>) {
         return;
     };
     let _ = write!(text, "\nwindow {}\n", window.as_str());
-    match seen.panes.get(&window) {
-        Some(sample) => explain_sample(text, sample, seen.at),
-        None => {
-            let why = seen
-                .no_agent
-                .as_ref()
-                .filter(|_| window == Window::Agent)
-                .map_or_else(|| "no such window was seen".to_owned(), ToString::to_string);
-            entry(text, "state", &one_line(&why, SENTENCE_CHARS_MAX));
-        }
+    if let Some(sample) = seen.panes.get(&window) {
+        explain_sample(text, sample, seen.at);
+        return;
     }
+    let no_agent = seen.no_agent.as_ref().filter(|_| window == Window::Agent);
+    let why = no_agent.map_or_else(|| "no such window was seen".to_owned(), ToString::to_string);
+    entry(text, "state", &one_line(&why, SENTENCE_CHARS_MAX));
 }
 
 fn explain_sample(text: &mut String, sample: &PaneSample, now: Timestamp) {

@@ -31,14 +31,14 @@ pub fn dry_run(
         Decision::Look(_) | Decision::Wait(_) => None,
     };
     let ranked = ranked(rules, state, seen);
-    for (place, (_, head, stage)) in (1..).zip(&ranked) {
+    for (place, (_, head, due)) in (1..).zip(&ranked) {
         let number = head.number;
         let where_to = match standing.get(&number) {
             Some(hold) => format!("held: {}. {hold}", hold.word()),
             None if chosen == Some(number) => {
-                format!("{} -> {}", stage.skill, target(rules, seen, stage))
+                format!("{} -> {}", due.skill, target(rules, seen, due))
             }
-            None => format!("{} -> {}, not now", stage.skill, rules.project.name),
+            None => format!("{} -> {}, not now", due.skill, rules.project.name),
         };
         let _ = writeln!(
             text,
@@ -78,9 +78,9 @@ fn ranked<'a>(
         .filter(|head| head.open)
         .filter_map(|head| {
             let mut stages = rules.workflow.stages.iter().enumerate();
-            let (position, stage) = stages.find(|(_, stage)| head.labels.contains(&stage.label))?;
+            let (position, due) = stages.find(|(_, due)| head.labels.contains(&due.label))?;
             let place = rank(head, position, &rules.workflow, state, seen.at);
-            Some((place, head, stage))
+            Some((place, head, due))
         })
         .collect();
     found.sort_by(|left, right| left.0.cmp(&right.0));

@@ -20,6 +20,8 @@ use crate::machine::text::one_line;
 
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
+/// Characters of a sentence.
+const SENTENCE_CHARS_MAX: usize = 400;
 /// Characters of a goal line.
 const GOAL_CHARS_MAX: usize = 160;
 
@@ -273,7 +275,10 @@ fn rows(
         .filter(|dispatch| dispatch.is_open())
         .map(Dispatch::issue);
     let mut numbers: BTreeSet<IssueNumber> = open.collect();
-    numbers.extend(report.standing.keys());
+    match report.at {
+        Some(_) => numbers.extend(report.standing.keys()),
+        None => numbers.extend(state.holds.keys()),
+    }
     numbers.extend(state.transitions.keys());
     numbers.extend(state.parks.keys());
     if let Some(seen) = seen {
@@ -307,11 +312,12 @@ pub(super) fn row(
     number: IssueNumber,
 ) -> IssueRow {
     let dispatch = state.open_dispatch(number);
+    let hold = hold(state, report, number);
     let walk = state.walks.get(&number);
     let head = seen.and_then(|seen| seen.heads.get(&number));
     let labels = head.map_or_else(Vec::new, |head| routing(rules, head));
     let labelled = (labels.len() == 1).then(|| labels[0].clone());
-    let stage = dispatch
+    let due = dispatch
         .map(|dispatch| dispatch.opening.stage.label.clone())
         .or(labelled);
     let title = head.map(|head| head.title.as_str()).or_else(|| {
@@ -331,37 +337,78 @@ pub(super) fn row(
         number,
         title: one_line(title.unwrap_or_default(), TITLE_CHARS_MAX),
         url: head.map(|head| head.url.clone()),
-        goal: goal(rules, walk, stage.as_ref()),
-        stage,
-        standing: standing(state, report.standing.get(&number), number),
+        goal: goal(rules, walk, due.as_ref()),
+        stage: due,
+        standing: standing(hold.as_ref()),
         dispatch: dispatch.map(|dispatch| dispatch.id().to_string()),
         phase: dispatch.map(|dispatch| words::phase(&dispatch.phase).to_owned()),
         attempt,
         round,
-        since: since(dispatch, walk, report.standing.get(&number)),
+        since: since(dispatch, walk, hold.as_ref()),
         changed: changed(state, dispatch, walk).or(head.map(|head| head.updated_at)),
     }
 }
 
-/// Says where an issue stands: the last cycle's hold, or what is open for it, or that it goes next.
-fn standing(state: &State, hold: Option<&Hold>, number: IssueNumber) -> Standing {
-    let in_hand = state.open_dispatch(number).map(|dispatch| Hold::InHand {
-        dispatch: dispatch.id().clone(),
-        phase: words::phase(&dispatch.phase).to_owned(),
-    });
-    match hold.cloned().or(in_hand) {
-        Some(hold) => Standing {
-            word: hold.word().to_owned(),
-            says: one_line(&hold.to_string(), 400),
-            hint: hold.hint(),
-            yours: is_yours(&hold),
-        },
-        None => Standing {
+/// Returns why an issue waits: the last cycle's word, unless what is open in the fold has gone on since. Without a cycle, the
+/// ledger's word.
+fn hold(state: &State, report: &CycleReport, number: IssueNumber) -> Option<Hold> {
+    let told = match report.at {
+        Some(_) => report.standing.get(&number),
+        None => state.holds.get(&number),
+    };
+    let of_dispatch = matches!(
+        told,
+        None | Some(Hold::InHand { .. } | Hold::Unknown { .. } | Hold::Asked { .. })
+    );
+    match (state.open_dispatch(number), told) {
+        (Some(_), Some(told)) => Some(told.clone()),
+        (Some(dispatch), None) => Some(Hold::InHand {
+            dispatch: dispatch.id().clone(),
+            phase: words::phase(&dispatch.phase).to_owned(),
+        }),
+        (None, told) if !of_dispatch => told.cloned(),
+        (None, _) => between(state, number),
+    }
+}
+
+/// Returns what is on its way for an issue without an open dispatch.
+fn between(state: &State, number: IssueNumber) -> Option<Hold> {
+    let moving = state
+        .transitions
+        .get(&number)
+        .map(|transition| Hold::Moving {
+            to: transition.to.to_string(),
+        });
+    moving.or_else(|| {
+        state.parks.get(&number).map(|(label, why)| Hold::Parked {
+            label: label.clone(),
+            why: Some(why.clone()),
+        })
+    })
+}
+
+/// Words a hold; without one the issue goes next.
+fn standing(hold: Option<&Hold>) -> Standing {
+    let Some(hold) = hold else {
+        return Standing {
             word: "next".to_owned(),
-            says: "nothing holds it: it is looked at in the next cycle".to_owned(),
+            says: "looked at in the next cycle".to_owned(),
             hint: None,
             yours: false,
-        },
+        };
+    };
+    let word = hold.word();
+    let sentence = one_line(&hold.to_string(), SENTENCE_CHARS_MAX);
+    let says = sentence
+        .strip_prefix(word)
+        .and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(&sentence);
+    let hint = hold.hint().map(|hint| one_line(&hint, SENTENCE_CHARS_MAX));
+    Standing {
+        word: word.to_owned(),
+        says: says.to_owned(),
+        hint: hint.filter(|hint| !says.contains(hint.as_str())),
+        yours: is_yours(hold),
     }
 }
 

@@ -36,6 +36,10 @@ pub fn line(told: &Told) -> String {
 }
 
 /// Says what happened, without a full stop.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one exhaustive table, a line per kind"
+)]
 pub fn sentence(event: &Event) -> String {
     match event {
         Event::ProjectAdded { added } => {
@@ -92,7 +96,9 @@ pub fn sentence(event: &Event) -> String {
         Event::GateStarted { dispatch, gate } => format!("gate {gate} started for {dispatch}"),
         Event::GateFinished { evidence, .. } => measured(evidence),
         Event::ReportRefused { dispatch, answer } => {
-            format!("report of {dispatch} not accepted: {}", short(&answer.text))
+            let told = answer.text.strip_prefix("not accepted. ");
+            let told = short(told.unwrap_or(&answer.text));
+            format!("report of {dispatch} not accepted: {told}")
         }
         Event::ReportIgnored { answer } => {
             format!("report {} answered: {}", answer.report, short(&answer.text))

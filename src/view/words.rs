@@ -19,14 +19,6 @@ pub(super) fn age(since: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Makes a sentence's first letter a capital.
-pub(super) fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(characters).collect()
-    })
-}
-
 /// Cuts a text to so many columns and says that it was cut.
 pub(super) fn fit(text: &str, columns: usize) -> String {
     if text.width() <= columns {

@@ -168,6 +168,7 @@ fn a_plain_brief_is_the_skill_and_the_facts() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the page is the test")]
 fn a_later_round_says_what_happened_and_what_moved() {
     let mut world = world(dev());
     world.dispatch.opening.round = 2;

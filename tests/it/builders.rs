@@ -42,7 +42,7 @@ pub fn stage(label: &str, skill: &str, needs: &[&str], next: Next) -> Stage {
         needs: needs.iter().map(|name| GateName::parse(name)).collect(),
         next,
         back: None,
-        timeout: Duration::from_mins(120),
+        timeout: Duration::from_hours(2),
         wip: 1,
         seat: false,
         not_by: Vec::new(),
@@ -219,7 +219,7 @@ pub fn rules() -> Rules {
         workflow,
         profiles: BTreeMap::new(),
         skills: BTreeMap::new(),
-        idle_without_report: Duration::from_secs(60),
+        idle_without_report: Duration::from_mins(1),
     }
 }
 

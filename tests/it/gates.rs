@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use pointsman::domain::{IssueNumber, OwnGate, Subject};
 use pointsman::machine::anchor::{self, Anchor, Checked, Tree};
 use pointsman::machine::gate::{self, BranchFacts, CommandRun, Judged};
+use proptest::prelude::{prop_assert, proptest};
 
 use crate::builders::sha;
 
@@ -52,8 +53,8 @@ fn a_spec_is_told_every_missing_part_at_once() {
 
 #[test]
 fn a_spec_rests_on_fifty_anchors_at_most() {
-    let many: String = (1..=60).map(|n| format!("- `src/f{n}.rs:1`\n")).collect();
-    let text = SPEC.replace("- new: src/faq.ts\n", &many);
+    let many: Vec<String> = (1..=60).map(|n| format!("- `src/f{n}.rs:1`")).collect();
+    let text = SPEC.replace("- new: src/faq.ts", &many.join("\n"));
     assert_snapshot!(line(&gate::spec(Some(&text))), @"red: 61 anchors are more than the 50 that are checked: keep the ones the decision rests on");
 }
 
@@ -342,4 +343,26 @@ fn an_anchor_holds_moved_or_is_missing() {
         anchor::check(&Anchor::New("src/app.ts".into()), &tree),
         Checked::Ok
     );
+}
+
+#[test]
+fn a_hostile_text_costs_little_and_breaks_nothing() {
+    let deep = format!("src/a.rs{}", ":1".repeat(7000));
+    assert!(anchor::parse(&deep).found.is_empty());
+    let many: Vec<String> = (1..=20_000).map(|n| format!("#{n}\n/{n}.rs:1")).collect();
+    let found = anchor::parse(&many.join("\n"));
+    assert_eq!((found.found.len(), found.over), (50, 19_950));
+    assert_eq!(found.refused.len(), 50);
+    let open = "`src/a.rs:1` \"".repeat(1000);
+    assert!(anchor::parse(&open).found.len() <= 50);
+}
+
+proptest! {
+    #[test]
+    fn any_text_can_be_read(text in "([ `\"#:/.a-zé\u{202e}\n-]|new:|src/a\\.rs:1|## Anchors\n|```){0,60}") {
+        let found = anchor::parse(&text);
+        prop_assert!(found.found.iter().all(|anchor| !anchor.to_string().contains("..")));
+        gate::spec(Some(&text));
+        gate::verdict(Some(&text), true);
+    }
 }

@@ -13,3 +13,4 @@ mod simulation;
 mod support;
 mod terminal;
 mod tracker_contract;
+mod view;

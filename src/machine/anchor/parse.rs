@@ -27,6 +27,10 @@ const BARE_NAMES: [&str; 9] = [
     "Rakefile",
     "Jenkinsfile",
 ];
+/// Claims that are collected before those are left out which a `new:` further down makes needless.
+const COLLECTED_MAX: usize = 4 * ANCHORS_MAX;
+/// The longest line that is read: what is longer was not written by a person.
+const LINE_BYTES_MAX: usize = 16 * 1024;
 /// The shortest quoted text that is worth a look.
 const SNIPPET_CHARS_MIN: usize = 4;
 
@@ -35,7 +39,7 @@ pub fn parse(text: &str) -> Anchors {
     let mut anchors = Anchors::default();
     let mut fences = Fences::default();
     for line in text.lines() {
-        if !fences.covers(line) {
+        if !fences.covers(line) && line.len() <= LINE_BYTES_MAX {
             read_line(line, &mut anchors);
         }
     }
@@ -51,20 +55,25 @@ pub fn parse(text: &str) -> Anchors {
         .found
         .retain(|anchor| !matches!(anchor, Anchor::Place { path, .. } if new.contains(path)));
     let over = anchors.found.len().saturating_sub(ANCHORS_MAX);
-    anchors.over = over;
+    anchors.over += over;
     anchors.found.truncate(ANCHORS_MAX);
-    anchors.refused.truncate(ANCHORS_MAX);
     anchors
 }
 
 fn add(anchors: &mut Anchors, anchor: Anchor) {
-    if !anchors.found.contains(&anchor) {
+    if anchors.found.contains(&anchor) {
+        return;
+    }
+    if anchors.found.len() < COLLECTED_MAX {
         anchors.found.push(anchor);
+    } else {
+        anchors.over += 1;
     }
 }
 
 fn refuse(anchors: &mut Anchors, path: &str) {
-    if !anchors.refused.iter().any(|known| known == path) {
+    let known = anchors.refused.iter().any(|known| known == path);
+    if !known && anchors.refused.len() < ANCHORS_MAX {
         anchors.refused.push(path.to_owned());
     }
 }
@@ -216,25 +225,30 @@ fn place<'a>(
     ))
 }
 
+/// Splits `path:line`, `path:from-to`, and `path:line:column` as compilers print it.
 fn with_lines(token: &str) -> (&str, Option<(u32, u32)>) {
     let Some((name, numbers)) = token.rsplit_once(':') else {
         return (token, None);
     };
-    let numbers = numbers.trim_start_matches('L');
-    let (from, to) = match numbers.split_once(['-', '\u{2013}']) {
-        Some((from, to)) => (from, to.trim_start_matches('L')),
-        None => (numbers, numbers),
+    let Some(lines) = numbers_of(numbers) else {
+        return (token, None);
     };
-    match (from.parse::<u32>(), to.parse::<u32>()) {
-        // `path:line:column`, as compilers print it.
-        (Ok(column), Ok(_)) if !numbers.contains(['-', '\u{2013}']) => match with_lines(name) {
-            (inner, Some(lines)) => (inner, Some(lines)),
-            (_, None) if column > 0 => (name, Some((column, column))),
-            _ => (token, None),
-        },
-        (Ok(from), Ok(to)) if from > 0 && to > 0 => (name, Some((from.min(to), from.max(to)))),
-        _ => (token, None),
+    let column = lines.0 == lines.1;
+    let inner = name.rsplit_once(':').filter(|_| column);
+    match inner.and_then(|(path, line)| numbers_of(line).map(|line| (path, line))) {
+        Some((path, line)) => (path, Some(line)),
+        None => (name, Some(lines)),
     }
+}
+
+/// Reads `7`, `7-9` or `L7-L9`.
+fn numbers_of(text: &str) -> Option<(u32, u32)> {
+    let number = |text: &str| text.trim_start_matches('L').parse::<u32>().ok();
+    let (from, to) = match text.split_once(['-', '\u{2013}']) {
+        Some((from, to)) => (number(from)?, number(to)?),
+        None => (number(text)?, number(text)?),
+    };
+    (from > 0 && to > 0).then(|| (from.min(to), from.max(to)))
 }
 
 enum Path {
