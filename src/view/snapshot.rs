@@ -443,6 +443,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::InHand { .. }
         | Hold::Moving { .. }
         | Hold::Stalled { .. }
+        | Hold::NextCycle
         | Hold::Behind { .. }
         | Hold::Spent { .. } => false,
     }
