@@ -14,7 +14,7 @@ use crossterm::event::{
 use crossterm::execute;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
 use jiff::Timestamp;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Setting;
 use super::composer::Composer;
@@ -33,7 +33,8 @@ const EVENTS_MAX: usize = 200;
 /// Runs the agent until it is told to leave.
 pub(super) fn run(setting: &Setting, first: Option<String>) -> io::Result<()> {
     let told_to_leave = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGHUP, SIGINT] {
+    // SIGHUP keeps its default: the terminal is gone, and crossterm would read its end for ever.
+    for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&told_to_leave))?;
     }
     let record = Record::open(&setting.home, &setting.folder)?;
