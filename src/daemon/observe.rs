@@ -182,7 +182,7 @@ fn reports(hands: &Hands, state: &State, at: Timestamp) -> Vec<Report> {
             tracing::warn!(report = %id, error = chain(error), "a report is not taken");
         }
         // One that the ledger has and that lies unanswered gets its answer again.
-        for entry in scan.entries.into_iter().filter(|entry| !entry.answered || !state.has_report(&entry.ulid)) {
+        for entry in scan.entries {
             match serde_json::from_slice::<SpoolFile>(&entry.bytes) {
                 Ok(file) => found.extend(report(hands, state, window, entry.ulid, file, at)),
                 Err(error) => tracing::warn!(report = %entry.ulid, %error, "a report cannot be read"),

@@ -397,6 +397,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Moving { .. }
         | Hold::Stalled { .. }
         | Hold::Behind { .. }
+        | Hold::NextCycle
         | Hold::Spent { .. } => false,
     }
 }
