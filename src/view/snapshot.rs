@@ -445,6 +445,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Stalled { .. }
         | Hold::NextCycle
         | Hold::Behind { .. }
+        | Hold::NextCycle
         | Hold::Spent { .. } => false,
     }
 }
