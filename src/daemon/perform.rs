@@ -39,7 +39,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         Action::RemoveLabel { issue, label } => writes::remove_label(hands, issue, &label).await,
         Action::ReadLabels { issue } => writes::read_labels(hands, issue).await,
         Action::CloseIssue { issue } => writes::close(hands, issue).await,
-        Action::Merge { subject, .. } => tree::merge(hands, &subject).await,
+        Action::Merge { issue, subject, .. } => tree::merge(hands, issue, &subject).await,
         Action::Park { issue, label, why } => writes::park(hands, issue, &label, &why).await,
     }
 }

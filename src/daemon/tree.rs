@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::daemon::hands::{Hands, chain, failed, now};
 use crate::daemon::job::{self, Job, JobError, Ran};
-use crate::domain::{Dispatch, IssueNumber, Outcome, Project, Subject, Window};
+use crate::domain::{Build, Dispatch, IssueNumber, Outcome, Project, Subject, Window};
 use crate::machine::text::sha256;
 
 /// How long putting a tree may take: a fetch and a checkout of a large repository.
@@ -207,26 +207,40 @@ pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
     }
 }
 
-/// Fast-forwards the default branch to the work, and the remote's too. `$1` commit.
+/// Moves the default branch to the work, and the remote's too: fast-forward, or, when it moved on meanwhile, a merge commit that is
+/// built first. `$1` commit, `$2` a tree of ours, `$3` the build command or empty, `$4` the merge's message.
 const MERGE: &str = r#"set -u
-commit=$1
+commit=$1 tree=$2 build=$3 message=$4
 default=$(git symbolic-ref -q --short refs/remotes/origin/HEAD | sed 's#^origin/##')
 if [ -z "$default" ]; then
   for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && default=$name && break; done
 fi
 [ -n "$default" ] || { echo "broken no default branch is known"; exit 3; }
 git merge-base --is-ancestor "$commit" "refs/heads/$default" && { echo "into $default"; exit 0; }
-git merge-base --is-ancestor "refs/heads/$default" "$commit" || { echo "broken $default has moved on: no fast-forward. Rebase the branch, or merge by hand"; exit 3; }
+if ! git merge-base --is-ancestor "refs/heads/$default" "$commit"; then
+  project=$PWD
+  cd "$tree" && git checkout -q --force --detach "refs/heads/$default" && git clean -qffd || { echo "broken no tree to merge in"; exit 3; }
+  git -c user.name=pointsman -c user.email=pointsman@localhost merge -q --no-ff --no-verify -m "$message" "$commit" || {
+    git merge --abort; echo "broken $default has moved on and conflicts with this work: set the stage before it again, or merge by hand"; exit 3; }
+  if [ -n "$build" ]; then sh -c "$build" || { echo "broken merged into $default it does not build: set the stage before it again"; exit 3; }; fi
+  commit=$(git rev-parse HEAD) && cd "$project" || exit 3
+fi
 if [ "$(git symbolic-ref -q --short HEAD)" = "$default" ]; then git merge -q --ff-only "$commit"; else git fetch -q . "$commit:refs/heads/$default"; fi || { echo "broken $default could not be moved"; exit 3; }
 if git remote get-url origin >/dev/null 2>&1; then timeout 90 git push -q origin "refs/heads/$default" || { echo "broken $default was moved here, and the remote rejected it"; exit 3; }; fi
 echo "into $default"
 "#;
 
-/// Fast-forwards the default branch to an approved commit.
-pub async fn merge(hands: &Hands, subject: &Subject) -> Outcome {
+/// Moves the default branch to an approved commit.
+pub async fn merge(hands: &Hands, issue: IssueNumber, subject: &Subject) -> Outcome {
     let Some(project) = hands.project() else { return lost() };
     let name = format!("merge-{}", subject.short());
-    match run(hands, &project.path, &name, MERGE, vec![subject.to_string()], Duration::from_secs(180)).await {
+    let build = match &project.build {
+        Build::Command(command) => command.clone(),
+        Build::None => String::new(),
+    };
+    let tree = hands.places.gate_tree(&project).to_string_lossy().into_owned();
+    let args = vec![subject.to_string(), tree, build, format!("merge {issue}: approved")];
+    match run(hands, &project.path, &name, MERGE, args, PREPARE_LIMIT).await {
         Ok(ran) => match lines(&ran, "into ").next().filter(|_| ran.succeeded()) {
             Some(into) => Outcome::Merged { into: into.to_owned() },
             None => Outcome::Failed { why: said(&ran, "the merge failed"), until: now() + DIRTY_AGAIN },

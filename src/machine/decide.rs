@@ -27,6 +27,8 @@ pub struct Memory {
     pub busy: BTreeSet<Flow>,
     /// Flows that rest until then: a fault that passes, or a look that found nothing new.
     pub rests: BTreeMap<Flow, Timestamp>,
+    /// Why a flow without a dispatch rests, for `explain`.
+    pub faults: BTreeMap<Flow, String>,
     /// Refusals on detail, valid while the issue's head is unchanged.
     pub refused: BTreeMap<IssueNumber, (Head, Hold)>,
     /// For how long a dispatch's pane was observed since its receipt.
@@ -101,6 +103,7 @@ pub fn decide(
     now: Timestamp,
 ) -> (Decision, Standing) {
     let mut standing = open_standing(state, seen);
+    note_faults(memory, &mut standing);
     let candidates = candidates(rules, state, seen, &mut standing, now);
     let held_by_project = project_hold(rules, state, seen, now);
     let mut first: Option<Decision> = finish_open(rules, state, memory, seen, now);
@@ -180,6 +183,19 @@ fn open_standing(state: &State, seen: &Observation) -> Standing {
         );
     }
     standing
+}
+
+/// A move, a park or a merge that failed a moment ago says so.
+fn note_faults(memory: &Memory, standing: &mut Standing) {
+    for (flow, why) in &memory.faults {
+        let (Flow::Transition(issue) | Flow::Park(issue) | Flow::Merge(issue)) = flow else {
+            continue;
+        };
+        if let Some(until) = memory.rests.get(flow) {
+            let why = why.clone();
+            standing.insert(*issue, Hold::Stalled { why, until: *until });
+        }
+    }
 }
 
 fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {

@@ -415,6 +415,7 @@ impl Engine {
         self.effects += 1;
         let id = EffectId(self.effects);
         self.memory.busy.insert(flow.clone());
+        self.memory.faults.remove(&flow);
         self.running.insert(id, (flow, action.clone()));
         effects.push(Effect::Do(id, action));
     }
@@ -540,6 +541,9 @@ impl Engine {
         };
         if let Some(until) = until {
             self.memory.busy.remove(&flow);
+            if let Outcome::Failed { why, .. } = outcome {
+                self.memory.faults.insert(flow.clone(), why.clone());
+            }
             self.memory.rests.insert(flow, until);
             effects.push(Effect::WakeAt(until));
             return;

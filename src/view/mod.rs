@@ -6,6 +6,7 @@
 pub mod explain;
 pub mod rehearse;
 pub mod snapshot;
+mod standing;
 pub mod status;
 pub mod timeline;
 mod words;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::standing::{hold, standing};
 use super::words;
 use crate::domain::{
     Build, Cause, Dispatch, Head, Hold, IssueNumber, Label, Observation, Rules, SessionChoice,
@@ -20,8 +21,6 @@ use crate::machine::text::one_line;
 
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
-/// Characters of a sentence.
-const SENTENCE_CHARS_MAX: usize = 400;
 /// Characters of a goal line.
 const GOAL_CHARS_MAX: usize = 160;
 
@@ -346,107 +345,6 @@ pub(super) fn row(
         round,
         since: since(dispatch, walk, hold.as_ref()),
         changed: changed(state, dispatch, walk).or(head.map(|head| head.updated_at)),
-    }
-}
-
-/// Returns why an issue waits: the last cycle's word, unless what is open in the fold has gone on since. Without a cycle, the
-/// ledger's word.
-fn hold(state: &State, report: &CycleReport, number: IssueNumber) -> Option<Hold> {
-    let told = match report.at {
-        Some(_) => report.standing.get(&number),
-        None => state.holds.get(&number),
-    };
-    let of_dispatch = matches!(
-        told,
-        None | Some(Hold::InHand { .. } | Hold::Unknown { .. } | Hold::Asked { .. })
-    );
-    match (state.open_dispatch(number), told) {
-        (Some(_), Some(told)) => Some(told.clone()),
-        (Some(dispatch), None) => Some(Hold::InHand {
-            dispatch: dispatch.id().clone(),
-            phase: words::phase(&dispatch.phase).to_owned(),
-        }),
-        (None, told) if !of_dispatch => told.cloned(),
-        (None, _) => between(state, number),
-    }
-}
-
-/// Returns what is on its way for an issue without an open dispatch.
-fn between(state: &State, number: IssueNumber) -> Option<Hold> {
-    let moving = state
-        .transitions
-        .get(&number)
-        .map(|transition| Hold::Moving {
-            to: transition.to.to_string(),
-        });
-    moving.or_else(|| {
-        state.parks.get(&number).map(|(label, why)| Hold::Parked {
-            label: label.clone(),
-            why: Some(why.clone()),
-        })
-    })
-}
-
-/// Words a hold; without one the issue goes next.
-fn standing(hold: Option<&Hold>) -> Standing {
-    let Some(hold) = hold else {
-        return Standing {
-            word: "next".to_owned(),
-            says: "looked at in the next cycle".to_owned(),
-            hint: None,
-            yours: false,
-        };
-    };
-    let word = hold.word();
-    let sentence = one_line(&hold.to_string(), SENTENCE_CHARS_MAX);
-    let says = sentence
-        .strip_prefix(word)
-        .and_then(|rest| rest.strip_prefix(": "))
-        .unwrap_or(&sentence);
-    let hint = hold.hint().map(|hint| one_line(&hint, SENTENCE_CHARS_MAX));
-    Standing {
-        word: word.to_owned(),
-        says: says.to_owned(),
-        hint: hint.filter(|hint| !says.contains(hint.as_str())),
-        yours: is_yours(hold),
-    }
-}
-
-/// Tells whether a hold waits for a person. A stranger's label does not: it must not be able to call for one.
-fn is_yours(hold: &Hold) -> bool {
-    match hold {
-        Hold::SeveralLabels { .. }
-        | Hold::Parked { .. }
-        | Hold::Unattributed { .. }
-        | Hold::NeedsReapproval { .. }
-        | Hold::NoAgent { .. }
-        | Hold::AgentAsks { .. }
-        | Hold::TreeDirty { .. }
-        | Hold::Yours { .. }
-        | Hold::Asked { .. }
-        | Hold::NoChecker { .. }
-        | Hold::NoSkill { .. }
-        | Hold::Unknown { .. } => true,
-        Hold::Vetoed { .. }
-        | Hold::Paused { .. }
-        | Hold::BeforeStart { .. }
-        | Hold::Untrusted { .. }
-        | Hold::Wip { .. }
-        | Hold::Seat { .. }
-        | Hold::ActiveMax { .. }
-        | Hold::DailyCap { .. }
-        | Hold::Hours { .. }
-        | Hold::BackOff { .. }
-        | Hold::Session { .. }
-        | Hold::AgentNotIdle { .. }
-        | Hold::Tracker { .. }
-        | Hold::InHand { .. }
-        | Hold::Moving { .. }
-        | Hold::Stalled { .. }
-        | Hold::NextCycle
-        | Hold::Behind { .. }
-        | Hold::NextCycle
-        | Hold::Spent { .. } => false,
     }
 }
 

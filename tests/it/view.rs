@@ -9,12 +9,10 @@ use pointsman::domain::*;
 use pointsman::machine::decide::{Act, Decision};
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::{State, Walk};
-use pointsman::view::{
-    Ink, ProjectView, Snapshot, Story, Told, dry_run, explain, render_status, sentence,
-};
+use pointsman::view::{Ink, ProjectView, Snapshot, Story, Told, dry_run, explain, render_status};
 
 use crate::builders::{
-    alice, dev, dispatch, head, minutes, opening, pane, prep, review, rules, sample, seen, sha, ten,
+    dev, dispatch, head, minutes, opening, pane, prep, review, rules, sample, seen, sha, ten,
 };
 
 const TWELVE: IssueNumber = IssueNumber(12);
