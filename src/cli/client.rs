@@ -9,13 +9,30 @@ use crate::daemon::control::{Call, Reply};
 use crate::daemon::places::Places;
 
 /// Sends a request; `None` when no daemon listens.
-async fn send(places: &Places, method: &str, path: &str, body: Vec<u8>) -> Result<Option<Bytes>, Failure> {
+async fn send(
+    places: &Places,
+    method: &str,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<Option<Bytes>, Failure> {
     let stream = match tokio::net::UnixStream::connect(places.control()).await {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => return Ok(None),
-        Err(error) => return Err(anyhow::Error::new(error).context("the daemon's control socket cannot be used").into()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => {
+            return Err(anyhow::Error::new(error)
+                .context("the daemon's control socket cannot be used")
+                .into());
+        }
     };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let task = tokio::spawn(connection);
     let request = http::Request::builder()
         .method(method)
@@ -29,7 +46,11 @@ async fn send(places: &Places, method: &str, path: &str, body: Vec<u8>) -> Resul
     drop(sender);
     task.abort();
     if !status.is_success() {
-        return Err(anyhow::anyhow!("the daemon answered {status}: {}", String::from_utf8_lossy(&bytes)).into());
+        return Err(anyhow::anyhow!(
+            "the daemon answered {status}: {}",
+            String::from_utf8_lossy(&bytes)
+        )
+        .into());
     }
     Ok(Some(bytes))
 }

@@ -1,6 +1,9 @@
 //! `pointsman demo`: four issues in two projects walk from prep to done, in a throw-away home, on real parts.
 
-#![expect(clippy::disallowed_methods, reason = "the demo makes its own repositories with git")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the demo makes its own repositories with git"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -43,10 +46,26 @@ pub struct DemoArgs {
 
 /// The demo's issues: project, title, body.
 const ISSUES: [(&str, &str, &str); 4] = [
-    ("shop", "Greet customers by name", "`greet.sh` says hello to nobody in particular. It should take a name."),
-    ("shop", "Round prices up", "Prices with cents look odd on the sign; round them up. [demo:bounce]"),
-    ("docs", "Say how to install", "The page does not say how to install the shop. [demo:liar]"),
-    ("docs", "List the opening hours", "Customers ask for the opening hours all the time."),
+    (
+        "shop",
+        "Greet customers by name",
+        "`greet.sh` says hello to nobody in particular. It should take a name.",
+    ),
+    (
+        "shop",
+        "Round prices up",
+        "Prices with cents look odd on the sign; round them up. [demo:bounce]",
+    ),
+    (
+        "docs",
+        "Say how to install",
+        "The page does not say how to install the shop. [demo:liar]",
+    ),
+    (
+        "docs",
+        "List the opening hours",
+        "Customers ask for the opening hours all the time.",
+    ),
 ];
 
 /// Runs the demo.
@@ -54,7 +73,9 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     if args.verbose > 0 {
         run::trace(args.verbose);
     }
-    let folder = tempfile::Builder::new().prefix("pointsman-demo-").tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("pointsman-demo-")
+        .tempdir()?;
     let home = folder.path().to_owned();
     let places = places(&home)?;
     for (name, check) in [("shop", "sh tests/run.sh"), ("docs", "sh tests/run.sh")] {
@@ -66,7 +87,9 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     end_server(&places);
     let closed = folder.close();
     outcome?;
-    closed.map_err(|error| anyhow::Error::new(error).context("the demo's folder could not be removed"))?;
+    closed.map_err(|error| {
+        anyhow::Error::new(error).context("the demo's folder could not be removed")
+    })?;
     Ok(())
 }
 
@@ -90,14 +113,48 @@ fn make_repository(home: &Path, name: &str) -> Result<(), Failure> {
     let tree = home.join(name);
     let remote = home.join(format!("{name}.git"));
     std::fs::create_dir_all(tree.join("tests"))?;
-    std::fs::write(tree.join("README.md"), format!("# {name}\n\nA small project.\n"))?;
+    std::fs::write(
+        tree.join("README.md"),
+        format!("# {name}\n\nA small project.\n"),
+    )?;
     std::fs::write(tree.join("greet.sh"), "#!/bin/sh\necho \"hello\"\n")?;
-    std::fs::write(tree.join("tests/run.sh"), "set -e\nfor script in *.sh tests/*.sh; do sh -n \"$script\"; done\nsh greet.sh | grep -q hello\n")?;
-    git(home, home, &["init", "-q", "--bare", "-b", "main", &remote.to_string_lossy()])?;
+    std::fs::write(
+        tree.join("tests/run.sh"),
+        "set -e\nfor script in *.sh tests/*.sh; do sh -n \"$script\"; done\nsh greet.sh | grep -q hello\n",
+    )?;
+    git(
+        home,
+        home,
+        &[
+            "init",
+            "-q",
+            "--bare",
+            "-b",
+            "main",
+            &remote.to_string_lossy(),
+        ],
+    )?;
     git(home, &tree, &["init", "-q", "-b", "main"])?;
     git(home, &tree, &["add", "-A"])?;
-    git(home, &tree, &["-c", "user.name=Demo", "-c", "user.email=demo@localhost", "commit", "-q", "-m", "a small project"])?;
-    git(home, &tree, &["remote", "add", "origin", &remote.to_string_lossy()])?;
+    git(
+        home,
+        &tree,
+        &[
+            "-c",
+            "user.name=Demo",
+            "-c",
+            "user.email=demo@localhost",
+            "commit",
+            "-q",
+            "-m",
+            "a small project",
+        ],
+    )?;
+    git(
+        home,
+        &tree,
+        &["remote", "add", "origin", &remote.to_string_lossy()],
+    )?;
     git(home, &tree, &["push", "-q", "-u", "origin", "main"])?;
     git(home, &tree, &["remote", "set-head", "origin", "main"])
 }
@@ -110,7 +167,10 @@ fn git(home: &Path, at: &Path, args: &[&str]) -> Result<(), Failure> {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .stdin(std::process::Stdio::null())
         .output()
-        .map_err(|error| Failure::new(anyhow::Error::new(error).context("git cannot be started")).hint("install git".to_owned()))?;
+        .map_err(|error| {
+            Failure::new(anyhow::Error::new(error).context("git cannot be started"))
+                .hint("install git".to_owned())
+        })?;
     if output.status.success() {
         return Ok(());
     }
@@ -118,7 +178,13 @@ fn git(home: &Path, at: &Path, args: &[&str]) -> Result<(), Failure> {
     Err(anyhow::anyhow!("git {} failed: {said}", args.join(" ")).into())
 }
 
-fn write_project(places: &Places, home: &Path, name: &str, build: &str, agent: &str) -> Result<(), Failure> {
+fn write_project(
+    places: &Places,
+    home: &Path,
+    name: &str,
+    build: &str,
+    agent: &str,
+) -> Result<(), Failure> {
     let folder = places.config.join("projects");
     std::fs::create_dir_all(&folder)?;
     let path = home.join(name);
@@ -127,18 +193,35 @@ fn write_project(places: &Places, home: &Path, name: &str, build: &str, agent: &
         path.to_string_lossy()
     );
     std::fs::write(folder.join(format!("{name}.toml")), text)?;
-    std::fs::write(places.config.join("pointsman.toml"), "cycle = \"10s\"\nidle_without_report = \"10s\"\n")?;
+    std::fs::write(
+        places.config.join("pointsman.toml"),
+        "cycle = \"10s\"\nidle_without_report = \"10s\"\n",
+    )?;
     Ok(())
 }
 
 async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result<(), Failure> {
-    println!("Two projects, four issues, the agent `{}`; everything lies in {}", args.agent, places.home.display());
+    println!(
+        "Two projects, four issues, the agent `{}`; everything lies in {}",
+        args.agent,
+        places.home.display()
+    );
     let started = now();
     let daemon = run::start(places, config).await?;
     let listening = tokio::spawn(crate::daemon::control::serve(Arc::clone(&daemon)));
     let waiting = label_issues(&daemon).await?;
-    let limit = if args.agent == "demo" { DEMO_MAX } else { REAL_MAX };
-    let mut story = Story { seen: 0, open: waiting, started, approved: BTreeSet::new(), issues: BTreeMap::new() };
+    let limit = if args.agent == "demo" {
+        DEMO_MAX
+    } else {
+        REAL_MAX
+    };
+    let mut story = Story {
+        seen: 0,
+        open: waiting,
+        started,
+        approved: BTreeSet::new(),
+        issues: BTreeMap::new(),
+    };
     let deadline = tokio::time::Instant::now() + limit;
     while !story.open.is_empty() && tokio::time::Instant::now() < deadline {
         story.tell(&daemon).await?;
@@ -149,7 +232,9 @@ async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result
     let took = now().duration_since(started).as_secs();
     let done = story.open.is_empty();
     if done {
-        println!("\nAll four issues are done after {took} s. Every brief was confirmed, every move rests on evidence.");
+        println!(
+            "\nAll four issues are done after {took} s. Every brief was confirmed, every move rests on evidence."
+        );
     }
     if args.keep {
         keep(&daemon).await?;
@@ -157,15 +242,28 @@ async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result
     daemon.drain(Duration::from_secs(20)).await;
     listening.await??;
     if !done {
-        let left: Vec<String> = story.open.iter().map(|(project, issue)| format!("{project} {issue}")).collect();
-        return Err(Failure::new(anyhow::anyhow!("after {took} s these are not done: {}", left.join(", ")))
-            .hint("run it again with -v to see every decision".to_owned()));
+        let left: Vec<String> = story
+            .open
+            .iter()
+            .map(|(project, issue)| format!("{project} {issue}"))
+            .collect();
+        return Err(Failure::new(anyhow::anyhow!(
+            "after {took} s these are not done: {}",
+            left.join(", ")
+        ))
+        .hint("run it again with -v to see every decision".to_owned()));
     }
     println!("\nNothing is left behind. Try it on a repository of yours:");
-    println!("    pointsman init ~/src/blog        writes one file; nothing is committed to the repository");
+    println!(
+        "    pointsman init ~/src/blog        writes one file; nothing is committed to the repository"
+    );
     println!("    pointsman run                    then label an issue: ready-for-prep");
-    println!("    pointsman status                 what every agent does, and why everything else waits");
-    println!("    pointsman explain 12             one issue: the decision, the witnesses, the last events");
+    println!(
+        "    pointsman status                 what every agent does, and why everything else waits"
+    );
+    println!(
+        "    pointsman explain 12             one issue: the decision, the witnesses, the last events"
+    );
     println!("    pointsman attach blog            look at the agent's own screen");
     Ok(())
 }
@@ -175,7 +273,11 @@ async fn label_issues(daemon: &Daemon) -> Result<Vec<(ProjectName, IssueNumber)>
     for (project, title, body) in ISSUES {
         let name = ProjectName::new(project);
         let tracker = open_local(&daemon.places, &name).map_err(|why| anyhow::anyhow!(why))?;
-        let issue = NewIssue { title: title.to_owned(), body: body.to_owned(), labels: vec![Label::new("ready-for-prep")] };
+        let issue = NewIssue {
+            title: title.to_owned(),
+            body: body.to_owned(),
+            labels: vec![Label::new("ready-for-prep")],
+        };
         let number = tracker.create_issue(&issue).await?;
         println!("   {project:<5} {number} {title}  [ready-for-prep]");
         open.push((name.clone(), number));
@@ -225,16 +327,27 @@ impl Story {
                 let event = store::event_of(&record)?;
                 let name = ProjectName::new(record.stream.clone());
                 if let Event::DispatchOpened { opening } = &event {
-                    self.issues.insert(opening.id.clone(), opening.labelling.issue);
+                    self.issues
+                        .insert(opening.id.clone(), opening.labelling.issue);
                 }
                 if is_news(&event) {
-                    let of_dispatch = record.dispatch.as_ref().and_then(|id| self.issues.get(&DispatchId::new(id.clone())));
+                    let of_dispatch = record
+                        .dispatch
+                        .as_ref()
+                        .and_then(|id| self.issues.get(&DispatchId::new(id.clone())));
                     let issue = record.issue.map(IssueNumber).or(of_dispatch.copied());
                     let issue = issue.map_or_else(String::new, |issue| issue.to_string());
                     let second = record.at.duration_since(self.started).as_secs();
-                    println!("{second:>4} s  {name:<5} {issue:<3} {}", timeline::sentence(&event));
+                    println!(
+                        "{second:>4} s  {name:<5} {issue:<3} {}",
+                        timeline::sentence(&event)
+                    );
                 }
-                if let Event::TransitionSettled { issue, outcome: crate::domain::Settled::Moved { event: None } } = &event {
+                if let Event::TransitionSettled {
+                    issue,
+                    outcome: crate::domain::Settled::Moved { event: None },
+                } = &event
+                {
                     self.open.retain(|open| *open != (name.clone(), *issue));
                 }
             }
@@ -244,11 +357,25 @@ impl Story {
     /// The last move is a person's: the demo says and does what they would.
     async fn play_the_person(&mut self, daemon: &Daemon) {
         for (name, issue) in self.open.clone() {
-            let Some(shown) = daemon.show(&name).await else { continue };
-            let yours = shown.report.standing.get(&issue).is_some_and(|hold| hold.word() == "yours");
+            let Some(shown) = daemon.show(&name).await else {
+                continue;
+            };
+            let yours = shown
+                .report
+                .standing
+                .get(&issue)
+                .is_some_and(|hold| hold.word() == "yours");
             if yours && self.approved.insert((name.clone(), issue)) {
                 println!("        {name:<5} $ pointsman approve {}", issue.0);
-                daemon.ask(&name, Request::Approve { issue, by: "you".to_owned() }).await;
+                daemon
+                    .ask(
+                        &name,
+                        Request::Approve {
+                            issue,
+                            by: "you".to_owned(),
+                        },
+                    )
+                    .await;
             }
         }
     }
@@ -256,7 +383,10 @@ impl Story {
 
 async fn keep(daemon: &Daemon) -> Result<(), Failure> {
     println!("\nEverything is still up. Look around from another terminal:");
-    println!("    tmux -S {} attach -t shop", daemon.places.socket.display());
+    println!(
+        "    tmux -S {} attach -t shop",
+        daemon.places.socket.display()
+    );
     println!("Press Enter to end it.");
     let read = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
@@ -269,7 +399,12 @@ async fn keep(daemon: &Daemon) -> Result<(), Failure> {
 /// Ends the demo's own tmux server; its sessions, agents and gates go with it.
 fn end_server(places: &Places) {
     let socket: PathBuf = places.socket.clone();
-    let ended = Command::new("tmux").arg("-S").arg(&socket).arg("kill-server").stdin(std::process::Stdio::null()).output();
+    let ended = Command::new("tmux")
+        .arg("-S")
+        .arg(&socket)
+        .arg("kill-server")
+        .stdin(std::process::Stdio::null())
+        .output();
     if let Err(error) = ended {
         tracing::debug!(%error, "there was no tmux server to end");
     }

@@ -1,6 +1,9 @@
 //! The environment: read here and nowhere else.
 
-#![expect(clippy::disallowed_methods, reason = "`cli` alone reads the environment and starts `gh`")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "`cli` alone reads the environment and starts `gh`"
+)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +17,9 @@ use crate::domain::GitHubSettings;
 use crate::tracker::github::{Auth, TokenSources, find_token};
 
 /// What agents and gates see of our environment: nothing with a token in it.
-const PASSED_ON: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ"];
+const PASSED_ON: [&str; 8] = [
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ",
+];
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -22,13 +27,22 @@ fn variable(name: &str) -> Option<String> {
 
 /// Finds the installation's folders.
 pub fn places() -> Result<Places, Failure> {
-    let home = variable("HOME")
-        .map(PathBuf::from)
-        .ok_or_else(|| Failure::new(anyhow::anyhow!("HOME is not set")).hint("set it to the home folder of the user who runs this".to_owned()))?;
-    let folder = |name: &str, otherwise: &str| variable(name).map_or_else(|| home.join(otherwise), PathBuf::from);
-    let state = variable("STATE_DIRECTORY").map_or_else(|| folder("XDG_STATE_HOME", ".local/state").join("pointsman"), PathBuf::from);
+    let home = variable("HOME").map(PathBuf::from).ok_or_else(|| {
+        Failure::new(anyhow::anyhow!("HOME is not set"))
+            .hint("set it to the home folder of the user who runs this".to_owned())
+    })?;
+    let folder = |name: &str, otherwise: &str| {
+        variable(name).map_or_else(|| home.join(otherwise), PathBuf::from)
+    };
+    let state = variable("STATE_DIRECTORY").map_or_else(
+        || folder("XDG_STATE_HOME", ".local/state").join("pointsman"),
+        PathBuf::from,
+    );
     let runtime = variable("XDG_RUNTIME_DIR").map_or_else(|| state.join("run"), PathBuf::from);
-    let config = variable("CONFIGURATION_DIRECTORY").map_or_else(|| folder("XDG_CONFIG_HOME", ".config").join("pointsman"), PathBuf::from);
+    let config = variable("CONFIGURATION_DIRECTORY").map_or_else(
+        || folder("XDG_CONFIG_HOME", ".config").join("pointsman"),
+        PathBuf::from,
+    );
     Ok(Places {
         config,
         runtime: runtime.join("pointsman"),
@@ -42,18 +56,24 @@ pub fn places() -> Result<Places, Failure> {
 
 /// Returns this program's absolute path.
 pub fn binary() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|error| Failure::new(anyhow::Error::new(error).context("this program's own path is not known")))
+    std::env::current_exe().map_err(|error| {
+        Failure::new(anyhow::Error::new(error).context("this program's own path is not known"))
+    })
 }
 
 /// Returns the environment of agents and gates.
 pub fn passed_on() -> Vec<(String, String)> {
-    PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect()
+    PASSED_ON
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), variable(name)?)))
+        .collect()
 }
 
 /// Returns how a token for GitHub is found: a systemd credential, the environment, `gh`, or an App.
 pub fn find_auth() -> FindAuth {
     let sources = TokenSources {
-        credential: variable("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join("github-token")),
+        credential: variable("CREDENTIALS_DIRECTORY")
+            .map(|folder| PathBuf::from(folder).join("github-token")),
         github_token: variable("GITHUB_TOKEN").map(SecretString::from),
         gh_token: variable("GH_TOKEN").map(SecretString::from),
     };
@@ -61,9 +81,18 @@ pub fn find_auth() -> FindAuth {
 }
 
 fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, String> {
-    if let (Some(app_id), Some(installation_id), Some(path)) = (settings.app_id, settings.installation_id, &settings.private_key) {
-        let key = std::fs::read_to_string(path).map_err(|error| format!("cannot read the App's key `{}`: {error}", path.display()))?;
-        return Ok(Auth::App { app_id, installation_id, key_pem: SecretString::from(key) });
+    if let (Some(app_id), Some(installation_id), Some(path)) = (
+        settings.app_id,
+        settings.installation_id,
+        &settings.private_key,
+    ) {
+        let key = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read the App's key `{}`: {error}", path.display()))?;
+        return Ok(Auth::App {
+            app_id,
+            installation_id,
+            key_pem: SecretString::from(key),
+        });
     }
     let found = find_token(sources, |path| std::fs::read_to_string(path), gh_token);
     match found {
@@ -75,7 +104,15 @@ fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, Strin
 
 /// Asks `gh`, if it is there.
 fn gh_token() -> Option<SecretString> {
-    let output = std::process::Command::new("gh").args(["auth", "token"]).stdin(std::process::Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(SecretString::from)
+    let output = std::process::Command::new("gh")
+        .args(["auth", "token"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout)
+        .ok()
+        .filter(|_| output.status.success())?;
+    Some(text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+        .map(SecretString::from)
 }

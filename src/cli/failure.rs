@@ -17,12 +17,20 @@ const CONFIG: u8 = 78;
 impl Failure {
     /// It failed.
     pub fn new(error: impl Into<anyhow::Error>) -> Self {
-        Self { code: 1, error: error.into(), hint: None }
+        Self {
+            code: 1,
+            error: error.into(),
+            hint: None,
+        }
     }
 
     /// The configuration is wrong.
     pub fn config(error: impl Into<anyhow::Error>) -> Self {
-        Self { code: CONFIG, error: error.into(), hint: None }
+        Self {
+            code: CONFIG,
+            error: error.into(),
+            hint: None,
+        }
     }
 
     /// Says what to do about it.

@@ -1,6 +1,10 @@
 //! The command line (layer 5): one file per verb, the composition root, errors in words and exit codes.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "stdout is data, stderr is talk")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "stdout is data, stderr is talk"
+)]
 
 mod client;
 mod demo;
@@ -19,7 +23,12 @@ pub use failure::Failure;
 
 /// Label an issue; the right coding agent does it; the label moves only when the work is really there
 #[derive(Debug, Parser)]
-#[command(name = "pointsman", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    name = "pointsman",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

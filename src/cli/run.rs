@@ -44,7 +44,11 @@ pub fn trace(verbose: u8) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .finish();
     // A second call, in tests, keeps the first.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -56,15 +60,20 @@ pub fn load(places: &Places) -> Result<Config, Failure> {
 
 /// Makes the runtime that verbs of the daemon's kind run in.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?)
 }
 
 /// Starts a daemon in this process.
 pub async fn start(places: Places, config: Config) -> Result<Arc<Daemon>, Failure> {
-    Daemon::start(places, config, edge::find_auth()).await.map_err(|error| {
-        let hint = error.hint();
-        Failure::new(error).hint(hint)
-    })
+    Daemon::start(places, config, edge::find_auth())
+        .await
+        .map_err(|error| {
+            let hint = error.hint();
+            Failure::new(error).hint(hint)
+        })
 }
 
 /// Runs the daemon until it is told to stop.
@@ -79,8 +88,15 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         let sweep = daemon.config().settings.sweep;
         let mut scheduler = schedule::start(&daemon, sweep).await?;
         tokio::spawn(watchdog(Arc::clone(&daemon)));
-        notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status(&daemon))]);
-        tracing::info!(projects = daemon.projects().len(), version = env!("CARGO_PKG_VERSION"), "running");
+        notify(&[
+            sd_notify::NotifyState::Ready,
+            sd_notify::NotifyState::Status(&status(&daemon)),
+        ]);
+        tracing::info!(
+            projects = daemon.projects().len(),
+            version = env!("CARGO_PKG_VERSION"),
+            "running"
+        );
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
@@ -112,13 +128,18 @@ fn notify(states: &[sd_notify::NotifyState<'_>]) {
 
 /// Pets systemd's watchdog for as long as the runners turn.
 async fn watchdog(daemon: Arc<Daemon>) {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
     let mut turns = daemon.turns();
     loop {
         // A daemon without projects has nothing that could hang.
         let turned = tokio::time::timeout(limit / 2, turns.changed()).await;
         if turned.is_ok() || daemon.projects().is_empty() {
-            notify(&[sd_notify::NotifyState::Watchdog, sd_notify::NotifyState::Status(&status(&daemon))]);
+            notify(&[
+                sd_notify::NotifyState::Watchdog,
+                sd_notify::NotifyState::Status(&status(&daemon)),
+            ]);
         }
         tokio::time::sleep(limit / 4).await;
     }
@@ -132,7 +153,11 @@ pub fn cycle(args: &CycleArgs) -> Result<(), Failure> {
     let only = args.project.clone().map(ProjectName::new);
     runtime()?.block_on(async {
         let daemon = start(places, config).await?;
-        let names: Vec<ProjectName> = daemon.projects().into_iter().filter(|name| only.as_ref().is_none_or(|only| only == name)).collect();
+        let names: Vec<ProjectName> = daemon
+            .projects()
+            .into_iter()
+            .filter(|name| only.as_ref().is_none_or(|only| only == name))
+            .collect();
         for name in &names {
             daemon.send(name, Message::Poll).await;
         }
@@ -140,8 +165,14 @@ pub fn cycle(args: &CycleArgs) -> Result<(), Failure> {
         for name in &names {
             while tokio::time::Instant::now() < deadline {
                 let shown = daemon.show(name).await;
-                if let Some(report) = shown.map(|shown| shown.report).filter(|report| report.at.is_some()) {
-                    println!("{}", crate::daemon::heartbeat::line(name.as_str(), &report, None));
+                if let Some(report) = shown
+                    .map(|shown| shown.report)
+                    .filter(|report| report.at.is_some())
+                {
+                    println!(
+                        "{}",
+                        crate::daemon::heartbeat::line(name.as_str(), &report, None)
+                    );
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;

@@ -3,16 +3,27 @@
 use crate::daemon::gates::skill_body;
 use crate::daemon::hands::{Hands, now, tracker_failed};
 use crate::daemon::objects::Objects;
-use crate::domain::{DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead, Subject, Text};
+use crate::domain::{
+    DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead,
+    Subject, Text,
+};
 use crate::machine::anchor::{self, Anchor, Anchors, Checked, Survey};
 use crate::machine::brief::{self, Envelope, Facts, Witness};
 use crate::machine::text::{issue_digest, sha256};
 use crate::repo::Mirror;
 
 /// Composes the text of a delivery.
-pub async fn compose(hands: &Hands, dispatch: &Dispatch, delivery: &DeliveryId, ground: &Ground) -> Outcome {
+pub async fn compose(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    delivery: &DeliveryId,
+    ground: &Ground,
+) -> Outcome {
     let Some(project) = hands.project() else {
-        return Outcome::Failed { why: "the project's configuration is gone".to_owned(), until: now() };
+        return Outcome::Failed {
+            why: "the project's configuration is gone".to_owned(),
+            until: now(),
+        };
     };
     let details = match hands.details(dispatch.issue(), true).await {
         Ok(details) => details,
@@ -25,7 +36,12 @@ pub async fn compose(hands: &Hands, dispatch: &Dispatch, delivery: &DeliveryId, 
     let skill = match ground.purpose.unwrap_or(Purpose::Brief) {
         Purpose::Brief => match skill_body(hands, &project, &dispatch.opening.stage.skill).await {
             Ok(body) => Some(body),
-            Err(why) => return Outcome::Failed { why, until: now() + crate::daemon::hands::RETRY_AFTER },
+            Err(why) => {
+                return Outcome::Failed {
+                    why,
+                    until: now() + crate::daemon::hands::RETRY_AFTER,
+                };
+            }
         },
         Purpose::Nudge | Purpose::Answer | Purpose::Stop => None,
     };
@@ -36,7 +52,11 @@ pub async fn compose(hands: &Hands, dispatch: &Dispatch, delivery: &DeliveryId, 
     let envelope = Envelope {
         dispatch,
         delivery,
-        witness: Witness { ledger: &hands.ledger_id, seq, head: &hash },
+        witness: Witness {
+            ledger: &hands.ledger_id,
+            seq,
+            head: &hash,
+        },
         binary: &binary,
         secret: &secret,
         as_of: now(),
@@ -44,7 +64,11 @@ pub async fn compose(hands: &Hands, dispatch: &Dispatch, delivery: &DeliveryId, 
     let text_of_brief = match &skill {
         None => {
             let purpose = ground.purpose.unwrap_or(Purpose::Nudge);
-            brief::message(&envelope, purpose, ground.message.as_deref().unwrap_or_default())
+            brief::message(
+                &envelope,
+                purpose,
+                ground.message.as_deref().unwrap_or_default(),
+            )
         }
         Some(body) => {
             let facts = facts(hands, &project, ground, &details, &text, &url, envelope).await;
@@ -59,7 +83,11 @@ pub async fn compose(hands: &Hands, dispatch: &Dispatch, delivery: &DeliveryId, 
 }
 
 fn empty() -> Text {
-    Text { title: String::new(), body: String::new(), edited: None }
+    Text {
+        title: String::new(),
+        body: String::new(),
+        edited: None,
+    }
 }
 
 /// Gathers what a brief says besides the skill's own words.
@@ -77,11 +105,16 @@ async fn facts<'a>(
         Some(_) if project.git => crate::daemon::gates::mirror(hands, project).await.ok(),
         Some(_) | None => None,
     };
-    let said = Said { mirror: mirror.as_ref(), commit: dispatch.base.as_ref() };
+    let said = Said {
+        mirror: mirror.as_ref(),
+        commit: dispatch.base.as_ref(),
+    };
     let reads_all = dispatch.opening.stage.needs.contains(&GateName::Coverage);
     let changed = match (&mirror, &dispatch.opening.subject) {
         (Some(mirror), Some(subject)) if reads_all => {
-            crate::daemon::gates::changed_files(mirror, subject).await.unwrap_or_default()
+            crate::daemon::gates::changed_files(mirror, subject)
+                .await
+                .unwrap_or_default()
         }
         _ => Vec::new(),
     };
@@ -113,13 +146,18 @@ struct Said<'a> {
 
 impl Said<'_> {
     async fn check(&self, anchors: &Anchors) -> Survey {
-        let (Some(mirror), Some(commit)) = (self.mirror, self.commit) else { return Survey::default() };
+        let (Some(mirror), Some(commit)) = (self.mirror, self.commit) else {
+            return Survey::default();
+        };
         match Objects::load(mirror, commit, anchors).await {
             Ok(objects) => anchor::check_all(anchors, &objects),
             Err(error) => {
                 let why = crate::daemon::hands::chain(&error);
                 let unchecked = |claim: &Anchor| (claim.clone(), Checked::Unchecked(why.clone()));
-                Survey { checked: anchors.found.iter().map(unchecked).collect(), ..Survey::default() }
+                Survey {
+                    checked: anchors.found.iter().map(unchecked).collect(),
+                    ..Survey::default()
+                }
             }
         }
     }

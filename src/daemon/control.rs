@@ -85,7 +85,10 @@ async fn status(Shared(daemon): Shared<Arc<Daemon>>) -> Response {
     Json(crate::daemon::surface::snapshot(&daemon).await).into_response()
 }
 
-async fn explain(Shared(daemon): Shared<Arc<Daemon>>, Segment((project, issue)): Segment<(String, u64)>) -> Response {
+async fn explain(
+    Shared(daemon): Shared<Arc<Daemon>>,
+    Segment((project, issue)): Segment<(String, u64)>,
+) -> Response {
     match crate::daemon::surface::explain(&daemon, &ProjectName::new(project), issue).await {
         Some(text) => text.into_response(),
         None => (StatusCode::NOT_FOUND, "no such project").into_response(),
@@ -97,7 +100,14 @@ async fn call(Shared(daemon): Shared<Arc<Daemon>>, Json(call): Json<Call>) -> Js
     match call {
         Call::Ask { project, request } => {
             let done = daemon.ask(&project, request).await;
-            reply(done, if done { "asked".to_owned() } else { format!("there is no project `{project}`") })
+            reply(
+                done,
+                if done {
+                    "asked".to_owned()
+                } else {
+                    format!("there is no project `{project}`")
+                },
+            )
         }
         Call::Poll { project } => {
             let done = daemon.send(&project, Message::Poll).await;

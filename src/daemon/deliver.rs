@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use crate::daemon::hands::{Hands, chain, failed, now, tracker_failed};
 use crate::daemon::session;
+use crate::daemon::session::Sources;
 use crate::domain::{
     Composer, Delivery, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
 };
 use crate::machine::{text, trust};
 use crate::repo::{Users, brief};
-use crate::daemon::session::Sources;
 use crate::terminal::{self, Guard, Guarded, Sampler, Seen, TmuxError, Trace};
 
 /// Between two looks for the echo or a receipt (facts/terminal.md 3.3: 100 ms and 250 ms).
@@ -26,13 +26,18 @@ const SAMPLE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(10)
 
 /// Writes the delivery's file into the window's tree and reads it back.
 pub async fn stage(hands: &Hands, window: Window, delivery: &Delivery) -> Outcome {
-    let Some(project) = hands.project() else { return gone() };
+    let Some(project) = hands.project() else {
+        return gone();
+    };
     let tree = hands.places.tree(&project, window);
     let (id, text) = (delivery.id.clone(), delivery.text.clone());
-    let written = tokio::task::spawn_blocking(move || brief::write(&tree, Users::One, &id, &text)).await;
+    let written =
+        tokio::task::spawn_blocking(move || brief::write(&tree, Users::One, &id, &text)).await;
     match written {
         Ok(Ok(staged)) if staged.sha256 == delivery.digest => Outcome::Staged,
-        Ok(Ok(_)) => Outcome::NotTyped { why: "the brief's file reads back as another text".to_owned() },
+        Ok(Ok(_)) => Outcome::NotTyped {
+            why: "the brief's file reads back as another text".to_owned(),
+        },
         Ok(Err(error)) => Outcome::NotTyped { why: chain(&error) },
         Err(error) => failed(&error),
     }
@@ -54,15 +59,24 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
     if let SingleRead::Found(found) = &details.read {
         let digest = text::issue_digest(&found.1.title, &found.1.body);
         if delivery.purpose == Purpose::Brief && digest != delivery.issue_text {
-            return Some(Outcome::NotTyped { why: "the issue's text changed while the brief was written".to_owned() });
+            return Some(Outcome::NotTyped {
+                why: "the issue's text changed while the brief was written".to_owned(),
+            });
         }
     }
     None
 }
 
 /// Pastes the line under guard G1, after one more read of the request.
-pub async fn paste(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
+pub async fn paste(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    delivery: &Delivery,
+    pane: &Pane,
+) -> Outcome {
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
     match unwanted(hands, dispatch, delivery).await {
         // Nothing was typed, and that is proven: the delivery ends, a new one follows.
         Some(Outcome::Failed { why, .. }) => return Outcome::NotTyped { why },
@@ -78,20 +92,35 @@ pub async fn paste(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane
     };
     let guard = match Guard::g1(&seen, sampler.recogniser()) {
         Ok(guard) => guard,
-        Err(blocked) => return Outcome::NotTyped { why: blocked.to_string() },
+        Err(blocked) => {
+            return Outcome::NotTyped {
+                why: blocked.to_string(),
+            };
+        }
     };
     let baseline = sources(hands, sampler, dispatch, pane).baseline();
-    match hands.tmux.paste(&guard, &delivery.id, &delivery.line()).await {
+    match hands
+        .tmux
+        .paste(&guard, &delivery.id, &delivery.line())
+        .await
+    {
         Ok(Guarded::Done) => Outcome::Pasted { baseline },
-        Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped { why: blocked.to_string() },
-        Err(TmuxError::Timeout { .. }) => Outcome::Failed { why: "tmux did not answer".to_owned(), until: now() },
+        Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped {
+            why: blocked.to_string(),
+        },
+        Err(TmuxError::Timeout { .. }) => Outcome::Failed {
+            why: "tmux did not answer".to_owned(),
+            until: now(),
+        },
         Err(error) => failed(&error),
     }
 }
 
 /// Says why a pane is not proven idle by the watch's last samples.
 fn not_idle(hands: &Hands, window: Window, pane: &Pane, now: Timestamp) -> Option<String> {
-    let Some(sampled) = hands.sampled(window) else { return Some("the watch does not see the pane".to_owned()) };
+    let Some(sampled) = hands.sampled(window) else {
+        return Some("the watch does not see the pane".to_owned());
+    };
     let sample = &sampled.sample;
     if sample.pane != *pane {
         return Some("another process has the pane".to_owned());
@@ -104,15 +133,21 @@ fn not_idle(hands: &Hands, window: Window, pane: &Pane, now: Timestamp) -> Optio
 
 /// Waits until the line is seen in the composer.
 pub async fn echo(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
     let deadline = tokio::time::Instant::now() + ECHO_MAX;
     loop {
         match hands.tmux.look(pane).await {
             Ok(seen) if in_composer(sampler, &seen, &delivery.line()) => {
-                return Outcome::Echoed { composer: composer_of(&seen) };
+                return Outcome::Echoed {
+                    composer: composer_of(&seen),
+                };
             }
             Ok(_) => {}
-            Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => return Outcome::NotEchoed,
+            Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => {
+                return Outcome::NotEchoed;
+            }
             Err(error) => return failed(&error),
         }
         if tokio::time::Instant::now() >= deadline {
@@ -124,11 +159,20 @@ pub async fn echo(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane:
 
 fn composer_of(seen: &Seen) -> Composer {
     let row = &seen.row;
-    Composer { x: row.cursor.0, y: row.cursor.1, width: row.size.0, height: row.size.1 }
+    Composer {
+        x: row.cursor.0,
+        y: row.cursor.1,
+        width: row.size.0,
+        height: row.size.1,
+    }
 }
 
 fn in_composer(sampler: &Sampler, seen: &Seen, line: &str) -> bool {
-    let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let letters = |text: &str| {
+        text.chars()
+            .filter(|c| !c.is_whitespace())
+            .collect::<String>()
+    };
     match sampler.recogniser().read(&seen.capture).composer {
         terminal::Composer::Draft(found) => letters(&found) == letters(line),
         terminal::Composer::Absent | terminal::Composer::Empty => false,
@@ -136,8 +180,17 @@ fn in_composer(sampler: &Sampler, seen: &Seen, line: &str) -> bool {
 }
 
 /// Sends Enter under guard G2; a late one reads the request again first.
-pub async fn enter(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane, n: u8, late: bool) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
+pub async fn enter(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    delivery: &Delivery,
+    pane: &Pane,
+    n: u8,
+    late: bool,
+) -> Outcome {
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
     if late {
         match unwanted(hands, dispatch, delivery).await {
             Some(Outcome::Failed { why, until }) => return Outcome::Failed { why, until },
@@ -173,28 +226,59 @@ async fn clear(hands: &Hands, sampler: &Sampler, delivery: &Delivery, pane: &Pan
         Err(error) => return failed(&error),
     };
     let cleared = match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
-        Ok(guard) => hands.tmux.clear_line(&guard, &delivery.id, sampler.recogniser()).await,
-        Err(blocked) => return Outcome::NotEntered { why: format!("no longer wanted, and {blocked}") },
+        Ok(guard) => {
+            hands
+                .tmux
+                .clear_line(&guard, &delivery.id, sampler.recogniser())
+                .await
+        }
+        Err(blocked) => {
+            return Outcome::NotEntered {
+                why: format!("no longer wanted, and {blocked}"),
+            };
+        }
     };
     match cleared {
-        Ok(Guarded::Done) => Outcome::NotEntered { why: "no longer wanted; the line was cleared".to_owned() },
-        Ok(Guarded::Blocked(blocked)) => Outcome::NotEntered { why: format!("no longer wanted, and {blocked}") },
+        Ok(Guarded::Done) => Outcome::NotEntered {
+            why: "no longer wanted; the line was cleared".to_owned(),
+        },
+        Ok(Guarded::Blocked(blocked)) => Outcome::NotEntered {
+            why: format!("no longer wanted, and {blocked}"),
+        },
         Err(error) => failed(&error),
     }
 }
 
 /// Where a receipt of this dispatch's agent can be.
 fn sources(hands: &Hands, sampler: &Sampler, dispatch: &Dispatch, pane: &Pane) -> Sources {
-    let sampled = hands.sampled(dispatch.opening.window).filter(|sampled| sampled.sample.pane == *pane);
-    session::sources(hands, sampler, dispatch.opening.window, sampled.as_ref(), pane)
+    let sampled = hands
+        .sampled(dispatch.opening.window)
+        .filter(|sampled| sampled.sample.pane == *pane);
+    session::sources(
+        hands,
+        sampler,
+        dispatch.opening.window,
+        sampled.as_ref(),
+        pane,
+    )
 }
 
 /// Looks for a receipt until then; afterwards says whether the line is still in the composer.
-pub async fn await_receipt(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane, until: Timestamp) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
+pub async fn await_receipt(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    delivery: &Delivery,
+    pane: &Pane,
+    until: Timestamp,
+) -> Outcome {
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
     loop {
         // The agent's process may be seen only after the launch: the sources are asked for anew.
-        if let Some(witness) = sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id) {
+        if let Some(witness) =
+            sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id)
+        {
             return Outcome::Receipt { witness };
         }
         if now() >= until {
@@ -203,23 +287,38 @@ pub async fn await_receipt(hands: &Hands, dispatch: &Dispatch, delivery: &Delive
         tokio::time::sleep(RECEIPT_PAUSE).await;
     }
     let seen = hands.tmux.look(pane).await;
-    Outcome::NoReceipt { in_composer: seen.is_ok_and(|seen| in_composer(sampler, &seen, &delivery.line())) }
+    Outcome::NoReceipt {
+        in_composer: seen.is_ok_and(|seen| in_composer(sampler, &seen, &delivery.line())),
+    }
 }
 
 /// Finds out what a delivery of unknown outcome left behind.
-pub async fn inspect(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane: Option<&Pane>) -> Outcome {
+pub async fn inspect(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    delivery: &Delivery,
+    pane: Option<&Pane>,
+) -> Outcome {
     use crate::domain::DeliveryStep;
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
     if delivery.step == DeliveryStep::LaunchIntended {
         return inspect_launch(hands, delivery).await;
     }
-    let Some(pane) = pane else { return Outcome::Found(Finding::NoTrace) };
-    if let Some(witness) = sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id) {
+    let Some(pane) = pane else {
+        return Outcome::Found(Finding::NoTrace);
+    };
+    if let Some(witness) =
+        sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id)
+    {
         return Outcome::Found(Finding::Receipt { witness });
     }
     let traced = match hands.tmux.trace(pane, &delivery.id).await {
         Ok(traced) => traced,
-        Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => return Outcome::Found(Finding::PaneGone),
+        Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => {
+            return Outcome::Found(Finding::PaneGone);
+        }
         Err(error) => return failed(&error),
     };
     let enters = match traced.trace {
@@ -230,7 +329,10 @@ pub async fn inspect(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pa
     };
     match hands.tmux.look(pane).await {
         Ok(seen) if in_composer(sampler, &seen, &delivery.line()) => {
-            Outcome::Found(Finding::InComposer { composer: composer_of(&seen), enters })
+            Outcome::Found(Finding::InComposer {
+                composer: composer_of(&seen),
+                enters,
+            })
         }
         Ok(_) => Outcome::Found(Finding::Typed { enters }),
         Err(error) => failed(&error),
@@ -242,7 +344,11 @@ async fn inspect_launch(hands: &Hands, delivery: &Delivery) -> Outcome {
         Ok(Some((pane, _))) => {
             let baseline = String::new();
             let context = format!("{}.{}", pane.generation, pane.pid);
-            Outcome::Found(Finding::Launched { pane, context, baseline })
+            Outcome::Found(Finding::Launched {
+                pane,
+                context,
+                baseline,
+            })
         }
         Ok(None) | Err(TmuxError::NoServer { .. }) => Outcome::Found(Finding::NoTrace),
         Err(error) => failed(&error),
@@ -256,9 +362,21 @@ pub async fn launch(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> 
         Some(outcome) => return outcome,
         None => {}
     }
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
-    hands.checker.lock().expect("no holder of this lock panics").replace(dispatch.opening.profile.clone());
-    let window = match session::window(hands, dispatch.opening.window, sampler.profile(), Some(&delivery.line()), false) {
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
+    hands
+        .checker
+        .lock()
+        .expect("no holder of this lock panics")
+        .replace(dispatch.opening.profile.clone());
+    let window = match session::window(
+        hands,
+        dispatch.opening.window,
+        sampler.profile(),
+        Some(&delivery.line()),
+        false,
+    ) {
         Ok(window) => window,
         Err(why) => return Outcome::NotTyped { why },
     };
@@ -266,9 +384,16 @@ pub async fn launch(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> 
         Ok(pane) => {
             let baseline = String::new();
             let context = format!("{}.{}", pane.generation, pane.pid);
-            Outcome::Opened { pane, context, baseline }
+            Outcome::Opened {
+                pane,
+                context,
+                baseline,
+            }
         }
-        Err(TmuxError::Timeout { .. }) => Outcome::Failed { why: "tmux did not answer".to_owned(), until: now() },
+        Err(TmuxError::Timeout { .. }) => Outcome::Failed {
+            why: "tmux did not answer".to_owned(),
+            until: now(),
+        },
         Err(error) => Outcome::NotTyped { why: chain(&error) },
     }
 }
@@ -276,21 +401,36 @@ pub async fn launch(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> 
 /// Opens the `check` window with a fresh agent and waits until the watch has proven it idle.
 pub async fn open_window(hands: &Hands, dispatch: &Dispatch) -> Outcome {
     let window = dispatch.opening.window;
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else { return gone() };
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
     if let Err(error) = session::open_fresh(hands, dispatch, sampler.profile()).await {
-        return Outcome::Failed { why: error, until: now() + crate::daemon::hands::RETRY_AFTER };
+        return Outcome::Failed {
+            why: error,
+            until: now() + crate::daemon::hands::RETRY_AFTER,
+        };
     }
     let deadline = tokio::time::Instant::now() + session::READY_MAX;
     let mut samples = hands.samples.clone();
     loop {
         let sampled = hands.sampled(window);
-        if let Some(sampled) = sampled.as_ref().filter(|sampled| sampled.sample.state.takes_text()) {
+        if let Some(sampled) = sampled
+            .as_ref()
+            .filter(|sampled| sampled.sample.state.takes_text())
+        {
             let sample = &sampled.sample;
-            return Outcome::Opened { pane: sample.pane.clone(), context: sample.context.clone(), baseline: String::new() };
+            return Outcome::Opened {
+                pane: sample.pane.clone(),
+                context: sample.context.clone(),
+                baseline: String::new(),
+            };
         }
         let changed = tokio::time::timeout_at(deadline, samples.changed()).await;
         if !matches!(changed, Ok(Ok(()))) {
-            let is = sampled.map_or_else(|| "not there".to_owned(), |sampled| sampled.sample.state.because);
+            let is = sampled.map_or_else(
+                || "not there".to_owned(),
+                |sampled| sampled.sample.state.because,
+            );
             return Outcome::Failed {
                 why: format!("the fresh agent is not ready: {is}"),
                 until: now() + crate::daemon::hands::RETRY_AFTER,
@@ -300,5 +440,8 @@ pub async fn open_window(hands: &Hands, dispatch: &Dispatch) -> Outcome {
 }
 
 fn gone() -> Outcome {
-    Outcome::Failed { why: "the project's configuration is gone".to_owned(), until: now() + crate::daemon::hands::RETRY_AFTER }
+    Outcome::Failed {
+        why: "the project's configuration is gone".to_owned(),
+        until: now() + crate::daemon::hands::RETRY_AFTER,
+    }
 }

@@ -97,7 +97,11 @@ impl Fleet {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             self.tick().await;
-            let pause = if self.settling() { BUSY_TICK } else { IDLE_TICK };
+            let pause = if self.settling() {
+                BUSY_TICK
+            } else {
+                IDLE_TICK
+            };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.watch.woken() => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -109,11 +113,18 @@ impl Fleet {
 
     /// Something is starting, busy or was idle for one sample only: the next one should come soon.
     fn settling(&self) -> bool {
-        self.samples.windows.values().any(|window| !window.sample.state.takes_text()) || !self.samples.down.is_empty()
+        self.samples
+            .windows
+            .values()
+            .any(|window| !window.sample.state.takes_text())
+            || !self.samples.down.is_empty()
     }
 
     fn members(&self) -> BTreeMap<ProjectName, Member> {
-        self.members.lock().expect("no holder of this lock panics").clone()
+        self.members
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
     }
 
     async fn tick(&mut self) {
@@ -140,25 +151,42 @@ impl Fleet {
     fn sample(&mut self, members: &BTreeMap<ProjectName, Member>, snapshot: &Snapshot) {
         let mut windows = BTreeMap::new();
         for (name, member) in members {
-            let Some(rules) = member.hands.rules() else { continue };
+            let Some(rules) = member.hands.rules() else {
+                continue;
+            };
             for window in [Window::Agent, Window::Check] {
-                let Some(seen) = snapshot.find(name.as_str(), window.as_str()) else { continue };
+                let Some(seen) = snapshot.find(name.as_str(), window.as_str()) else {
+                    continue;
+                };
                 let previous = self.samples.of(name, window);
                 let profile = match window {
                     Window::Agent => rules.project.agent.clone(),
-                    Window::Check => member.hands.checker().unwrap_or_else(|| rules.project.agent.clone()),
+                    Window::Check => member
+                        .hands
+                        .checker()
+                        .unwrap_or_else(|| rules.project.agent.clone()),
                 };
-                let Some(sampler) = member.hands.samplers.get(&profile) else { continue };
+                let Some(sampler) = member.hands.samplers.get(&profile) else {
+                    continue;
+                };
                 let same_pane = previous.filter(|previous| previous.sample.pane == seen.row.pane);
-                let sampled = sampler.sample(seen, true, same_pane.map(|previous| &previous.resolved), now());
-                windows.insert((name.clone(), window), WindowSample {
-                    sample: sampled.sample,
-                    resolved: sampled.resolved,
-                    evidence: sampled.evidence,
-                    agent: sampled.agent,
-                    session: sampled.session,
-                    seen: seen.clone(),
-                });
+                let sampled = sampler.sample(
+                    seen,
+                    true,
+                    same_pane.map(|previous| &previous.resolved),
+                    now(),
+                );
+                windows.insert(
+                    (name.clone(), window),
+                    WindowSample {
+                        sample: sampled.sample,
+                        resolved: sampled.resolved,
+                        evidence: sampled.evidence,
+                        agent: sampled.agent,
+                        session: sampled.session,
+                        seen: seen.clone(),
+                    },
+                );
             }
         }
         self.samples.windows = windows;
@@ -168,11 +196,16 @@ impl Fleet {
     /// Managed agents are ours to keep: started at start, again when they end, three times an hour at most.
     async fn keep_agents(&mut self, members: &BTreeMap<ProjectName, Member>) {
         for (name, member) in members {
-            let Some(rules) = member.hands.rules() else { continue };
+            let Some(rules) = member.hands.rules() else {
+                continue;
+            };
             if rules.project.session != SessionChoice::Managed || !member.hands.wants_agent() {
                 continue;
             }
-            let alive = self.samples.of(name, Window::Agent).is_some_and(|window| !window.seen.row.dead);
+            let alive = self
+                .samples
+                .of(name, Window::Agent)
+                .is_some_and(|window| !window.seen.row.dead);
             if alive && self.samples.blind.is_none() {
                 self.samples.down.remove(name);
                 continue;
@@ -184,7 +217,9 @@ impl Fleet {
                 self.samples.down.insert(name.clone(), why);
                 continue;
             }
-            let Some(sampler) = member.hands.samplers.get(&rules.project.agent) else { continue };
+            let Some(sampler) = member.hands.samplers.get(&rules.project.agent) else {
+                continue;
+            };
             if let Err(error) = self.tmux.start_server().await {
                 self.samples.down.insert(name.clone(), chain(&error));
                 continue;
@@ -207,11 +242,23 @@ impl Fleet {
     fn new_reports(&mut self, members: &BTreeMap<ProjectName, Member>) -> Vec<ProjectName> {
         let mut news = Vec::new();
         for (name, member) in members {
-            let Some(project) = member.hands.project() else { continue };
+            let Some(project) = member.hands.project() else {
+                continue;
+            };
             let times: Vec<_> = [Window::Agent, Window::Check]
                 .into_iter()
-                .map(|window| member.hands.places.tree(&project, window).join(".pointsman/spool"))
-                .map(|folder| std::fs::metadata(folder).and_then(|facts| facts.modified()).ok())
+                .map(|window| {
+                    member
+                        .hands
+                        .places
+                        .tree(&project, window)
+                        .join(".pointsman/spool")
+                })
+                .map(|folder| {
+                    std::fs::metadata(folder)
+                        .and_then(|facts| facts.modified())
+                        .ok()
+                })
                 .collect();
             if self.spools.get(name) != Some(&times) {
                 self.spools.insert(name.clone(), times);
@@ -223,7 +270,9 @@ impl Fleet {
 }
 
 fn tell(members: &BTreeMap<ProjectName, Member>, name: &ProjectName) {
-    let Some(member) = members.get(name) else { return };
+    let Some(member) = members.get(name) else {
+        return;
+    };
     // A full mailbox means that the runner is about to look anyway.
     if member.mailbox.try_send(Message::Wake).is_err() {
         tracing::debug!(project = %name, "the runner has enough to do");
@@ -235,10 +284,18 @@ fn changed(before: &Samples, after: &Samples, name: &ProjectName) -> bool {
     let shape = |samples: &Samples, window| {
         samples.of(name, window).map(|window| {
             let state = &window.sample.state;
-            (window.sample.pane.clone(), state.liveness, state.takes_text(), state.attention.clone(), state.activity)
+            (
+                window.sample.pane.clone(),
+                state.liveness,
+                state.takes_text(),
+                state.attention.clone(),
+                state.activity,
+            )
         })
     };
-    [Window::Agent, Window::Check].into_iter().any(|window| shape(before, window) != shape(after, window))
+    [Window::Agent, Window::Check]
+        .into_iter()
+        .any(|window| shape(before, window) != shape(after, window))
         || before.down.get(name) != after.down.get(name)
         || before.blind.is_some() != after.blind.is_some()
 }

@@ -7,7 +7,8 @@ use crate::daemon::hands::{Hands, chain, failed, now};
 use crate::daemon::job::Ran;
 use crate::daemon::tree;
 use crate::domain::{
-    Build, Dispatch, Evidence, GateName, Ground, Outcome, Project, Report, SkillName, Subject, Window,
+    Build, Dispatch, Evidence, GateName, Ground, Outcome, Project, Report, SkillName, Subject,
+    Window,
 };
 use crate::machine::gate::{self, BranchFacts, CommandRun, Judged};
 use crate::repo::Mirror;
@@ -24,10 +25,19 @@ struct Measured {
 }
 
 /// Measures one gate of a dispatch.
-pub async fn measure(hands: &Hands, dispatch: &Dispatch, name: &GateName, report: &Report, ground: &Ground) -> Outcome {
+pub async fn measure(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    name: &GateName,
+    report: &Report,
+    ground: &Ground,
+) -> Outcome {
     let started = Instant::now();
     let Some(project) = hands.project() else {
-        return Outcome::Failed { why: "the project's configuration is gone".to_owned(), until: now() };
+        return Outcome::Failed {
+            why: "the project's configuration is gone".to_owned(),
+            until: now(),
+        };
     };
     let result = match name {
         GateName::Spec => Ok((gate::spec(report.spec.as_deref()), Measured::default())),
@@ -60,30 +70,55 @@ type Gate = Result<(Judged, Measured), Outcome>;
 
 /// Brings the project's bare mirror up to date.
 pub async fn mirror(hands: &Hands, project: &Project) -> Result<Mirror, Outcome> {
-    let mirror = Mirror::open(&hands.places.mirror(&project.name)).await.map_err(|error| failed(&error))?;
-    mirror.fetch_path(&project.path).await.map_err(|error| failed(&error))?;
+    let mirror = Mirror::open(&hands.places.mirror(&project.name))
+        .await
+        .map_err(|error| failed(&error))?;
+    mirror
+        .fetch_path(&project.path)
+        .await
+        .map_err(|error| failed(&error))?;
     Ok(mirror)
 }
 
 /// Returns what a gate of this dispatch is measured on.
-async fn subject_of(mirror: &Mirror, dispatch: &Dispatch, report: &Report) -> Result<Option<Subject>, Outcome> {
+async fn subject_of(
+    mirror: &Mirror,
+    dispatch: &Dispatch,
+    report: &Report,
+) -> Result<Option<Subject>, Outcome> {
     if let Some(subject) = &dispatch.opening.subject {
         return Ok(Some(subject.clone()));
     }
     if let Some(branch) = &dispatch.opening.branch {
-        return mirror.resolve(&format!("refs/project/heads/{branch}")).await.map_err(|error| failed(&error));
+        return mirror
+            .resolve(&format!("refs/project/heads/{branch}"))
+            .await
+            .map_err(|error| failed(&error));
     }
     Ok(dispatch.base.clone().or_else(|| report.head.clone()))
 }
 
-async fn branch(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report, ground: &Ground) -> Gate {
+async fn branch(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    report: &Report,
+    ground: &Ground,
+) -> Gate {
     let Some(expected) = dispatch.opening.branch.clone() else {
-        return Ok((Judged::green("the stage makes no commits"), Measured::default()));
+        return Ok((
+            Judged::green("the stage makes no commits"),
+            Measured::default(),
+        ));
     };
     let mirror = mirror(hands, project).await?;
     let fail = |error: crate::repo::RepoError| failed(&error);
     let tip = subject_of(&mirror, dispatch, report).await?;
-    let default = mirror.default_branch().await.map_err(fail)?.unwrap_or_else(|| "main".to_owned());
+    let default = mirror
+        .default_branch()
+        .await
+        .map_err(fail)?
+        .unwrap_or_else(|| "main".to_owned());
     let mut facts = BranchFacts {
         expected_branch: expected.clone(),
         reported_head: report.head.clone(),
@@ -104,7 +139,10 @@ async fn branch(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &
         }
         // What the issue had verified before is not new either.
         known.extend(ground.verified.clone());
-        facts.new_commits = mirror.commits_only_reachable_from(tip, &known).await.map_err(fail)?;
+        facts.new_commits = mirror
+            .commits_only_reachable_from(tip, &known)
+            .await
+            .map_err(fail)?;
         for (issue, subject) in &ground.taken {
             if facts.new_commits.contains(subject) {
                 facts.taken.push((*issue, subject.clone()));
@@ -112,29 +150,85 @@ async fn branch(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &
         }
     }
     let judged = gate::branch(&facts);
-    Ok((judged, Measured { subject: tip, ..Measured::default() }))
+    Ok((
+        judged,
+        Measured {
+            subject: tip,
+            ..Measured::default()
+        },
+    ))
 }
 
 async fn build(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
     let Build::Command(command) = &project.build else {
         return Ok((gate::no_build(), Measured::default()));
     };
-    let (ran, subject, log) = in_gate_tree(hands, project, dispatch, report, "build", command, BUILD_LIMIT).await?;
+    let (ran, subject, log) = in_gate_tree(
+        hands,
+        project,
+        dispatch,
+        report,
+        "build",
+        command,
+        BUILD_LIMIT,
+    )
+    .await?;
     let judged = gate::build(&run_of(&ran, command));
-    Ok((judged, Measured { subject, exit: ran.exit, log: Some(log) }))
+    Ok((
+        judged,
+        Measured {
+            subject,
+            exit: ran.exit,
+            log: Some(log),
+        },
+    ))
 }
 
-async fn own_gate(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report, name: &str) -> Gate {
-    let Some(own) = hands.rules().and_then(|rules| rules.workflow.own_gate(name).cloned()) else {
-        return Ok((Judged::red(format!("the workflow has no gate `{name}`")), Measured::default()));
+async fn own_gate(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    report: &Report,
+    name: &str,
+) -> Gate {
+    let Some(own) = hands
+        .rules()
+        .and_then(|rules| rules.workflow.own_gate(name).cloned())
+    else {
+        return Ok((
+            Judged::red(format!("the workflow has no gate `{name}`")),
+            Measured::default(),
+        ));
     };
-    let (ran, subject, log) = in_gate_tree(hands, project, dispatch, report, name, &own.run, own.timeout).await?;
+    let (ran, subject, log) = in_gate_tree(
+        hands,
+        project,
+        dispatch,
+        report,
+        name,
+        &own.run,
+        own.timeout,
+    )
+    .await?;
     let judged = gate::own(&own, &run_of(&ran, &own.run));
-    Ok((judged, Measured { subject, exit: ran.exit, log: Some(log) }))
+    Ok((
+        judged,
+        Measured {
+            subject,
+            exit: ran.exit,
+            log: Some(log),
+        },
+    ))
 }
 
 fn run_of<'a>(ran: &'a Ran, command: &'a str) -> CommandRun<'a> {
-    CommandRun { command, exit: ran.exit, timed_out: ran.timed_out, tail: ran.tail(), log_digest: Some(ran.digest.clone()) }
+    CommandRun {
+        command,
+        exit: ran.exit,
+        timed_out: ran.timed_out,
+        tail: ran.tail(),
+        log_digest: Some(ran.digest.clone()),
+    }
 }
 
 /// Runs a command at the subject in the `gate` tree; in a project without git, in its folder.
@@ -156,8 +250,18 @@ async fn in_gate_tree(
         tree::stage_file(project, dispatch).map(|path| Subject::new(tree::digest_of(&path)))
     };
     let name = format!("{gate}-{}", dispatch.id());
-    let ran = tree::run(hands, &tree, &name, command, Vec::new(), limit).await.map_err(|error| failed(&error))?;
-    Ok((ran, subject, hands.places.gate_log(&project.name, &name).to_string_lossy().into_owned()))
+    let ran = tree::run(hands, &tree, &name, command, Vec::new(), limit)
+        .await
+        .map_err(|error| failed(&error))?;
+    Ok((
+        ran,
+        subject,
+        hands
+            .places
+            .gate_log(&project.name, &name)
+            .to_string_lossy()
+            .into_owned(),
+    ))
 }
 
 /// A verdict counts for the commit the checker was given; if the branch moved meanwhile it is void.
@@ -165,45 +269,103 @@ fn verdict(project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
     let judged = gate::verdict(report.verdict.as_deref(), report.proven);
     let subject = dispatch.opening.subject.clone();
     let (Some(subject), true) = (&subject, project.git) else {
-        return Ok((judged, Measured { subject, ..Measured::default() }));
+        return Ok((
+            judged,
+            Measured {
+                subject,
+                ..Measured::default()
+            },
+        ));
     };
     if let (Some(head), Window::Check) = (&report.head, dispatch.opening.window) {
         if head != subject {
-            let says = format!("the check-out stands at {} and not at {}: a verdict for another commit is void", head.short(), subject.short());
-            return Ok((Judged::red(says), Measured { subject: Some(subject.clone()), ..Measured::default() }));
+            let says = format!(
+                "the check-out stands at {} and not at {}: a verdict for another commit is void",
+                head.short(),
+                subject.short()
+            );
+            return Ok((
+                Judged::red(says),
+                Measured {
+                    subject: Some(subject.clone()),
+                    ..Measured::default()
+                },
+            ));
         }
     }
-    Ok((judged, Measured { subject: Some(subject.clone()), ..Measured::default() }))
+    Ok((
+        judged,
+        Measured {
+            subject: Some(subject.clone()),
+            ..Measured::default()
+        },
+    ))
 }
 
 async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
     let mirror = mirror(hands, project).await?;
     let fail = |error: crate::repo::RepoError| failed(&error);
     let Some(subject) = subject_of(&mirror, dispatch, report).await? else {
-        return Ok((Judged::red("there is no commit to cover"), Measured::default()));
+        return Ok((
+            Judged::red("there is no commit to cover"),
+            Measured::default(),
+        ));
     };
     let changed = changed_files(&mirror, &subject).await.map_err(fail)?;
     let judged = gate::coverage(&changed, report.verdict.as_deref());
-    Ok((judged, Measured { subject: Some(subject), ..Measured::default() }))
+    Ok((
+        judged,
+        Measured {
+            subject: Some(subject),
+            ..Measured::default()
+        },
+    ))
 }
 
 /// Returns the files that differ between the default branch's fork point and a commit.
-pub async fn changed_files(mirror: &Mirror, subject: &Subject) -> Result<Vec<String>, crate::repo::RepoError> {
-    let default = mirror.default_branch().await?.unwrap_or_else(|| "main".to_owned());
-    let Some(base) = mirror.resolve(&format!("refs/project/heads/{default}")).await? else { return Ok(Vec::new()) };
+pub async fn changed_files(
+    mirror: &Mirror,
+    subject: &Subject,
+) -> Result<Vec<String>, crate::repo::RepoError> {
+    let default = mirror
+        .default_branch()
+        .await?
+        .unwrap_or_else(|| "main".to_owned());
+    let Some(base) = mirror
+        .resolve(&format!("refs/project/heads/{default}"))
+        .await?
+    else {
+        return Ok(Vec::new());
+    };
     let files = mirror.changed_files(&base, subject).await?;
-    Ok(files.into_iter().map(|file| file.path.to_string_lossy().into_owned()).collect())
+    Ok(files
+        .into_iter()
+        .map(|file| file.path.to_string_lossy().into_owned())
+        .collect())
 }
 
 fn file(project: &Project, dispatch: &Dispatch) -> (Judged, Measured) {
     let Some(path) = tree::stage_file(project, dispatch) else {
         return (Judged::red("the stage names no file"), Measured::default());
     };
-    let before = dispatch.base.as_ref().and_then(|base| base.as_str().strip_prefix("files:"));
+    let before = dispatch
+        .base
+        .as_ref()
+        .and_then(|base| base.as_str().strip_prefix("files:"));
     let subject = tree::digest_of(&path);
-    let shown = path.strip_prefix(&project.path).unwrap_or(&path).to_string_lossy().into_owned();
+    let shown = path
+        .strip_prefix(&project.path)
+        .unwrap_or(&path)
+        .to_string_lossy()
+        .into_owned();
     let judged = gate::file(before, read_plain(&path).as_deref(), &shown);
-    (judged, Measured { subject: Some(Subject::new(subject)), ..Measured::default() })
+    (
+        judged,
+        Measured {
+            subject: Some(Subject::new(subject)),
+            ..Measured::default()
+        },
+    )
 }
 
 /// Reads a file that is no link.
@@ -213,7 +375,11 @@ fn read_plain(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// Returns a skill's text as a dispatch gets it: the operator's, the project's from its default branch, or the shipped one.
-pub async fn skill_body(hands: &Hands, project: &Project, name: &SkillName) -> Result<String, String> {
+pub async fn skill_body(
+    hands: &Hands,
+    project: &Project,
+    name: &SkillName,
+) -> Result<String, String> {
     let config = hands.config.borrow().clone();
     let own = project_skills(hands, project).await;
     match crate::config::lookup_skill(name, &config.skills, &own) {
@@ -224,19 +390,40 @@ pub async fn skill_body(hands: &Hands, project: &Project, name: &SkillName) -> R
 }
 
 /// Reads `.pointsman/skills` as it stands on the default branch: the maker may not rewrite its checker.
-async fn project_skills(hands: &Hands, project: &Project) -> std::collections::BTreeMap<String, String> {
+async fn project_skills(
+    hands: &Hands,
+    project: &Project,
+) -> std::collections::BTreeMap<String, String> {
     let mut skills = std::collections::BTreeMap::new();
     if !project.git {
         return skills;
     }
-    let Ok(mirror) = mirror(hands, project).await else { return skills };
-    let Ok(Some(default)) = mirror.default_branch().await else { return skills };
-    let Ok(Some(tip)) = mirror.resolve(&format!("refs/project/heads/{default}")).await else { return skills };
-    let Ok(entries) = mirror.ls_tree(&tip, Some(Path::new(".pointsman/skills"))).await else { return skills };
+    let Ok(mirror) = mirror(hands, project).await else {
+        return skills;
+    };
+    let Ok(Some(default)) = mirror.default_branch().await else {
+        return skills;
+    };
+    let Ok(Some(tip)) = mirror
+        .resolve(&format!("refs/project/heads/{default}"))
+        .await
+    else {
+        return skills;
+    };
+    let Ok(entries) = mirror
+        .ls_tree(&tip, Some(Path::new(".pointsman/skills")))
+        .await
+    else {
+        return skills;
+    };
     for entry in entries {
         let path = entry.path.as_path();
         if let Ok(Some(bytes)) = mirror.file_at(&tip, path).await {
-            let name = entry.path.to_string_lossy().trim_start_matches(".pointsman/skills/").to_owned();
+            let name = entry
+                .path
+                .to_string_lossy()
+                .trim_start_matches(".pointsman/skills/")
+                .to_owned();
             skills.insert(name, String::from_utf8_lossy(&bytes).into_owned());
         }
     }

@@ -10,7 +10,9 @@ use crate::config::Config;
 use crate::daemon::fleet::Samples;
 use crate::daemon::key::Key;
 use crate::daemon::places::Places;
-use crate::domain::{Actor, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules, SingleRead, Window};
+use crate::domain::{
+    Actor, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules, SingleRead, Window,
+};
 use crate::ledger::Ledger;
 use crate::terminal::{Sampler, Tmux};
 use crate::tracker::{Tracker, TrackerError};
@@ -74,7 +76,9 @@ impl std::ops::Deref for Hands {
 impl Hands {
     /// Takes the parts.
     pub fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Returns the project as it is configured now; `None` once it was removed.
@@ -93,7 +97,11 @@ impl Hands {
     }
 
     /// Reads one issue singly and remembers its head.
-    pub async fn details(&self, issue: IssueNumber, comments: bool) -> Result<Details, TrackerError> {
+    pub async fn details(
+        &self,
+        issue: IssueNumber,
+        comments: bool,
+    ) -> Result<Details, TrackerError> {
         let read = self.tracker.issue(issue).await?;
         let events = match &read {
             SingleRead::Found(_) => self.tracker.label_events(issue).await?,
@@ -104,15 +112,33 @@ impl Hands {
             let role = self.tracker.role(&actor).await?;
             roles.insert(actor, role);
         }
-        let comments = if comments { Some(self.tracker.comments(issue).await?) } else { None };
+        let comments = if comments {
+            Some(self.tracker.comments(issue).await?)
+        } else {
+            None
+        };
         self.remember(issue, &read);
-        Ok(Details { read, events, roles, comments, at: now() })
+        Ok(Details {
+            read,
+            events,
+            roles,
+            comments,
+            at: now(),
+        })
     }
 
     /// The actors of standing routing labels, and the last editor.
-    fn actors_in_question(&self, read: &SingleRead, events: &[crate::domain::LabelEvent]) -> Vec<Actor> {
-        let SingleRead::Found(found) = read else { return Vec::new() };
-        let Some(rules) = self.rules() else { return Vec::new() };
+    fn actors_in_question(
+        &self,
+        read: &SingleRead,
+        events: &[crate::domain::LabelEvent],
+    ) -> Vec<Actor> {
+        let SingleRead::Found(found) = read else {
+            return Vec::new();
+        };
+        let Some(rules) = self.rules() else {
+            return Vec::new();
+        };
         let mut actors: Vec<Actor> = rules
             .workflow
             .stages
@@ -142,7 +168,10 @@ impl Hands {
 
     /// Returns the profile of the agent in the `check` window, as far as one was opened.
     pub fn checker(&self) -> Option<ProfileName> {
-        self.checker.lock().expect("no holder of this lock panics").clone()
+        self.checker
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
     }
 
     /// Returns whether the persistent agent is to be kept up.
@@ -152,7 +181,11 @@ impl Hands {
 
     /// Returns which account we write with.
     pub async fn us(&self) -> Option<Actor> {
-        self.us.get_or_try_init(|| self.tracker.whoami()).await.ok().cloned()
+        self.us
+            .get_or_try_init(|| self.tracker.whoami())
+            .await
+            .ok()
+            .cloned()
     }
 }
 
@@ -162,15 +195,29 @@ pub fn rules_of(config: &Config, name: &crate::domain::ProjectName) -> Option<Ru
     let mut workflow = config.workflow_of(&project)?.clone();
     let caps = &config.settings.limits;
     let limits = &mut workflow.limits;
-    limits.rounds = caps.rounds.map_or(limits.rounds, |cap| cap.min(limits.rounds));
-    limits.attempts = caps.attempts.map_or(limits.attempts, |cap| cap.min(limits.attempts));
-    limits.dispatches_per_day = caps.dispatches_per_day.map_or(limits.dispatches_per_day, |cap| cap.min(limits.dispatches_per_day));
-    limits.active_max = caps.active_max.map_or(limits.active_max, |cap| cap.min(limits.active_max));
+    limits.rounds = caps
+        .rounds
+        .map_or(limits.rounds, |cap| cap.min(limits.rounds));
+    limits.attempts = caps
+        .attempts
+        .map_or(limits.attempts, |cap| cap.min(limits.attempts));
+    limits.dispatches_per_day = caps
+        .dispatches_per_day
+        .map_or(limits.dispatches_per_day, |cap| {
+            cap.min(limits.dispatches_per_day)
+        });
+    limits.active_max = caps
+        .active_max
+        .map_or(limits.active_max, |cap| cap.min(limits.active_max));
     Some(Rules {
         project,
         workflow,
         profiles: config.profiles.clone(),
-        skills: config.skills.iter().map(|(name, skill)| (name.clone(), skill.digest.clone())).collect(),
+        skills: config
+            .skills
+            .iter()
+            .map(|(name, skill)| (name.clone(), skill.digest.clone()))
+            .collect(),
         idle_without_report: config.settings.idle_without_report,
     })
 }
@@ -181,12 +228,18 @@ pub fn tracker_failed(error: &TrackerError) -> Outcome {
         TrackerError::RateLimited { until, .. } => *until,
         _ => now() + RETRY_AFTER,
     };
-    Outcome::Failed { why: chain(error), until }
+    Outcome::Failed {
+        why: chain(error),
+        until,
+    }
 }
 
 /// Turns any fault into data.
 pub fn failed(error: &dyn std::error::Error) -> Outcome {
-    Outcome::Failed { why: chain(error), until: now() + RETRY_AFTER }
+    Outcome::Failed {
+        why: chain(error),
+        until: now() + RETRY_AFTER,
+    }
 }
 
 /// Says an error with its causes in one line.

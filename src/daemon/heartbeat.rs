@@ -16,14 +16,21 @@ pub fn line(project: &str, report: &CycleReport, seen: Option<&Observation>) -> 
     let did = report.did.as_deref().unwrap_or("-");
     let mut held: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (issue, hold) in &report.standing {
-        held.entry(hold.word()).or_default().push(issue.0.to_string());
+        held.entry(hold.word())
+            .or_default()
+            .push(issue.0.to_string());
     }
     let held = if held.is_empty() {
         "-".to_owned()
     } else {
-        held.iter().map(|(word, issues)| format!("{word}({})", issues.join(","))).collect::<Vec<_>>().join(" ")
+        held.iter()
+            .map(|(word, issues)| format!("{word}({})", issues.join(",")))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    let failed = seen.and_then(|seen| seen.gap.as_ref()).map_or("-", |(why, _)| why.as_str());
+    let failed = seen
+        .and_then(|seen| seen.gap.as_ref())
+        .map_or("-", |(why, _)| why.as_str());
     format!("at={at} project={project} did={did:?} held={held:?} failed={failed:?}")
 }
 
@@ -36,7 +43,11 @@ pub fn write(hands: &Hands, report: &CycleReport, seen: Option<&Observation>) {
         }
     }
     let line = line(hands.name.as_str(), report, seen);
-    let written = std::fs::OpenOptions::new().create(true).append(true).open(&path).and_then(|mut file| writeln!(file, "{line}"));
+    let written = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .and_then(|mut file| writeln!(file, "{line}"));
     if let Err(error) = written {
         tracing::warn!(%error, path = %path.display(), "the heartbeat is not written");
     }

@@ -67,7 +67,9 @@ impl Ran {
     /// Returns the end of the output.
     pub fn tail(&self) -> &str {
         let start = self.output.len().saturating_sub(TAIL_BYTES);
-        let start = (start..=self.output.len()).find(|at| self.output.is_char_boundary(*at)).unwrap_or(0);
+        let start = (start..=self.output.len())
+            .find(|at| self.output.is_char_boundary(*at))
+            .unwrap_or(0);
         &self.output[start..]
     }
 }
@@ -95,7 +97,10 @@ pub enum JobError {
 /// Runs a job to its end, or joins the one of that name that already runs.
 pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
     let started = Instant::now();
-    let log_error = |source| JobError::Log { path: job.log.clone(), source };
+    let log_error = |source| JobError::Log {
+        path: job.log.clone(),
+        source,
+    };
     let running = tmux.find(GATE_SESSION, &job.name).await?;
     let pane = match running {
         Some(row) => row.pane,
@@ -108,7 +113,11 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
     let row = wait(tmux, &pane, job.limit + GRACE).await?;
     let bytes = std::fs::read(&job.log).map_err(log_error)?;
     let exit = row.dead_status;
-    let ended = if row.dead { tmux.kill_pane(&pane).await } else { tmux.kill_pane(&row.pane).await };
+    let ended = if row.dead {
+        tmux.kill_pane(&pane).await
+    } else {
+        tmux.kill_pane(&row.pane).await
+    };
     if let Err(error) = ended {
         tracing::debug!(%error, job = %job.name, "a finished job's window was gone already");
     }
@@ -129,7 +138,13 @@ async fn keep_session(tmux: &Tmux, job: &Job) -> Result<(), JobError> {
         return Ok(());
     }
     let argv = vec!["/bin/sleep".to_owned(), "infinity".to_owned()];
-    let keeper = NewWindow { session: GATE_SESSION.to_owned(), window: KEEPER.to_owned(), cwd: PathBuf::from("/"), env: job.env.clone(), argv };
+    let keeper = NewWindow {
+        session: GATE_SESSION.to_owned(),
+        window: KEEPER.to_owned(),
+        cwd: PathBuf::from("/"),
+        env: job.env.clone(),
+        argv,
+    };
     tmux.new_window(&keeper).await?;
     Ok(())
 }
@@ -145,19 +160,39 @@ fn window(job: &Job) -> NewWindow {
     // The outer shell keeps the terminal open: tmux takes a pane whose terminal nobody has open for dead while its process still
     // runs. `timeout` ends the whole group of the inner one.
     let outer = "log=$1 limit=$2 script=$3; shift 3; timeout -k 5 \"$limit\" sh -c \"$script\" job \"$@\" >\"$log\" 2>&1 </dev/null; exit $?";
-    let mut argv = vec!["/bin/sh".to_owned(), "-c".to_owned(), outer.to_owned(), "gate".to_owned()];
+    let mut argv = vec![
+        "/bin/sh".to_owned(),
+        "-c".to_owned(),
+        outer.to_owned(),
+        "gate".to_owned(),
+    ];
     argv.push(job.log.to_string_lossy().into_owned());
     argv.push(job.limit.as_secs().max(1).to_string());
     argv.push(job.script.clone());
     argv.extend(job.args.iter().cloned());
-    NewWindow { session: GATE_SESSION.to_owned(), window: job.name.clone(), cwd: job.cwd.clone(), env: job.env.clone(), argv }
+    NewWindow {
+        session: GATE_SESSION.to_owned(),
+        window: job.name.clone(),
+        cwd: job.cwd.clone(),
+        env: job.env.clone(),
+        argv,
+    }
 }
 
-async fn wait(tmux: &Tmux, pane: &crate::domain::Pane, limit: Duration) -> Result<PaneRow, JobError> {
+async fn wait(
+    tmux: &Tmux,
+    pane: &crate::domain::Pane,
+    limit: Duration,
+) -> Result<PaneRow, JobError> {
     let mut deadline = Instant::now() + limit;
     let mut pause = LOOK_FIRST;
     loop {
-        let row = tmux.list_panes().await?.into_iter().find(|row| row.pane == *pane).ok_or(JobError::Gone)?;
+        let row = tmux
+            .list_panes()
+            .await?
+            .into_iter()
+            .find(|row| row.pane == *pane)
+            .ok_or(JobError::Gone)?;
         // The status comes a moment after the terminal is closed.
         if (row.dead && row.dead_status.is_some()) || Instant::now() >= deadline {
             return Ok(row);

@@ -32,7 +32,10 @@ impl Key {
     pub fn open(path: &Path) -> std::io::Result<Self> {
         match std::fs::read(path) {
             Ok(bytes) if bytes.len() == KEY_BYTES => Ok(Self(std::sync::Arc::new(bytes.into()))),
-            Ok(_) => Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "the key file is damaged")),
+            Ok(_) => Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "the key file is damaged",
+            )),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::make(path),
             Err(error) => Err(error),
         }
@@ -40,8 +43,14 @@ impl Key {
 
     fn make(path: &Path) -> std::io::Result<Self> {
         let mut bytes = [0u8; KEY_BYTES];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("no random numbers"))?;
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(|_| std::io::Error::other("no random numbers"))?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         Ok(Self(std::sync::Arc::new(bytes.to_vec().into())))
@@ -51,7 +60,11 @@ impl Key {
     pub fn secret(&self, dispatch: &DispatchId) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose_secret());
         let tag = hmac::sign(&key, format!("report:{dispatch}").as_bytes());
-        tag.as_ref().iter().take(SECRET_LETTERS).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
+        tag.as_ref()
+            .iter()
+            .take(SECRET_LETTERS)
+            .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+            .collect()
     }
 
     /// Returns what the ledger keeps of that secret.
@@ -64,6 +77,11 @@ impl Key {
 pub fn random_letters(n: usize) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut bytes = vec![0u8; n];
-    SystemRandom::new().fill(&mut bytes).expect("the kernel has random numbers");
-    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the kernel has random numbers");
+    bytes
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+        .collect()
 }

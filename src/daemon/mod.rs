@@ -36,7 +36,9 @@ use crate::daemon::key::Key;
 use crate::daemon::observe::Observer;
 use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
-use crate::domain::{Actor, ActorId, ActorKind, GitHubSettings, Project, ProjectName, Request, TrackerChoice};
+use crate::domain::{
+    Actor, ActorId, ActorKind, GitHubSettings, Project, ProjectName, Request, TrackerChoice,
+};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
 use crate::terminal::{Sampler, Tmux};
 use crate::tracker::{Tracker, github, local};
@@ -111,29 +113,53 @@ pub struct Daemon {
 
 impl std::fmt::Debug for Daemon {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Daemon").field("state", &self.places.state).finish_non_exhaustive()
+        f.debug_struct("Daemon")
+            .field("state", &self.places.state)
+            .finish_non_exhaustive()
     }
 }
 
 impl Daemon {
     /// Takes the ledger's lock, replays, and starts a runner per project.
-    pub async fn start(places: Places, config: Config, find_auth: FindAuth) -> Result<Arc<Self>, StartError> {
+    pub async fn start(
+        places: Places,
+        config: Config,
+        find_auth: FindAuth,
+    ) -> Result<Arc<Self>, StartError> {
         for folder in [&places.state, &places.runtime] {
-            private_folder(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
+            private_folder(folder).map_err(|source| StartError::Folder {
+                path: folder.clone(),
+                source,
+            })?;
         }
         if let Some(folder) = places.socket.parent() {
-            private_folder(folder).map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
+            private_folder(folder).map_err(|source| StartError::Folder {
+                path: folder.to_owned(),
+                source,
+            })?;
         }
         let lock = Lock::take(&places.state)?;
         let store = Sqlite::open(&places.ledger())?;
         let key_path = places.state.join("key");
-        let key = Key::open(&key_path).map_err(|source| StartError::Folder { path: key_path, source })?;
-        let (ledger, thread) = Ledger::start(Box::new(store))
-            .map_err(|source| StartError::Folder { path: places.ledger(), source })?;
-        let ledger_id = ledger.ledger_id().await.map_err(|error| StartError::Replay(error.into()))?;
+        let key = Key::open(&key_path).map_err(|source| StartError::Folder {
+            path: key_path,
+            source,
+        })?;
+        let (ledger, thread) =
+            Ledger::start(Box::new(store)).map_err(|source| StartError::Folder {
+                path: places.ledger(),
+                source,
+            })?;
+        let ledger_id = ledger
+            .ledger_id()
+            .await
+            .map_err(|error| StartError::Replay(error.into()))?;
         let mut samplers = BTreeMap::new();
         for (name, profile) in &config.profiles {
-            samplers.insert(name.clone(), Sampler::new(profile.clone(), places.home.clone())?);
+            samplers.insert(
+                name.clone(),
+                Sampler::new(profile.clone(), places.home.clone())?,
+            );
         }
         let tmux = Tmux::new(&places.socket);
         let (samples_out, samples) = watch::channel(Arc::new(Samples::default()));
@@ -161,7 +187,8 @@ impl Daemon {
         });
         daemon.start_projects().await?;
         let fleet = Fleet::new(tmux, members, samples_out);
-        *daemon.fleet.lock().expect("no holder of this lock panics") = Some(tokio::spawn(fleet.run(stopped)));
+        *daemon.fleet.lock().expect("no holder of this lock panics") =
+            Some(tokio::spawn(fleet.run(stopped)));
         Ok(daemon)
     }
 
@@ -169,7 +196,11 @@ impl Daemon {
     async fn start_projects(&self) -> Result<(), StartError> {
         let config = self.config.borrow().clone();
         for project in config.projects.values() {
-            let running = self.runners.lock().expect("no holder of this lock panics").contains_key(&project.name);
+            let running = self
+                .runners
+                .lock()
+                .expect("no holder of this lock panics")
+                .contains_key(&project.name);
             if !running {
                 self.start_project(project, &config).await?;
             }
@@ -178,7 +209,9 @@ impl Daemon {
     }
 
     async fn start_project(&self, project: &Project, config: &Config) -> Result<(), StartError> {
-        let state = store::replay(&self.ledger, &project.name).await.map_err(StartError::Replay)?;
+        let state = store::replay(&self.ledger, &project.name)
+            .await
+            .map_err(StartError::Replay)?;
         let (mark, heads) = store::load(&self.ledger, &project.name).await;
         let tracker = match self.tracker(project, config) {
             Ok(tracker) => tracker,
@@ -188,7 +221,9 @@ impl Daemon {
             }
         };
         let known = !heads.is_empty() || mark.etag.is_some();
-        let checker = state.in_window(crate::domain::Window::Check).map(|dispatch| dispatch.opening.profile.clone());
+        let checker = state
+            .in_window(crate::domain::Window::Check)
+            .map(|dispatch| dispatch.opening.profile.clone());
         let hands = Hands::new(Inner {
             places: self.places.clone(),
             ledger: self.ledger.clone(),
@@ -207,10 +242,23 @@ impl Daemon {
         });
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let observer = Observer::new(mark, known);
-        let runner = Runner::new(hands.clone(), state, observer, (mailbox.clone(), inbox), self.accounts.clone(), self.turned.clone());
-        self.members.lock().expect("no holder of this lock panics").insert(project.name.clone(), Member { hands, mailbox });
+        let runner = Runner::new(
+            hands.clone(),
+            state,
+            observer,
+            (mailbox.clone(), inbox),
+            self.accounts.clone(),
+            self.turned.clone(),
+        );
+        self.members
+            .lock()
+            .expect("no holder of this lock panics")
+            .insert(project.name.clone(), Member { hands, mailbox });
         let task = tokio::spawn(runner.run());
-        self.runners.lock().expect("no holder of this lock panics").insert(project.name.clone(), task);
+        self.runners
+            .lock()
+            .expect("no holder of this lock panics")
+            .insert(project.name.clone(), task);
         Ok(())
     }
 
@@ -222,7 +270,9 @@ impl Daemon {
                 let auth = (self.find_auth)(settings)?;
                 let mut config = github::Config::new(settings.base_url.clone(), auth);
                 config.reserve = settings.reserve;
-                github::GitHub::connect(&config, owner, repo).map(Tracker::GitHub).map_err(|error| chain(&error))
+                github::GitHub::connect(&config, owner, repo)
+                    .map(Tracker::GitHub)
+                    .map_err(|error| chain(&error))
             }
         }
     }
@@ -245,13 +295,19 @@ impl Daemon {
             }
             tracing::info!("the configuration was read again");
         }
-        self.config_fault.lock().expect("no holder of this lock panics").clone_from(&fault);
+        self.config_fault
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone_from(&fault);
         fault
     }
 
     /// Returns what is wrong with the configuration's files, whose last good version is in force.
     pub fn config_fault(&self) -> Option<String> {
-        self.config_fault.lock().expect("no holder of this lock panics").clone()
+        self.config_fault
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
     }
 
     /// Watches the configuration's files by stat, until the daemon stops.
@@ -273,12 +329,21 @@ impl Daemon {
 
     /// Returns the projects that run.
     pub fn projects(&self) -> Vec<ProjectName> {
-        self.members.lock().expect("no holder of this lock panics").keys().cloned().collect()
+        self.members
+            .lock()
+            .expect("no holder of this lock panics")
+            .keys()
+            .cloned()
+            .collect()
     }
 
     /// Returns a project's hands.
     pub fn hands(&self, name: &ProjectName) -> Option<Hands> {
-        self.members.lock().expect("no holder of this lock panics").get(name).map(|member| member.hands.clone())
+        self.members
+            .lock()
+            .expect("no holder of this lock panics")
+            .get(name)
+            .map(|member| member.hands.clone())
     }
 
     /// Returns the configuration in force.
@@ -303,7 +368,12 @@ impl Daemon {
 
     /// Tells a project's runner something; `false` if there is no such runner.
     pub async fn send(&self, name: &ProjectName, message: Message) -> bool {
-        let mailbox = self.members.lock().expect("no holder of this lock panics").get(name).map(|member| member.mailbox.clone());
+        let mailbox = self
+            .members
+            .lock()
+            .expect("no holder of this lock panics")
+            .get(name)
+            .map(|member| member.mailbox.clone());
         match mailbox {
             Some(mailbox) => mailbox.send(message).await.is_ok(),
             None => false,
@@ -342,7 +412,11 @@ impl Daemon {
             }
         }
         self.stop.send_replace(true);
-        let fleet = self.fleet.lock().expect("no holder of this lock panics").take();
+        let fleet = self
+            .fleet
+            .lock()
+            .expect("no holder of this lock panics")
+            .take();
         if let Some(fleet) = fleet {
             if let Err(error) = fleet.await {
                 tracing::warn!(%error, "the watch ended badly");
@@ -360,9 +434,14 @@ impl Daemon {
 /// Opens a project's local tracker as the user we are.
 pub fn open_local(places: &Places, name: &ProjectName) -> Result<local::Local, String> {
     let uid = rustix::process::geteuid().as_raw();
-    let actor = Actor { id: ActorId::new(format!("uid:{uid}")), login: format!("uid:{uid}"), kind: ActorKind::User };
+    let actor = Actor {
+        id: ActorId::new(format!("uid:{uid}")),
+        login: format!("uid:{uid}"),
+        kind: ActorKind::User,
+    };
     let folder = places.tracker(name);
-    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
     local::Local::open(&folder, now, actor).map_err(|error| chain(&error))
 }
 
@@ -370,14 +449,25 @@ impl Daemon {
     /// Keeps a project's persistent agent up from now on, or ends it and lets it go.
     pub async fn keep(&self, name: &ProjectName, up: bool) -> Result<String, String> {
         use std::sync::atomic::Ordering;
-        let hands = self.hands(name).ok_or_else(|| format!("there is no project `{name}`"))?;
+        let hands = self
+            .hands(name)
+            .ok_or_else(|| format!("there is no project `{name}`"))?;
         hands.kept.store(up, Ordering::Relaxed);
         if up {
             return Ok(format!("the agent of {name} is kept up"));
         }
-        let row = self.tmux.find(name.as_str(), crate::domain::Window::Agent.as_str()).await.map_err(|error| chain(&error))?;
+        let row = self
+            .tmux
+            .find(name.as_str(), crate::domain::Window::Agent.as_str())
+            .await
+            .map_err(|error| chain(&error))?;
         match row {
-            Some(row) => self.tmux.kill_pane(&row.pane).await.map(|_| format!("the agent of {name} was ended")).map_err(|error| chain(&error)),
+            Some(row) => self
+                .tmux
+                .kill_pane(&row.pane)
+                .await
+                .map(|_| format!("the agent of {name} was ended"))
+                .map_err(|error| chain(&error)),
             None => Ok(format!("{name} has no agent")),
         }
     }

@@ -18,8 +18,20 @@ pub struct Objects {
 
 impl Objects {
     /// Reads what `anchors` name at `commit`.
-    pub async fn load(mirror: &Mirror, commit: &Subject, anchors: &Anchors) -> Result<Self, RepoError> {
-        let mut objects = Self { refs: mirror.list_refs().await?.into_iter().map(|one| one.name).collect(), ..Self::default() };
+    pub async fn load(
+        mirror: &Mirror,
+        commit: &Subject,
+        anchors: &Anchors,
+    ) -> Result<Self, RepoError> {
+        let mut objects = Self {
+            refs: mirror
+                .list_refs()
+                .await?
+                .into_iter()
+                .map(|one| one.name)
+                .collect(),
+            ..Self::default()
+        };
         for anchor in &anchors.found {
             let (path, text) = match anchor {
                 Anchor::Place { path, snippet, .. } => (Some(path), snippet.as_ref()),
@@ -31,18 +43,33 @@ impl Objects {
                 objects.read(mirror, commit, path).await?;
             }
             if let Some(text) = text {
-                let hits = mirror.grep_fixed(commit, text, GrepLimits::default()).await?;
+                let hits = mirror
+                    .grep_fixed(commit, text, GrepLimits::default())
+                    .await?;
                 let line = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-                let places = hits.matches.into_iter().map(|hit| (hit.path.to_string_lossy().into_owned(), line(hit.line))).collect();
+                let places = hits
+                    .matches
+                    .into_iter()
+                    .map(|hit| (hit.path.to_string_lossy().into_owned(), line(hit.line)))
+                    .collect();
                 objects.found.insert(text.clone(), places);
             }
         }
         Ok(objects)
     }
 
-    async fn read(&mut self, mirror: &Mirror, commit: &Subject, path: &str) -> Result<(), RepoError> {
+    async fn read(
+        &mut self,
+        mirror: &Mirror,
+        commit: &Subject,
+        path: &str,
+    ) -> Result<(), RepoError> {
         if let Some(folder) = path.strip_suffix('/') {
-            if !mirror.ls_tree(commit, Some(Path::new(folder))).await?.is_empty() {
+            if !mirror
+                .ls_tree(commit, Some(Path::new(folder)))
+                .await?
+                .is_empty()
+            {
                 self.folders.insert(folder.to_owned());
             }
             return Ok(());
@@ -68,6 +95,8 @@ impl Tree for Objects {
     }
 
     fn has_ref(&self, name: &str) -> bool {
-        self.refs.iter().any(|known| known == name || known.ends_with(&format!("/{name}")))
+        self.refs
+            .iter()
+            .any(|known| known == name || known.ends_with(&format!("/{name}")))
     }
 }

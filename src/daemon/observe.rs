@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::domain::{
-    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Questions, Report, ReportId, Said, SpoolFile, Subject, Verb, Window,
+    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Questions, Report, ReportId, Said,
+    SpoolFile, Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -42,7 +43,11 @@ pub enum Ask {
 impl Observer {
     /// Goes on from what was stored, so that a restart costs no allowance.
     pub fn new(mark: PollMark, known: bool) -> Self {
-        Self { mark, swept: known, ..Self::default() }
+        Self {
+            mark,
+            swept: known,
+            ..Self::default()
+        }
     }
 
     /// Looks at the tracker as far as asked, and stores what it said: heads first, then the mark.
@@ -50,7 +55,11 @@ impl Observer {
         if ask == Ask::Nothing || self.quiet_until.is_some_and(|until| now() < until) {
             return;
         }
-        let result = if ask == Ask::Everything || !self.swept { self.sweep(hands).await } else { self.poll(hands).await };
+        let result = if ask == Ask::Everything || !self.swept {
+            self.sweep(hands).await
+        } else {
+            self.poll(hands).await
+        };
         match result {
             Ok(()) => {
                 self.known = Some(now());
@@ -67,7 +76,9 @@ impl Observer {
     }
 
     async fn poll(&mut self, hands: &Hands) -> Result<(), TrackerError> {
-        let Poll::Changed { heads, mark } = hands.tracker.poll(&self.mark).await? else { return Ok(()) };
+        let Poll::Changed { heads, mark } = hands.tracker.poll(&self.mark).await? else {
+            return Ok(());
+        };
         {
             let mut known = hands.heads.lock().expect("no holder of this lock panics");
             for head in &heads {
@@ -82,9 +93,16 @@ impl Observer {
         let sweep = hands.tracker.sweep().await?;
         {
             let mut known = hands.heads.lock().expect("no holder of this lock panics");
-            let open: BTreeMap<IssueNumber, _> = sweep.open.iter().map(|head| (head.number, head.clone())).collect();
+            let open: BTreeMap<IssueNumber, _> = sweep
+                .open
+                .iter()
+                .map(|head| (head.number, head.clone()))
+                .collect();
             // Absent from a list is unknown, never unlabelled: a closed head says that it must be read singly.
-            for (number, head) in known.iter_mut().filter(|(number, _)| !open.contains_key(number)) {
+            for (number, head) in known
+                .iter_mut()
+                .filter(|(number, _)| !open.contains_key(number))
+            {
                 tracing::debug!(%number, "not in the sweep");
                 head.open = false;
             }
@@ -99,16 +117,27 @@ impl Observer {
     async fn store(&mut self, hands: &Hands, mark: PollMark) {
         match crate::daemon::store::save(hands, &mark).await {
             Ok(()) => self.mark = mark,
-            Err(error) => tracing::warn!(%error, "what the tracker said is not stored: it will be read again"),
+            Err(error) => {
+                tracing::warn!(%error, "what the tracker said is not stored: it will be read again")
+            }
         }
     }
 
     /// Puts an observation together.
-    pub async fn observe(&mut self, hands: &Hands, state: &State, questions: &Questions, fleet: BTreeMap<String, u32>) -> Observation {
+    pub async fn observe(
+        &mut self,
+        hands: &Hands,
+        state: &State,
+        questions: &Questions,
+        fleet: BTreeMap<String, u32>,
+    ) -> Observation {
         let at = now();
         let mut details = BTreeMap::new();
         for issue in &questions.issues {
-            match hands.details(*issue, questions.comments.contains(issue)).await {
+            match hands
+                .details(*issue, questions.comments.contains(issue))
+                .await
+            {
                 Ok(read) => {
                     details.insert(*issue, read);
                 }
@@ -120,7 +149,11 @@ impl Observer {
                 }
             }
         }
-        let heads = hands.heads.lock().expect("no holder of this lock panics").clone();
+        let heads = hands
+            .heads
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone();
         let gap = match (&self.fault, self.known) {
             (Some(fault), known) => Some((fault.clone(), known.unwrap_or(at))),
             (None, None) => Some(("it was not read yet".to_owned(), at)),
@@ -159,12 +192,17 @@ fn local_minute(at: Timestamp) -> u16 {
 fn no_agent(hands: &Hands) -> Option<Hold> {
     let samples = hands.samples.borrow();
     let why = samples.down.get(&hands.name).or(samples.blind.as_ref())?;
-    Some(Hold::NoAgent { window: "agent".to_owned(), hint: format!("{why}; try `pointsman up {}`", hands.name) })
+    Some(Hold::NoAgent {
+        window: "agent".to_owned(),
+        hint: format!("{why}; try `pointsman up {}`", hands.name),
+    })
 }
 
 /// Reads the spools of the project's trees: reports without an answer that are not in the ledger yet.
 fn reports(hands: &Hands, state: &State, at: Timestamp) -> Vec<Report> {
-    let Some(project) = hands.project() else { return Vec::new() };
+    let Some(project) = hands.project() else {
+        return Vec::new();
+    };
     let mut trees = vec![(Window::Agent, hands.places.tree(&project, Window::Agent))];
     if project.git {
         trees.push((Window::Check, hands.places.tree(&project, Window::Check)));
@@ -199,7 +237,9 @@ fn refuse_unreadable(tree: &std::path::Path, report: &ReportId, error: &serde_js
     let answer = Answer {
         report: report.clone(),
         accepted: false,
-        text: format!("this report cannot be read ({error}): report with the command line of the brief"),
+        text: format!(
+            "this report cannot be read ({error}): report with the command line of the brief"
+        ),
     };
     let json = serde_json::to_vec(&answer).expect("an answer is plain data");
     if let Err(error) = crate::repo::spool::answer(tree, crate::repo::Users::One, report, &json) {
@@ -208,14 +248,27 @@ fn refuse_unreadable(tree: &std::path::Path, report: &ReportId, error: &serde_js
 }
 
 /// Proven = the right secret, in the spool of the tree the dispatch runs in.
-fn report(hands: &Hands, state: &State, window: Window, id: ReportId, file: SpoolFile, at: Timestamp) -> Option<Report> {
+fn report(
+    hands: &Hands,
+    state: &State,
+    window: Window,
+    id: ReportId,
+    file: SpoolFile,
+    at: Timestamp,
+) -> Option<Report> {
     let (dispatch, secret) = file.token.split_once('.')?;
     let dispatch = DispatchId::new(dispatch);
     let owner = state.dispatches.get(&dispatch);
     let right = sha256(secret.as_bytes()) == hands.key.secret_hash(&dispatch);
-    let home = owner.is_some_and(|owner| owner.opening.window == window || !hands.project().is_some_and(|project| project.git));
+    let home = owner.is_some_and(|owner| {
+        owner.opening.window == window || !hands.project().is_some_and(|project| project.git)
+    });
     let (verb, spec, verdict, note) = match file.said {
-        Said::Done { spec, verdict, note } => (Verb::Done, spec, verdict, note),
+        Said::Done {
+            spec,
+            verdict,
+            note,
+        } => (Verb::Done, spec, verdict, note),
         Said::Fail { note } => (Verb::Fail, None, None, Some(note)),
         Said::Ask { question } => (Verb::Ask, None, None, Some(question)),
         Said::Ack { delivery } => (Verb::Ack, None, None, delivery),

@@ -6,23 +6,42 @@ use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
 
 /// Performs one action.
 pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) -> Outcome {
-    let owner = |id: &crate::domain::DispatchId| dispatch.as_ref().filter(|dispatch| dispatch.id() == id);
+    let owner =
+        |id: &crate::domain::DispatchId| dispatch.as_ref().filter(|dispatch| dispatch.id() == id);
     match action {
         Action::PrepareTree { dispatch } => tree::prepare(hands, &dispatch).await,
-        Action::Compose { dispatch, delivery, ground } => compose::compose(hands, &dispatch, &delivery, &ground).await,
+        Action::Compose {
+            dispatch,
+            delivery,
+            ground,
+        } => compose::compose(hands, &dispatch, &delivery, &ground).await,
         Action::Stage { delivery } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::stage(hands, owner.opening.window, &delivery).await,
             None => lost(),
         },
-        Action::Paste { dispatch, delivery, pane } => deliver::paste(hands, &dispatch, &delivery, &pane).await,
+        Action::Paste {
+            dispatch,
+            delivery,
+            pane,
+        } => deliver::paste(hands, &dispatch, &delivery, &pane).await,
         Action::Launch { dispatch, delivery } => deliver::launch(hands, &dispatch, &delivery).await,
         Action::OpenWindow { dispatch } => deliver::open_window(hands, &dispatch).await,
         Action::Echo { delivery, pane } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::echo(hands, owner, &delivery, &pane).await,
             None => lost(),
         },
-        Action::Enter { dispatch, delivery, pane, n, late } => deliver::enter(hands, &dispatch, &delivery, &pane, n, late).await,
-        Action::AwaitReceipt { delivery, pane, until } => match owner(&delivery.dispatch) {
+        Action::Enter {
+            dispatch,
+            delivery,
+            pane,
+            n,
+            late,
+        } => deliver::enter(hands, &dispatch, &delivery, &pane, n, late).await,
+        Action::AwaitReceipt {
+            delivery,
+            pane,
+            until,
+        } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::await_receipt(hands, owner, &delivery, &pane, until).await,
             None => lost(),
         },
@@ -30,9 +49,20 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             Some(owner) => deliver::inspect(hands, owner, &delivery, pane.as_ref()).await,
             None => lost(),
         },
-        Action::Gate { dispatch, gate, report, ground } => gates::measure(hands, &dispatch, &gate, &report, &ground).await,
-        Action::Push { branch, subject, .. } => tree::push(hands, &branch, &subject).await,
-        Action::Publish { dispatch, issue, what } => writes::publish(hands, &dispatch, issue, &what).await,
+        Action::Gate {
+            dispatch,
+            gate,
+            report,
+            ground,
+        } => gates::measure(hands, &dispatch, &gate, &report, &ground).await,
+        Action::Push {
+            branch, subject, ..
+        } => tree::push(hands, &branch, &subject).await,
+        Action::Publish {
+            dispatch,
+            issue,
+            what,
+        } => writes::publish(hands, &dispatch, issue, &what).await,
         Action::Answer { answer, window } => reply(hands, window, &answer).await,
         Action::Tidy { dispatch, answer } => tidy(hands, &dispatch, answer.as_ref()).await,
         Action::AddLabel { issue, label } => writes::add_label(hands, issue, &label).await,
@@ -45,17 +75,30 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
 }
 
 fn lost() -> Outcome {
-    Outcome::Failed { why: "its dispatch is closed".to_owned(), until: now() }
+    Outcome::Failed {
+        why: "its dispatch is closed".to_owned(),
+        until: now(),
+    }
 }
 
 /// Writes the answer to a report into the spool it came from.
 async fn reply(hands: &Hands, window: Window, answer: &Answer) -> Outcome {
-    let Some(project) = hands.project() else { return lost() };
-    let trees = [hands.places.tree(&project, window), hands.places.tree(&project, Window::Agent), hands.places.tree(&project, Window::Check)];
+    let Some(project) = hands.project() else {
+        return lost();
+    };
+    let trees = [
+        hands.places.tree(&project, window),
+        hands.places.tree(&project, Window::Agent),
+        hands.places.tree(&project, Window::Check),
+    ];
     let json = serde_json::to_vec(answer).expect("an answer is plain data");
     let report = answer.report.clone();
     let written = tokio::task::spawn_blocking(move || {
-        let home = trees.iter().find(|tree| tree.join(".pointsman/spool").join(format!("{report}.json")).exists());
+        let home = trees.iter().find(|tree| {
+            tree.join(".pointsman/spool")
+                .join(format!("{report}.json"))
+                .exists()
+        });
         match home {
             Some(tree) => crate::repo::spool::answer(tree, crate::repo::Users::One, &report, &json),
             None => Ok(()),
@@ -85,7 +128,10 @@ async fn tidy(hands: &Hands, dispatch: &Dispatch, answer: Option<&Answer>) -> Ou
     }
     match session::close_fresh(hands, dispatch).await {
         Ok(()) => Outcome::Done,
-        Err(why) => Outcome::Failed { why, until: now() + crate::daemon::hands::RETRY_AFTER },
+        Err(why) => Outcome::Failed {
+            why,
+            until: now() + crate::daemon::hands::RETRY_AFTER,
+        },
     }
 }
 

@@ -42,19 +42,33 @@ impl Places {
     /// Returns the folder in which a window's agent works.
     pub fn tree(&self, project: &Project, window: Window) -> PathBuf {
         match window {
-            Window::Check if project.git => self.state.join("trees").join(project.name.as_str()).join("check"),
+            Window::Check if project.git => self
+                .state
+                .join("trees")
+                .join(project.name.as_str())
+                .join("check"),
             Window::Agent | Window::Check => project.path.clone(),
         }
     }
 
     /// Returns the tree in which gates run.
     pub fn gate_tree(&self, project: &Project) -> PathBuf {
-        if project.git { self.state.join("trees").join(project.name.as_str()).join("gate") } else { project.path.clone() }
+        if project.git {
+            self.state
+                .join("trees")
+                .join(project.name.as_str())
+                .join("gate")
+        } else {
+            project.path.clone()
+        }
     }
 
     /// Returns the file a gate's output goes to.
     pub fn gate_log(&self, project: &ProjectName, name: &str) -> PathBuf {
-        self.state.join("logs").join(project.as_str()).join(format!("{name}.log"))
+        self.state
+            .join("logs")
+            .join(project.as_str())
+            .join(format!("{name}.log"))
     }
 
     /// Returns the heartbeat log.
@@ -81,5 +95,8 @@ impl Places {
 /// Makes a folder that only its owner may enter.
 pub fn private_folder(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }

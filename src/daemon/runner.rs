@@ -11,7 +11,9 @@ use crate::daemon::heartbeat;
 use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::perform::perform;
 use crate::daemon::store;
-use crate::domain::{Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request};
+use crate::domain::{
+    Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request,
+};
 use crate::machine::engine::{CycleReport, Effect, Engine, Input};
 use crate::machine::state::State;
 
@@ -112,12 +114,26 @@ impl Runner {
     /// Runs until drained.
     pub async fn run(mut self) {
         if self.engine.state.added.is_none() {
-            let added = self.hands.project().and_then(|project| project.added).unwrap_or_else(now);
+            let added = self
+                .hands
+                .project()
+                .and_then(|project| project.added)
+                .unwrap_or_else(now);
             let at = now();
             let event = Event::ProjectAdded { added };
-            match store::append(&self.hands, self.engine.state.version, at, std::slice::from_ref(&event)).await {
-                Ok(()) => crate::machine::evolve::evolve(&mut self.engine.state, at, &event).expect("it is the first event"),
-                Err(error) => tracing::error!(%error, project = %self.hands.name, "the project cannot be recorded"),
+            match store::append(
+                &self.hands,
+                self.engine.state.version,
+                at,
+                std::slice::from_ref(&event),
+            )
+            .await
+            {
+                Ok(()) => crate::machine::evolve::evolve(&mut self.engine.state, at, &event)
+                    .expect("it is the first event"),
+                Err(error) => {
+                    tracing::error!(%error, project = %self.hands.name, "the project cannot be recorded")
+                }
             }
         }
         loop {
@@ -145,10 +161,16 @@ impl Runner {
     /// How long nothing has to be done.
     fn pause(&self) -> Duration {
         if self.wanted && self.observer.is_some() {
-            return if self.in_a_row < IN_A_ROW_MAX { BREATH } else { Duration::from_secs(1) };
+            return if self.in_a_row < IN_A_ROW_MAX {
+                BREATH
+            } else {
+                Duration::from_secs(1)
+            };
         }
         let tick = self.cycle.saturating_sub(self.polled.elapsed());
-        let own = self.wake_at.map(|at| Duration::try_from(at.duration_since(now())).unwrap_or(Duration::ZERO));
+        let own = self
+            .wake_at
+            .map(|at| Duration::try_from(at.duration_since(now())).unwrap_or(Duration::ZERO));
         own.map_or(tick, |own| own.min(tick)).max(BREATH)
     }
 
@@ -167,7 +189,8 @@ impl Runner {
     }
 
     fn begin_cycle(&mut self) {
-        let recovered = self.in_a_row < IN_A_ROW_MAX || self.polled.elapsed() >= Duration::from_secs(1);
+        let recovered =
+            self.in_a_row < IN_A_ROW_MAX || self.polled.elapsed() >= Duration::from_secs(1);
         if !self.wanted || !recovered || self.draining.is_some() || self.observer.is_none() {
             return;
         }
@@ -178,7 +201,9 @@ impl Runner {
     }
 
     fn feed(&mut self, input: Input) -> Vec<Effect> {
-        let Some(rules) = self.hands.rules() else { return Vec::new() };
+        let Some(rules) = self.hands.rules() else {
+            return Vec::new();
+        };
         let before = self.engine.report.at;
         let effects = self.engine.step(&rules, input, now());
         if self.engine.report.at != before {
@@ -190,15 +215,29 @@ impl Runner {
 
     fn count_accounts(&self) {
         let mut open = BTreeMap::new();
-        for dispatch in self.engine.state.dispatches.values().filter(|dispatch| dispatch.is_open()) {
+        for dispatch in self
+            .engine
+            .state
+            .dispatches
+            .values()
+            .filter(|dispatch| dispatch.is_open())
+        {
             *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
         }
-        self.accounts.lock().expect("no holder of this lock panics").insert(self.hands.name.clone(), open);
+        self.accounts
+            .lock()
+            .expect("no holder of this lock panics")
+            .insert(self.hands.name.clone(), open);
     }
 
     fn fleet(&self) -> BTreeMap<String, u32> {
         let mut sum: BTreeMap<String, u32> = BTreeMap::new();
-        for open in self.accounts.lock().expect("no holder of this lock panics").values() {
+        for open in self
+            .accounts
+            .lock()
+            .expect("no holder of this lock panics")
+            .values()
+        {
             for (account, count) in open {
                 *sum.entry(account.clone()).or_insert(0) += count;
             }
@@ -238,7 +277,11 @@ impl Runner {
                 effects
             }
             Message::Show(reply) => {
-                let shown = Shown { state: self.engine.state.clone(), report: self.engine.report.clone(), seen: self.seen.clone() };
+                let shown = Shown {
+                    state: self.engine.state.clone(),
+                    report: self.engine.report.clone(),
+                    seen: self.seen.clone(),
+                };
                 let _ = reply.send(Box::new(shown));
                 return;
             }
@@ -254,7 +297,11 @@ impl Runner {
         for effect in effects {
             match effect {
                 Effect::Look(questions) => self.look(questions),
-                Effect::Append { at, version, events } => self.append(at, version, events),
+                Effect::Append {
+                    at,
+                    version,
+                    events,
+                } => self.append(at, version, events),
                 Effect::Do(id, action) => self.act(id, action),
                 Effect::WakeAt(at) => {
                     if at <= now() {
@@ -277,7 +324,12 @@ impl Runner {
         if ask != Ask::Nothing {
             self.polled = tokio::time::Instant::now();
         }
-        let (hands, outbox, fleet, state) = (self.hands.clone(), self.outbox.clone(), self.fleet(), self.engine.state.clone());
+        let (hands, outbox, fleet, state) = (
+            self.hands.clone(),
+            self.outbox.clone(),
+            self.fleet(),
+            self.engine.state.clone(),
+        );
         tokio::spawn(async move {
             observer.refresh(&hands, ask).await;
             let seen = observer.observe(&hands, &state, &questions, fleet).await;
@@ -289,7 +341,9 @@ impl Runner {
     fn append(&self, at: jiff::Timestamp, version: u64, events: Vec<Event>) {
         let (hands, outbox) = (self.hands.clone(), self.outbox.clone());
         tokio::spawn(async move {
-            let result = store::append(&hands, version, at, &events).await.map_err(|error| crate::daemon::hands::chain(&error));
+            let result = store::append(&hands, version, at, &events)
+                .await
+                .map_err(|error| crate::daemon::hands::chain(&error));
             let _ = outbox.send(Message::Appended(result)).await;
         });
     }

@@ -12,7 +12,10 @@ use crate::daemon::Daemon;
 use crate::daemon::runner::Message;
 
 /// Starts the sweep's wake-ups: every project reads its tracker whole, once per `every` (minutes, at least one).
-pub async fn start(daemon: &Arc<Daemon>, every: Duration) -> Result<JobScheduler, JobSchedulerError> {
+pub async fn start(
+    daemon: &Arc<Daemon>,
+    every: Duration,
+) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     let minutes = (every.as_secs() / 60).clamp(1, 59);
     let sweeping = Arc::clone(daemon);

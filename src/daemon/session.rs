@@ -31,13 +31,22 @@ impl Sources {
     pub fn find(&self, baseline: &str, id: &crate::domain::DeliveryId) -> Option<String> {
         let offsets: Offsets = serde_json::from_str(baseline).unwrap_or_default();
         let found = receipt::find_receipt(&self.profile, &self.at, &offsets, id)?;
-        let file = found.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let file = found
+            .path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         (found.kind == ReceiptKind::Prompt).then(|| format!("{file} at {}", found.offset))
     }
 }
 
 /// Returns where a receipt of the agent in this window can be.
-pub fn sources(hands: &Hands, sampler: &Sampler, window: Window, sampled: Option<&WindowSample>, pane: &Pane) -> Sources {
+pub fn sources(
+    hands: &Hands,
+    sampler: &Sampler,
+    window: Window,
+    sampled: Option<&WindowSample>,
+    pane: &Pane,
+) -> Sources {
     let project = hands.project();
     let cwd = project.map_or_else(PathBuf::new, |project| hands.places.tree(&project, window));
     Sources {
@@ -45,7 +54,9 @@ pub fn sources(hands: &Hands, sampler: &Sampler, window: Window, sampled: Option
         at: Whereabouts {
             home: hands.places.home.clone(),
             cwd,
-            agent: sampled.filter(|sampled| sampled.sample.pane == *pane).and_then(|sampled| sampled.agent.clone()),
+            agent: sampled
+                .filter(|sampled| sampled.sample.pane == *pane)
+                .and_then(|sampled| sampled.agent.clone()),
             session: sampled.and_then(|sampled| sampled.session.clone()),
             spool: Some(hook_spool(hands, window)),
         },
@@ -53,18 +64,41 @@ pub fn sources(hands: &Hands, sampler: &Sampler, window: Window, sampled: Option
 }
 
 fn hook_spool(hands: &Hands, window: Window) -> PathBuf {
-    hands.places.sessions().join(format!("{}-{}.hooks.jsonl", hands.name, window.as_str()))
+    hands
+        .places
+        .sessions()
+        .join(format!("{}-{}.hooks.jsonl", hands.name, window.as_str()))
 }
 
 /// Describes the window of an agent: its folder, its whole environment, its command. `resume` asks for the last conversation.
-pub fn window(hands: &Hands, window: Window, profile: &Profile, line: Option<&str>, resume: bool) -> Result<NewWindow, String> {
-    let project = hands.project().ok_or("the project's configuration is gone")?;
+pub fn window(
+    hands: &Hands,
+    window: Window,
+    profile: &Profile,
+    line: Option<&str>,
+    resume: bool,
+) -> Result<NewWindow, String> {
+    let project = hands
+        .project()
+        .ok_or("the project's configuration is gone")?;
     let tree = hands.places.tree(&project, window);
     let binary = hands.places.binary_text();
-    let hooks = if profile.signals.claude_hooks { write_hooks(hands, window)? } else { String::new() };
+    let hooks = if profile.signals.claude_hooks {
+        write_hooks(hands, window)?
+    } else {
+        String::new()
+    };
     let git_dir = project.path.join(".git").to_string_lossy().into_owned();
-    let fill = |word: &str| word.replace("{pointsman}", &binary).replace("{hooks}", &hooks).replace("{git_dir}", &git_dir);
-    let words = profile.resume.as_ref().filter(|_| resume).unwrap_or(&profile.start);
+    let fill = |word: &str| {
+        word.replace("{pointsman}", &binary)
+            .replace("{hooks}", &hooks)
+            .replace("{git_dir}", &git_dir)
+    };
+    let words = profile
+        .resume
+        .as_ref()
+        .filter(|_| resume)
+        .unwrap_or(&profile.start);
     let mut argv = Vec::new();
     for word in words {
         match (word.as_str(), line) {
@@ -78,7 +112,13 @@ pub fn window(hands: &Hands, window: Window, profile: &Profile, line: Option<&st
         env.retain(|(name, _)| name != key);
         env.push((key.clone(), fill(value)));
     }
-    Ok(NewWindow { session: project.name.to_string(), window: window.as_str().to_owned(), cwd: tree, env, argv })
+    Ok(NewWindow {
+        session: project.name.to_string(),
+        window: window.as_str().to_owned(),
+        cwd: tree,
+        env,
+        argv,
+    })
 }
 
 /// Writes the hook settings of a session into a private folder: the user's own settings are never touched.
@@ -88,21 +128,43 @@ fn write_hooks(hands: &Hands, window: Window) -> Result<String, String> {
     let settings = receipt::hooks_settings(&hook_spool(hands, window)).to_string();
     private_folder(&folder)
         .and_then(|()| std::fs::write(&path, settings))
-        .map_err(|error| format!("cannot write the hook settings `{}`: {error}", path.display()))?;
+        .map_err(|error| {
+            format!(
+                "cannot write the hook settings `{}`: {error}",
+                path.display()
+            )
+        })?;
     Ok(path.to_string_lossy().into_owned())
 }
 
 /// Opens a fresh agent in a window: an old pane of that name is ended first, unless it is this dispatch's own.
-pub async fn open_fresh(hands: &Hands, dispatch: &Dispatch, profile: &Profile) -> Result<(), String> {
-    hands.checker.lock().expect("no holder of this lock panics").replace(dispatch.opening.profile.clone());
+pub async fn open_fresh(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    profile: &Profile,
+) -> Result<(), String> {
+    hands
+        .checker
+        .lock()
+        .expect("no holder of this lock panics")
+        .replace(dispatch.opening.profile.clone());
     let new = window(hands, dispatch.opening.window, profile, None, false)?;
     let goal = format!("{} {}", dispatch.issue(), dispatch.opening.stage.skill);
     open_window(hands, &new, Some((dispatch.id().as_str(), &goal))).await
 }
 
-async fn open_window(hands: &Hands, new: &NewWindow, owner: Option<(&str, &str)>) -> Result<(), String> {
+async fn open_window(
+    hands: &Hands,
+    new: &NewWindow,
+    owner: Option<(&str, &str)>,
+) -> Result<(), String> {
     let say = |error: crate::terminal::TmuxError| chain(&error);
-    if let Some(row) = hands.tmux.find(&new.session, &new.window).await.map_err(say)? {
+    if let Some(row) = hands
+        .tmux
+        .find(&new.session, &new.window)
+        .await
+        .map_err(say)?
+    {
         let same = match owner {
             Some((id, _)) => !row.dead && hands.owner_of(&row.pane).await.as_deref() == Some(id),
             None => !row.dead,
@@ -114,8 +176,16 @@ async fn open_window(hands: &Hands, new: &NewWindow, owner: Option<(&str, &str)>
     }
     let pane = hands.tmux.new_window(new).await.map_err(say)?;
     if let Some((id, goal)) = owner {
-        hands.tmux.set_option(&pane, "@pointsman_dispatch", id).await.map_err(say)?;
-        hands.tmux.set_option(&pane, "@goal", goal).await.map_err(say)?;
+        hands
+            .tmux
+            .set_option(&pane, "@pointsman_dispatch", id)
+            .await
+            .map_err(say)?;
+        hands
+            .tmux
+            .set_option(&pane, "@goal", goal)
+            .await
+            .map_err(say)?;
     }
     Ok(())
 }
@@ -124,7 +194,11 @@ async fn open_window(hands: &Hands, new: &NewWindow, owner: Option<(&str, &str)>
 pub async fn keep_agent(hands: &Hands, profile: &Profile, resume: bool) -> Result<bool, String> {
     let say = |error: crate::terminal::TmuxError| chain(&error);
     let new = window(hands, Window::Agent, profile, None, resume)?;
-    let there = hands.tmux.find(&new.session, &new.window).await.map_err(say)?;
+    let there = hands
+        .tmux
+        .find(&new.session, &new.window)
+        .await
+        .map_err(say)?;
     if there.as_ref().is_some_and(|row| !row.dead) {
         return Ok(false);
     }
@@ -150,6 +224,9 @@ impl Hands {
     /// Reads which dispatch a window was opened for.
     async fn owner_of(&self, pane: &Pane) -> Option<String> {
         let seen = self.tmux.look(pane).await.ok()?;
-        seen.traces.into_iter().find(|(name, _)| name.as_str() == "dispatch").map(|(_, owner)| owner)
+        seen.traces
+            .into_iter()
+            .find(|(name, _)| name.as_str() == "dispatch")
+            .map(|(_, owner)| owner)
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::daemon::hands::Hands;
 use crate::domain::{Event, Head, IssueNumber, ProjectName};
-use crate::ledger::{Append, AppendError, Claim, HeadKey, IssueHead, Ledger, NewRecord, Poll, Record, StoreError};
+use crate::ledger::{
+    Append, AppendError, Claim, HeadKey, IssueHead, Ledger, NewRecord, Poll, Record, StoreError,
+};
 use crate::machine::evolve::{self, Illegal};
 use crate::machine::state::State;
 use crate::tracker::PollMark;
@@ -51,7 +53,10 @@ impl ReplayError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::Unknown { .. } => Some("a newer pointsman wrote it: run that one, or restore the back-up made before".into()),
+            Self::Unknown { .. } => Some(
+                "a newer pointsman wrote it: run that one, or restore the back-up made before"
+                    .into(),
+            ),
             Self::Illegal { .. } => Some("pointsman ledger verify".into()),
         }
     }
@@ -72,7 +77,9 @@ pub fn event_of(record: &Record) -> Result<Event, ReplayError> {
 pub async fn replay(ledger: &Ledger, project: &ProjectName) -> Result<State, ReplayError> {
     let mut state = State::default();
     loop {
-        let records = ledger.read_stream(project.as_str(), state.version, PAGE).await?;
+        let records = ledger
+            .read_stream(project.as_str(), state.version, PAGE)
+            .await?;
         if records.is_empty() {
             return Ok(state);
         }
@@ -93,7 +100,12 @@ pub fn fold(state: &mut State, record: &Record) -> Result<(), ReplayError> {
 }
 
 /// Returns what is appended for events that happened at `at`.
-pub fn append_of(project: &ProjectName, version: u64, at: jiff::Timestamp, events: &[Event]) -> Append {
+pub fn append_of(
+    project: &ProjectName,
+    version: u64,
+    at: jiff::Timestamp,
+    events: &[Event],
+) -> Append {
     let records = events
         .iter()
         .map(|event| NewRecord {
@@ -105,23 +117,49 @@ pub fn append_of(project: &ProjectName, version: u64, at: jiff::Timestamp, event
             body: serde_json::to_string(event).expect("an event is plain data"),
         })
         .collect();
-    let claims = events.iter().flat_map(|event| event.claims()).map(|key| Claim(format!("{project}:{key}"))).collect();
-    Append { stream: project.to_string(), expected_ver: version, records, claims }
+    let claims = events
+        .iter()
+        .flat_map(|event| event.claims())
+        .map(|key| Claim(format!("{project}:{key}")))
+        .collect();
+    Append {
+        stream: project.to_string(),
+        expected_ver: version,
+        records,
+        claims,
+    }
 }
 
 /// Appends events; all or none.
-pub async fn append(hands: &Hands, version: u64, at: jiff::Timestamp, events: &[Event]) -> Result<(), AppendError> {
-    hands.ledger.append(append_of(&hands.name, version, at, events)).await.map(drop)
+pub async fn append(
+    hands: &Hands,
+    version: u64,
+    at: jiff::Timestamp,
+    events: &[Event],
+) -> Result<(), AppendError> {
+    hands
+        .ledger
+        .append(append_of(&hands.name, version, at, events))
+        .await
+        .map(drop)
 }
 
 /// Stores heads and mark in one transaction.
 pub async fn save(hands: &Hands, mark: &PollMark) -> Result<(), StoreError> {
-    let heads = hands.heads.lock().expect("no holder of this lock panics").clone();
+    let heads = hands
+        .heads
+        .lock()
+        .expect("no holder of this lock panics")
+        .clone();
     let name = hands.name.to_string();
     let upserts = heads
         .values()
         .map(|head| IssueHead {
-            key: HeadKey { tracker: name.clone(), repo: name.clone(), issue: head.number.0 },
+            key: HeadKey {
+                tracker: name.clone(),
+                repo: name.clone(),
+                issue: head.number.0,
+            },
             body: serde_json::to_string(head).expect("a head is plain data"),
         })
         .collect();
@@ -131,11 +169,17 @@ pub async fn save(hands: &Hands, mark: &PollMark) -> Result<(), StoreError> {
         etag: mark.etag.clone(),
         watermark: mark.watermark.map(|at| at.to_string()),
     };
-    hands.ledger.save_view(upserts, Vec::new(), Some(poll)).await
+    hands
+        .ledger
+        .save_view(upserts, Vec::new(), Some(poll))
+        .await
 }
 
 /// Reads what was stored of a project's tracker. Rebuildable: what cannot be read is not there.
-pub async fn load(ledger: &Ledger, project: &ProjectName) -> (PollMark, BTreeMap<IssueNumber, Head>) {
+pub async fn load(
+    ledger: &Ledger,
+    project: &ProjectName,
+) -> (PollMark, BTreeMap<IssueNumber, Head>) {
     let heads = ledger.heads().await.unwrap_or_default();
     let heads: BTreeMap<IssueNumber, Head> = heads
         .into_iter()
@@ -144,10 +188,13 @@ pub async fn load(ledger: &Ledger, project: &ProjectName) -> (PollMark, BTreeMap
         .map(|head| (head.number, head))
         .collect();
     let polls = ledger.polls().await.unwrap_or_default();
-    let mark = polls.into_iter().find(|poll| poll.url == format!("project:{project}")).map(|poll| PollMark {
-        etag: poll.etag,
-        token_fp: Some(poll.token_fp).filter(|fp| !fp.is_empty()),
-        watermark: poll.watermark.and_then(|at| at.parse().ok()),
-    });
+    let mark = polls
+        .into_iter()
+        .find(|poll| poll.url == format!("project:{project}"))
+        .map(|poll| PollMark {
+            etag: poll.etag,
+            token_fp: Some(poll.token_fp).filter(|fp| !fp.is_empty()),
+            watermark: poll.watermark.and_then(|at| at.parse().ok()),
+        });
     (mark.unwrap_or_default(), heads)
 }

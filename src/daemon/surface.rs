@@ -9,7 +9,9 @@ use crate::domain::ProjectName;
 pub async fn snapshot(daemon: &Daemon) -> Value {
     let mut projects = Vec::new();
     for name in daemon.projects() {
-        let Some(shown) = daemon.show(&name).await else { continue };
+        let Some(shown) = daemon.show(&name).await else {
+            continue;
+        };
         projects.push(json!({
             "name": name,
             "did": shown.report.did,

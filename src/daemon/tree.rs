@@ -72,17 +72,33 @@ echo "locks $(cat package-lock.json pnpm-lock.yaml yarn.lock Cargo.lock poetry.l
 
 /// Puts the window's tree where the stage needs it.
 pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
-    let Some(project) = hands.project() else { return lost() };
+    let Some(project) = hands.project() else {
+        return lost();
+    };
     if !project.git {
         let base = stage_file(&project, dispatch).map(|path| digest_of(&path));
-        return Outcome::Prepared { base: base.map(Subject::new), known: Vec::new() };
+        return Outcome::Prepared {
+            base: base.map(Subject::new),
+            known: Vec::new(),
+        };
     }
     match dispatch.opening.window {
         Window::Agent => agent_tree(hands, &project, dispatch).await,
         Window::Check => {
             let tree = hands.places.tree(&project, Window::Check);
-            match own_tree(hands, &project, &tree, "check", dispatch.opening.subject.as_ref()).await {
-                Ok(head) => Outcome::Prepared { base: Some(head), known: Vec::new() },
+            match own_tree(
+                hands,
+                &project,
+                &tree,
+                "check",
+                dispatch.opening.subject.as_ref(),
+            )
+            .await
+            {
+                Ok(head) => Outcome::Prepared {
+                    base: Some(head),
+                    known: Vec::new(),
+                },
                 Err(outcome) => outcome,
             }
         }
@@ -92,13 +108,21 @@ pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
 /// Returns the one path of a stage without git that the `file` gate looks at.
 pub fn stage_file(project: &Project, dispatch: &Dispatch) -> Option<std::path::PathBuf> {
     let file = dispatch.opening.stage.file.as_ref()?;
-    Some(project.path.join(file.replace("{n}", &dispatch.issue().0.to_string())))
+    Some(
+        project
+            .path
+            .join(file.replace("{n}", &dispatch.issue().0.to_string())),
+    )
 }
 
 /// Returns the subject of a file: `files:` and its digest, or of nothing.
 pub fn digest_of(path: &Path) -> String {
     let plain = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
-    let bytes = if plain { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
+    let bytes = if plain {
+        std::fs::read(path).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     format!("files:{}", sha256(&bytes))
 }
 
@@ -109,7 +133,16 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
         format!("pointsman/{number}"),
         dispatch.id().to_string(),
     ];
-    let ran = match run(hands, &project.path, &format!("tree-{}", dispatch.id()), AGENT_TREE, args, TREE_LIMIT).await {
+    let ran = match run(
+        hands,
+        &project.path,
+        &format!("tree-{}", dispatch.id()),
+        AGENT_TREE,
+        args,
+        TREE_LIMIT,
+    )
+    .await
+    {
         Ok(ran) => ran,
         Err(error) => return failed(&error),
     };
@@ -118,37 +151,71 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
     }
     let dirty: Vec<&str> = lines(&ran, "dirty ").collect();
     if !dirty.is_empty() {
-        let why = format!("tree-dirty: {} changed, not by us; commit or stash it", dirty.join(", "));
-        return Outcome::Failed { why, until: now() + DIRTY_AGAIN };
+        let why = format!(
+            "tree-dirty: {} changed, not by us; commit or stash it",
+            dirty.join(", ")
+        );
+        return Outcome::Failed {
+            why,
+            until: now() + DIRTY_AGAIN,
+        };
     }
     let Some(head) = lines(&ran, "head ").next().filter(|_| ran.succeeded()) else {
-        return Outcome::Failed { why: said(&ran, "the tree cannot be prepared"), until: now() + DIRTY_AGAIN };
+        return Outcome::Failed {
+            why: said(&ran, "the tree cannot be prepared"),
+            until: now() + DIRTY_AGAIN,
+        };
     };
-    let known = lines(&ran, "known ").take(KNOWN_MAX).map(Subject::new).collect();
-    Outcome::Prepared { base: Some(Subject::new(head)), known }
+    let known = lines(&ran, "known ")
+        .take(KNOWN_MAX)
+        .map(Subject::new)
+        .collect();
+    Outcome::Prepared {
+        base: Some(Subject::new(head)),
+        known,
+    }
 }
 
 /// Puts one of our own work trees on a commit, and runs `prepare` when it is new or its lock files changed.
-pub async fn own_tree(hands: &Hands, project: &Project, tree: &Path, name: &str, commit: Option<&Subject>) -> Result<Subject, Outcome> {
+pub async fn own_tree(
+    hands: &Hands,
+    project: &Project,
+    tree: &Path,
+    name: &str,
+    commit: Option<&Subject>,
+) -> Result<Subject, Outcome> {
     let args = vec![
         project.path.to_string_lossy().into_owned(),
         tree.to_string_lossy().into_owned(),
         commit.map(ToString::to_string).unwrap_or_default(),
     ];
     let job = format!("tree-{}-{name}", project.name);
-    let ran = run(hands, &project.path, &job, OWN_TREE, args, TREE_LIMIT).await.map_err(|error| failed(&error))?;
+    let ran = run(hands, &project.path, &job, OWN_TREE, args, TREE_LIMIT)
+        .await
+        .map_err(|error| failed(&error))?;
     let Some(head) = lines(&ran, "head ").next().filter(|_| ran.succeeded()) else {
-        return Err(Outcome::Failed { why: said(&ran, "no work tree"), until: now() + DIRTY_AGAIN });
+        return Err(Outcome::Failed {
+            why: said(&ran, "no work tree"),
+            until: now() + DIRTY_AGAIN,
+        });
     };
     let locks = lines(&ran, "locks ").next().unwrap_or_default().to_owned();
     if let Some(command) = &project.prepare {
         let mark = tree.with_extension("prepared");
         if prepared_for(&mark) != locks {
             let job = format!("prepare-{}-{name}", project.name);
-            let prepared = run(hands, tree, &job, command, Vec::new(), PREPARE_LIMIT).await.map_err(|error| failed(&error))?;
+            let prepared = run(hands, tree, &job, command, Vec::new(), PREPARE_LIMIT)
+                .await
+                .map_err(|error| failed(&error))?;
             if !prepared.succeeded() {
-                let why = format!("`{command}` failed in the {name} tree: {}", prepared.tail().trim());
-                return Err(Outcome::Failed { why, until: now() + DIRTY_AGAIN });
+                let why = format!(
+                    "`{command}` failed in the {name} tree: {}",
+                    prepared.tail().trim()
+                );
+                return Err(Outcome::Failed {
+                    why,
+                    until: now() + DIRTY_AGAIN,
+                });
             }
             if let Err(error) = std::fs::write(&mark, &locks) {
                 tracing::warn!(%error, mark = %mark.display(), "prepare will run again");
@@ -159,7 +226,14 @@ pub async fn own_tree(hands: &Hands, project: &Project, tree: &Path, name: &str,
 }
 
 /// Runs a script of ours in the `_gate` session.
-pub async fn run(hands: &Hands, cwd: &Path, name: &str, script: &str, args: Vec<String>, limit: Duration) -> Result<Ran, JobError> {
+pub async fn run(
+    hands: &Hands,
+    cwd: &Path,
+    name: &str,
+    script: &str,
+    args: Vec<String>,
+    limit: Duration,
+) -> Result<Ran, JobError> {
     let job = Job {
         name: name.to_owned(),
         cwd: cwd.to_owned(),
@@ -173,15 +247,23 @@ pub async fn run(hands: &Hands, cwd: &Path, name: &str, script: &str, args: Vec<
 }
 
 fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {
-    ran.output.lines().filter_map(move |line| line.strip_prefix(key))
+    ran.output
+        .lines()
+        .filter_map(move |line| line.strip_prefix(key))
 }
 
 fn said(ran: &Ran, otherwise: &str) -> String {
-    lines(ran, "broken ").next().map_or_else(|| format!("{otherwise}: {}", ran.tail().trim()), str::to_owned)
+    lines(ran, "broken ").next().map_or_else(
+        || format!("{otherwise}: {}", ran.tail().trim()),
+        str::to_owned,
+    )
 }
 
 fn lost() -> Outcome {
-    Outcome::Failed { why: "the project's configuration is gone".to_owned(), until: now() + DIRTY_AGAIN }
+    Outcome::Failed {
+        why: "the project's configuration is gone".to_owned(),
+        until: now() + DIRTY_AGAIN,
+    }
 }
 
 /// Pushes a branch with the project's own credentials: never by force, never the default branch. No remote: not needed.
@@ -197,12 +279,26 @@ echo "pushed $commit"
 
 /// Pushes the dispatch's branch.
 pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
-    let Some(project) = hands.project() else { return lost() };
+    let Some(project) = hands.project() else {
+        return lost();
+    };
     let name = format!("push-{}", subject.short());
     let args = vec![branch.to_owned(), subject.to_string()];
-    match run(hands, &project.path, &name, PUSH, args, Duration::from_secs(180)).await {
+    match run(
+        hands,
+        &project.path,
+        &name,
+        PUSH,
+        args,
+        Duration::from_secs(180),
+    )
+    .await
+    {
         Ok(ran) if ran.succeeded() => Outcome::Done,
-        Ok(ran) => Outcome::Failed { why: said(&ran, "the push failed"), until: now() + DIRTY_AGAIN },
+        Ok(ran) => Outcome::Failed {
+            why: said(&ran, "the push failed"),
+            until: now() + DIRTY_AGAIN,
+        },
         Err(error) => failed(&error),
     }
 }
@@ -232,26 +328,48 @@ echo "into $default"
 
 /// Moves the default branch to an approved commit.
 pub async fn merge(hands: &Hands, issue: IssueNumber, subject: &Subject) -> Outcome {
-    let Some(project) = hands.project() else { return lost() };
+    let Some(project) = hands.project() else {
+        return lost();
+    };
     let name = format!("merge-{}", subject.short());
     let build = match &project.build {
         Build::Command(command) => command.clone(),
         Build::None => String::new(),
     };
-    let tree = hands.places.gate_tree(&project).to_string_lossy().into_owned();
-    let args = vec![subject.to_string(), tree, build, format!("merge {issue}: approved")];
+    let tree = hands
+        .places
+        .gate_tree(&project)
+        .to_string_lossy()
+        .into_owned();
+    let args = vec![
+        subject.to_string(),
+        tree,
+        build,
+        format!("merge {issue}: approved"),
+    ];
     match run(hands, &project.path, &name, MERGE, args, PREPARE_LIMIT).await {
         Ok(ran) => match lines(&ran, "into ").next().filter(|_| ran.succeeded()) {
-            Some(into) => Outcome::Merged { into: into.to_owned() },
-            None => Outcome::Failed { why: said(&ran, "the merge failed"), until: now() + DIRTY_AGAIN },
+            Some(into) => Outcome::Merged {
+                into: into.to_owned(),
+            },
+            None => Outcome::Failed {
+                why: said(&ran, "the merge failed"),
+                until: now() + DIRTY_AGAIN,
+            },
         },
         Err(error) => failed(&error),
     }
 }
 
 /// Removes what a closed dispatch left in the window's tree.
-pub async fn remove_briefs(hands: &Hands, window: Window, deliveries: &[crate::domain::DeliveryId]) -> Result<(), String> {
-    let Some(project) = hands.project() else { return Ok(()) };
+pub async fn remove_briefs(
+    hands: &Hands,
+    window: Window,
+    deliveries: &[crate::domain::DeliveryId],
+) -> Result<(), String> {
+    let Some(project) = hands.project() else {
+        return Ok(());
+    };
     let tree = hands.places.tree(&project, window);
     for id in deliveries {
         crate::repo::brief::remove(&tree, id).map_err(|error| chain(&error))?;
@@ -261,5 +379,7 @@ pub async fn remove_briefs(hands: &Hands, window: Window, deliveries: &[crate::d
 
 /// Returns the lock files' digest a tree was prepared for; nothing if it never was.
 fn prepared_for(mark: &Path) -> String {
-    std::fs::read(mark).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    std::fs::read(mark)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
 }

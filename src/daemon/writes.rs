@@ -36,30 +36,46 @@ pub async fn read_labels(hands: &Hands, issue: IssueNumber) -> Outcome {
                 open: found.0.open,
                 events: details.events,
             },
-            SingleRead::Transferred { .. } | SingleRead::Gone => {
-                Outcome::Labels { labels: Vec::new(), open: false, events: details.events }
-            }
+            SingleRead::Transferred { .. } | SingleRead::Gone => Outcome::Labels {
+                labels: Vec::new(),
+                open: false,
+                events: details.events,
+            },
         },
         Err(error) => tracker_failed(&error),
     }
 }
 
 /// Puts something on the issue, unless it is there: its mark is looked for first.
-pub async fn publish(hands: &Hands, dispatch: &DispatchId, issue: IssueNumber, what: &Publish) -> Outcome {
+pub async fn publish(
+    hands: &Hands,
+    dispatch: &DispatchId,
+    issue: IssueNumber,
+    what: &Publish,
+) -> Outcome {
     let (mark, body) = match what {
         Publish::Spec(spec) => {
             let mark = mark(dispatch, "spec");
-            let text = format!("**Spec** (sha256 `{}`)\n\n{}\n\n{mark}", &spec.digest[..12], spec.text.trim());
+            let text = format!(
+                "**Spec** (sha256 `{}`)\n\n{}\n\n{mark}",
+                &spec.digest[..12],
+                spec.text.trim()
+            );
             (mark, text)
         }
         Publish::Question(question) => {
             let mark = mark(dispatch, "question");
-            let text = format!("**The agent asks:** {}\n\nReply here, or set another routing label.\n\n{mark}", one_line(question, 2_000));
+            let text = format!(
+                "**The agent asks:** {}\n\nReply here, or set another routing label.\n\n{mark}",
+                one_line(question, 2_000)
+            );
             (mark, text)
         }
     };
     match comment_once(hands, issue, &mark, &body).await {
-        Ok(comment) => Outcome::Commented { comment: Some(comment) },
+        Ok(comment) => Outcome::Commented {
+            comment: Some(comment),
+        },
         Err(error) => tracker_failed(&error),
     }
 }
@@ -69,12 +85,24 @@ fn mark(dispatch: &DispatchId, what: &str) -> String {
     format!("<!-- pointsman {what} {dispatch} -->")
 }
 
-async fn comment_once(hands: &Hands, issue: IssueNumber, mark: &str, body: &str) -> Result<CommentId, TrackerError> {
+async fn comment_once(
+    hands: &Hands,
+    issue: IssueNumber,
+    mark: &str,
+    body: &str,
+) -> Result<CommentId, TrackerError> {
     let us = hands.us().await;
     let ours = |comment: &crate::domain::Comment| {
-        comment.body.contains(mark) && comment.author.as_ref().map(|author| &author.id) == us.as_ref().map(|us| &us.id)
+        comment.body.contains(mark)
+            && comment.author.as_ref().map(|author| &author.id) == us.as_ref().map(|us| &us.id)
     };
-    if let Some(found) = hands.tracker.comments(issue).await?.iter().find(|comment| ours(comment)) {
+    if let Some(found) = hands
+        .tracker
+        .comments(issue)
+        .await?
+        .iter()
+        .find(|comment| ours(comment))
+    {
         return Ok(found.id.clone());
     }
     hands.tracker.comment(issue, body).await
@@ -83,7 +111,10 @@ async fn comment_once(hands: &Hands, issue: IssueNumber, mark: &str, body: &str)
 /// Hands an issue to a person: one comment that says what is needed, and the park label.
 pub async fn park(hands: &Hands, issue: IssueNumber, label: &Label, why: &str) -> Outcome {
     let people = hands.config.borrow().settings.notify.people.clone();
-    let mention = people.iter().map(|login| format!("@{login} ")).collect::<String>();
+    let mention = people
+        .iter()
+        .map(|login| format!("@{login} "))
+        .collect::<String>();
     let digest = crate::machine::text::sha256(why.as_bytes());
     let mark = format!("<!-- pointsman park {issue} {} -->", &digest[..12]);
     let body = format!(

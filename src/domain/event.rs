@@ -268,11 +268,16 @@ mod pairs {
 
     use crate::domain::{Hold, IssueNumber};
 
-    pub(super) fn serialize<S: Serializer>(holds: &BTreeMap<IssueNumber, Hold>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        holds: &BTreeMap<IssueNumber, Hold>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         holds.iter().collect::<Vec<_>>().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<IssueNumber, Hold>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<IssueNumber, Hold>, D::Error> {
         Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }

@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber, Opening,
-    Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
+    Answer, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber,
+    Opening, Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
 };
 use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State, Walk};
 

@@ -205,7 +205,11 @@ fn survey() {
     let mut table = std::collections::BTreeMap::new();
     for seed in 0..worlds() {
         if let Some(broken) = run(seed, Plant::Nothing, false).broken {
-            let kind: String = broken.chars().filter(|c| !c.is_ascii_digit()).take(90).collect();
+            let kind: String = broken
+                .chars()
+                .filter(|c| !c.is_ascii_digit())
+                .take(90)
+                .collect();
             let row = table.entry(kind).or_insert((0, seed));
             row.0 += 1;
         }

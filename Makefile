@@ -1,0 +1,22 @@
+# make demo | test | install: on a fresh Debian or Ubuntu machine with Rust, git and make nothing else is needed.
+.PHONY: demo test install soak bench setup
+CARGO ?= cargo
+
+demo: setup
+	$(CARGO) run --quiet -- demo $(if $(AGENT),--agent $(AGENT))
+
+test: setup
+	$(CARGO) test
+
+install: setup
+	$(CARGO) install --path . --locked
+
+bench: setup
+	$(CARGO) bench
+
+# Longer runs of the simulator: SIM_WORLDS=100000 make soak; SEED=n replays one world with its transcript.
+soak: setup
+	SIM_WORLDS=$${SIM_WORLDS:-20000} $(CARGO) test --release --test it simulation -- --nocapture
+
+setup:
+	@sh tests/setup.sh
