@@ -56,12 +56,12 @@ async fn send(
 }
 
 /// Reads something; `None` when no daemon listens.
-pub async fn get(places: &Places, path: &str) -> Result<Option<Bytes>, Failure> {
+pub(super) async fn get(places: &Places, path: &str) -> Result<Option<Bytes>, Failure> {
     send(places, "GET", path, Vec::new()).await
 }
 
 /// Asks for something; `None` when no daemon listens.
-pub async fn call(places: &Places, call: &Call) -> Result<Option<Reply>, Failure> {
+pub(super) async fn call(places: &Places, call: &Call) -> Result<Option<Reply>, Failure> {
     let body = serde_json::to_vec(call)?;
     match send(places, "POST", "/call", body).await? {
         Some(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),

@@ -24,15 +24,15 @@ use crate::tracker::NewIssue;
 use crate::view::timeline;
 
 /// The longest the demo may take with the scripted agent.
-const DEMO_MAX: Duration = Duration::from_secs(120);
+const DEMO_MAX: Duration = Duration::from_mins(2);
 /// With a real agent.
-const REAL_MAX: Duration = Duration::from_secs(30 * 60);
+const REAL_MAX: Duration = Duration::from_mins(30);
 /// How often progress is looked for.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Use this agent instead of the scripted one: claude-code, codex, opencode
     #[arg(long, value_name = "PROFILE", default_value = "demo")]
     agent: String,
@@ -69,7 +69,7 @@ const ISSUES: [(&str, &str, &str); 4] = [
 ];
 
 /// Runs the demo.
-pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
+pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
     if args.verbose > 0 {
         run::trace(args.verbose);
     }

@@ -26,7 +26,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Finds the installation's folders.
-pub fn places() -> Result<Places, Failure> {
+pub(super) fn places() -> Result<Places, Failure> {
     let home = variable("HOME").map(PathBuf::from).ok_or_else(|| {
         Failure::new(anyhow::anyhow!("HOME is not set"))
             .hint("set it to the home folder of the user who runs this".to_owned())
@@ -55,14 +55,14 @@ pub fn places() -> Result<Places, Failure> {
 }
 
 /// Returns this program's absolute path.
-pub fn binary() -> Result<PathBuf, Failure> {
+pub(super) fn binary() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|error| {
         Failure::new(anyhow::Error::new(error).context("this program's own path is not known"))
     })
 }
 
 /// Returns the environment of agents and gates.
-pub fn passed_on() -> Vec<(String, String)> {
+pub(super) fn passed_on() -> Vec<(String, String)> {
     PASSED_ON
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), variable(name)?)))
@@ -70,7 +70,7 @@ pub fn passed_on() -> Vec<(String, String)> {
 }
 
 /// Returns how a token for GitHub is found: a systemd credential, the environment, `gh`, or an App.
-pub fn find_auth() -> FindAuth {
+pub(super) fn find_auth() -> FindAuth {
     let sources = TokenSources {
         credential: variable("CREDENTIALS_DIRECTORY")
             .map(|folder| PathBuf::from(folder).join("github-token")),

@@ -14,13 +14,13 @@ use crate::daemon::{Daemon, control, schedule};
 use crate::domain::ProjectName;
 
 /// How long SIGTERM waits for what is under way: systemd's default stop time is 90 s.
-const DRAIN_MAX: Duration = Duration::from_secs(60);
+const DRAIN_MAX: Duration = Duration::from_mins(1);
 /// How long one requested cycle may take.
-const CYCLE_MAX: Duration = Duration::from_secs(180);
+const CYCLE_MAX: Duration = Duration::from_mins(3);
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// Say more: -v decisions, -vv every effect
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -28,14 +28,14 @@ pub struct RunArgs {
 
 /// Arguments of `cycle`.
 #[derive(Debug, Args)]
-pub struct CycleArgs {
+pub(super) struct CycleArgs {
     /// Only this project
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
 }
 
 /// Starts tracing on stderr; journald keeps it.
-pub fn trace(verbose: u8) {
+pub(super) fn trace(verbose: u8) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
         0 => "pointsman=info",
@@ -54,12 +54,12 @@ pub fn trace(verbose: u8) {
 }
 
 /// Reads the configuration; its problems end with code 78.
-pub fn load(places: &Places) -> Result<Config, Failure> {
+pub(super) fn load(places: &Places) -> Result<Config, Failure> {
     config::load(&places.config, &places.home).map_err(Failure::config)
 }
 
 /// Makes the runtime that verbs of the daemon's kind run in.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -67,7 +67,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Starts a daemon in this process.
-pub async fn start(places: Places, config: Config) -> Result<Arc<Daemon>, Failure> {
+pub(super) async fn start(places: Places, config: Config) -> Result<Arc<Daemon>, Failure> {
     Daemon::start(places, config, edge::find_auth())
         .await
         .map_err(|error| {
@@ -77,7 +77,7 @@ pub async fn start(places: Places, config: Config) -> Result<Arc<Daemon>, Failur
 }
 
 /// Runs the daemon until it is told to stop.
-pub fn run(args: &RunArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     trace(args.verbose);
     let places = edge::places()?;
     let config = load(&places)?;
@@ -146,7 +146,7 @@ async fn watchdog(daemon: Arc<Daemon>) {
 }
 
 /// Lets every project act once: asks the running daemon, or is the daemon for that long.
-pub fn cycle(args: &CycleArgs) -> Result<(), Failure> {
+pub(super) fn cycle(args: &CycleArgs) -> Result<(), Failure> {
     trace(0);
     let places = edge::places()?;
     let config = load(&places)?;

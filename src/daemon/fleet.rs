@@ -18,7 +18,7 @@ const BUSY_TICK: Duration = Duration::from_secs(1);
 const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How often an agent that ends is started again within [`RESTARTS_IN`], before a person is needed (DESIGN 7).
 const RESTARTS_MAX: usize = 3;
-const RESTARTS_IN: Duration = Duration::from_secs(3600);
+const RESTARTS_IN: Duration = Duration::from_hours(1);
 
 /// One window, as the watch saw it last.
 #[derive(Clone, Debug)]

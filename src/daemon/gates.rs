@@ -14,7 +14,7 @@ use crate::machine::gate::{self, BranchFacts, CommandRun, Judged};
 use crate::repo::Mirror;
 
 /// How long a build may take.
-const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+const BUILD_LIMIT: Duration = Duration::from_mins(30);
 
 /// What one measurement gave besides the judgement.
 #[derive(Debug, Default)]
@@ -277,21 +277,21 @@ fn verdict(project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
             },
         ));
     };
-    if let (Some(head), Window::Check) = (&report.head, dispatch.opening.window) {
-        if head != subject {
-            let says = format!(
-                "the check-out stands at {} and not at {}: a verdict for another commit is void",
-                head.short(),
-                subject.short()
-            );
-            return Ok((
-                Judged::red(says),
-                Measured {
-                    subject: Some(subject.clone()),
-                    ..Measured::default()
-                },
-            ));
-        }
+    if let (Some(head), Window::Check) = (&report.head, dispatch.opening.window)
+        && head != subject
+    {
+        let says = format!(
+            "the check-out stands at {} and not at {}: a verdict for another commit is void",
+            head.short(),
+            subject.short()
+        );
+        return Ok((
+            Judged::red(says),
+            Measured {
+                subject: Some(subject.clone()),
+                ..Measured::default()
+            },
+        ));
     }
     Ok((
         judged,

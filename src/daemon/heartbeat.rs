@@ -37,10 +37,10 @@ pub fn line(project: &str, report: &CycleReport, seen: Option<&Observation>) -> 
 /// Appends the line of one cycle; an idle cycle says why it is idle.
 pub fn write(hands: &Hands, report: &CycleReport, seen: Option<&Observation>) {
     let path = hands.places.heartbeat();
-    if std::fs::metadata(&path).is_ok_and(|facts| facts.len() > LOG_BYTES_MAX) {
-        if let Err(error) = std::fs::rename(&path, path.with_extension("log.1")) {
-            tracing::warn!(%error, "the heartbeat log cannot be turned over");
-        }
+    if std::fs::metadata(&path).is_ok_and(|facts| facts.len() > LOG_BYTES_MAX)
+        && let Err(error) = std::fs::rename(&path, path.with_extension("log.1"))
+    {
+        tracing::warn!(%error, "the heartbeat log cannot be turned over");
     }
     let line = line(hands.name.as_str(), report, seen);
     let written = std::fs::OpenOptions::new()

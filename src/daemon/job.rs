@@ -102,13 +102,12 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
         source,
     };
     let running = tmux.find(GATE_SESSION, &job.name).await?;
-    let pane = match running {
-        Some(row) => row.pane,
-        None => {
-            make_log(&job.log).map_err(log_error)?;
-            keep_session(tmux, job).await?;
-            tmux.new_window(&window(job)).await?
-        }
+    let pane = if let Some(row) = running {
+        row.pane
+    } else {
+        make_log(&job.log).map_err(log_error)?;
+        keep_session(tmux, job).await?;
+        tmux.new_window(&window(job)).await?
     };
     let row = wait(tmux, &pane, job.limit + GRACE).await?;
     let bytes = std::fs::read(&job.log).map_err(log_error)?;

@@ -417,10 +417,10 @@ impl Daemon {
             .lock()
             .expect("no holder of this lock panics")
             .take();
-        if let Some(fleet) = fleet {
-            if let Err(error) = fleet.await {
-                tracing::warn!(%error, "the watch ended badly");
-            }
+        if let Some(fleet) = fleet
+            && let Err(error) = fleet.await
+        {
+            tracing::warn!(%error, "the watch ended badly");
         }
         tracing::info!(took = ?now().duration_since(started), "drained");
     }

@@ -118,7 +118,7 @@ impl Observer {
         match crate::daemon::store::save(hands, &mark).await {
             Ok(()) => self.mark = mark,
             Err(error) => {
-                tracing::warn!(%error, "what the tracker said is not stored: it will be read again")
+                tracing::warn!(%error, "what the tracker said is not stored: it will be read again");
             }
         }
     }

@@ -132,7 +132,7 @@ impl Runner {
                 Ok(()) => crate::machine::evolve::evolve(&mut self.engine.state, at, &event)
                     .expect("it is the first event"),
                 Err(error) => {
-                    tracing::error!(%error, project = %self.hands.name, "the project cannot be recorded")
+                    tracing::error!(%error, project = %self.hands.name, "the project cannot be recorded");
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::domain::{Dispatch, Pane, Profile, Window};
 use crate::terminal::receipt::{self, Offsets, ReceiptKind, Whereabouts};
 use crate::terminal::{NewWindow, Sampler};
 
-/// How long a fresh agent may take until it is proven idle (facts/agents.md 5.3: OpenCode took 28 s on a loaded machine).
+/// How long a fresh agent may take until it is proven idle (facts/agents.md 5.3: `OpenCode` took 28 s on a loaded machine).
 pub const READY_MAX: Duration = Duration::from_secs(90);
 
 /// Where a receipt of one agent can be.

@@ -10,9 +10,9 @@ use crate::domain::{Build, Dispatch, IssueNumber, Outcome, Project, Subject, Win
 use crate::machine::text::sha256;
 
 /// How long putting a tree may take: a fetch and a checkout of a large repository.
-const TREE_LIMIT: Duration = Duration::from_secs(120);
+const TREE_LIMIT: Duration = Duration::from_mins(2);
 /// How long `prepare` may take (`npm ci` of a large project).
-pub const PREPARE_LIMIT: Duration = Duration::from_secs(15 * 60);
+pub const PREPARE_LIMIT: Duration = Duration::from_mins(15);
 /// A tree that belongs to a person is looked at again after that.
 const DIRTY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 /// Tips that are remembered at dispatch.
@@ -290,7 +290,7 @@ pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
         &name,
         PUSH,
         args,
-        Duration::from_secs(180),
+        Duration::from_mins(3),
     )
     .await
     {

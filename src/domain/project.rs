@@ -114,9 +114,9 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            cycle: Duration::from_secs(60),
-            sweep: Duration::from_secs(300),
-            idle_without_report: Duration::from_secs(60),
+            cycle: Duration::from_mins(1),
+            sweep: Duration::from_mins(5),
+            idle_without_report: Duration::from_mins(1),
             github: GitHubSettings::default(),
             notify: Notify::default(),
             limits: PartialLimits::default(),

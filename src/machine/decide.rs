@@ -200,13 +200,13 @@ fn note_faults(memory: &Memory, standing: &mut Standing) {
 
 fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
     use crate::domain::{DeliveryStep, Verdict};
-    if let Some((why, until)) = &dispatch.stalled {
-        if *until > seen.at {
-            return Hold::Stalled {
-                why: why.clone(),
-                until: *until,
-            };
-        }
+    if let Some((why, until)) = &dispatch.stalled
+        && *until > seen.at
+    {
+        return Hold::Stalled {
+            why: why.clone(),
+            until: *until,
+        };
     }
     if let Some(question) = &dispatch.asked {
         return Hold::Asked {
@@ -309,12 +309,11 @@ fn walks(rules: &Rules, state: &State, memory: &Memory, seen: &Observation) -> O
         {
             continue;
         }
-        if let (Some(by), Some(label)) = (&walk.approved, &walk.yours) {
-            if let Some(decision) =
+        if let (Some(by), Some(label)) = (&walk.approved, &walk.yours)
+            && let Some(decision) =
                 finish_approved(rules, state, memory, *issue, by, label, seen.at)
-            {
-                return Some(decision);
-            }
+        {
+            return Some(decision);
         }
         if walk.left {
             continue;
@@ -524,10 +523,10 @@ fn cheap_hold(
     stage: &Stage,
     now: Timestamp,
 ) -> Option<Hold> {
-    if let Some((refused, hold)) = memory.refused.get(&head.number) {
-        if refused == head {
-            return Some(hold.clone());
-        }
+    if let Some((refused, hold)) = memory.refused.get(&head.number)
+        && refused == head
+    {
+        return Some(hold.clone());
     }
     if let Some(holder) = state
         .seats
@@ -546,20 +545,19 @@ fn cheap_hold(
             limit: stage.wip,
         });
     }
-    if let Some(walk) = state.walks.get(&head.number) {
-        if let Some((cause, at)) = walk
+    if let Some(walk) = state.walks.get(&head.number)
+        && let Some((cause, at)) = walk
             .ended
             .as_ref()
             .filter(|(cause, _)| cause.ends_the_attempt())
-        {
-            let until = *at + open::back_off(walk.attempts);
-            if until > now && walk.attempts < rules.workflow.limits.attempts {
-                let _cause = cause;
-                return Some(Hold::BackOff {
-                    attempt: walk.attempts,
-                    until,
-                });
-            }
+    {
+        let until = *at + open::back_off(walk.attempts);
+        if until > now && walk.attempts < rules.workflow.limits.attempts {
+            let _cause = cause;
+            return Some(Hold::BackOff {
+                attempt: walk.attempts,
+                until,
+            });
         }
     }
     open::session_hold(rules, state, seen, head, stage)

@@ -199,10 +199,12 @@ fn missed(dispatch: &Dispatch, delivery: &Delivery, in_composer: bool, now: Time
     let DeliveryStep::Submitted { n, waits } = delivery.step else {
         return Step::Rest;
     };
-    if in_composer && n > 0 && n < ENTERS_MAX {
-        if let Some(composer) = &delivery.composer {
-            return enter(dispatch, delivery, n + 1, composer, now);
-        }
+    if in_composer
+        && n > 0
+        && n < ENTERS_MAX
+        && let Some(composer) = &delivery.composer
+    {
+        return enter(dispatch, delivery, n + 1, composer, now);
     }
     let id = delivery.id.clone();
     if usize::from(waits) + 1 < RECEIPT_WAITS.len() {

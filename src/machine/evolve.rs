@@ -252,7 +252,7 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
     }
     match event {
         Event::LinePasted { baseline, .. } | Event::LineLaunched { baseline, .. } => {
-            delivery.baseline.clone_from(baseline)
+            delivery.baseline.clone_from(baseline);
         }
         Event::EnterIntended { composer, .. } => delivery.composer = Some(composer.clone()),
         _ => {}
@@ -597,7 +597,7 @@ fn transit(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             transition.unchanged_since = None;
         }
         Event::TransitionUnseen { .. } => {
-            transition.unchanged_since = transition.unchanged_since.or(Some(at))
+            transition.unchanged_since = transition.unchanged_since.or(Some(at));
         }
         Event::TransitionSettled { outcome, .. } => {
             let transition = state.transitions.remove(issue).expect("it was found above");
@@ -638,7 +638,7 @@ fn walk(state: &mut State, event: &Event) -> Result<(), String> {
         }
         Event::Approved { issue, by, .. } => known(state, *issue)?.approved = Some(by.clone()),
         Event::Merged { issue, subject, .. } => {
-            known(state, *issue)?.merged = Some(subject.clone())
+            known(state, *issue)?.merged = Some(subject.clone());
         }
         Event::ParkIntended { issue, label, why } => {
             if let Some(open) = state.open_dispatch(*issue) {

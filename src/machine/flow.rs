@@ -346,14 +346,13 @@ fn green(state: &State, dispatch: &Dispatch, report: &Report, now: Timestamp) ->
     let subject = subject(dispatch);
     if let (true, Some(branch), Some(subject)) =
         (stage.makes_commits(), &dispatch.opening.branch, &subject)
+        && walk.and_then(|walk| walk.subject.as_ref()) != Some(subject)
     {
-        if walk.and_then(|walk| walk.subject.as_ref()) != Some(subject) {
-            return Step::Do(Action::Push {
-                dispatch: Box::new(dispatch.clone()),
-                branch: branch.clone(),
-                subject: subject.clone(),
-            });
-        }
+        return Step::Do(Action::Push {
+            dispatch: Box::new(dispatch.clone()),
+            branch: branch.clone(),
+            subject: subject.clone(),
+        });
     }
     if let (true, Some(text)) = (stage.needs.contains(&GateName::Spec), &report.spec) {
         let digest = crate::machine::text::sha256(text.as_bytes());

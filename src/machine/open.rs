@@ -112,13 +112,13 @@ pub fn session_hold(
         });
     }
     // Without git there is one folder and one hand in it.
-    if !rules.project.git {
-        if let Some(other) = state.dispatches.values().find(|other| !other.tidied) {
-            return Some(Hold::Session {
-                dispatch: other.id().clone(),
-                issue: other.issue(),
-            });
-        }
+    if !rules.project.git
+        && let Some(other) = state.dispatches.values().find(|other| !other.tidied)
+    {
+        return Some(Hold::Session {
+            dispatch: other.id().clone(),
+            issue: other.issue(),
+        });
     }
     if window == Window::Check {
         return check_hold(rules, stage, head);

@@ -212,9 +212,8 @@ pub fn still_wanted(
     if !head.labels.contains(&labelling.label) {
         return Err((last(), format!("`{}` was removed", labelling.label)));
     }
-    match refused_by_labels(head, workflow) {
-        Some(hold) => return Err((last(), hold.to_string())),
-        None => {}
+    if let Some(hold) = refused_by_labels(head, workflow) {
+        return Err((last(), hold.to_string()));
     }
     match standing_event(&details.events, &labelling.label) {
         Some(event) if event.id == labelling.event => Ok(()),

@@ -380,11 +380,10 @@ pub fn moments(state: &State, dispatch: &Dispatch, seen: &Observation) -> Vec<Ti
     if let Some((_, until)) = &dispatch.stalled {
         moments.push(*until);
     }
-    if let Some(last) = state.last_delivery(dispatch) {
-        if matches!(last.step, DeliveryStep::Settled { verdict, .. } if verdict != Verdict::Confirmed)
-        {
-            moments.push(seen.at + delivery::LOOK_AGAIN);
-        }
+    if let Some(last) = state.last_delivery(dispatch)
+        && matches!(last.step, DeliveryStep::Settled { verdict, .. } if verdict != Verdict::Confirmed)
+    {
+        moments.push(seen.at + delivery::LOOK_AGAIN);
     }
     if dispatch.phase == Phase::Working && dispatch.opening.window == Window::Agent {
         moments.push(seen.at + SignedDuration::from_secs(5));

@@ -168,10 +168,10 @@ fn search(seeds: std::ops::Range<u64>, plant: Plant) -> (Option<(u64, String)>, 
                     let mut found = found.lock().expect("no panic inside");
                     found.1 += ran.dispatches;
                     found.2 += ran.moves;
-                    if let Some(broken) = ran.broken {
-                        if found.0.as_ref().is_none_or(|(other, _)| seed < *other) {
-                            found.0 = Some((seed, broken));
-                        }
+                    if let Some(broken) = ran.broken
+                        && found.0.as_ref().is_none_or(|(other, _)| seed < *other)
+                    {
+                        found.0 = Some((seed, broken));
                     }
                 }
             });

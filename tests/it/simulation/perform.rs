@@ -50,15 +50,15 @@ impl World {
         if lost || self.rng.chance(self.faults.fails_before) {
             return failed("the client died");
         }
-        if let Action::AddLabel { issue, label } = action {
-            if self.rng.chance(self.faults.fails_after / 2) {
-                self.late_writes.push((
-                    self.now + SignedDuration::from_secs(50),
-                    *issue,
-                    label.clone(),
-                ));
-                return failed("the answer was lost, and the write is slow");
-            }
+        if let Action::AddLabel { issue, label } = action
+            && self.rng.chance(self.faults.fails_after / 2)
+        {
+            self.late_writes.push((
+                self.now + SignedDuration::from_secs(50),
+                *issue,
+                label.clone(),
+            ));
+            return failed("the answer was lost, and the write is slow");
         }
         let outcome = self.perform(action);
         let lost = match action {
@@ -207,10 +207,10 @@ impl World {
     }
 
     fn paste(&mut self, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane) -> Outcome {
-        if delivery.purpose == Purpose::Brief {
-            if let Err(outcome) = self.wanted(dispatch) {
-                return outcome;
-            }
+        if delivery.purpose == Purpose::Brief
+            && let Err(outcome) = self.wanted(dispatch)
+        {
+            return outcome;
         }
         let window = self.window_of(pane);
         let Some(window) = window.filter(|window| self.panes[window].is_open()) else {
@@ -278,10 +278,11 @@ impl World {
         pane: &Pane,
         late: bool,
     ) -> Outcome {
-        if late && delivery.purpose == Purpose::Brief {
-            if let Err(outcome) = self.wanted(dispatch) {
-                return outcome;
-            }
+        if late
+            && delivery.purpose == Purpose::Brief
+            && let Err(outcome) = self.wanted(dispatch)
+        {
+            return outcome;
         }
         let refused = Outcome::NotEntered {
             why: "the guard refused".to_owned(),
@@ -417,15 +418,15 @@ impl World {
             .panes
             .values_mut()
             .find(|pane| pane.about.as_ref() == Some(&dispatch) && pane.is_open());
-        if let Some(pane) = about {
-            if plan != Plan::Idler {
-                pane.doing = Doing::Busy;
-                pane.job = Some(super::panes::Job {
-                    dispatch,
-                    plan,
-                    until,
-                });
-            }
+        if let Some(pane) = about
+            && plan != Plan::Idler
+        {
+            pane.doing = Doing::Busy;
+            pane.job = Some(super::panes::Job {
+                dispatch,
+                plan,
+                until,
+            });
         }
     }
 }

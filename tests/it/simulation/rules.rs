@@ -54,7 +54,7 @@ fn stage(label: &str, skill: &str, needs: &[&str], next: &str) -> Stage {
             label => Next::Stage(Label::new(label)),
         },
         back: None,
-        timeout: Duration::from_secs(7200),
+        timeout: Duration::from_hours(2),
         wip: 1,
         seat: false,
         not_by: Vec::new(),
@@ -143,6 +143,6 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
             .iter()
             .map(|name| (SkillName::new(*name), format!("digest of {name}")))
             .collect(),
-        idle_without_report: Duration::from_secs(60),
+        idle_without_report: Duration::from_mins(1),
     }
 }

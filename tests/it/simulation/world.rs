@@ -210,10 +210,11 @@ impl World {
             return;
         };
         let makes = brief.opening.stage.makes_commits();
-        if makes && matches!(plan, Plan::Honest | Plan::Mute) {
-            if let Some(issue) = self.tracker.issues.get_mut(&brief.issue()) {
-                issue.commits += 1;
-            }
+        if makes
+            && matches!(plan, Plan::Honest | Plan::Mute)
+            && let Some(issue) = self.tracker.issues.get_mut(&brief.issue())
+        {
+            issue.commits += 1;
         }
         if let Some(verb) = says(plan) {
             let rework = self.rng.chance(self.faults.rework);
