@@ -71,7 +71,7 @@ pub async fn serve(daemon: Arc<Daemon>) -> std::io::Result<()> {
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
             // The sender lives as long as the daemon.
-            let _ = stopped.wait_for(|stop| *stop).await;
+            drop(stopped.wait_for(|stop| *stop).await);
         })
         .await
 }

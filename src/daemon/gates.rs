@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::daemon::hands::{Hands, chain, failed, now};
 use crate::daemon::job::Ran;
+use crate::daemon::objects::Objects;
 use crate::daemon::tree;
 use crate::domain::{
     Build, Dispatch, Evidence, GateName, Ground, Outcome, Project, Report, SkillName, Subject,
     Window,
 };
+use crate::machine::anchor;
 use crate::machine::gate::{self, BranchFacts, CommandRun, Judged};
 use crate::repo::Mirror;
 
@@ -40,11 +42,11 @@ pub async fn measure(
         };
     };
     let result = match name {
-        GateName::Spec => Ok((gate::spec(report.spec.as_deref()), Measured::default())),
+        GateName::Spec => spec(hands, &project, dispatch, report).await,
         GateName::Branch => branch(hands, &project, dispatch, report, ground).await,
         GateName::Build => build(hands, &project, dispatch, report).await,
         GateName::Own(own) => own_gate(hands, &project, dispatch, report, own).await,
-        GateName::Verdict => verdict(&project, dispatch, report),
+        GateName::Verdict => Ok(verdict(&project, dispatch, report)),
         GateName::Coverage => coverage(hands, &project, dispatch, report).await,
         GateName::File => Ok(file(&project, dispatch)),
         GateName::Approval => Ok((Judged::green("a person approved it"), Measured::default())),
@@ -67,6 +69,28 @@ pub async fn measure(
 }
 
 type Gate = Result<(Judged, Measured), Outcome>;
+
+/// A spec's claims are checked against the commit that prep stood on.
+async fn spec(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
+    let judged = gate::spec(report.spec.as_deref());
+    let (Some(commit), Some(text), true) = (&dispatch.base, &report.spec, project.git) else {
+        return Ok((judged, Measured::default()));
+    };
+    let mirror = mirror(hands, project).await?;
+    let anchors = anchor::of_spec(text);
+    let objects = Objects::load(&mirror, commit, &anchors)
+        .await
+        .map_err(|error| failed(&error))?;
+    let judged = gate::spec_at(judged, &anchor::check_all(&anchors, &objects));
+    let subject = Some(commit.clone());
+    Ok((
+        judged,
+        Measured {
+            subject,
+            ..Measured::default()
+        },
+    ))
+}
 
 /// Brings the project's bare mirror up to date.
 pub async fn mirror(hands: &Hands, project: &Project) -> Result<Mirror, Outcome> {
@@ -265,17 +289,17 @@ async fn in_gate_tree(
 }
 
 /// A verdict counts for the commit the checker was given; if the branch moved meanwhile it is void.
-fn verdict(project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
+fn verdict(project: &Project, dispatch: &Dispatch, report: &Report) -> (Judged, Measured) {
     let judged = gate::verdict(report.verdict.as_deref(), report.proven);
     let subject = dispatch.opening.subject.clone();
     let (Some(subject), true) = (&subject, project.git) else {
-        return Ok((
+        return (
             judged,
             Measured {
                 subject,
                 ..Measured::default()
             },
-        ));
+        );
     };
     if let (Some(head), Window::Check) = (&report.head, dispatch.opening.window)
         && head != subject
@@ -285,21 +309,21 @@ fn verdict(project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
             head.short(),
             subject.short()
         );
-        return Ok((
+        return (
             Judged::red(says),
             Measured {
                 subject: Some(subject.clone()),
                 ..Measured::default()
             },
-        ));
+        );
     }
-    Ok((
+    (
         judged,
         Measured {
             subject: Some(subject.clone()),
             ..Measured::default()
         },
-    ))
+    )
 }
 
 async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {

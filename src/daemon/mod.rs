@@ -93,7 +93,7 @@ pub struct Daemon {
     /// Where everything lies.
     pub places: Places,
     ledger: Ledger,
-    thread: Option<LedgerThread>,
+    _thread: LedgerThread,
     ledger_id: String,
     key: Key,
     tmux: Tmux,
@@ -168,7 +168,7 @@ impl Daemon {
         let daemon = Arc::new(Self {
             ledger_id,
             key,
-            thread: Some(thread),
+            _thread: thread,
             ledger,
             config: watch::channel(Arc::new(config)).0,
             config_fault: Mutex::new(None),

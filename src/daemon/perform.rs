@@ -123,7 +123,7 @@ async fn tidy(hands: &Hands, dispatch: &Dispatch, answer: Option<&Answer>) -> Ou
             tokio::time::sleep(ANSWER_READ).await;
         }
     }
-    if let Err(why) = tree::remove_briefs(hands, window, &dispatch.deliveries).await {
+    if let Err(why) = tree::remove_briefs(hands, window, &dispatch.deliveries) {
         tracing::warn!(why, dispatch = %dispatch.id(), "a brief could not be removed");
     }
     match session::close_fresh(hands, dispatch).await {

@@ -154,7 +154,9 @@ impl Runner {
             }
         }
         if let Some(done) = self.draining.take() {
-            let _ = done.send(());
+            if done.send(()).is_err() {
+                tracing::debug!("nobody waits for it any more");
+            }
         }
     }
 
@@ -273,7 +275,9 @@ impl Runner {
             Message::Outcome(id, outcome) => self.feed(Input::Outcome(id, outcome)),
             Message::Ask(request, done) => {
                 let effects = self.feed(Input::Asked(request));
-                let _ = done.send(());
+                if done.send(()).is_err() {
+                    tracing::debug!("nobody waits for it any more");
+                }
                 effects
             }
             Message::Show(reply) => {
@@ -282,7 +286,7 @@ impl Runner {
                     report: self.engine.report.clone(),
                     seen: self.seen.clone(),
                 };
-                let _ = reply.send(Box::new(shown));
+                drop(reply.send(Box::new(shown)));
                 return;
             }
             Message::Drain(done) => {
@@ -334,7 +338,7 @@ impl Runner {
             observer.refresh(&hands, ask).await;
             let seen = observer.observe(&hands, &state, &questions, fleet).await;
             // The runner outlives its looks; if it does not, nobody wants them.
-            let _ = outbox.send(Message::Seen(Box::new(seen), observer)).await;
+            drop(outbox.send(Message::Seen(Box::new(seen), observer)).await);
         });
     }
 
@@ -344,7 +348,7 @@ impl Runner {
             let result = store::append(&hands, version, at, &events)
                 .await
                 .map_err(|error| crate::daemon::hands::chain(&error));
-            let _ = outbox.send(Message::Appended(result)).await;
+            drop(outbox.send(Message::Appended(result)).await);
         });
     }
 
@@ -356,7 +360,7 @@ impl Runner {
             tracing::debug!(project = %hands.name, effect = id.0, name, "starts");
             let outcome = perform(&hands, action, dispatch).await;
             tracing::debug!(project = %hands.name, effect = id.0, name, ?outcome, "ended");
-            let _ = outbox.send(Message::Outcome(id, outcome)).await;
+            drop(outbox.send(Message::Outcome(id, outcome)).await);
         });
     }
 

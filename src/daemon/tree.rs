@@ -362,7 +362,7 @@ pub async fn merge(hands: &Hands, issue: IssueNumber, subject: &Subject) -> Outc
 }
 
 /// Removes what a closed dispatch left in the window's tree.
-pub async fn remove_briefs(
+pub fn remove_briefs(
     hands: &Hands,
     window: Window,
     deliveries: &[crate::domain::DeliveryId],

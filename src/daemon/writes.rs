@@ -111,10 +111,12 @@ async fn comment_once(
 /// Hands an issue to a person: one comment that says what is needed, and the park label.
 pub async fn park(hands: &Hands, issue: IssueNumber, label: &Label, why: &str) -> Outcome {
     let people = hands.config.borrow().settings.notify.people.clone();
-    let mention = people
-        .iter()
-        .map(|login| format!("@{login} "))
-        .collect::<String>();
+    let mut mention = String::new();
+    for login in &people {
+        mention.push('@');
+        mention.push_str(login);
+        mention.push(' ');
+    }
     let digest = crate::machine::text::sha256(why.as_bytes());
     let mark = format!("<!-- pointsman park {issue} {} -->", &digest[..12]);
     let body = format!(

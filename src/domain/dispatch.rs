@@ -87,6 +87,10 @@ pub struct Opening {
 }
 
 /// A dispatch as the fold knows it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that do not exclude each other"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispatch {
     /// What opened it.

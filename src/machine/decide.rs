@@ -546,14 +546,13 @@ fn cheap_hold(
         });
     }
     if let Some(walk) = state.walks.get(&head.number)
-        && let Some((cause, at)) = walk
+        && let Some((_, at)) = walk
             .ended
             .as_ref()
             .filter(|(cause, _)| cause.ends_the_attempt())
     {
         let until = *at + open::back_off(walk.attempts);
         if until > now && walk.attempts < rules.workflow.limits.attempts {
-            let _cause = cause;
             return Some(Hold::BackOff {
                 attempt: walk.attempts,
                 until,

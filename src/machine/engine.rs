@@ -121,11 +121,11 @@ impl Engine {
         match input {
             Input::Woken => {
                 self.looks = 0;
-                effects.push(Effect::Look(self.standing_questions()));
+                effects.push(Effect::Look(Questions::default()));
             }
             Input::Seen(seen) => self.seen(rules, *seen, now, &mut effects),
             Input::Appended => self.appended(rules, now, &mut effects),
-            Input::NotAppended(why) => self.not_appended(why),
+            Input::NotAppended(why) => self.not_appended(&why),
             Input::Outcome(id, outcome) => self.outcome(rules, id, &outcome, now, &mut effects),
             Input::Asked(request) => self.asked(request, now, &mut effects),
         }
@@ -140,10 +140,6 @@ impl Engine {
     /// Forgets refusals, so that every candidate is read singly again (the sweep's duty).
     pub fn doubt(&mut self) {
         self.memory.refused.clear();
-    }
-
-    fn standing_questions(&self) -> Questions {
-        Questions::default()
     }
 
     fn seen(
@@ -402,8 +398,11 @@ impl Engine {
         }
     }
 
-    fn not_appended(&mut self, why: String) {
-        tracing::error!(%why, "the ledger did not take an append: nothing of it is done");
+    fn not_appended(&mut self, why: &str) {
+        tracing::error!(
+            why,
+            "the ledger did not take an append: nothing of it is done"
+        );
         for pending in self.appends.drain(..) {
             if let Some(flow) = pending.flow {
                 self.memory.busy.remove(&flow);

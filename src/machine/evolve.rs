@@ -309,22 +309,19 @@ fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
             S::Submitted { n: *n, waits: *now }
         }
         (
-            S::Settled { verdict, .. },
+            S::Settled {
+                verdict: Verdict::Unconfirmed | Verdict::Queued | Verdict::TypedNotSubmitted,
+                ..
+            },
             Event::DeliverySettled {
                 verdict: Verdict::Confirmed,
                 witness,
                 ..
             },
-        ) if matches!(
-            verdict,
-            Verdict::Unconfirmed | Verdict::Queued | Verdict::TypedNotSubmitted
-        ) =>
-        {
-            S::Settled {
-                verdict: Verdict::Confirmed,
-                witness: witness.clone(),
-            }
-        }
+        ) => S::Settled {
+            verdict: Verdict::Confirmed,
+            witness: witness.clone(),
+        },
         (S::Settled { .. }, _) => return None,
         // Nothing was typed: proven only while no paste was recorded as done.
         (
@@ -429,6 +426,7 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row an event")]
 fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
     match event {
         Event::TreePrepared {

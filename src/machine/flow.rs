@@ -495,6 +495,7 @@ fn farewell(dispatch: &Dispatch, cause: &Cause) -> Option<Answer> {
 }
 
 /// Turns what came of a dispatch's effect into what is written down, and what follows at once.
+#[expect(clippy::too_many_lines, reason = "a table, one row an event")]
 pub fn settle(
     state: &State,
     dispatch: &Dispatch,

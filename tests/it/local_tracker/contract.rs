@@ -5,7 +5,7 @@ use pointsman::tracker::Tracker;
 use pointsman::tracker::local::{Folder, Local};
 
 use super::{Place, clock, me, named};
-use crate::tracker_contract::Fixture;
+use crate::tracker_contract::{Fixture, contract};
 
 /// The local tracker in the contract suite: the person beside us is another user of the same folder.
 pub(crate) struct Beside {
@@ -46,3 +46,5 @@ impl Fixture for Beside {
 
     async fn time_passes(&self) {}
 }
+
+contract!(stories, crate::local_tracker::contract::Beside);
