@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber, Opening,
-    Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
+    Answer, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber,
+    Opening, Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
 };
 use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State, Walk};
 
@@ -294,7 +294,10 @@ fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
         (S::Staged, Event::LaunchIntended { .. }) => S::LaunchIntended,
         (S::LaunchIntended, Event::LineLaunched { .. }) => S::Submitted { n: 0, waits: 0 },
         (S::Pasted, Event::EnterIntended { n: 1, .. }) => S::EnterIntended { n: 1 },
-        (S::Submitted { n, .. }, Event::EnterIntended { n: next, .. }) if *next == n + 1 => {
+        // A launch argument (0) is submitted by the launch: no Enter belongs to it.
+        (S::Submitted { n, .. }, Event::EnterIntended { n: next, .. })
+            if *n > 0 && *next == n + 1 =>
+        {
             S::EnterIntended { n: *next }
         }
         (S::EnterIntended { n }, Event::EnterIntended { n: again, .. }) if n == again => {
@@ -326,9 +329,22 @@ fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
             }
         }
         (S::Settled { .. }, _) => return None,
+        // Before the intent nothing can have been typed, and that is all that can be said.
+        (
+            S::Planned | S::Staged,
+            Event::DeliverySettled {
+                verdict: Verdict::NotDelivered,
+                witness,
+                ..
+            },
+        ) => S::Settled {
+            verdict: Verdict::NotDelivered,
+            witness: witness.clone(),
+        },
+        (S::Planned | S::Staged, _) => return None,
         // Nothing was typed: proven only while no paste was recorded as done.
         (
-            S::Planned | S::Staged | S::PasteIntended | S::LaunchIntended,
+            S::PasteIntended | S::LaunchIntended,
             Event::DeliverySettled {
                 verdict, witness, ..
             },

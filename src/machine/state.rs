@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber, Label,
-    LabelEventId, ReportId, Spec, Subject, Transition, Window,
+    Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber,
+    Label, LabelEventId, ReportId, Spec, Subject, Transition, Window,
 };
 
 /// The openings that are remembered for the daily cap; more than any sensible cap.
