@@ -103,6 +103,13 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
     if let Some(other) = state.open_dispatch(issue) {
         return Err(format!("{issue} has dispatch {} open", other.id()));
     }
+    let holder = state.seats.get(&opening.stage.label).copied();
+    if let Some(holder) = holder.filter(|holder| opening.stage.seat && *holder != issue) {
+        if state.open_dispatch(holder).is_some() {
+            let label = &opening.stage.label;
+            return Err(format!("{holder} has the seat of {label}"));
+        }
+    }
     if let Some(other) = state.in_window(opening.window) {
         return Err(format!(
             "dispatch {} has the window `{}`",
@@ -136,10 +143,8 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         walk.branch = Some(branch.clone());
     }
     if opening.stage.seat {
-        state
-            .seats
-            .entry(opening.stage.label.clone())
-            .or_insert(issue);
+        // Taken over from a holder that waits for a person, if it was not free: that was decided before.
+        state.seats.insert(opening.stage.label.clone(), issue);
     }
     state.openings.push_back(at);
     if state.openings.len() > OPENINGS_MAX {
