@@ -318,14 +318,16 @@ impl Driver {
             self.note(|| format!("    ledger: {}", brief(event)));
             let read: Event = serde_json::from_str(&body).expect("the ledger wrote it");
             if read != *event {
-                self.world.breaks(format!("{} is not read back as written", event.kind()));
+                self.world
+                    .breaks(format!("{} is not read back as written", event.kind()));
             }
             let limits = self.world.rules.workflow.limits.clone();
             if let Err(what) = self.watch.event(&limits, &self.shadow, at, &read) {
                 self.world.breaks(what);
             }
             if let Err(illegal) = evolve(&mut self.shadow, at, &read) {
-                self.world.breaks(format!("the ledger took what is illegal: {illegal}"));
+                self.world
+                    .breaks(format!("the ledger took what is illegal: {illegal}"));
             }
             if let Err(what) = invariants::state(&self.shadow) {
                 self.world.breaks(what);
@@ -339,7 +341,12 @@ impl Driver {
             self.world.breaks(what);
         }
         let outcome = match (self.plant, action.as_ref()) {
-            (Plant::PastesUnguarded, Action::Paste { dispatch, delivery, .. }) => {
+            (
+                Plant::PastesUnguarded,
+                Action::Paste {
+                    dispatch, delivery, ..
+                },
+            ) => {
                 let window = dispatch.opening.window;
                 self.world.type_into(window, dispatch, delivery);
                 Outcome::Pasted {
@@ -373,7 +380,11 @@ impl Driver {
                 Outcome::Entered
             }
             (Plant::ReadsOldLabels, Action::ReadLabels { issue }, Outcome::Labels { open, .. }) => {
-                let from = self.shadow.transitions.get(issue).map(|one| one.from.clone());
+                let from = self
+                    .shadow
+                    .transitions
+                    .get(issue)
+                    .map(|one| one.from.clone());
                 Outcome::Labels {
                     labels: from.into_iter().collect(),
                     open,
@@ -402,15 +413,26 @@ impl Driver {
                 _ => {}
             }
         }
+        self.restarts();
+        let pause = self.delay() * 10;
+        self.wake_at(self.world.now + pause);
+    }
+
+    /// Kills the process between an append and what follows it, and wakes nobody.
+    pub(crate) fn crash_idle(&mut self) {
+        self.tasks.clear();
+        self.restarts();
+    }
+
+    fn restarts(&mut self) {
         let replayed = self.replay();
         if replayed != self.shadow {
-            self.world.breaks("the replayed state is not the fold of the ledger");
+            self.world
+                .breaks("the replayed state is not the fold of the ledger");
         }
         self.engine = Engine::new(replayed);
         self.looking = false;
-        let pause = self.delay() * 10;
         self.wake = None;
-        self.wake_at(self.world.now + pause);
     }
 
     /// Folds the ledger from its first record.

@@ -19,7 +19,6 @@ pub(crate) struct Watch {
     /// Per labelling: the newest attempt, and whether it was closed.
     attempts: BTreeMap<String, (u32, DispatchId, bool)>,
     opened: Vec<Timestamp>,
-    seats: BTreeMap<Label, BTreeSet<IssueNumber>>,
     /// How many dispatches were opened in all.
     pub(crate) dispatches: u64,
     /// How many issues were moved or finished.
@@ -83,13 +82,17 @@ impl Watch {
         }
         let label = &opening.stage.label;
         let seated = before.seats.values().any(|holder| *holder == issue);
-        let in_stage = before.dispatches.values().filter(|other| {
-            other.is_open() && other.opening.stage.label == *label
-        });
+        let in_stage = before
+            .dispatches
+            .values()
+            .filter(|other| other.is_open() && other.opening.stage.label == *label);
         if !seated && in_stage.count() >= usize::try_from(opening.stage.wip).expect("small") {
             return Err(format!("{id}: more than the WIP of {label}"));
         }
-        if opening.stage.seat && before.seats.get(label).is_some_and(|holder| *holder != issue) {
+        let holder = before.seats.get(label).filter(|holder| **holder != issue);
+        if opening.stage.seat
+            && holder.is_some_and(|holder| before.open_dispatch(*holder).is_some())
+        {
             return Err(format!("{id}: the seat of {label} is taken"));
         }
         let open = before.dispatches.values().filter(|other| other.is_open());
@@ -184,12 +187,7 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
 }
 
 /// A label of ours that a person took away is not set again by the same move.
-fn fought(
-    state: &State,
-    world: &World,
-    issue: IssueNumber,
-    label: &Label,
-) -> Result<(), String> {
+fn fought(state: &State, world: &World, issue: IssueNumber, label: &Label) -> Result<(), String> {
     let Some(transition) = state.transitions.get(&issue) else {
         return Ok(());
     };
@@ -207,9 +205,9 @@ fn fought(
     let taken = ours.and_then(|first| since[first..].iter().find(|event| !event.set));
     match taken {
         // A removal that is younger than a read's way here could not be seen.
-        Some(event) if world.now.duration_since(event.at) > SignedDuration::from_secs(15) => {
-            Err(format!("{issue}: `{label}` is set again, a person took it away"))
-        }
+        Some(event) if world.now.duration_since(event.at) > SignedDuration::from_secs(15) => Err(
+            format!("{issue}: `{label}` is set again, a person took it away"),
+        ),
         _ => Ok(()),
     }
 }
@@ -260,7 +258,11 @@ pub(crate) const AT_REST: [&str; 9] = [
 /// Says what a healed world still owes; `None` when all is at rest.
 pub(crate) fn owed(state: &State, world: &World, report: &CycleReport) -> Option<String> {
     if let Some(dispatch) = state.dispatches.values().next() {
-        return Some(format!("dispatch {} is {:?}", dispatch.id(), dispatch.phase));
+        return Some(format!(
+            "dispatch {} is {:?}",
+            dispatch.id(),
+            dispatch.phase
+        ));
     }
     if let Some(transition) = state.transitions.values().next() {
         return Some(format!("{} is moving", transition.issue));

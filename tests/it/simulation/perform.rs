@@ -289,11 +289,9 @@ impl World {
         let Some(window) = self.window_of(pane) else {
             return refused;
         };
-        let swallowed =
-            self.lose.remove(&Lose::Enter) || self.rng.chance(self.faults.swallow);
+        let swallowed = self.lose.remove(&Lose::Enter) || self.rng.chance(self.faults.swallow);
         let pane = self.panes.get_mut(&window).expect("it was found");
-        let guard =
-            matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line();
+        let guard = matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line();
         if !guard {
             return refused;
         }
@@ -345,9 +343,10 @@ impl World {
                 witness: "transcript".to_owned(),
             };
         }
-        let found = self.panes.values().find(|found| {
-            Some(&found.pane) == pane && !matches!(found.doing, Doing::Dead { .. })
-        });
+        let found = self
+            .panes
+            .values()
+            .find(|found| Some(&found.pane) == pane && !matches!(found.doing, Doing::Dead { .. }));
         match found {
             None => Finding::PaneGone,
             Some(found) => match found.traces.get(&delivery.id) {

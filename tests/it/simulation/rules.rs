@@ -79,7 +79,12 @@ fn stages() -> Vec<Stage> {
             seat: true,
             not_by: vec![dev],
             advance: Advance::Human,
-            ..stage("review", "review", &["build", "verdict", "coverage"], "done")
+            ..stage(
+                "review",
+                "review",
+                &["build", "verdict", "coverage"],
+                "done",
+            )
         },
     ]
 }

@@ -259,13 +259,8 @@ impl World {
         if !self.rng.chance(self.faults.bad_agent) {
             return Plan::Honest;
         }
-        [
-            Plan::Liar,
-            Plan::Mute,
-            Plan::Idler,
-            Plan::Fails,
-            Plan::Asks,
-        ][usize::try_from(self.rng.below(5)).expect("below five")]
+        [Plan::Liar, Plan::Mute, Plan::Idler, Plan::Fails, Plan::Asks]
+            [usize::try_from(self.rng.below(5)).expect("below five")]
     }
 
     /// A line was submitted in a window: its agent takes it, and leaves a receipt sooner or later.
