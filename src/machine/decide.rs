@@ -532,6 +532,7 @@ fn cheap_hold(
         .seats
         .get(&stage.label)
         .filter(|holder| stage.seat && **holder != head.number)
+        .filter(|holder| !waits_for_a_person(rules, state, memory, seen, **holder))
     {
         return Some(Hold::Seat {
             stage: stage.label.clone(),
@@ -560,6 +561,30 @@ fn cheap_hold(
         }
     }
     open::session_hold(rules, state, seen, head, stage)
+}
+
+/// Waiting for a person holds no seat: who comes next takes it over.
+fn waits_for_a_person(
+    rules: &Rules,
+    state: &State,
+    memory: &Memory,
+    seen: &Observation,
+    holder: IssueNumber,
+) -> bool {
+    let in_hand = state
+        .dispatches
+        .values()
+        .any(|dispatch| dispatch.issue() == holder)
+        || state.transitions.contains_key(&holder)
+        || state.parks.contains_key(&holder);
+    let Some(head) = seen.heads.get(&holder).filter(|_| !in_hand) else {
+        return false;
+    };
+    let refused = memory
+        .refused
+        .get(&holder)
+        .is_some_and(|(read, _)| read == head);
+    refused || trust::refused_by_labels(head, &rules.workflow).is_some()
 }
 
 /// The earliest moment at which time alone may change the decision.

@@ -391,7 +391,9 @@ impl Engine {
         match (flow, then) {
             (Some(flow), Some(action)) => self.start(flow, action, effects),
             (Some(flow), None) => self.pump(rules, &flow, now, effects),
-            (None, _) => {}
+            // What changed wakes the next cycle at once; that the reasons changed is no change of theirs.
+            (None, _) if matches!(events.as_slice(), [Event::HoldsChanged { .. }]) => {}
+            (None, _) => effects.push(Effect::WakeAt(now)),
         }
         if let Some(flow) = moved {
             self.pump(rules, &flow, now, effects);

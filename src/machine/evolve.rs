@@ -103,6 +103,13 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
     if let Some(other) = state.open_dispatch(issue) {
         return Err(format!("{issue} has dispatch {} open", other.id()));
     }
+    let holder = state.seats.get(&opening.stage.label).copied();
+    if let Some(holder) = holder.filter(|holder| opening.stage.seat && *holder != issue) {
+        if state.open_dispatch(holder).is_some() {
+            let label = &opening.stage.label;
+            return Err(format!("{holder} has the seat of {label}"));
+        }
+    }
     if let Some(other) = state.in_window(opening.window) {
         return Err(format!(
             "dispatch {} has the window `{}`",
@@ -136,10 +143,8 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         walk.branch = Some(branch.clone());
     }
     if opening.stage.seat {
-        state
-            .seats
-            .entry(opening.stage.label.clone())
-            .or_insert(issue);
+        // Taken over from a holder that waits for a person, if it was not free: that was decided before.
+        state.seats.insert(opening.stage.label.clone(), issue);
     }
     state.openings.push_back(at);
     if state.openings.len() > OPENINGS_MAX {
@@ -294,7 +299,10 @@ fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
         (S::Staged, Event::LaunchIntended { .. }) => S::LaunchIntended,
         (S::LaunchIntended, Event::LineLaunched { .. }) => S::Submitted { n: 0, waits: 0 },
         (S::Pasted, Event::EnterIntended { n: 1, .. }) => S::EnterIntended { n: 1 },
-        (S::Submitted { n, .. }, Event::EnterIntended { n: next, .. }) if *next == n + 1 => {
+        // A launch argument (0) is submitted by the launch: no Enter belongs to it.
+        (S::Submitted { n, .. }, Event::EnterIntended { n: next, .. })
+            if *n > 0 && *next == n + 1 =>
+        {
             S::EnterIntended { n: *next }
         }
         (S::EnterIntended { n }, Event::EnterIntended { n: again, .. }) if n == again => {
@@ -323,9 +331,22 @@ fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
             witness: witness.clone(),
         },
         (S::Settled { .. }, _) => return None,
+        // Before the intent nothing can have been typed, and that is all that can be said.
+        (
+            S::Planned | S::Staged,
+            Event::DeliverySettled {
+                verdict: Verdict::NotDelivered,
+                witness,
+                ..
+            },
+        ) => S::Settled {
+            verdict: Verdict::NotDelivered,
+            witness: witness.clone(),
+        },
+        (S::Planned | S::Staged, _) => return None,
         // Nothing was typed: proven only while no paste was recorded as done.
         (
-            S::Planned | S::Staged | S::PasteIntended | S::LaunchIntended,
+            S::PasteIntended | S::LaunchIntended,
             Event::DeliverySettled {
                 verdict, witness, ..
             },

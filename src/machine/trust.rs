@@ -84,7 +84,11 @@ pub fn request(
     Ok(Request {
         labelling,
         approval,
-        overrides: !ours && walk.is_some_and(|walk| walk.labelling.is_some()),
+        // Asked for once more after a park is no move.
+        overrides: !ours
+            && walk
+                .and_then(|walk| walk.event.as_ref())
+                .is_some_and(|served| *served != event.id),
         text: digest,
     })
 }

@@ -8,6 +8,7 @@ mod gates;
 mod github;
 mod ledger;
 mod local_tracker;
+mod machine;
 mod repo;
 mod simulation;
 mod support;

@@ -413,6 +413,18 @@ impl Driver {
                 _ => {}
             }
         }
+        self.restarts();
+        let pause = self.delay() * 10;
+        self.wake_at(self.world.now + pause);
+    }
+
+    /// Kills the process between an append and what follows it, and wakes nobody.
+    pub(crate) fn crash_idle(&mut self) {
+        self.tasks.clear();
+        self.restarts();
+    }
+
+    fn restarts(&mut self) {
         let replayed = self.replay();
         if replayed != self.shadow {
             self.world
@@ -420,9 +432,7 @@ impl Driver {
         }
         self.engine = Engine::new(replayed);
         self.looking = false;
-        let pause = self.delay() * 10;
         self.wake = None;
-        self.wake_at(self.world.now + pause);
     }
 
     /// Folds the ledger from its first record.

@@ -19,7 +19,6 @@ pub(crate) struct Watch {
     /// Per labelling: the newest attempt, and whether it was closed.
     attempts: BTreeMap<String, (u32, DispatchId, bool)>,
     opened: Vec<Timestamp>,
-    seats: BTreeMap<Label, BTreeSet<IssueNumber>>,
     /// How many dispatches were opened in all.
     pub(crate) dispatches: u64,
     /// How many issues were moved or finished.
@@ -90,11 +89,9 @@ impl Watch {
         if !seated && in_stage.count() >= usize::try_from(opening.stage.wip).expect("small") {
             return Err(format!("{id}: more than the WIP of {label}"));
         }
+        let holder = before.seats.get(label).filter(|holder| **holder != issue);
         if opening.stage.seat
-            && before
-                .seats
-                .get(label)
-                .is_some_and(|holder| *holder != issue)
+            && holder.is_some_and(|holder| before.open_dispatch(*holder).is_some())
         {
             return Err(format!("{id}: the seat of {label} is taken"));
         }

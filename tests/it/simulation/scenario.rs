@@ -1,1 +1,413 @@
-//! Scenarios.
+//! Scenarios: pages that a product owner can read. Commands in, transcript out; the transcript is a snapshot.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::SignedDuration;
+use pointsman::domain::{
+    Actor, Cause, DispatchId, Event, FirstLine, IssueNumber, Label, Limits, Merge, Purpose,
+    Request, Settled, Verb, Window,
+};
+use pointsman::ledger::Records;
+
+use super::driver::{Driver, Plant};
+use super::faults::Faults;
+use super::panes::Doing;
+use super::rules::{alice, mallory, rules, start};
+use super::world::{Lose, World};
+
+/// How long `cycle` follows what it started.
+const CYCLE_MAX: SignedDuration = SignedDuration::from_mins(3);
+
+/// A page that is being read.
+struct Page {
+    driver: Driver,
+    out: String,
+    printed: u64,
+}
+
+impl Page {
+    fn new() -> Self {
+        let limits = Limits {
+            attempts: 2,
+            rounds: 1,
+            ..Limits::default()
+        };
+        let rules = rules(limits, FirstLine::Argument, Merge::Off);
+        let mut world = World::new(0, rules, Faults::default(), start());
+        world.lively = false;
+        world.now = start() + SignedDuration::from_mins(1);
+        Self {
+            driver: Driver::new(world, Plant::Nothing),
+            out: String::new(),
+            printed: 0,
+        }
+    }
+
+    fn read(mut self, page: &str) -> String {
+        for line in page.lines() {
+            writeln!(self.out, "{line}").expect("a string takes all");
+            let command = line.split('#').next().unwrap_or_default().trim();
+            if !command.is_empty() {
+                self.command(command);
+                self.print_news();
+            }
+            if let Some(broken) = &self.driver.world.broken {
+                panic!("`{line}`: {broken}\n{}", self.out);
+            }
+        }
+        self.out
+    }
+
+    fn command(&mut self, command: &str) {
+        let words = words(command);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let now = self.driver.world.now;
+        match words.as_slice() {
+            ["crash"] => {
+                self.driver.crash();
+                self.settle(SignedDuration::ZERO);
+            }
+            ["crash", "after", kind] => self.crash_after(kind),
+            ["advance", span] => {
+                let until = now + span.parse::<SignedDuration>().expect("a span such as 10m");
+                self.driver.cycle = Some(SignedDuration::from_secs(60));
+                while self.driver.step(until) {}
+                self.driver.cycle = None;
+            }
+            ["pause"] => self.driver.ask(Request::Pause {
+                by: "alice".to_owned(),
+            }),
+            ["resume"] => self.driver.ask(Request::Resume {
+                by: "alice".to_owned(),
+            }),
+            ["approve", number] => self.driver.ask(Request::Approve {
+                issue: issue(number),
+                by: "alice".to_owned(),
+            }),
+            ["cycle"] => {
+                self.driver.wake_at(now);
+                self.settle(CYCLE_MAX);
+            }
+            ["explain"] => self.explain(),
+            ["labels", number] => self.labels(number),
+            ["answers"] => self.answers(),
+            other => self.happens(other),
+        }
+    }
+
+    /// What happens in the world.
+    fn happens(&mut self, words: &[&str]) {
+        let now = self.driver.world.now;
+        let tracker = &mut self.driver.world.tracker;
+        match words {
+            ["issue", number, title, rest @ ..] => self.issue(number, title, rest),
+            ["label", number, label, rest @ ..] => self.label(number, label, rest),
+            ["unlabel", number, label] => {
+                let label = Label::new(*label);
+                let changed = tracker.label(issue(number), &label, false, &alice(), now);
+                assert!(changed, "`{label}` was not there");
+            }
+            ["close", number] => tracker.set_open(issue(number), false, now),
+            ["reopen", number] => tracker.set_open(issue(number), true, now),
+            ["edit", number, who] => tracker.edit(issue(number), &actor(who), now),
+            ["commit", number] => {
+                let found = tracker.issues.get_mut(&issue(number));
+                found.expect("it is there").commits += 1;
+            }
+            ["agent", is] => self.pane(Window::Agent, is),
+            ["check", is] => self.pane(Window::Check, is),
+            ["report", number, verb] => self.report(number, verb, "pass"),
+            ["verdict", number, verdict] => self.report(number, "done", verdict),
+            ["build", is] => self.driver.world.build_is_red = *is == "red",
+            ["lose", what] => {
+                self.driver.world.lose.insert(lost(what));
+            }
+            ["hide", "tracker"] => self.driver.world.gap = Some(now),
+            ["show", "tracker"] => self.driver.world.gap = None,
+            other => panic!("nobody knows the verb {other:?}"),
+        }
+    }
+
+    /// Follows what is under way until nothing is.
+    fn settle(&mut self, for_at_most: SignedDuration) {
+        let until = self.driver.world.now + for_at_most;
+        while self.driver.is_busy() && self.driver.step(until) {}
+    }
+
+    /// Kills the daemon right after the ledger has that event, before anything else happens.
+    fn crash_after(&mut self, kind: &str) {
+        let until = self.driver.world.now + CYCLE_MAX;
+        self.driver.wake_at(self.driver.world.now);
+        let mut seen = self.driver.shadow.version;
+        while self.driver.step(until) {
+            let version = self.driver.shadow.version;
+            let hit = self.events(seen).iter().any(|event| event.kind() == kind);
+            seen = version;
+            if hit {
+                self.driver.crash_idle();
+                return;
+            }
+        }
+        panic!("`{kind}` did not happen\n{}", self.out);
+    }
+
+    fn events(&self, after: u64) -> Vec<Event> {
+        Records::after(&self.driver.ledger, after)
+            .map(|record| record.expect("memory can be read"))
+            .map(|record| serde_json::from_str(&record.body).expect("the ledger wrote it"))
+            .collect()
+    }
+
+    fn issue(&mut self, number: &str, title: &str, options: &[&str]) {
+        let mut at = self.driver.world.now;
+        let number = issue(number);
+        for option in options {
+            if let Some(age) = option.strip_prefix("age=") {
+                at -= age.parse::<SignedDuration>().expect("a span such as 2h");
+            }
+        }
+        let tracker = &mut self.driver.world.tracker;
+        tracker.add(number.0, title, at);
+        let labels = options
+            .iter()
+            .filter_map(|option| option.strip_prefix("labels="))
+            .flat_map(|labels| labels.split(','));
+        for label in labels {
+            tracker.label(number, &Label::new(label), true, &alice(), at);
+        }
+    }
+
+    fn label(&mut self, number: &str, label: &str, rest: &[&str]) {
+        let now = self.driver.world.now;
+        let (number, label) = (issue(number), Label::new(label));
+        let tracker = &mut self.driver.world.tracker;
+        if rest == ["by", "nobody"] {
+            let found = tracker.issues.get_mut(&number).expect("it is there");
+            found.head.labels.insert(label);
+            return;
+        }
+        let by = actor(rest.last().unwrap_or(&"alice"));
+        let changed = tracker.label(number, &label, true, &by, now);
+        assert!(changed, "`{label}` was there");
+    }
+
+    fn pane(&mut self, window: Window, is: &str) {
+        let now = self.driver.world.now;
+        if is == "fresh" {
+            let fresh = self.driver.world.fresh_pane();
+            self.driver.world.panes.insert(window, fresh);
+            return;
+        }
+        let pane = self.driver.world.panes.get_mut(&window);
+        let pane = pane.expect("the window is there");
+        match is {
+            "idle" => {
+                pane.doing = Doing::Idle { since: now };
+                pane.composer.clear();
+                pane.job = None;
+            }
+            "busy" => pane.doing = Doing::Busy,
+            "asking" => pane.doing = Doing::Dialog,
+            "copying" => pane.doing = Doing::CopyMode,
+            "draft" => pane.composer.push_str("hm, "),
+            "dead" => pane.dies(now),
+            other => panic!("no agent is {other}"),
+        }
+    }
+
+    /// The issue's newest dispatch speaks; its agent goes idle.
+    fn report(&mut self, number: &str, verb: &str, verdict: &str) {
+        let verb = match verb {
+            "done" => Verb::Done,
+            "fail" => Verb::Fail,
+            "ask" => Verb::Ask,
+            "ack" => Verb::Ack,
+            other => panic!("no report is {other}"),
+        };
+        let newest = self
+            .driver
+            .world
+            .briefs
+            .values()
+            .filter(|dispatch| dispatch.issue() == issue(number))
+            .max_by_key(|dispatch| dispatch.opened_at)
+            .expect("it was dispatched");
+        let (dispatch, window): (DispatchId, Window) = (newest.id().clone(), newest.opening.window);
+        self.driver.world.report(&dispatch, verb, true, verdict);
+        if self.driver.world.panes.contains_key(&window) {
+            self.pane(window, "idle");
+        }
+    }
+
+    fn explain(&mut self) {
+        for (issue, hold) in self.driver.engine.report.standing.clone() {
+            self.say(&format!("{issue} {}: {hold}", hold.word()));
+        }
+        if let Some(did) = self.driver.engine.report.did.clone() {
+            self.say(&did);
+        }
+    }
+
+    fn labels(&mut self, number: &str) {
+        let issue = &self.driver.world.tracker.issues[&issue(number)];
+        let names: Vec<&str> = issue.head.labels.iter().map(Label::as_str).collect();
+        let open = if issue.head.open { "open" } else { "closed" };
+        let text = format!("{} is {open}: {}", issue.head.number, names.join(", "));
+        self.say(text.trim_end());
+    }
+
+    fn answers(&mut self) {
+        for spooled in self.driver.world.spool.clone() {
+            let text = spooled.answer.map_or_else(
+                || "no answer".to_owned(),
+                |answer| answer.text.replace('\n', " "),
+            );
+            self.say(&format!("{:?}: {text}", spooled.report.verb).to_lowercase());
+        }
+    }
+
+    fn say(&mut self, what: &str) {
+        writeln!(self.out, "    > {what}").expect("a string takes all");
+    }
+
+    /// Prints what the ledger has since the last command.
+    fn print_news(&mut self) {
+        for event in self.events(self.printed) {
+            self.printed += 1;
+            if let Some(line) = sentence(&event) {
+                self.say(&line);
+            }
+        }
+    }
+}
+
+/// Returns what a product owner wants to know of an event.
+fn sentence(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::DispatchOpened { opening } => format!(
+            "dispatch {} of {} to {} (attempt {}, round {})",
+            opening.id,
+            opening.labelling.issue,
+            opening.stage.skill,
+            opening.attempt,
+            opening.round
+        ),
+        Event::DeliveryPlanned { delivery } if delivery.purpose != Purpose::Brief => {
+            let text = format!("{:?}: {}", delivery.purpose, delivery.text);
+            text.replace('\n', " ").to_lowercase()
+        }
+        Event::EnterIntended { n, .. } => format!("enter, {n}"),
+        Event::DeliverySettled {
+            verdict, witness, ..
+        } => format!("delivery {} ({witness})", verdict.as_str()),
+        Event::DispatchClosed { dispatch, cause } => {
+            let text = format!("dispatch {dispatch} {} {}", cause.word(), because(cause));
+            text.trim_end().to_owned()
+        }
+        Event::TransitionSettled { issue, outcome } => match outcome {
+            Settled::Moved { .. } => format!("{issue} moved"),
+            Settled::Overridden { by, .. } => format!("{issue}: overridden by {by}"),
+        },
+        Event::TransitionUnseen { issue } => format!("{issue}: the label is not seen yet"),
+        Event::Overridden { issue, by, to, .. } => {
+            format!("{issue}: {} moved it to {to}", by.login)
+        }
+        Event::ReportReceived { report } => format!("report {:?}", report.verb).to_lowercase(),
+        Event::GateFinished { evidence, .. } => {
+            let is = if evidence.holds { "holds" } else { "is red" };
+            format!("gate {} {is}", evidence.gate)
+        }
+        Event::DispatchStalled { why, .. } => format!("stalled: {why}"),
+        Event::HoldsChanged { holds } if holds.is_empty() => "nothing to do".to_owned(),
+        Event::HoldsChanged { holds } => {
+            let words = holds.iter();
+            let words: Vec<String> = words
+                .map(|(issue, hold)| format!("{issue} {}", hold.word()))
+                .collect();
+            format!("wait: {}", words.join(", "))
+        }
+        Event::ParkIntended { issue, why, .. } => {
+            format!("{issue} to a person: {}", why.replace('\n', " "))
+        }
+        Event::IssueParked { .. }
+        | Event::IssueUnparked { .. }
+        | Event::IssueLeft { .. }
+        | Event::ReportRefused { .. }
+        | Event::ReportIgnored { .. }
+        | Event::Approved { .. }
+        | Event::ProjectPaused { .. }
+        | Event::ProjectResumed { .. }
+        | Event::QuestionPublished { .. } => event.kind().replace('-', " "),
+        _ => return None,
+    })
+}
+
+fn because(cause: &Cause) -> String {
+    match cause {
+        Cause::Failed { why } | Cause::Lost { why } | Cause::Parked { why } => {
+            why.replace('\n', " ")
+        }
+        Cause::Withdrawn { by, why } => format!("by {by}: {why}"),
+        Cause::Rework { findings } => findings.clone(),
+        Cause::Verified {
+            reported: false, ..
+        } => "without a report".to_owned(),
+        Cause::Verified { .. } | Cause::TimedOut => String::new(),
+    }
+}
+
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (index, part) in command.split('"').enumerate() {
+        if index % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(ToOwned::to_owned));
+        }
+    }
+    words
+}
+
+fn issue(number: &str) -> IssueNumber {
+    IssueNumber(number.parse().expect("a number"))
+}
+
+fn actor(who: &str) -> Actor {
+    match who {
+        "mallory" => mallory(),
+        _ => alice(),
+    }
+}
+
+fn lost(what: &str) -> Lose {
+    match what {
+        "paste" => Lose::Paste,
+        "paste-answer" => Lose::PasteAnswer,
+        "enter" => Lose::Enter,
+        "label-answer" => Lose::LabelAnswer,
+        other => panic!("{other} cannot be lost"),
+    }
+}
+
+#[test]
+fn every_scenario_reads_as_its_transcript() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/scenarios");
+    let mut pages: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "txt"))
+        .collect();
+    pages.sort();
+    assert!(pages.len() >= 20, "pages were lost");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder.join("transcripts"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let name = page.file_stem().unwrap().to_string_lossy().into_owned();
+        let transcript = Page::new().read(&text);
+        settings.bind(|| insta::assert_snapshot!(name, transcript));
+    }
+}
