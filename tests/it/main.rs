@@ -4,11 +4,13 @@
 mod brief;
 mod builders;
 mod config;
+mod demo_agent;
 mod gates;
 mod github;
 mod ledger;
 mod local_tracker;
 mod repo;
+mod report_verbs;
 mod simulation;
 mod support;
 mod terminal;
