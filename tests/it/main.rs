@@ -4,12 +4,14 @@
 mod brief;
 mod builders;
 mod config;
+mod demo_agent;
 mod gates;
 mod github;
 mod ledger;
 mod local_tracker;
 mod machine;
 mod repo;
+mod report_verbs;
 mod simulation;
 mod support;
 mod terminal;
