@@ -12,5 +12,6 @@ mod repo;
 mod simulation;
 mod support;
 mod terminal;
+mod tidy;
 mod tracker_contract;
 mod view;
