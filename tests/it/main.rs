@@ -15,5 +15,6 @@ mod report_verbs;
 mod simulation;
 mod support;
 mod terminal;
+mod tidy;
 mod tracker_contract;
 mod view;
