@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path as Segment, State as Shared};
@@ -10,9 +11,19 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::Daemon;
 use crate::daemon::runner::Message;
-use crate::domain::{ProjectName, Request};
+use crate::daemon::{Daemon, heartbeat, store, surface};
+use crate::domain::{Event, IssueNumber, ProjectName, Request, SessionChoice};
+use crate::machine::state::State;
+
+/// How long a request may take until it is written down.
+const RECORDED_MAX: Duration = Duration::from_secs(10);
+/// How long one requested cycle may take.
+const CYCLE_MAX: Duration = Duration::from_secs(120);
+/// Between two looks at what is awaited.
+const LOOK: Duration = Duration::from_millis(50);
+/// Events that are looked through for the one that is awaited.
+const NEWS_MAX: usize = 500;
 
 /// What a verb sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +49,11 @@ pub enum Call {
         project: ProjectName,
         /// Up or down.
         up: bool,
+    },
+    /// Let a project look and act once more, and say what came of it.
+    Cycle {
+        /// Which project.
+        project: ProjectName,
     },
 }
 
@@ -65,7 +81,10 @@ pub async fn serve(daemon: Arc<Daemon>) -> std::io::Result<()> {
     let app = Router::new()
         .route("/version", get(|| async { env!("CARGO_PKG_VERSION") }))
         .route("/status", get(status))
+        .route("/find/{issue}", get(find))
         .route("/explain/{project}/{issue}", get(explain))
+        .route("/rehearse/{project}", get(rehearse))
+        .route("/render/{project}/{issue}", get(render))
         .route("/call", post(call))
         .with_state(daemon);
     axum::serve(listener, app)
@@ -82,44 +101,210 @@ fn restrict(path: &Path) -> std::io::Result<()> {
 }
 
 async fn status(Shared(daemon): Shared<Arc<Daemon>>) -> Response {
-    Json(crate::daemon::surface::snapshot(&daemon).await).into_response()
+    Json(surface::snapshot(&daemon).await).into_response()
+}
+
+async fn find(Shared(daemon): Shared<Arc<Daemon>>, Segment(issue): Segment<u64>) -> Response {
+    Json(surface::find(&daemon, IssueNumber(issue)).await).into_response()
 }
 
 async fn explain(
     Shared(daemon): Shared<Arc<Daemon>>,
     Segment((project, issue)): Segment<(String, u64)>,
 ) -> Response {
-    match crate::daemon::surface::explain(&daemon, &ProjectName::new(project), issue).await {
-        Some(text) => text.into_response(),
-        None => (StatusCode::NOT_FOUND, "no such project").into_response(),
+    let name = ProjectName::new(project);
+    or_unknown(
+        &name,
+        surface::explain_issue(&daemon, &name, IssueNumber(issue)).await,
+    )
+}
+
+async fn rehearse(
+    Shared(daemon): Shared<Arc<Daemon>>,
+    Segment(project): Segment<String>,
+) -> Response {
+    let name = ProjectName::new(project);
+    or_unknown(&name, surface::rehearse(&daemon, &name).await)
+}
+
+async fn render(
+    Shared(daemon): Shared<Arc<Daemon>>,
+    Segment((project, issue)): Segment<(String, u64)>,
+) -> Response {
+    let name = ProjectName::new(project);
+    let (Some(hands), Some(shown)) = (daemon.hands(&name), daemon.show(&name).await) else {
+        return or_unknown(&name, None);
+    };
+    match surface::render(&hands, &shown, IssueNumber(issue)).await {
+        Ok(text) => text.into_response(),
+        Err(why) => (StatusCode::CONFLICT, why).into_response(),
     }
 }
 
+fn or_unknown(name: &ProjectName, text: Option<String>) -> Response {
+    match text {
+        Some(text) => text.into_response(),
+        None => (StatusCode::NOT_FOUND, unknown(name)).into_response(),
+    }
+}
+
+fn unknown(name: &ProjectName) -> String {
+    format!("there is no project `{name}`")
+}
+
 async fn call(Shared(daemon): Shared<Arc<Daemon>>, Json(call): Json<Call>) -> Json<Reply> {
-    let reply = |done: bool, text: String| Json(Reply { done, text });
-    match call {
-        Call::Ask { project, request } => {
-            let done = daemon.ask(&project, request).await;
-            reply(
-                done,
-                if done {
-                    "asked".to_owned()
-                } else {
-                    format!("there is no project `{project}`")
-                },
-            )
-        }
+    Json(match call {
+        Call::Ask { project, request } => ask(&daemon, &project, request).await,
         Call::Poll { project } => {
             let done = daemon.send(&project, Message::Poll).await;
-            reply(done, String::new())
+            Reply {
+                done,
+                text: if done {
+                    String::new()
+                } else {
+                    unknown(&project)
+                },
+            }
         }
         Call::Reload => match daemon.reload().await {
-            None => reply(true, "the configuration was read again".to_owned()),
-            Some(fault) => reply(false, fault),
+            None => Reply::done("the configuration was read again"),
+            Some(fault) => Reply::refused(fault),
         },
-        Call::Keep { project, up } => match daemon.keep(&project, up).await {
-            Ok(text) => reply(true, text),
-            Err(why) => reply(false, why),
-        },
+        Call::Keep { project, up } => keep(&daemon, &project, up).await,
+        Call::Cycle { project } => cycle(&daemon, &project).await,
+    })
+}
+
+impl Reply {
+    /// It was done.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self {
+            done: true,
+            text: text.into(),
+        }
     }
+
+    /// It was not.
+    pub fn refused(text: impl Into<String>) -> Self {
+        Self {
+            done: false,
+            text: text.into(),
+        }
+    }
+}
+
+/// Answers a request that needs no engine: it is so already, or it cannot be. `None` = the engine is to be asked.
+pub fn answer_at_once(project: &ProjectName, state: &State, request: &Request) -> Option<Reply> {
+    match request {
+        Request::Pause { .. } => {
+            let by = state.paused.as_ref()?;
+            Some(Reply::done(format!("{project} is paused already, by {by}")))
+        }
+        Request::Resume { .. } if state.paused.is_none() => {
+            Some(Reply::done(format!("{project} is not paused")))
+        }
+        Request::Approve { issue, .. } if !state.walks.contains_key(issue) => Some(Reply::refused(
+            format!("{issue} has nothing to approve: no dispatch of it is known in {project}"),
+        )),
+        Request::Resume { .. } | Request::Approve { .. } => None,
+        Request::Route { .. } => Some(Reply::refused(
+            "a move is made by setting the label".to_owned(),
+        )),
+    }
+}
+
+/// Says that a request is written down.
+pub fn recorded(project: &ProjectName, request: &Request) -> Reply {
+    Reply::done(match request {
+        Request::Pause { .. } => {
+            format!("{project} is paused: nothing new starts, what is open ends")
+        }
+        Request::Resume { .. } => format!("{project} goes on"),
+        Request::Approve { issue, .. } | Request::Route { issue, .. } => {
+            format!("{issue} is approved in {project}")
+        }
+    })
+}
+
+/// Asks a project's engine and waits until the ledger has it.
+pub async fn ask(daemon: &Daemon, project: &ProjectName, request: Request) -> Reply {
+    let Some(shown) = daemon.show(project).await else {
+        return Reply::refused(unknown(project));
+    };
+    if let Some(reply) = answer_at_once(project, &shown.state, &request) {
+        return reply;
+    }
+    if !daemon.ask(project, request.clone()).await {
+        return Reply::refused(unknown(project));
+    }
+    let deadline = tokio::time::Instant::now() + RECORDED_MAX;
+    while tokio::time::Instant::now() < deadline {
+        let news = daemon
+            .ledger()
+            .read_stream(project.as_str(), shown.state.version, NEWS_MAX)
+            .await;
+        let events = news.unwrap_or_default();
+        if events
+            .iter()
+            .filter_map(|record| store::event_of(record).ok())
+            .any(|event| says(&event, &request))
+        {
+            return recorded(project, &request);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Reply::refused(format!(
+        "asked, but {project} has not written it down yet: see `pointsman status`"
+    ))
+}
+
+fn says(event: &Event, request: &Request) -> bool {
+    match (event, request) {
+        (Event::ProjectPaused { .. }, Request::Pause { .. })
+        | (Event::ProjectResumed { .. }, Request::Resume { .. }) => true,
+        (Event::Approved { issue, .. }, Request::Approve { issue: wanted, .. }) => issue == wanted,
+        _ => false,
+    }
+}
+
+async fn keep(daemon: &Daemon, project: &ProjectName, up: bool) -> Reply {
+    let config = daemon.config();
+    let adopted = config
+        .projects
+        .get(project)
+        .is_some_and(|project| project.session != SessionChoice::Managed);
+    if adopted {
+        return Reply::refused(format!(
+            "the pane of {project} is yours: it is never started or ended by us"
+        ));
+    }
+    match daemon.keep(project, up).await {
+        Ok(text) => Reply::done(text),
+        Err(why) => Reply::refused(why),
+    }
+}
+
+async fn cycle(daemon: &Daemon, project: &ProjectName) -> Reply {
+    let Some(before) = daemon.show(project).await else {
+        return Reply::refused(unknown(project));
+    };
+    daemon.send(project, Message::Poll).await;
+    let deadline = tokio::time::Instant::now() + CYCLE_MAX;
+    while tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(LOOK).await;
+        let Some(shown) = daemon.show(project).await else {
+            break;
+        };
+        if shown.report.at > before.report.at {
+            return Reply::done(heartbeat::line(
+                project.as_str(),
+                &shown.report,
+                shown.seen.as_ref(),
+            ));
+        }
+    }
+    Reply::refused(format!(
+        "the cycle of {project} has not ended within {} s",
+        CYCLE_MAX.as_secs()
+    ))
 }

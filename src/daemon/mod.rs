@@ -213,7 +213,7 @@ impl Daemon {
             .await
             .map_err(StartError::Replay)?;
         let (mark, heads) = store::load(&self.ledger, &project.name).await;
-        let tracker = match self.tracker(project, config) {
+        let tracker = match open_tracker(&self.places, config, project, &self.find_auth) {
             Ok(tracker) => tracker,
             Err(why) => {
                 tracing::error!(project = %project.name, why, "the project's tracker cannot be used: the project waits");
@@ -260,21 +260,6 @@ impl Daemon {
             .expect("no holder of this lock panics")
             .insert(project.name.clone(), task);
         Ok(())
-    }
-
-    fn tracker(&self, project: &Project, config: &Config) -> Result<Tracker, String> {
-        match &project.tracker {
-            TrackerChoice::Local => open_local(&self.places, &project.name).map(Tracker::Local),
-            TrackerChoice::GitHub { owner, repo } => {
-                let settings = &config.settings.github;
-                let auth = (self.find_auth)(settings)?;
-                let mut config = github::Config::new(settings.base_url.clone(), auth);
-                config.reserve = settings.reserve;
-                github::GitHub::connect(&config, owner, repo)
-                    .map(Tracker::GitHub)
-                    .map_err(|error| chain(&error))
-            }
-        }
     }
 
     /// Reads the configuration again; what has mistakes stays as it was, and it is said.
@@ -428,6 +413,26 @@ impl Daemon {
     /// Waits until the daemon is told to stop.
     pub fn stopped(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
+    }
+}
+
+/// Opens a project's tracker as the account we are.
+pub fn open_tracker(
+    places: &Places,
+    config: &Config,
+    project: &Project,
+    find_auth: &FindAuth,
+) -> Result<Tracker, String> {
+    match &project.tracker {
+        TrackerChoice::Local => open_local(places, &project.name).map(Tracker::Local),
+        TrackerChoice::GitHub { owner, repo } => {
+            let settings = &config.settings.github;
+            let mut config = github::Config::new(settings.base_url.clone(), find_auth(settings)?);
+            config.reserve = settings.reserve;
+            github::GitHub::connect(&config, owner, repo)
+                .map(Tracker::GitHub)
+                .map_err(|error| chain(&error))
+        }
     }
 }
 

@@ -1,32 +1,295 @@
-//! What surfaces show, read from running projects.
+//! What surfaces show, put together from running projects; or, by a verb without a daemon, from what the ledger says.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
+use crate::config::Config;
 use crate::daemon::Daemon;
-use crate::domain::ProjectName;
+use crate::daemon::hands::{Hands, now, rules_of};
+use crate::daemon::runner::Shown;
+use crate::daemon::store;
+use crate::domain::{
+    DeliveryId, DispatchId, Event, IssueNumber, Outcome, ProjectName, Purpose, Rules, SingleRead,
+};
+use crate::ledger::{Ledger, Record};
+use crate::machine::decide::{self, Memory};
+use crate::machine::open::{self, Chosen};
+use crate::machine::state::State;
+use crate::machine::{brief, evolve, trust};
+use crate::view::{Attention, ProjectView, Snapshot, Story, Told, dry_run, explain};
+
+/// Records read at once.
+const PAGE: usize = 2_000;
+/// Under this name stands what is wrong with the files of all projects.
+const INSTALLATION: &str = "configuration";
 
 /// Returns the whole fleet, as `status --json` prints it.
-pub async fn snapshot(daemon: &Daemon) -> Value {
-    let mut projects = Vec::new();
+pub async fn snapshot(daemon: &Daemon) -> Snapshot {
+    let config = daemon.config();
+    let mut shown = Vec::new();
     for name in daemon.projects() {
-        let Some(shown) = daemon.show(&name).await else {
-            continue;
-        };
-        projects.push(json!({
-            "name": name,
-            "did": shown.report.did,
-            "standing": shown.report.standing.iter().map(|(issue, hold)| json!({"issue": issue, "word": hold.word(), "why": hold.to_string(), "hint": hold.hint()})).collect::<Vec<_>>(),
-        }));
+        if let Some(project) = daemon.show(&name).await {
+            shown.push((name, *project));
+        }
     }
-    json!({ "version": env!("CARGO_PKG_VERSION"), "config_fault": daemon.config_fault(), "projects": projects })
+    let mut snapshot = snapshot_of(now(), &config, &shown);
+    if let Some(fault) = daemon.config_fault() {
+        snapshot.attention.insert(0, config_fault(&fault));
+    }
+    let running: BTreeSet<&ProjectName> = shown.iter().map(|(name, _)| name).collect();
+    let idle = config
+        .projects
+        .keys()
+        .filter(|name| !running.contains(name));
+    snapshot.attention.extend(idle.map(|name| Attention {
+        project: name.to_string(),
+        issue: None,
+        says: "it does not run: its tracker could not be used when it was started".to_owned(),
+        hint: Some("the daemon's log says why; mend it and restart the daemon".to_owned()),
+    }));
+    snapshot
+}
+
+fn config_fault(fault: &str) -> Attention {
+    let first = fault.lines().next().unwrap_or_default();
+    Attention {
+        project: INSTALLATION.to_owned(),
+        issue: None,
+        says: format!("the files have mistakes, so the last good version is in force: {first}"),
+        hint: Some("`pointsman labels check` shows every mistake with its line".to_owned()),
+    }
+}
+
+/// Puts what is known of each project together. A project whose file is gone has no rules and is left out.
+pub fn snapshot_of(at: Timestamp, config: &Config, shown: &[(ProjectName, Shown)]) -> Snapshot {
+    let views = shown.iter().filter_map(|(name, shown)| {
+        let rules = rules_of(config, name)?;
+        Some(ProjectView::new(
+            &rules,
+            &shown.state,
+            &shown.report,
+            shown.seen.as_ref(),
+        ))
+    });
+    Snapshot::new(at, env!("CARGO_PKG_VERSION"), views.collect())
+}
+
+/// Returns whether anything is known of an issue.
+pub fn knows(shown: &Shown, issue: IssueNumber) -> bool {
+    let Shown {
+        state,
+        report,
+        seen,
+    } = shown;
+    report.standing.contains_key(&issue)
+        || state.holds.contains_key(&issue)
+        || state.walks.contains_key(&issue)
+        || state.open_dispatch(issue).is_some()
+        || seen
+            .as_ref()
+            .is_some_and(|seen| seen.heads.contains_key(&issue))
+}
+
+/// Returns the projects that know an issue.
+pub async fn find(daemon: &Daemon, issue: IssueNumber) -> Vec<ProjectName> {
+    let mut found = Vec::new();
+    for name in daemon.projects() {
+        let shown = daemon.show(&name).await;
+        if shown.is_some_and(|shown| knows(&shown, issue)) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// Picks the events of one issue or dispatch out of a stream, also those that name only a delivery of it.
+#[derive(Clone, Debug)]
+pub struct Trail {
+    issue: Option<IssueNumber>,
+    dispatches: BTreeSet<DispatchId>,
+    deliveries: BTreeSet<DeliveryId>,
+}
+
+impl Trail {
+    /// Follows an issue through all of its dispatches.
+    pub fn of_issue(issue: IssueNumber) -> Self {
+        Self {
+            issue: Some(issue),
+            dispatches: BTreeSet::new(),
+            deliveries: BTreeSet::new(),
+        }
+    }
+
+    /// Follows one dispatch.
+    pub fn of_dispatch(dispatch: DispatchId) -> Self {
+        Self {
+            issue: None,
+            dispatches: BTreeSet::from([dispatch]),
+            deliveries: BTreeSet::new(),
+        }
+    }
+
+    /// Says whether the next event of the stream belongs to it. Events are shown in their order, none left out.
+    pub fn takes(&mut self, event: &Event) -> bool {
+        let by_issue = self.issue.is_some() && event.issue() == self.issue;
+        if let (true, Some(dispatch)) = (by_issue, event.dispatch()) {
+            self.dispatches.insert(dispatch.clone());
+        }
+        let by_dispatch = event
+            .dispatch()
+            .is_some_and(|id| self.dispatches.contains(id));
+        if let (true, Event::DeliveryPlanned { delivery }) = (by_dispatch, event) {
+            self.deliveries.insert(delivery.id.clone());
+        }
+        by_issue || by_dispatch || delivery_of(event).is_some_and(|id| self.deliveries.contains(id))
+    }
+}
+
+fn delivery_of(event: &Event) -> Option<&DeliveryId> {
+    match event {
+        Event::BriefStaged { delivery }
+        | Event::PasteIntended { delivery, .. }
+        | Event::LinePasted { delivery, .. }
+        | Event::LaunchIntended { delivery }
+        | Event::LineLaunched { delivery, .. }
+        | Event::EnterIntended { delivery, .. }
+        | Event::LineSubmitted { delivery, .. }
+        | Event::ReceiptMissed { delivery, .. }
+        | Event::DeliverySettled { delivery, .. } => Some(delivery),
+        _ => None,
+    }
+}
+
+/// An event with its place in the ledger, owned.
+pub type Entry = (u64, Timestamp, Event);
+
+/// Takes the events of a trail out of records; one that cannot be read is left to `ledger verify`.
+pub fn entries(records: &[Record], trail: &mut Trail) -> Vec<Entry> {
+    let read = records.iter().filter_map(|record| {
+        let event = store::event_of(record).ok()?;
+        trail
+            .takes(&event)
+            .then_some((record.seq, record.at, event))
+    });
+    read.collect()
+}
+
+/// Explains one issue from what is known and its events.
+pub fn story(rules: &Rules, shown: &Shown, issue: IssueNumber, entries: &[Entry]) -> String {
+    let told: Vec<Told> = entries
+        .iter()
+        .map(|(seq, at, event)| Told {
+            seq: *seq,
+            at: *at,
+            event,
+        })
+        .collect();
+    explain(&Story {
+        rules,
+        state: &shown.state,
+        report: &shown.report,
+        seen: shown.seen.as_ref(),
+        issue,
+        events: &told,
+    })
 }
 
 /// Explains one issue; `None` if there is no such project.
-pub async fn explain(daemon: &Daemon, project: &ProjectName, issue: u64) -> Option<String> {
-    let shown = daemon.show(project).await?;
-    let number = crate::domain::IssueNumber(issue);
-    Some(match shown.report.standing.get(&number) {
-        Some(hold) => format!("{}: {hold}\n", hold.word()),
-        None => "not in the workflow\n".to_owned(),
-    })
+pub async fn explain_issue(
+    daemon: &Daemon,
+    name: &ProjectName,
+    issue: IssueNumber,
+) -> Option<String> {
+    let shown = daemon.show(name).await?;
+    let rules = rules_of(&daemon.config(), name)?;
+    let entries = trail_of(daemon.ledger(), name, issue).await;
+    Some(story(&rules, &shown, issue, &entries))
+}
+
+async fn trail_of(ledger: &Ledger, name: &ProjectName, issue: IssueNumber) -> Vec<Entry> {
+    let mut trail = Trail::of_issue(issue);
+    let mut found = Vec::new();
+    let mut after = 0;
+    loop {
+        // An unreadable ledger stops the daemon elsewhere; here it only shortens the story.
+        let page = ledger
+            .read_stream(name.as_str(), after, PAGE)
+            .await
+            .unwrap_or_default();
+        let Some(last) = page.last() else {
+            return found;
+        };
+        after = last.ver;
+        found.extend(entries(&page, &mut trail));
+    }
+}
+
+/// Says what the last cycle saw and decided, without starting anything; `None` before the first look.
+pub async fn rehearse(daemon: &Daemon, name: &ProjectName) -> Option<String> {
+    let shown = daemon.show(name).await?;
+    let rules = rules_of(&daemon.config(), name)?;
+    let Some(seen) = &shown.seen else {
+        return Some("would first look: no cycle has ended yet\n".to_owned());
+    };
+    let (decision, _) = decide::decide(&rules, &shown.state, &Memory::default(), seen, seen.at);
+    // Refusals on detail are remembered by the engine alone: its own standing is the true one.
+    Some(dry_run(
+        &rules,
+        &shown.state,
+        seen,
+        &(decision, shown.report.standing.clone()),
+    ))
+}
+
+/// Writes the brief that an issue's next dispatch would get, with its secret left out. Nothing is delivered.
+pub async fn render(hands: &Hands, shown: &Shown, issue: IssueNumber) -> Result<String, String> {
+    let rules = hands.rules().ok_or("the project's configuration is gone")?;
+    let seen = shown
+        .seen
+        .as_ref()
+        .ok_or("nothing was seen yet: try again in a moment")?;
+    let details = hands
+        .details(issue, false)
+        .await
+        .map_err(|error| crate::daemon::hands::chain(&error))?;
+    let SingleRead::Found(found) = &details.read else {
+        return Err(format!("{issue} is not there"));
+    };
+    let head = found.0.clone();
+    let stage = rules
+        .workflow
+        .stages
+        .iter()
+        .find(|stage| head.labels.contains(&stage.label));
+    let stage = stage.ok_or_else(|| format!("{issue} has no routing label"))?;
+    if trust::standing_event(&details.events, &stage.label).is_none() {
+        return Err(format!(
+            "nobody is known to have set `{}` on {issue}",
+            stage.label
+        ));
+    }
+    let mut seen = seen.clone();
+    seen.details.insert(issue, details);
+    let opened = match open::open(&rules, &shown.state, &seen, &head, stage, now()) {
+        Chosen::Open(act) => act.events,
+        Chosen::Held(hold) => return Err(format!("{issue} would get no brief now: {hold}")),
+        Chosen::Unknown => return Err(format!("{issue} could not be read")),
+    };
+    let state = with_dispatch(&shown.state, &opened)?;
+    let dispatch = state.dispatches.get(&seen.fresh.dispatch);
+    let dispatch =
+        dispatch.ok_or_else(|| format!("{issue} would go to a person, not to an agent"))?;
+    let mut ground = state.ground(dispatch);
+    ground.purpose = Some(Purpose::Brief);
+    match crate::daemon::compose::compose(hands, dispatch, &seen.fresh.delivery, &ground).await {
+        Outcome::Composed { text, .. } => Ok(brief::redact(&text)),
+        Outcome::Failed { why, .. } => Err(why),
+        other => Err(format!("the brief was not written: {other:?}")),
+    }
+}
+
+/// The fold as it would be: an issue with an open dispatch would be opened a second time, which the fold refuses.
+fn with_dispatch(state: &State, events: &[Event]) -> Result<State, String> {
+    evolve::try_all(state, now(), events).map_err(|error| error.to_string())
 }
