@@ -113,18 +113,12 @@ pub(super) fn report_lines(envelope: &Envelope) -> String {
         ),
         ("When the work is there.", done),
         (
-            "When a decision is a person's. Then end your turn; the answer comes to you.",
+            "When a decision is a person's. Then end your turn.",
             format!("{binary} ask {token} \"the question, the options, your recommendation\""),
         ),
         (
             "When you cannot go on.",
             format!("{binary} fail {token} --note \"the reason\""),
-        ),
-        (
-            "For something else you found: it becomes an issue of its own.",
-            format!(
-                "{binary} issue new --for {token} --title \"one line\" --body \"what, where, how one sees it\""
-            ),
         ),
     ];
     for (when, line) in lines {
