@@ -50,7 +50,7 @@
 //!   nothing unordered. The time is an argument. So a decision can be computed again, and a seed replays a whole world.
 //! - [`machine::evolve`] never sees rules: events carry what was decided, so a replay needs no configuration.
 //! - [`config`], [`ledger`] and [`repo`] never read a clock either.
-//! - [`daemon`] never decides. If it had a choice, the choice is a missing [`domain::Effect`] or outcome.
+//! - [`daemon`] never decides. If it had a choice, the choice is a missing [`machine::engine::Effect`] or outcome.
 //! - The daemon never runs git, hooks or filters in a project, and no project code as its child: git facts come from objects in a bare
 //!   mirror; builds, gates and branch switches run in windows of the agents' tmux server.
 //! - Nothing but [`tracker`] and git's own push reaches the network, and no agent needs a token.
