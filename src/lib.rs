@@ -27,7 +27,7 @@
 //! | 0 | [`domain`] | the nouns: issue, stage, dispatch, delivery, report, event, hold |
 //! | 1 | [`machine`] | the verbs, pure and sync: `engine` (step), `decide`, `evolve` (the fold), `rank`, `delivery`, `transition`, `gate`, `trust`, `anchor`, `brief`, `resolve` (agent state) |
 //! | 2 | [`config`] | text to typed settings, workflows, profiles and skills; all problems of a file at once, with line and caret |
-//! | 2 | [`ledger`] | the append-only record: SQLite and in-memory behind one trait |
+//! | 2 | [`ledger`] | the append-only record: `SQLite` and in-memory behind one trait |
 //! | 2 | [`repo`] | git facts from a bare mirror; briefs going in, reports coming out |
 //! | 2 | [`terminal`] | tmux: clients, the watch, guard and act in one server command, receipts |
 //! | 2 | [`tracker`] | GitHub and the local file tracker behind one contract |
@@ -50,7 +50,7 @@
 //!   nothing unordered. The time is an argument. So a decision can be computed again, and a seed replays a whole world.
 //! - [`machine::evolve`] never sees rules: events carry what was decided, so a replay needs no configuration.
 //! - [`config`], [`ledger`] and [`repo`] never read a clock either.
-//! - [`daemon`] never decides. If it had a choice, the choice is a missing [`domain::Effect`] or outcome.
+//! - [`daemon`] never decides. If it had a choice, the choice is a missing [`machine::engine::Effect`] or outcome.
 //! - The daemon never runs git, hooks or filters in a project, and no project code as its child: git facts come from objects in a bare
 //!   mirror; builds, gates and branch switches run in windows of the agents' tmux server.
 //! - Nothing but [`tracker`] and git's own push reaches the network, and no agent needs a token.

@@ -19,7 +19,7 @@ use crate::machine::state::State;
 /// How long a request may take until it is written down.
 const RECORDED_MAX: Duration = Duration::from_secs(10);
 /// How long one requested cycle may take.
-const CYCLE_MAX: Duration = Duration::from_secs(120);
+const CYCLE_MAX: Duration = Duration::from_mins(2);
 /// Between two looks at what is awaited.
 const LOOK: Duration = Duration::from_millis(50);
 /// Events that are looked through for the one that is awaited.

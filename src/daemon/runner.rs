@@ -153,10 +153,10 @@ impl Runner {
                 None => break,
             }
         }
-        if let Some(done) = self.draining.take() {
-            if done.send(()).is_err() {
-                tracing::debug!("nobody waits for it any more");
-            }
+        if let Some(done) = self.draining.take()
+            && done.send(()).is_err()
+        {
+            tracing::debug!("nobody waits for it any more");
         }
     }
 

@@ -104,11 +104,11 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         return Err(format!("{issue} has dispatch {} open", other.id()));
     }
     let holder = state.seats.get(&opening.stage.label).copied();
-    if let Some(holder) = holder.filter(|holder| opening.stage.seat && *holder != issue) {
-        if state.open_dispatch(holder).is_some() {
-            let label = &opening.stage.label;
-            return Err(format!("{holder} has the seat of {label}"));
-        }
+    if let Some(holder) = holder.filter(|holder| opening.stage.seat && *holder != issue)
+        && state.open_dispatch(holder).is_some()
+    {
+        let label = &opening.stage.label;
+        return Err(format!("{holder} has the seat of {label}"));
     }
     if let Some(other) = state.in_window(opening.window) {
         return Err(format!(
@@ -290,6 +290,7 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row a pair")]
 fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
     use DeliveryStep as S;
     Some(match (step, event) {

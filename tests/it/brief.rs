@@ -467,12 +467,6 @@ fn later_texts_have_the_same_head_and_the_same_ways_to_report() {
     ```sh
     /usr/local/bin/pointsman fail ab12cd.s3cr3t-s3cr3t-s3cr3t --note "the reason"
     ```
-
-    For something else you found: it becomes an issue of its own.
-
-    ```sh
-    /usr/local/bin/pointsman issue new --for ab12cd.s3cr3t-s3cr3t-s3cr3t --title "one line" --body "what, where, how one sees it"
-    ```
     "#);
     assert_snapshot!(brief::message(&world.envelope(), Purpose::Stop, "alice withdrew this: `QA` was removed."), @r#"
     ---

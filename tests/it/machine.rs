@@ -35,7 +35,7 @@ fn stage() -> Stage {
         needs: vec![GateName::Build],
         next: Next::Done,
         back: None,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         wip: 1,
         seat: false,
         not_by: Vec::new(),
