@@ -4,6 +4,7 @@
 mod brief;
 mod builders;
 mod config;
+mod e2e;
 mod gates;
 mod github;
 mod ledger;
