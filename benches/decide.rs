@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         .collect();
     let mut seen = seen(heads);
     seen.panes
-        .insert(Window::Agent, sample(Activity::Idle, Attention::None));
+        .insert(Window::Agent, sample(Activity::Idle { since: ten() }, Attention::None));
     let state = State {
         added: Some(ten()),
         ..State::default()
