@@ -54,8 +54,10 @@ fn main() -> ExitCode {
         })
         .collect();
     let mut seen = seen(heads);
-    seen.panes
-        .insert(Window::Agent, sample(Activity::Idle { since: ten() }, Attention::None));
+    seen.panes.insert(
+        Window::Agent,
+        sample(Activity::Idle { since: ten() }, Attention::None),
+    );
     let state = State {
         added: Some(ten()),
         ..State::default()
@@ -67,7 +69,9 @@ fn main() -> ExitCode {
         let (decision, standing) = decide(&rules, &state, &memory, &seen, ten());
         took.push(started.elapsed());
         assert_eq!(
-            standing.get(&IssueNumber(7)).map(|hold| hold.word()),
+            standing
+                .get(&IssueNumber(7))
+                .map(pointsman::domain::Hold::word),
             Some("vetoed")
         );
         drop((decision, standing));

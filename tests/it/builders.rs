@@ -12,7 +12,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use pointsman::domain::*;
+use pointsman::domain::{
+    Activity, Actor, ActorId, ActorKind, Advance, AgentState, Approval, Attention, Build,
+    DeliveryId, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label,
+    LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample,
+    Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
+    SpecialLabels, Stage, Subject, TrackerChoice, Window, Workflow,
+};
 
 /// Ten in the morning of the day on which everything happens.
 pub fn ten() -> Timestamp {

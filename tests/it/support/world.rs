@@ -33,7 +33,7 @@ use tempfile::TempDir;
 use super::github::FakeGitHub;
 
 /// How long a story waits for what must come: two cores, many tests at once.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// The whole of `git`'s and our own binary's environment comes from here.
@@ -517,9 +517,11 @@ impl World {
             if let Some(found) = seen(&told) {
                 return found;
             }
-            if Instant::now() > deadline {
-                panic!("never: {what}\n{}", self.account(&told).await);
-            }
+            assert!(
+                Instant::now() <= deadline,
+                "never: {what}\n{}",
+                self.account(&told).await
+            );
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -755,7 +757,7 @@ impl World {
         }
         self.tmux_output(&["kill-server"]);
         // A report verb whose agent is gone waits for its answer, 45 s at most.
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let left = self.processes();
             if left.is_empty() {
