@@ -5,7 +5,6 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on fails there")]
-#![expect(clippy::disallowed_methods, reason = "a bench is an edge")]
 
 #[path = "../tests/it/support/mod.rs"]
 #[expect(dead_code, reason = "written for the tests")]

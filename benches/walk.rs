@@ -40,7 +40,7 @@ async fn measure() -> bool {
     let mut took = Vec::new();
     for round in 0..ROUNDS {
         until_idle(&world).await;
-        let started = jiff::Timestamp::now();
+        let started = pointsman::daemon::hands::now();
         let issue = world
             .issue(
                 "shop",

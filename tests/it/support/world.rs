@@ -695,6 +695,7 @@ impl World {
     }
 
     /// Files in a folder of a project's `.pointsman`.
+    #[expect(clippy::unused_self, reason = "reads as a sentence")]
     pub(crate) fn left_in(&self, tree: &Path, folder: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(tree.join(".pointsman").join(folder)) else {
             return Vec::new();
@@ -803,7 +804,10 @@ impl Drop for World {
         }
         self.tmux_output(&["kill-server"]);
         if std::thread::panicking() {
-            eprintln!("the world was in {}", self.dir.path().display());
+            #[expect(clippy::print_stderr, reason = "a failed story says where its world was")]
+            {
+                eprintln!("the world was in {}", self.dir.path().display());
+            }
         }
     }
 }
