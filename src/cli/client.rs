@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, known, say};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::places::Places;
+use crate::domain::{IssueNumber, ProjectName};
 
 /// Sends a request; `None` when no daemon listens.
 async fn send(
@@ -46,11 +47,12 @@ async fn send(
     drop(sender);
     task.abort();
     if !status.is_success() {
-        return Err(anyhow::anyhow!(
-            "the daemon answered {status}: {}",
-            String::from_utf8_lossy(&bytes)
-        )
-        .into());
+        let said = String::from_utf8_lossy(&bytes).into_owned();
+        return Err(match status {
+            http::StatusCode::NOT_FOUND | http::StatusCode::CONFLICT if !said.is_empty() => anyhow::anyhow!(said).into(),
+            _ => Failure::new(anyhow::anyhow!("the daemon answered {status}: {said}"))
+                .hint("if it is of another version than this program, restart it: `systemctl --user restart pointsman`".to_owned()),
+        });
     }
     Ok(Some(bytes))
 }
@@ -67,4 +69,30 @@ pub(super) async fn call(places: &Places, call: &Call) -> Result<Option<Reply>, 
         Some(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
         None => Ok(None),
     }
+}
+
+/// Finds the project that has an issue by the daemon's word; `None` when no daemon listens.
+pub async fn project_with(places: &Places, issue: IssueNumber, named: Option<&str>) -> Result<Option<ProjectName>, Failure> {
+    let Some(bytes) = get(places, &format!("/find/{}", issue.0)).await? else { return Ok(None) };
+    if let Some(name) = named {
+        return Ok(Some(ProjectName::new(name)));
+    }
+    let knowing: Vec<ProjectName> = serde_json::from_slice(&bytes)?;
+    known::the_one(issue, &knowing).map(Some)
+}
+
+/// Tells a running daemon that a project's tracker changed.
+pub async fn poke(places: &Places, project: &ProjectName) {
+    // The write is done; a daemon that was not told sees it at its next poll.
+    if let Err(failure) = call(places, &Call::Poll { project: project.clone() }).await {
+        say::talk(&format!("the daemon was not told, it looks by itself within its cycle: {failure}"));
+    }
+}
+
+/// Prints what the daemon said to a request.
+pub fn settle(reply: Reply) -> Result<(), Failure> {
+    if reply.done {
+        return say::out(&reply.text);
+    }
+    Err(anyhow::anyhow!(reply.text).into())
 }

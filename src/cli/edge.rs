@@ -15,11 +15,15 @@ use crate::daemon::FindAuth;
 use crate::daemon::places::Places;
 use crate::domain::GitHubSettings;
 use crate::tracker::github::{Auth, TokenSources, find_token};
+use crate::view::Ink;
 
 /// What agents and gates see of our environment: nothing with a token in it.
 const PASSED_ON: [&str; 8] = [
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ",
 ];
+
+/// The width of a table that goes into a file.
+const COLUMNS: usize = 120;
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -67,6 +71,47 @@ pub(super) fn passed_on() -> Vec<(String, String)> {
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), variable(name)?)))
         .collect()
+}
+
+/// Returns the name of the person who runs this, for the ledger's words.
+pub fn person() -> String {
+    let uid = || format!("uid:{}", rustix::process::geteuid().as_raw());
+    variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(uid)
+}
+
+/// Returns whether a person looks at stdout.
+pub fn is_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stdout())
+}
+
+/// Returns whether stdout may be coloured.
+pub fn ink() -> Ink {
+    let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    if variable("NO_COLOR").is_some() || dumb || !is_terminal() { Ink::Plain } else { Ink::Colour }
+}
+
+/// Returns how wide stdout is.
+pub fn columns() -> usize {
+    let asked = variable("COLUMNS").and_then(|text| text.parse().ok());
+    let size = || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    asked.or_else(size).unwrap_or(COLUMNS)
+}
+
+/// Returns the socket of the tmux around this terminal, if there is one.
+pub fn tmux_around() -> Option<PathBuf> {
+    variable("TMUX")?.split(',').next().map(PathBuf::from)
+}
+
+/// Replaces this program by tmux; returns only when that fails.
+pub fn become_tmux(args: &[String]) -> std::io::Error {
+    use std::os::unix::process::CommandExt as _;
+    std::process::Command::new("tmux").args(args).exec()
+}
+
+/// Asks tmux something; `true` when it says yes.
+pub fn tmux_says(args: &[String]) -> bool {
+    let asked = std::process::Command::new("tmux").args(args).stdin(std::process::Stdio::null()).output();
+    asked.is_ok_and(|output| output.status.success())
 }
 
 /// Returns how a token for GitHub is found: a systemd credential, the environment, `gh`, or an App.

@@ -7,15 +7,27 @@
 )]
 
 mod client;
+mod cycle;
 mod demo;
 mod edge;
 mod failure;
+mod issue;
+mod known;
+mod labels;
+mod ledger;
+mod reference;
 pub mod report;
 mod run;
+mod say;
+mod session;
+mod skill;
+mod solo;
+mod status;
+mod steer;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::demo_agent;
 
@@ -39,7 +51,44 @@ enum Verb {
     /// Run the daemon in the foreground
     Run(run::RunArgs),
     /// Let every project look and act once, and print what happened
-    Cycle(run::CycleArgs),
+    Cycle(cycle::CycleArgs),
+    /// Show where every project, agent and issue stands
+    Status(status::StatusArgs),
+    /// Say why an issue stands where it stands
+    Explain(status::ExplainArgs),
+    /// Read and write a project's issues
+    #[command(subcommand)]
+    Issue(issue::IssueVerb),
+    /// Approve the work on an issue
+    Approve(steer::ApproveArgs),
+    /// Start nothing new in a project
+    Pause(steer::ProjectArgs),
+    /// Let a paused project go on
+    Resume(steer::ProjectArgs),
+    /// Keep a project's agent up
+    Up(steer::ProjectArgs),
+    /// End a project's agent
+    Down(steer::ProjectArgs),
+    /// End a project's agent and start it again
+    Restart(steer::ProjectArgs),
+    /// Show a project's session in this terminal
+    Attach(session::AttachArgs),
+    /// Keep a tracker's labels and a workflow together
+    #[command(subcommand)]
+    Labels(labels::LabelsVerb),
+    /// Write and look at skills
+    #[command(subcommand)]
+    Skill(skill::SkillVerb),
+    /// Read the ledger
+    #[command(subcommand)]
+    Ledger(ledger::LedgerVerb),
+    /// Print completions for a shell
+    Completions(reference::CompletionsArgs),
+    /// Print the manual page
+    Man,
+    /// Print the help of every verb
+    #[command(hide = true)]
+    HelpAll,
     /// Watch four issues walk to the end in a throw-away home
     Demo(demo::DemoArgs),
     #[command(flatten)]
@@ -52,18 +101,40 @@ enum Verb {
 /// Takes argv, returns the exit code: 0 done, 1 failed, 2 usage, 78 configuration.
 pub fn main() -> ExitCode {
     let verb = Arguments::parse().verb;
-    let result = match verb {
-        Verb::Report(verb) => return report::run(verb),
-        Verb::DemoAgent(args) => return demo_agent::run(&args),
-        Verb::Run(args) => run::run(&args),
-        Verb::Cycle(args) => run::cycle(&args),
-        Verb::Demo(args) => demo::demo(&args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    match run_verb(verb) {
+        Ok(code) => code,
         Err(failure) => {
-            eprintln!("{failure}");
+            if failure.speaks() {
+                eprintln!("{failure}");
+            }
             failure.code()
         }
     }
+}
+
+fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
+    let done = match verb {
+        Verb::Report(verb) => return Ok(report::run(verb)),
+        Verb::DemoAgent(args) => return Ok(demo_agent::run(&args)),
+        Verb::Issue(verb) => return issue::issue(verb),
+        Verb::Run(args) => run::run(&args),
+        Verb::Cycle(args) => cycle::cycle(&args),
+        Verb::Demo(args) => demo::demo(&args),
+        Verb::Status(args) => status::status(&args),
+        Verb::Explain(args) => status::explain(&args),
+        Verb::Approve(args) => steer::approve(&args),
+        Verb::Pause(args) => steer::pause(&args),
+        Verb::Resume(args) => steer::resume(&args),
+        Verb::Up(args) => session::up(&args),
+        Verb::Down(args) => session::down(&args),
+        Verb::Restart(args) => session::restart(&args),
+        Verb::Attach(args) => session::attach(&args),
+        Verb::Labels(verb) => labels::labels(&verb),
+        Verb::Skill(verb) => skill::skill(&verb),
+        Verb::Ledger(verb) => ledger::ledger(&verb),
+        Verb::Completions(args) => reference::completions(&args, Arguments::command()),
+        Verb::Man => reference::man(Arguments::command()),
+        Verb::HelpAll => reference::help_all(Arguments::command()),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

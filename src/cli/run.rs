@@ -1,4 +1,4 @@
-//! `pointsman run` and `pointsman cycle`.
+//! `pointsman run`, and what other verbs start a daemon with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Failure, edge};
 use crate::config::{self, Config};
 use crate::daemon::places::Places;
-use crate::daemon::runner::Message;
 use crate::daemon::{Daemon, control, schedule};
-use crate::domain::ProjectName;
 
 /// How long SIGTERM waits for what is under way: systemd's default stop time is 90 s.
 const DRAIN_MAX: Duration = Duration::from_mins(1);
-/// How long one requested cycle may take.
-const CYCLE_MAX: Duration = Duration::from_mins(3);
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -24,14 +20,6 @@ pub(super) struct RunArgs {
     /// Say more: -v decisions, -vv every effect
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
-}
-
-/// Arguments of `cycle`.
-#[derive(Debug, Args)]
-pub(super) struct CycleArgs {
-    /// Only this project
-    #[arg(long, value_name = "NAME")]
-    project: Option<String>,
 }
 
 /// Starts tracing on stderr; journald keeps it.
@@ -143,42 +131,4 @@ async fn watchdog(daemon: Arc<Daemon>) {
         }
         tokio::time::sleep(limit / 4).await;
     }
-}
-
-/// Lets every project act once: asks the running daemon, or is the daemon for that long.
-pub(super) fn cycle(args: &CycleArgs) -> Result<(), Failure> {
-    trace(0);
-    let places = edge::places()?;
-    let config = load(&places)?;
-    let only = args.project.clone().map(ProjectName::new);
-    runtime()?.block_on(async {
-        let daemon = start(places, config).await?;
-        let names: Vec<ProjectName> = daemon
-            .projects()
-            .into_iter()
-            .filter(|name| only.as_ref().is_none_or(|only| only == name))
-            .collect();
-        for name in &names {
-            daemon.send(name, Message::Poll).await;
-        }
-        let deadline = tokio::time::Instant::now() + CYCLE_MAX;
-        for name in &names {
-            while tokio::time::Instant::now() < deadline {
-                let shown = daemon.show(name).await;
-                if let Some(report) = shown
-                    .map(|shown| shown.report)
-                    .filter(|report| report.at.is_some())
-                {
-                    println!(
-                        "{}",
-                        crate::daemon::heartbeat::line(name.as_str(), &report, None)
-                    );
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        }
-        daemon.drain(DRAIN_MAX).await;
-        Ok(())
-    })
 }

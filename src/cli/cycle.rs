@@ -1,0 +1,105 @@
+//! `pointsman cycle`: every project looks and acts once, or only says what it would do.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::solo::Solo;
+use crate::cli::{Failure, client, edge, known, run, say};
+use crate::config::Config;
+use crate::daemon::control::Call;
+use crate::daemon::heartbeat;
+use crate::daemon::places::Places;
+use crate::daemon::runner::Message;
+use crate::domain::ProjectName;
+use crate::view::dry_run;
+
+/// How long one cycle may take.
+const CYCLE_MAX: Duration = Duration::from_secs(180);
+/// How long what is under way may take to end.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
+/// Between two looks for its end.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Arguments of `cycle`.
+#[derive(Debug, Args)]
+pub(super) struct CycleArgs {
+    /// Only this project
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// Print every candidate with its rank or its hold, and start nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Lets every project look and act once: asks the running daemon, or is the daemon for that long.
+pub(super) fn cycle(args: &CycleArgs) -> Result<(), Failure> {
+    let places = edge::places()?;
+    let config = run::load(&places)?;
+    let names: Vec<ProjectName> = match &args.project {
+        Some(name) => vec![known::project(&config, name)?.name.clone()],
+        None => config.projects.keys().cloned().collect(),
+    };
+    run::runtime()?.block_on(async {
+        let daemon = client::get(&places, "/version").await?.is_some();
+        match (daemon, args.dry_run) {
+            (true, false) => ask(&places, &names).await,
+            (true, true) => ask_what(&places, &names).await,
+            (false, false) => be(places, config, &names).await,
+            (false, true) => rehearse(&places, &config, &names).await,
+        }
+    })
+}
+
+async fn ask(places: &Places, names: &[ProjectName]) -> Result<(), Failure> {
+    for project in names {
+        if let Some(reply) = client::call(places, &Call::Cycle { project: project.clone() }).await? {
+            client::settle(reply)?;
+        }
+    }
+    Ok(())
+}
+
+async fn ask_what(places: &Places, names: &[ProjectName]) -> Result<(), Failure> {
+    for name in names {
+        let bytes = client::get(places, &format!("/rehearse/{name}")).await?.unwrap_or_default();
+        say::out(&format!("{name}: {}", String::from_utf8_lossy(&bytes)))?;
+    }
+    Ok(())
+}
+
+async fn rehearse(places: &Places, config: &Config, names: &[ProjectName]) -> Result<(), Failure> {
+    for name in names {
+        let mut solo = Solo::start(places, config.clone(), name.as_str()).await?;
+        let rules = solo.hands.rules().expect("the project was found in this configuration");
+        let (seen, decided) = solo.decide().await?;
+        say::out(&format!("{name}: {}", dry_run(&rules, &solo.state, &seen, &decided)))?;
+        if let Some((why, _)) = &seen.gap {
+            say::talk(&format!("{name}: the tracker is not known: {why}"));
+        }
+    }
+    Ok(())
+}
+
+async fn be(places: Places, mut config: Config, names: &[ProjectName]) -> Result<(), Failure> {
+    run::trace(0);
+    // A schedule may name a project that is left out here; one cycle runs no schedules.
+    config.projects.retain(|name, _| names.contains(name));
+    let daemon = run::start(places, config).await?;
+    let deadline = tokio::time::Instant::now() + CYCLE_MAX;
+    for name in names {
+        daemon.send(name, Message::Poll).await;
+    }
+    for name in names {
+        while tokio::time::Instant::now() < deadline {
+            let shown = daemon.show(name).await;
+            if let Some(shown) = shown.filter(|shown| shown.report.at.is_some()) {
+                say::out(&heartbeat::line(name.as_str(), &shown.report, shown.seen.as_ref()))?;
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    daemon.drain(DRAIN_MAX).await;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! What is known without a daemon: the configuration, and the ledger opened for reading.
+
+use crate::cli::Failure;
+use crate::config::Config;
+use crate::daemon::places::Places;
+use crate::daemon::runner::Shown;
+use crate::daemon::store::{self, ReplayError};
+use crate::daemon::surface::{self, Entry, Trail};
+use crate::domain::{IssueNumber, Project, ProjectName};
+use crate::ledger::{OpenError, Sqlite, Store as _, StoreError};
+use crate::machine::engine::CycleReport;
+use crate::machine::state::State;
+
+/// Records read at once.
+const PAGE: usize = 2_000;
+
+/// Opens the ledger for reading.
+pub(super) fn ledger(places: &Places) -> Result<Sqlite, Failure> {
+    Sqlite::open_read_only(&places.ledger()).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })
+}
+
+/// Opens the ledger for reading; `None` when nothing was written yet.
+pub(super) fn ledger_if_any(places: &Places) -> Result<Option<Sqlite>, Failure> {
+    match Sqlite::open_read_only(&places.ledger()) {
+        Ok(store) => Ok(Some(store)),
+        Err(OpenError::Missing { .. }) => Ok(None),
+        Err(error) => {
+            let hint = error.hint();
+            Err(Failure::new(error).hint(hint))
+        }
+    }
+}
+
+/// Says a fault of the store with what to do about it.
+pub(super) fn unreadable(error: StoreError) -> Failure {
+    let hint = error.hint();
+    Failure::new(error).hint(hint)
+}
+
+/// Says a fault of the fold with what to do about it.
+pub(super) fn illegal(error: ReplayError) -> Failure {
+    let hint = error.hint();
+    Failure::new(error).hint(hint)
+}
+
+/// Folds one project's stream.
+pub(super) fn fold(store: &Sqlite, name: &ProjectName) -> Result<State, Failure> {
+    let mut state = State::default();
+    loop {
+        let page = store.read_stream(name.as_str(), state.version, PAGE).map_err(unreadable)?;
+        if page.is_empty() {
+            return Ok(state);
+        }
+        for record in &page {
+            store::fold(&mut state, record).map_err(illegal)?;
+        }
+    }
+}
+
+/// Returns what the ledger alone says of a project.
+pub(super) fn shown(store: Option<&Sqlite>, name: &ProjectName) -> Result<Shown, Failure> {
+    let state = store.map(|store| fold(store, name)).transpose()?.unwrap_or_default();
+    Ok(Shown { state, report: CycleReport::default(), seen: None })
+}
+
+/// Returns an issue's events.
+pub(super) fn entries(store: &Sqlite, name: &ProjectName, issue: IssueNumber) -> Result<Vec<Entry>, Failure> {
+    let mut trail = Trail::of_issue(issue);
+    let mut found = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = store.read_stream(name.as_str(), after, PAGE).map_err(unreadable)?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = last.ver;
+        found.extend(surface::entries(&page, &mut trail));
+    }
+}
+
+/// Returns the project of that name.
+pub(super) fn project<'a>(config: &'a Config, name: &str) -> Result<&'a Project, Failure> {
+    config.projects.get(&ProjectName::new(name)).ok_or_else(|| {
+        let names: Vec<&str> = config.projects.keys().map(ProjectName::as_str).collect();
+        let hint = if names.is_empty() {
+            "no project is configured: pointsman init <FOLDER>".to_owned()
+        } else {
+            format!("configured are: {}", names.join(", "))
+        };
+        Failure::new(anyhow::anyhow!("there is no project `{name}`")).hint(hint)
+    })
+}
+
+/// Returns the project that is named, the only one there is, or the one whose folder this is.
+pub(super) fn the_project<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Project, Failure> {
+    if let Some(name) = name {
+        return project(config, name);
+    }
+    let here = std::env::current_dir().ok();
+    let mut around = config.projects.values().filter(|project| here.as_ref().is_some_and(|here| here.starts_with(&project.path)));
+    let mut all = config.projects.values();
+    if let Some(project) = around.next() {
+        return Ok(project);
+    }
+    match (all.next(), all.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => project(config, ""),
+        (Some(_), Some(_)) => {
+            let names: Vec<&str> = config.projects.keys().map(ProjectName::as_str).collect();
+            Err(Failure::usage(anyhow::anyhow!("which project is not said")).hint(format!("pass --project, one of: {}", names.join(", "))))
+        }
+    }
+}
+
+/// Returns the project that knows an issue, out of those that do.
+pub(super) fn the_one(issue: IssueNumber, knowing: &[ProjectName]) -> Result<ProjectName, Failure> {
+    match knowing {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::new(anyhow::anyhow!("no project knows {issue}")).hint("pass --project to ask one of them anyway".to_owned())),
+        several => {
+            let names: Vec<&str> = several.iter().map(ProjectName::as_str).collect();
+            Err(Failure::usage(anyhow::anyhow!("several projects have {issue}")).hint(format!("pass --project, one of: {}", names.join(", "))))
+        }
+    }
+}

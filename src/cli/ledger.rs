@@ -1,0 +1,196 @@
+//! `pointsman ledger`: reading what was written down. Nothing here writes it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::{Failure, edge, known, say};
+use crate::daemon::store;
+use crate::daemon::surface::Trail;
+use crate::domain::{DispatchId, IssueNumber};
+use crate::ledger::{Record, Records, Sqlite, Store as _, export};
+use crate::machine::brief::redact;
+use crate::machine::state::State;
+use crate::view::{Told, timeline};
+
+/// Between two looks of `--follow`.
+const FOLLOW: Duration = Duration::from_millis(500);
+/// Records read at once.
+const PAGE: usize = 1_000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LedgerVerb {
+    /// Tell what happened, one line an event
+    Show(ShowArgs),
+    /// Print every event as a line of JSON, report secrets left out
+    Export,
+    /// Check every page, hash and event
+    Verify,
+    /// Fold every project's events anew and say where that ends
+    Replay(ReplayArgs),
+    /// Write a copy of this instant; also while the daemon runs
+    Backup(BackupArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// Only this issue
+    #[arg(long, value_name = "NUMBER")]
+    issue: Option<u64>,
+    /// Only this dispatch
+    #[arg(long, value_name = "ID", conflicts_with = "issue")]
+    dispatch: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// Go on with what is written from now on
+    #[arg(long)]
+    follow: bool,
+    /// Print lines of JSON, report secrets left out
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The new file
+    file: PathBuf,
+}
+
+/// Runs the verb.
+pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
+    let places = edge::places()?;
+    let store = known::ledger(&places)?;
+    match verb {
+        LedgerVerb::Show(args) => show(&store, args),
+        LedgerVerb::Export => say::out(&lines(Records::after(&store, 0).map(|record| record.map(redacted)))?),
+        LedgerVerb::Verify => verify(&store),
+        LedgerVerb::Replay(args) => replay(&store, args.json),
+        LedgerVerb::Backup(args) => {
+            store.backup(&args.file).map_err(known::unreadable)?;
+            say::out(&format!("{} holds ledger {}", args.file.display(), store.ledger_id()))
+        }
+    }
+}
+
+fn lines(records: impl IntoIterator<Item = Result<Record, crate::ledger::StoreError>>) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    export(records, &mut bytes).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Leaves the report secrets of briefs out; the record's hash stays that of the original.
+fn redacted(mut record: Record) -> Record {
+    if let Ok(mut body) = serde_json::from_str::<Value>(&record.body) {
+        if cover(&mut body) {
+            record.body = body.to_string();
+        }
+    }
+    record
+}
+
+fn cover(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) => {
+            let covered = redact(text);
+            let changed = covered != *text;
+            *text = covered;
+            changed
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |changed, item| cover(item) || changed),
+        Value::Object(fields) => fields.values_mut().fold(false, |changed, item| cover(item) || changed),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn show(store: &Sqlite, args: &ShowArgs) -> Result<(), Failure> {
+    // Two projects may have an issue of the same number: each stream has a trail of its own.
+    let mut trails: BTreeMap<String, Trail> = BTreeMap::new();
+    let mut after = 0;
+    loop {
+        let page = store.read(after, PAGE).map_err(known::unreadable)?;
+        let mut text = String::new();
+        for record in page {
+            after = record.seq;
+            let told = args.project.as_ref().is_none_or(|name| *name == record.stream);
+            if told && wanted(&mut trails, args, &record)? {
+                text.push_str(&line(record, args.json)?);
+            }
+        }
+        if !text.is_empty() {
+            say::out(&text)?;
+        }
+        let ended = store.read(after, 1).map_err(known::unreadable)?.is_empty();
+        match (ended, args.follow) {
+            (false, _) => {}
+            (true, false) => return Ok(()),
+            (true, true) => pause(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a verb without tokio waits for the next event")]
+fn pause() {
+    std::thread::sleep(FOLLOW);
+}
+
+fn wanted(trails: &mut BTreeMap<String, Trail>, args: &ShowArgs, record: &Record) -> Result<bool, Failure> {
+    let fresh = match (args.issue, &args.dispatch) {
+        (Some(issue), _) => Trail::of_issue(IssueNumber(issue)),
+        (None, Some(dispatch)) => Trail::of_dispatch(DispatchId::new(dispatch.clone())),
+        (None, None) => return Ok(true),
+    };
+    let event = store::event_of(record).map_err(known::illegal)?;
+    Ok(trails.entry(record.stream.clone()).or_insert(fresh).takes(&event))
+}
+
+fn line(record: Record, json: bool) -> Result<String, Failure> {
+    if json {
+        return lines([Ok(redacted(record))]);
+    }
+    let event = store::event_of(&record).map_err(known::illegal)?;
+    let told = Told { seq: record.seq, at: record.at, event: &event };
+    Ok(format!("{:<8}  {}\n", record.stream, timeline::line(&told)))
+}
+
+fn folds(store: &Sqlite) -> Result<BTreeMap<String, State>, Failure> {
+    let mut states: BTreeMap<String, State> = BTreeMap::new();
+    for record in Records::after(store, 0) {
+        let record = record.map_err(known::unreadable)?;
+        store::fold(states.entry(record.stream.clone()).or_default(), &record).map_err(known::illegal)?;
+    }
+    Ok(states)
+}
+
+fn verify(store: &Sqlite) -> Result<(), Failure> {
+    let verified = store.verify().map_err(known::unreadable)?;
+    folds(store)?;
+    say::out(&format!("{} events of {} projects: all whole, and each follows from what is before it", verified.events, verified.streams))
+}
+
+fn replay(store: &Sqlite, json: bool) -> Result<(), Failure> {
+    let states = folds(store)?;
+    let open = |state: &State| state.dispatches.values().filter(|dispatch| dispatch.is_open()).count();
+    if json {
+        let rows: Vec<_> = states.iter().map(|(name, state)| json!({"project": name, "events": state.version, "issues": state.walks.len(), "open": open(state), "held": state.holds.len(), "paused": state.paused})).collect();
+        return say::json(&rows);
+    }
+    for (name, state) in &states {
+        let paused = state.paused.as_ref().map_or_else(String::new, |by| format!(", paused by {by}"));
+        say::out(&format!("{name}: {} events, {} issues, {} open dispatches, {} held{paused}", state.version, state.walks.len(), open(state), state.holds.len()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! `pointsman skill`: the briefs' own words.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::solo::Solo;
+use crate::cli::{Failure, client, edge, run, say, status};
+use crate::config::{self, Config};
+use crate::daemon::observe::Ask;
+use crate::daemon::runner::Shown;
+use crate::daemon::surface;
+use crate::domain::{IssueNumber, Questions, Skill, SkillName};
+use crate::machine::engine::CycleReport;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SkillVerb {
+    /// Write a new skill for editing
+    New(NameArgs),
+    /// List the operator's and the shipped skills
+    List(ListArgs),
+    /// Print a skill
+    Show(NameArgs),
+    /// Say what skills could do better
+    Lint(LintArgs),
+    /// Print the brief an issue would get now, and deliver nothing
+    Render(RenderArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NameArgs {
+    /// The skill's name
+    name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LintArgs {
+    /// The skills; all when none is named
+    names: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RenderArgs {
+    /// The issue's number
+    issue: u64,
+    /// The project, when several have an issue of that number
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
+/// Runs the verb.
+pub(super) fn skill(verb: &SkillVerb) -> Result<(), Failure> {
+    let places = edge::places()?;
+    if let SkillVerb::Render(args) = verb {
+        return render(args);
+    }
+    let config = run::load(&places)?;
+    match verb {
+        SkillVerb::New(args) => new(&places.config, &args.name),
+        SkillVerb::List(args) => list(&config, args.json),
+        SkillVerb::Show(args) => say::out(&found(&config, &args.name)?.body),
+        SkillVerb::Lint(args) => lint(&config, args),
+        SkillVerb::Render(_) => Ok(()),
+    }
+}
+
+fn found<'a>(config: &'a Config, name: &str) -> Result<&'a Skill, Failure> {
+    let found = config.skills.get(&SkillName::new(name));
+    found.ok_or_else(|| Failure::new(anyhow::anyhow!("there is no skill `{name}`")).hint("pointsman skill list".to_owned()))
+}
+
+fn new(folder: &Path, name: &str) -> Result<(), Failure> {
+    if config::skill_name_of(&format!("{name}.md")).is_none() {
+        return Err(Failure::usage(anyhow::anyhow!("`{name}` is no skill's name")).hint("use letters, digits, `-` and `_`".to_owned()));
+    }
+    let headings = ["What is to be true when it is done.", "What may not be touched, and why.", "How one sees that it is there.", "Use the report commands in the facts block exactly as printed."];
+    let mut text = format!("---\nname: {name}\ndescription: What it is for, in one line\n---\n");
+    for (heading, says) in config::HEADINGS.iter().zip(headings) {
+        text.push_str(&format!("\n## {heading}\n\n{says}\n"));
+    }
+    let path = folder.join("skills").join(format!("{name}.md"));
+    write_new(&path, &text)?;
+    say::out(&path.display().to_string())?;
+    say::talk(&format!("a stage uses it once a workflow says skill = \"{name}\"; no restart is needed"));
+    Ok(())
+}
+
+/// Writes a file that is not there yet.
+pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = made.and_then(|()| std::fs::File::create_new(path)).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let hint = exists.then(|| "edit that file, or move it away".to_owned());
+        Failure::new(anyhow::Error::new(error).context(format!("cannot write `{}`", path.display()))).hint(hint)
+    })
+}
+
+fn list(config: &Config, json: bool) -> Result<(), Failure> {
+    if json {
+        let rows: Vec<_> = config.skills.values().map(|skill| json!({"name": skill.name, "source": skill.source, "description": skill.description, "digest": skill.digest})).collect();
+        return say::json(&rows);
+    }
+    let lines: Vec<String> = config.skills.values().map(|skill| format!("{:<16}  {:<8}  {}", skill.name.as_str(), skill.source.to_string(), skill.description)).collect();
+    say::out(&lines.join("\n"))
+}
+
+fn lint(config: &Config, args: &LintArgs) -> Result<(), Failure> {
+    let skills: Vec<&Skill> = if args.names.is_empty() {
+        config.skills.values().collect()
+    } else {
+        args.names.iter().map(|name| found(config, name)).collect::<Result<_, _>>()?
+    };
+    let findings: Vec<_> = skills.iter().flat_map(|skill| config::lint(skill).into_iter().map(move |finding| (&skill.name, finding))).collect();
+    if args.json {
+        let rows: Vec<_> = findings.iter().map(|(name, finding)| json!({"skill": name, "line": finding.line, "message": finding.message, "hint": finding.hint})).collect();
+        return say::json(&rows);
+    }
+    for (name, finding) in &findings {
+        let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
+        say::out(&format!("{name}{line}: {}. Hint: {}", finding.message, finding.hint))?;
+    }
+    match findings.len() {
+        0 => say::out(&format!("{} skills, nothing to say", skills.len())),
+        n => Err(anyhow::anyhow!("{n} findings; they are advice, and stop no brief").into()),
+    }
+}
+
+fn render(args: &RenderArgs) -> Result<(), Failure> {
+    let places = edge::places()?;
+    let issue = IssueNumber(args.issue);
+    let named = args.project.as_deref();
+    let text = run::runtime()?.block_on(async {
+        if let Some(name) = client::project_with(&places, issue, named).await? {
+            let bytes = client::get(&places, &format!("/render/{name}/{}", issue.0)).await?;
+            return Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned());
+        }
+        let name = status::project_in_ledger(&places, issue, named)?;
+        let mut solo = Solo::start(&places, run::load(&places)?, name.as_str()).await?;
+        let seen = solo.look(Ask::Changes, &Questions::default()).await;
+        let shown = Shown { state: solo.state.clone(), report: CycleReport::default(), seen: Some(seen) };
+        let text = surface::render(&solo.hands, &shown, issue).await;
+        text.map_err(|why| Failure::new(anyhow::anyhow!(why)))
+    })?;
+    say::out(&text)
+}

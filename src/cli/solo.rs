@@ -1,0 +1,127 @@
+//! One project's hands without its loops: for verbs that act once while no daemon runs. Takes the ledger's lock.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, mpsc, watch};
+
+use crate::cli::{Failure, edge, known};
+use crate::config::Config;
+use crate::daemon::fleet::{Fleet, Member, Members, Samples};
+use crate::daemon::hands::{Hands, Inner};
+use crate::daemon::key::Key;
+use crate::daemon::observe::{Ask, Observer};
+use crate::daemon::places::{Places, private_folder};
+use crate::daemon::runner::{MAILBOX, Message};
+use crate::daemon::{open_tracker, store};
+use crate::domain::{Observation, Questions, Window};
+use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
+use crate::machine::decide::{self, Decision, LOOKS_MAX, Memory, Standing};
+use crate::machine::state::State;
+use crate::terminal::{Sampler, Tmux};
+
+/// How long the panes are watched before a decision is made on them: idleness takes several looks.
+const WATCHED: Duration = Duration::from_secs(4);
+
+/// One project, and the right to write the ledger.
+pub(super) struct Solo {
+    pub(super) hands: Hands,
+    pub(super) state: State,
+    observer: Observer,
+    samples: watch::Sender<Arc<Samples>>,
+    _thread: LedgerThread,
+    _lock: Lock,
+}
+
+impl Solo {
+    /// Takes the lock and replays one project.
+    pub(super) async fn start(places: &Places, config: Config, name: &str) -> Result<Self, Failure> {
+        let project = known::project(&config, name)?.clone();
+        for folder in [&places.state, &places.runtime] {
+            private_folder(folder)?;
+        }
+        if let Some(folder) = places.socket.parent() {
+            private_folder(folder)?;
+        }
+        let lock = Lock::take(&places.state).map_err(|error| {
+            let hint = error.hint();
+            Failure::new(error).hint(hint)
+        })?;
+        let (ledger, thread) = Ledger::start(Box::new(Sqlite::open(&places.ledger())?))?;
+        let ledger_id = ledger.ledger_id().await.map_err(known::unreadable)?;
+        let state = store::replay(&ledger, &project.name).await.map_err(known::illegal)?;
+        let (mark, heads) = store::load(&ledger, &project.name).await;
+        let tracker = open_tracker(places, &config, &project, &edge::find_auth()).map_err(anyhow::Error::msg)?;
+        let mut samplers = BTreeMap::new();
+        for (name, profile) in &config.profiles {
+            samplers.insert(name.clone(), Sampler::new(profile.clone(), places.home.clone())?);
+        }
+        let known = !heads.is_empty() || mark.etag.is_some();
+        let checker = state.in_window(Window::Check).map(|dispatch| dispatch.opening.profile.clone());
+        let (samples, seen) = watch::channel(Arc::new(Samples::default()));
+        let hands = Hands::new(Inner {
+            places: places.clone(),
+            ledger,
+            ledger_id,
+            tracker,
+            tmux: Tmux::new(&places.socket),
+            samplers,
+            samples: seen,
+            config: watch::channel(Arc::new(config)).1,
+            key: Key::open(&places.state.join("key"))?,
+            heads: Mutex::new(heads),
+            us: OnceCell::new(),
+            checker: Mutex::new(checker),
+            // Looking starts nothing: an agent that is not there stays away.
+            kept: AtomicBool::new(false),
+            name: project.name,
+        });
+        Ok(Self { hands, state, observer: Observer::new(mark, known), samples, _thread: thread, _lock: lock })
+    }
+
+    /// Watches the panes for a moment.
+    pub(super) async fn watch(&self) {
+        let members = Members::default();
+        let (mailbox, mut inbox) = mpsc::channel::<Message>(MAILBOX);
+        let member = Member { hands: self.hands.clone(), mailbox };
+        members.lock().expect("no holder of this lock panics").insert(self.hands.name.clone(), member);
+        let (stop, stopped) = watch::channel(false);
+        let fleet = tokio::spawn(Fleet::new(self.hands.tmux.clone(), members, self.samples.clone()).run(stopped));
+        let deadline = tokio::time::Instant::now() + WATCHED;
+        while tokio::time::timeout_at(deadline, inbox.recv()).await.is_ok() {
+            let ready = |sample: crate::daemon::fleet::WindowSample| sample.sample.state.takes_text();
+            if self.hands.sampled(Window::Agent).is_some_and(ready) {
+                break;
+            }
+        }
+        stop.send_replace(true);
+        // A watch that ended badly saw nothing, and that is what the samples say.
+        drop(fleet.await);
+    }
+
+    /// Looks at everything once.
+    pub(super) async fn look(&mut self, ask: Ask, questions: &Questions) -> Observation {
+        self.observer.refresh(&self.hands, ask).await;
+        self.observer.observe(&self.hands, &self.state, questions, BTreeMap::new()).await
+    }
+
+    /// Decides as a cycle would, and starts nothing.
+    pub(super) async fn decide(&mut self) -> Result<(Observation, (Decision, Standing)), Failure> {
+        let rules = self.hands.rules().expect("the project was found in this configuration");
+        self.watch().await;
+        let mut seen = self.look(Ask::Changes, &Questions::default()).await;
+        for _ in 0..LOOKS_MAX {
+            let decided = decide::decide(&rules, &self.state, &Memory::default(), &seen, seen.at);
+            let Decision::Look(questions) = &decided.0 else { return Ok((seen, decided)) };
+            let details = seen.details;
+            seen = self.look(Ask::Nothing, questions).await;
+            for (issue, known) in details {
+                seen.details.entry(issue).or_insert(known);
+            }
+        }
+        let decided = decide::decide(&rules, &self.state, &Memory::default(), &seen, seen.at);
+        Ok((seen, decided))
+    }
+}

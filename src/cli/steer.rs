@@ -1,0 +1,100 @@
+//! `pointsman pause`, `resume` and `approve`: a person's word, written into the ledger by the daemon, or with its lock.
+
+use clap::Args;
+
+use crate::cli::{Failure, client, edge, known, run, say, status};
+use crate::daemon::control::{self, Call, Reply};
+use crate::daemon::hands::{now, rules_of};
+use crate::daemon::places::{Places, private_folder};
+use crate::daemon::store;
+use crate::domain::{Event, IssueNumber, ProjectName, Request};
+use crate::ledger::{Lock, Sqlite, Store as _};
+use crate::machine::engine::{Effect, Engine, Input};
+
+/// Arguments of `pause` and `resume`.
+#[derive(Debug, Args)]
+pub(super) struct ProjectArgs {
+    /// The project
+    pub(super) project: String,
+}
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(super) struct ApproveArgs {
+    /// The issue's number
+    issue: u64,
+    /// The project, when several have an issue of that number
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
+/// Starts nothing new in a project from now on.
+pub(super) fn pause(args: &ProjectArgs) -> Result<(), Failure> {
+    ask(&edge::places()?, &ProjectName::new(args.project.clone()), Request::Pause { by: edge::person() })
+}
+
+/// Lets a project go on.
+pub(super) fn resume(args: &ProjectArgs) -> Result<(), Failure> {
+    ask(&edge::places()?, &ProjectName::new(args.project.clone()), Request::Resume { by: edge::person() })
+}
+
+/// Approves the work on an issue.
+pub(super) fn approve(args: &ApproveArgs) -> Result<(), Failure> {
+    let places = edge::places()?;
+    let issue = IssueNumber(args.issue);
+    let named = args.project.as_deref();
+    let found = run::runtime()?.block_on(client::project_with(&places, issue, named))?;
+    let name = match found {
+        Some(name) => name,
+        None => status::project_in_ledger(&places, issue, named)?,
+    };
+    ask(&places, &name, Request::Approve { issue, by: edge::person() })
+}
+
+fn ask(places: &Places, project: &ProjectName, request: Request) -> Result<(), Failure> {
+    let call = Call::Ask { project: project.clone(), request: request.clone() };
+    let reply = match run::runtime()?.block_on(client::call(places, &call))? {
+        Some(reply) => reply,
+        None => write_down(places, project, request)?,
+    };
+    client::settle(reply)
+}
+
+/// Is the daemon for this one request: its lock, its engine, and the append alone. No loop runs, so nothing else can start.
+fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<Reply, Failure> {
+    let config = run::load(places)?;
+    known::project(&config, name.as_str())?;
+    let rules = rules_of(&config, name).expect("the project was found in this configuration");
+    private_folder(&places.state)?;
+    let _lock = Lock::take(&places.state).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })?;
+    let mut store = Sqlite::open(&places.ledger())?;
+    let mut state = known::fold(&store, name)?;
+    if state.added.is_none() {
+        let event = Event::ProjectAdded { added: rules.project.added.unwrap_or_else(now) };
+        append(&mut store, name, state.version, now(), &[event])?;
+        state = known::fold(&store, name)?;
+    }
+    if let Some(reply) = control::answer_at_once(name, &state, &request) {
+        return Ok(reply);
+    }
+    let effects = Engine::new(state).step(&rules, Input::Asked(request.clone()), now());
+    for effect in effects {
+        if let Effect::Append { at, version, events } = effect {
+            append(&mut store, name, version, at, &events)?;
+        }
+    }
+    say::talk("no daemon runs: it is written down, and the next `pointsman run` or `cycle` acts on it");
+    Ok(control::recorded(name, &request))
+}
+
+fn append(store: &mut Sqlite, name: &ProjectName, version: u64, at: jiff::Timestamp, events: &[Event]) -> Result<(), Failure> {
+    let append = store::append_of(name, version, at, events);
+    let written = store.append(&append.stream, append.expected_ver, append.records, append.claims);
+    written.map(drop).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })
+}
