@@ -72,8 +72,14 @@ pub(super) async fn call(places: &Places, call: &Call) -> Result<Option<Reply>, 
 }
 
 /// Finds the project that has an issue by the daemon's word; `None` when no daemon listens.
-pub async fn project_with(places: &Places, issue: IssueNumber, named: Option<&str>) -> Result<Option<ProjectName>, Failure> {
-    let Some(bytes) = get(places, &format!("/find/{}", issue.0)).await? else { return Ok(None) };
+pub async fn project_with(
+    places: &Places,
+    issue: IssueNumber,
+    named: Option<&str>,
+) -> Result<Option<ProjectName>, Failure> {
+    let Some(bytes) = get(places, &format!("/find/{}", issue.0)).await? else {
+        return Ok(None);
+    };
     if let Some(name) = named {
         return Ok(Some(ProjectName::new(name)));
     }
@@ -84,8 +90,17 @@ pub async fn project_with(places: &Places, issue: IssueNumber, named: Option<&st
 /// Tells a running daemon that a project's tracker changed.
 pub async fn poke(places: &Places, project: &ProjectName) {
     // The write is done; a daemon that was not told sees it at its next poll.
-    if let Err(failure) = call(places, &Call::Poll { project: project.clone() }).await {
-        say::talk(&format!("the daemon was not told, it looks by itself within its cycle: {failure}"));
+    if let Err(failure) = call(
+        places,
+        &Call::Poll {
+            project: project.clone(),
+        },
+    )
+    .await
+    {
+        say::talk(&format!(
+            "the daemon was not told, it looks by itself within its cycle: {failure}"
+        ));
     }
 }
 

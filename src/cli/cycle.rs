@@ -53,7 +53,14 @@ pub(super) fn cycle(args: &CycleArgs) -> Result<(), Failure> {
 
 async fn ask(places: &Places, names: &[ProjectName]) -> Result<(), Failure> {
     for project in names {
-        if let Some(reply) = client::call(places, &Call::Cycle { project: project.clone() }).await? {
+        if let Some(reply) = client::call(
+            places,
+            &Call::Cycle {
+                project: project.clone(),
+            },
+        )
+        .await?
+        {
             client::settle(reply)?;
         }
     }
@@ -62,7 +69,9 @@ async fn ask(places: &Places, names: &[ProjectName]) -> Result<(), Failure> {
 
 async fn ask_what(places: &Places, names: &[ProjectName]) -> Result<(), Failure> {
     for name in names {
-        let bytes = client::get(places, &format!("/rehearse/{name}")).await?.unwrap_or_default();
+        let bytes = client::get(places, &format!("/rehearse/{name}"))
+            .await?
+            .unwrap_or_default();
         say::out(&format!("{name}: {}", String::from_utf8_lossy(&bytes)))?;
     }
     Ok(())
@@ -71,9 +80,15 @@ async fn ask_what(places: &Places, names: &[ProjectName]) -> Result<(), Failure>
 async fn rehearse(places: &Places, config: &Config, names: &[ProjectName]) -> Result<(), Failure> {
     for name in names {
         let mut solo = Solo::start(places, config.clone(), name.as_str()).await?;
-        let rules = solo.hands.rules().expect("the project was found in this configuration");
+        let rules = solo
+            .hands
+            .rules()
+            .expect("the project was found in this configuration");
         let (seen, decided) = solo.decide().await?;
-        say::out(&format!("{name}: {}", dry_run(&rules, &solo.state, &seen, &decided)))?;
+        say::out(&format!(
+            "{name}: {}",
+            dry_run(&rules, &solo.state, &seen, &decided)
+        ))?;
         if let Some((why, _)) = &seen.gap {
             say::talk(&format!("{name}: the tracker is not known: {why}"));
         }
@@ -94,7 +109,11 @@ async fn be(places: Places, mut config: Config, names: &[ProjectName]) -> Result
         while tokio::time::Instant::now() < deadline {
             let shown = daemon.show(name).await;
             if let Some(shown) = shown.filter(|shown| shown.report.at.is_some()) {
-                say::out(&heartbeat::line(name.as_str(), &shown.report, shown.seen.as_ref()))?;
+                say::out(&heartbeat::line(
+                    name.as_str(),
+                    &shown.report,
+                    shown.seen.as_ref(),
+                ))?;
                 break;
             }
             tokio::time::sleep(LOOK).await;

@@ -76,7 +76,9 @@ pub(super) fn passed_on() -> Vec<(String, String)> {
 /// Returns the name of the person who runs this, for the ledger's words.
 pub fn person() -> String {
     let uid = || format!("uid:{}", rustix::process::geteuid().as_raw());
-    variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(uid)
+    variable("USER")
+        .or_else(|| variable("LOGNAME"))
+        .unwrap_or_else(uid)
 }
 
 /// Returns whether a person looks at stdout.
@@ -87,13 +89,22 @@ pub fn is_terminal() -> bool {
 /// Returns whether stdout may be coloured.
 pub fn ink() -> Ink {
     let dumb = variable("TERM").is_some_and(|term| term == "dumb");
-    if variable("NO_COLOR").is_some() || dumb || !is_terminal() { Ink::Plain } else { Ink::Colour }
+    if variable("NO_COLOR").is_some() || dumb || !is_terminal() {
+        Ink::Plain
+    } else {
+        Ink::Colour
+    }
 }
 
 /// Returns how wide stdout is.
 pub fn columns() -> usize {
     let asked = variable("COLUMNS").and_then(|text| text.parse().ok());
-    let size = || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    let size = || {
+        rustix::termios::tcgetwinsize(std::io::stdout())
+            .ok()
+            .map(|size| usize::from(size.ws_col))
+            .filter(|width| *width > 0)
+    };
     asked.or_else(size).unwrap_or(COLUMNS)
 }
 
@@ -110,7 +121,10 @@ pub fn become_tmux(args: &[String]) -> std::io::Error {
 
 /// Asks tmux something; `true` when it says yes.
 pub fn tmux_says(args: &[String]) -> bool {
-    let asked = std::process::Command::new("tmux").args(args).stdin(std::process::Stdio::null()).output();
+    let asked = std::process::Command::new("tmux")
+        .args(args)
+        .stdin(std::process::Stdio::null())
+        .output();
     asked.is_ok_and(|output| output.status.success())
 }
 

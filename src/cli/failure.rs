@@ -35,12 +35,20 @@ impl Failure {
 
     /// It was called wrongly.
     pub fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self { code: 2, error: error.into(), hint: None }
+        Self {
+            code: 2,
+            error: error.into(),
+            hint: None,
+        }
     }
 
     /// Nobody reads the answer any more: no error, and nothing to say.
     pub fn silent() -> Self {
-        Self { code: 0, error: anyhow::anyhow!("the reader of the answer went away"), hint: None }
+        Self {
+            code: 0,
+            error: anyhow::anyhow!("the reader of the answer went away"),
+            hint: None,
+        }
     }
 
     /// Returns whether there is something to say.

@@ -127,13 +127,22 @@ pub(super) struct CloseArgs {
 pub(super) fn issue(verb: IssueVerb) -> Result<ExitCode, Failure> {
     let done = match verb {
         IssueVerb::New(args) => match &args.dispatch {
-            Some(id) => return Ok(report::issue_new(id, args.title(), &args.text()?, args.wait.wait)),
+            Some(id) => {
+                return Ok(report::issue_new(
+                    id,
+                    args.title(),
+                    &args.text()?,
+                    args.wait.wait,
+                ));
+            }
             None => new(&args),
         },
         IssueVerb::Comment(args) => match (&args.dispatch, args.words.as_slice()) {
             (Some(id), [text]) => return Ok(report::issue_comment(id, text, args.wait.wait)),
             (None, [number, text]) => comment(&args.at, number, text),
-            _ => Err(Failure::usage(anyhow::anyhow!("a comment takes the issue's number and the text, or --for and the text"))),
+            _ => Err(Failure::usage(anyhow::anyhow!(
+                "a comment takes the issue's number and the text, or --for and the text"
+            ))),
         },
         IssueVerb::List(args) => list(&args),
         IssueVerb::Show(args) => show(&args),
@@ -146,12 +155,19 @@ pub(super) fn issue(verb: IssueVerb) -> Result<ExitCode, Failure> {
 
 impl NewArgs {
     fn title(&self) -> &str {
-        self.title.as_deref().or(self.words.as_deref()).unwrap_or_default()
+        self.title
+            .as_deref()
+            .or(self.words.as_deref())
+            .unwrap_or_default()
     }
 
     fn text(&self) -> Result<String, Failure> {
-        let Some(path) = &self.body_file else { return Ok(self.body.clone()) };
-        report::read_text("text", path).map_err(|trouble| Failure::new(anyhow::anyhow!("{}: {}", trouble.what, trouble.why)).hint(trouble.hint))
+        let Some(path) = &self.body_file else {
+            return Ok(self.body.clone());
+        };
+        report::read_text("text", path).map_err(|trouble| {
+            Failure::new(anyhow::anyhow!("{}: {}", trouble.what, trouble.why)).hint(trouble.hint)
+        })
     }
 }
 
@@ -162,12 +178,17 @@ pub(super) fn failed(error: TrackerError) -> Failure {
 }
 
 /// Opens the project's tracker, works on it, and tells a running daemon when something was written.
-fn with<T>(at: &Where, writes: bool, work: impl AsyncFnOnce(&Tracker, &ProjectName) -> Result<T, Failure>) -> Result<T, Failure> {
+fn with<T>(
+    at: &Where,
+    writes: bool,
+    work: impl AsyncFnOnce(&Tracker, &ProjectName) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let places = edge::places()?;
     let config = run::load(&places)?;
     let project = known::the_project(&config, at.project.as_deref())?;
     run::runtime()?.block_on(async {
-        let tracker = open_tracker(&places, &config, project, &edge::find_auth()).map_err(anyhow::Error::msg)?;
+        let tracker = open_tracker(&places, &config, project, &edge::find_auth())
+            .map_err(anyhow::Error::msg)?;
         let result = work(&tracker, &project.name).await;
         if writes {
             client::poke(&places, &project.name).await;
@@ -178,7 +199,11 @@ fn with<T>(at: &Where, writes: bool, work: impl AsyncFnOnce(&Tracker, &ProjectNa
 
 fn new(args: &NewArgs) -> Result<(), Failure> {
     let labels = args.label.iter().map(Label::new).collect();
-    let issue = NewIssue { title: args.title().to_owned(), body: args.text()?, labels };
+    let issue = NewIssue {
+        title: args.title().to_owned(),
+        body: args.text()?,
+        labels,
+    };
     with(&args.at, true, async |tracker, name| {
         let number = tracker.create_issue(&issue).await.map_err(failed)?;
         say::out(&format!("{number} opened in {name}"))
@@ -189,7 +214,11 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
     let wanted = args.label.as_ref().map(Label::new);
     with(&args.at, false, async |tracker, _| {
         let mut open = tracker.sweep().await.map_err(failed)?.open;
-        open.retain(|head| wanted.as_ref().is_none_or(|label| head.labels.contains(label)));
+        open.retain(|head| {
+            wanted
+                .as_ref()
+                .is_none_or(|label| head.labels.contains(label))
+        });
         open.sort_by_key(|head| head.number);
         if args.json {
             return say::json(&open);
@@ -197,18 +226,30 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
         let lines: Vec<String> = open.iter().map(line).collect();
         say::out(&lines.join("\n"))?;
         for broken in tracker.malformed().await.map_err(failed)? {
-            say::talk(&format!("{} cannot be understood: {}", broken.number, broken.why));
+            say::talk(&format!(
+                "{} cannot be understood: {}",
+                broken.number, broken.why
+            ));
         }
         Ok(())
     })
 }
 
 fn line(head: &Head) -> String {
-    format!("{:<5} {}  [{}]", head.number.to_string(), one_line(&head.title, TITLE_CHARS_MAX), names(head))
+    format!(
+        "{:<5} {}  [{}]",
+        head.number.to_string(),
+        one_line(&head.title, TITLE_CHARS_MAX),
+        names(head)
+    )
 }
 
 fn names(head: &Head) -> String {
-    head.labels.iter().map(Label::as_str).collect::<Vec<_>>().join(", ")
+    head.labels
+        .iter()
+        .map(Label::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn show(args: &ShowArgs) -> Result<(), Failure> {
@@ -222,18 +263,36 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
         let events = tracker.label_events(number).await.map_err(failed)?;
         let (head, text) = found.as_ref();
         if args.json {
-            return say::json(&json!({ "issue": head, "text": text, "comments": comments, "labels": events }));
+            return say::json(
+                &json!({ "issue": head, "text": text, "comments": comments, "labels": events }),
+            );
         }
         let state = if head.open { "open" } else { "closed" };
-        let mut out = format!("{}\n{state}, {}\n\n{}\n", line(head), head.url, text.body.trim_end());
+        let mut out = format!(
+            "{}\n{state}, {}\n\n{}\n",
+            line(head),
+            head.url,
+            text.body.trim_end()
+        );
         for event in &events {
-            let by = event.actor.as_ref().map_or("somebody", |actor| actor.login.as_str());
+            let by = event
+                .actor
+                .as_ref()
+                .map_or("somebody", |actor| actor.login.as_str());
             let did = if event.set { "set" } else { "removed" };
             out.push_str(&format!("\n{}  {by} {did} {}", event.at, event.label));
         }
         for comment in &comments {
-            let by = comment.author.as_ref().map_or("somebody", |actor| actor.login.as_str());
-            out.push_str(&format!("\n\n{} at {}:\n{}", by, comment.created_at, comment.body.trim_end()));
+            let by = comment
+                .author
+                .as_ref()
+                .map_or("somebody", |actor| actor.login.as_str());
+            out.push_str(&format!(
+                "\n\n{} at {}:\n{}",
+                by,
+                comment.created_at,
+                comment.body.trim_end()
+            ));
         }
         // A terminal obeys what an issue's text may contain.
         say::out(&crate::machine::text::sanitise(&out, usize::MAX))
@@ -244,7 +303,11 @@ fn label(args: &LabelArgs, set: bool) -> Result<(), Failure> {
     let number = IssueNumber(args.issue);
     with(&args.at, true, async |tracker, _| {
         for label in args.labels.iter().map(Label::new) {
-            let written = if set { tracker.add_label(number, &label).await } else { tracker.remove_label(number, &label).await };
+            let written = if set {
+                tracker.add_label(number, &label).await
+            } else {
+                tracker.remove_label(number, &label).await
+            };
             let says = match (written.map_err(failed)?, set) {
                 (Written::Changed, true) => "is set",
                 (Written::Changed, false) => "is removed",
@@ -259,7 +322,8 @@ fn label(args: &LabelArgs, set: bool) -> Result<(), Failure> {
 
 fn comment(at: &Where, number: &str, text: &str) -> Result<(), Failure> {
     let number = number.trim_start_matches('#').parse().map(IssueNumber);
-    let number = number.map_err(|_| Failure::usage(anyhow::anyhow!("the first word is not an issue's number")))?;
+    let number = number
+        .map_err(|_| Failure::usage(anyhow::anyhow!("the first word is not an issue's number")))?;
     with(at, true, async |tracker, _| {
         tracker.comment(number, text).await.map_err(failed)?;
         say::out(&format!("{number} has a comment more"))

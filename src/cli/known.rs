@@ -50,7 +50,9 @@ pub(super) fn illegal(error: ReplayError) -> Failure {
 pub(super) fn fold(store: &Sqlite, name: &ProjectName) -> Result<State, Failure> {
     let mut state = State::default();
     loop {
-        let page = store.read_stream(name.as_str(), state.version, PAGE).map_err(unreadable)?;
+        let page = store
+            .read_stream(name.as_str(), state.version, PAGE)
+            .map_err(unreadable)?;
         if page.is_empty() {
             return Ok(state);
         }
@@ -62,18 +64,33 @@ pub(super) fn fold(store: &Sqlite, name: &ProjectName) -> Result<State, Failure>
 
 /// Returns what the ledger alone says of a project.
 pub(super) fn shown(store: Option<&Sqlite>, name: &ProjectName) -> Result<Shown, Failure> {
-    let state = store.map(|store| fold(store, name)).transpose()?.unwrap_or_default();
-    Ok(Shown { state, report: CycleReport::default(), seen: None })
+    let state = store
+        .map(|store| fold(store, name))
+        .transpose()?
+        .unwrap_or_default();
+    Ok(Shown {
+        state,
+        report: CycleReport::default(),
+        seen: None,
+    })
 }
 
 /// Returns an issue's events.
-pub(super) fn entries(store: &Sqlite, name: &ProjectName, issue: IssueNumber) -> Result<Vec<Entry>, Failure> {
+pub(super) fn entries(
+    store: &Sqlite,
+    name: &ProjectName,
+    issue: IssueNumber,
+) -> Result<Vec<Entry>, Failure> {
     let mut trail = Trail::of_issue(issue);
     let mut found = Vec::new();
     let mut after = 0;
     loop {
-        let page = store.read_stream(name.as_str(), after, PAGE).map_err(unreadable)?;
-        let Some(last) = page.last() else { return Ok(found) };
+        let page = store
+            .read_stream(name.as_str(), after, PAGE)
+            .map_err(unreadable)?;
+        let Some(last) = page.last() else {
+            return Ok(found);
+        };
         after = last.ver;
         found.extend(surface::entries(&page, &mut trail));
     }
@@ -93,12 +110,18 @@ pub(super) fn project<'a>(config: &'a Config, name: &str) -> Result<&'a Project,
 }
 
 /// Returns the project that is named, the only one there is, or the one whose folder this is.
-pub(super) fn the_project<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Project, Failure> {
+pub(super) fn the_project<'a>(
+    config: &'a Config,
+    name: Option<&str>,
+) -> Result<&'a Project, Failure> {
     if let Some(name) = name {
         return project(config, name);
     }
     let here = std::env::current_dir().ok();
-    let mut around = config.projects.values().filter(|project| here.as_ref().is_some_and(|here| here.starts_with(&project.path)));
+    let mut around = config.projects.values().filter(|project| {
+        here.as_ref()
+            .is_some_and(|here| here.starts_with(&project.path))
+    });
     let mut all = config.projects.values();
     if let Some(project) = around.next() {
         return Ok(project);
@@ -108,7 +131,8 @@ pub(super) fn the_project<'a>(config: &'a Config, name: Option<&str>) -> Result<
         (None, _) => project(config, ""),
         (Some(_), Some(_)) => {
             let names: Vec<&str> = config.projects.keys().map(ProjectName::as_str).collect();
-            Err(Failure::usage(anyhow::anyhow!("which project is not said")).hint(format!("pass --project, one of: {}", names.join(", "))))
+            Err(Failure::usage(anyhow::anyhow!("which project is not said"))
+                .hint(format!("pass --project, one of: {}", names.join(", "))))
         }
     }
 }
@@ -117,10 +141,14 @@ pub(super) fn the_project<'a>(config: &'a Config, name: Option<&str>) -> Result<
 pub(super) fn the_one(issue: IssueNumber, knowing: &[ProjectName]) -> Result<ProjectName, Failure> {
     match knowing {
         [one] => Ok(one.clone()),
-        [] => Err(Failure::new(anyhow::anyhow!("no project knows {issue}")).hint("pass --project to ask one of them anyway".to_owned())),
+        [] => Err(Failure::new(anyhow::anyhow!("no project knows {issue}"))
+            .hint("pass --project to ask one of them anyway".to_owned())),
         several => {
             let names: Vec<&str> = several.iter().map(ProjectName::as_str).collect();
-            Err(Failure::usage(anyhow::anyhow!("several projects have {issue}")).hint(format!("pass --project, one of: {}", names.join(", "))))
+            Err(
+                Failure::usage(anyhow::anyhow!("several projects have {issue}"))
+                    .hint(format!("pass --project, one of: {}", names.join(", "))),
+            )
         }
     }
 }

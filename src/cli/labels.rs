@@ -80,24 +80,42 @@ pub(super) fn labels(verb: &LabelsVerb) -> Result<(), Failure> {
     let config = run::load(&places)?;
     match verb {
         LabelsVerb::Graph(args) => say::out(&graph(workflow(&config, args.project.as_deref())?)),
-        LabelsVerb::Eject(args) => eject(&places.config, &workflow(&config, args.project.as_deref())?.name),
-        LabelsVerb::Sync(args) => each(&config, args.project.as_deref(), async |project, workflow, tracker| sync(args, project, workflow, tracker).await),
+        LabelsVerb::Eject(args) => eject(
+            &places.config,
+            &workflow(&config, args.project.as_deref())?.name,
+        ),
+        LabelsVerb::Sync(args) => each(
+            &config,
+            args.project.as_deref(),
+            async |project, workflow, tracker| sync(args, project, workflow, tracker).await,
+        ),
         LabelsVerb::Check(args) => {
             let mut findings = 0;
-            each(&config, args.project.as_deref(), async |project, workflow, tracker| {
-                findings += check(project, workflow, tracker).await?;
-                Ok(())
-            })?;
+            each(
+                &config,
+                args.project.as_deref(),
+                async |project, workflow, tracker| {
+                    findings += check(project, workflow, tracker).await?;
+                    Ok(())
+                },
+            )?;
             match findings {
                 0 => say::out("all fits"),
-                n => Err(Failure::new(anyhow::anyhow!("{n} findings")).hint("`pointsman labels sync` creates labels, `pointsman labels fix` settles issues".to_owned())),
+                n => Err(Failure::new(anyhow::anyhow!("{n} findings")).hint(
+                    "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
+                        .to_owned(),
+                )),
             }
         }
-        LabelsVerb::Fix(args) => each(&config, args.project.as_deref(), async |project, workflow, tracker| {
-            fix(args, project, workflow, tracker).await?;
-            client::poke(&places, &project.name).await;
-            Ok(())
-        }),
+        LabelsVerb::Fix(args) => each(
+            &config,
+            args.project.as_deref(),
+            async |project, workflow, tracker| {
+                fix(args, project, workflow, tracker).await?;
+                client::poke(&places, &project.name).await;
+                Ok(())
+            },
+        ),
     }
 }
 
@@ -106,10 +124,17 @@ fn workflow<'a>(config: &'a Config, project: Option<&str>) -> Result<&'a Workflo
         Some(name) => known::project(config, name)?.workflow.as_str(),
         None => crate::config::WORKFLOW_DEFAULT,
     };
-    Ok(config.workflows.get(name).expect("the configuration names workflows that are there"))
+    Ok(config
+        .workflows
+        .get(name)
+        .expect("the configuration names workflows that are there"))
 }
 
-fn each(config: &Config, named: Option<&str>, mut work: impl AsyncFnMut(&Project, &Workflow, &Tracker) -> Result<(), Failure>) -> Result<(), Failure> {
+fn each(
+    config: &Config,
+    named: Option<&str>,
+    mut work: impl AsyncFnMut(&Project, &Workflow, &Tracker) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let projects: Vec<&Project> = match named {
         Some(name) => vec![known::project(config, name)?],
         None => config.projects.values().collect(),
@@ -117,8 +142,11 @@ fn each(config: &Config, named: Option<&str>, mut work: impl AsyncFnMut(&Project
     let places = edge::places()?;
     run::runtime()?.block_on(async {
         for project in projects {
-            let tracker = open_tracker(&places, config, project, &edge::find_auth()).map_err(anyhow::Error::msg)?;
-            let workflow = config.workflow_of(project).expect("the configuration names workflows that are there");
+            let tracker = open_tracker(&places, config, project, &edge::find_auth())
+                .map_err(anyhow::Error::msg)?;
+            let workflow = config
+                .workflow_of(project)
+                .expect("the configuration names workflows that are there");
             work(project, workflow, &tracker).await?;
         }
         Ok(())
@@ -126,25 +154,61 @@ fn each(config: &Config, named: Option<&str>, mut work: impl AsyncFnMut(&Project
 }
 
 fn wanted(workflow: &Workflow) -> Vec<RepoLabel> {
-    let label = |name: &Label, color: &str, description: &str| RepoLabel { name: name.clone(), color: color.to_owned(), description: description.to_owned() };
+    let label = |name: &Label, color: &str, description: &str| RepoLabel {
+        name: name.clone(),
+        color: color.to_owned(),
+        description: description.to_owned(),
+    };
     let special = &workflow.labels;
-    let mut wanted: Vec<RepoLabel> = workflow.stages.iter().map(|stage| label(&stage.label, &stage.color, &stage.description)).collect();
-    wanted.push(label(&special.park, PARK_COLOR, "Waits for a person; remove it to try again"));
-    wanted.extend(special.veto.iter().map(|name| label(name, VETO_COLOR, "No agent works on this")));
-    wanted.extend(special.priority.iter().map(|name| label(name, PRIORITY_COLOR, "Priority")));
-    wanted.push(label(&special.pause, PARK_COLOR, "While open, the project is paused"));
+    let mut wanted: Vec<RepoLabel> = workflow
+        .stages
+        .iter()
+        .map(|stage| label(&stage.label, &stage.color, &stage.description))
+        .collect();
+    wanted.push(label(
+        &special.park,
+        PARK_COLOR,
+        "Waits for a person; remove it to try again",
+    ));
+    wanted.extend(
+        special
+            .veto
+            .iter()
+            .map(|name| label(name, VETO_COLOR, "No agent works on this")),
+    );
+    wanted.extend(
+        special
+            .priority
+            .iter()
+            .map(|name| label(name, PRIORITY_COLOR, "Priority")),
+    );
+    wanted.push(label(
+        &special.pause,
+        PARK_COLOR,
+        "While open, the project is paused",
+    ));
     wanted
 }
 
 fn fit(wanted: &RepoLabel, there: &[RepoLabel]) -> Fit {
     match there.iter().find(|label| label.name == wanted.name) {
         None => Fit::Missing,
-        Some(label) if label.color.eq_ignore_ascii_case(&wanted.color) && label.description == wanted.description => Fit::Same,
+        Some(label)
+            if label.color.eq_ignore_ascii_case(&wanted.color)
+                && label.description == wanted.description =>
+        {
+            Fit::Same
+        }
         Some(_) => Fit::Differs,
     }
 }
 
-async fn sync(args: &SyncArgs, project: &Project, workflow: &Workflow, tracker: &Tracker) -> Result<(), Failure> {
+async fn sync(
+    args: &SyncArgs,
+    project: &Project,
+    workflow: &Workflow,
+    tracker: &Tracker,
+) -> Result<(), Failure> {
     let there = tracker.labels().await.map_err(failed)?;
     for label in wanted(workflow) {
         let (word, writes) = match (fit(&label, &there), args.force) {
@@ -153,11 +217,21 @@ async fn sync(args: &SyncArgs, project: &Project, workflow: &Workflow, tracker: 
             (Fit::Differs, false) => ("leave", false),
             (Fit::Differs, true) => ("change", true),
         };
-        say::out(&format!("{}  {word:<6}  {:<16}  {}  {}", project.name, label.name.as_str(), label.color, label.description))?;
+        say::out(&format!(
+            "{}  {word:<6}  {:<16}  {}  {}",
+            project.name,
+            label.name.as_str(),
+            label.color,
+            label.description
+        ))?;
         if !writes || args.dry_run {
             continue;
         }
-        let written = if word == "create" { tracker.create_label(&label).await } else { tracker.change_label(&label).await };
+        let written = if word == "create" {
+            tracker.create_label(&label).await
+        } else {
+            tracker.change_label(&label).await
+        };
         written.map_err(failed)?;
     }
     if args.dry_run {
@@ -166,14 +240,26 @@ async fn sync(args: &SyncArgs, project: &Project, workflow: &Workflow, tracker: 
     Ok(())
 }
 
-async fn check(project: &Project, workflow: &Workflow, tracker: &Tracker) -> Result<usize, Failure> {
+async fn check(
+    project: &Project,
+    workflow: &Workflow,
+    tracker: &Tracker,
+) -> Result<usize, Failure> {
     let there = tracker.labels().await.map_err(failed)?;
-    let mut findings: Vec<String> = check_against(workflow, project).iter().map(|mismatch| format!("{mismatch}. Hint: {}", mismatch.hint())).collect();
-    let missing = wanted(workflow).into_iter().filter(|label| fit(label, &there) == Fit::Missing);
+    let mut findings: Vec<String> = check_against(workflow, project)
+        .iter()
+        .map(|mismatch| format!("{mismatch}. Hint: {}", mismatch.hint()))
+        .collect();
+    let missing = wanted(workflow)
+        .into_iter()
+        .filter(|label| fit(label, &there) == Fit::Missing);
     findings.extend(missing.map(|label| format!("label `{}` is missing", label.name)));
     for (issue, labels) in conflicts(workflow, tracker).await? {
         let names: Vec<&str> = labels.iter().map(Label::as_str).collect();
-        findings.push(format!("{issue} has several routing labels: {}", names.join(", ")));
+        findings.push(format!(
+            "{issue} has several routing labels: {}",
+            names.join(", ")
+        ));
     }
     for finding in &findings {
         say::out(&format!("{}  {finding}", project.name))?;
@@ -181,26 +267,53 @@ async fn check(project: &Project, workflow: &Workflow, tracker: &Tracker) -> Res
     Ok(findings.len())
 }
 
-async fn conflicts(workflow: &Workflow, tracker: &Tracker) -> Result<Vec<(IssueNumber, Vec<Label>)>, Failure> {
+async fn conflicts(
+    workflow: &Workflow,
+    tracker: &Tracker,
+) -> Result<Vec<(IssueNumber, Vec<Label>)>, Failure> {
     let open = tracker.sweep().await.map_err(failed)?.open;
     let routed = open.iter().map(|head| {
-        let stages = workflow.stages.iter().filter(|stage| head.labels.contains(&stage.label));
-        (head.number, stages.map(|stage| stage.label.clone()).collect::<Vec<_>>())
+        let stages = workflow
+            .stages
+            .iter()
+            .filter(|stage| head.labels.contains(&stage.label));
+        (
+            head.number,
+            stages.map(|stage| stage.label.clone()).collect::<Vec<_>>(),
+        )
     });
     Ok(routed.filter(|(_, labels)| labels.len() > 1).collect())
 }
 
-async fn fix(args: &FixArgs, project: &Project, workflow: &Workflow, tracker: &Tracker) -> Result<(), Failure> {
+async fn fix(
+    args: &FixArgs,
+    project: &Project,
+    workflow: &Workflow,
+    tracker: &Tracker,
+) -> Result<(), Failure> {
     for (issue, labels) in conflicts(workflow, tracker).await? {
         let events = tracker.label_events(issue).await.map_err(failed)?;
         // Ids of one issue only grow in the order of the list: the later, the newer.
-        let place = |label: &Label| standing_event(&events, label).and_then(|event| events.iter().position(|other| other.id == event.id));
-        let Some(last) = labels.iter().filter(|label| place(label).is_some()).max_by_key(|label| place(label)) else {
-            say::talk(&format!("{} {issue}: nobody is known to have set its labels; remove all but one", project.name));
+        let place = |label: &Label| {
+            standing_event(&events, label)
+                .and_then(|event| events.iter().position(|other| other.id == event.id))
+        };
+        let Some(last) = labels
+            .iter()
+            .filter(|label| place(label).is_some())
+            .max_by_key(|label| place(label))
+        else {
+            say::talk(&format!(
+                "{} {issue}: nobody is known to have set its labels; remove all but one",
+                project.name
+            ));
             continue;
         };
         for label in labels.iter().filter(|label| *label != last) {
-            say::out(&format!("{}  {issue}  keeps {last}, loses {label}", project.name))?;
+            say::out(&format!(
+                "{}  {issue}  keeps {last}, loses {label}",
+                project.name
+            ))?;
             if !args.dry_run {
                 tracker.remove_label(issue, label).await.map_err(failed)?;
             }
@@ -210,9 +323,16 @@ async fn fix(args: &FixArgs, project: &Project, workflow: &Workflow, tracker: &T
 }
 
 fn eject(folder: &std::path::Path, name: &str) -> Result<(), Failure> {
-    let path = if name == crate::config::WORKFLOW_DEFAULT { folder.join(name) } else { folder.join("workflows").join(name) };
+    let path = if name == crate::config::WORKFLOW_DEFAULT {
+        folder.join(name)
+    } else {
+        folder.join("workflows").join(name)
+    };
     let Some(text) = shipped::workflow(name) else {
-        return Err(Failure::new(anyhow::anyhow!("`{name}` is a file of yours already")).hint(format!("edit {}", path.display())));
+        return Err(
+            Failure::new(anyhow::anyhow!("`{name}` is a file of yours already"))
+                .hint(format!("edit {}", path.display())),
+        );
     };
     super::skill::write_new(&path, text)?;
     say::out(&path.display().to_string())

@@ -73,17 +73,25 @@ pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
     let store = known::ledger(&places)?;
     match verb {
         LedgerVerb::Show(args) => show(&store, args),
-        LedgerVerb::Export => say::out(&lines(Records::after(&store, 0).map(|record| record.map(redacted)))?),
+        LedgerVerb::Export => say::out(&lines(
+            Records::after(&store, 0).map(|record| record.map(redacted)),
+        )?),
         LedgerVerb::Verify => verify(&store),
         LedgerVerb::Replay(args) => replay(&store, args.json),
         LedgerVerb::Backup(args) => {
             store.backup(&args.file).map_err(known::unreadable)?;
-            say::out(&format!("{} holds ledger {}", args.file.display(), store.ledger_id()))
+            say::out(&format!(
+                "{} holds ledger {}",
+                args.file.display(),
+                store.ledger_id()
+            ))
         }
     }
 }
 
-fn lines(records: impl IntoIterator<Item = Result<Record, crate::ledger::StoreError>>) -> Result<String, Failure> {
+fn lines(
+    records: impl IntoIterator<Item = Result<Record, crate::ledger::StoreError>>,
+) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     export(records, &mut bytes).map_err(|error| {
         let hint = error.hint();
@@ -110,8 +118,12 @@ fn cover(value: &mut Value) -> bool {
             *text = covered;
             changed
         }
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| cover(item) || changed),
-        Value::Object(fields) => fields.values_mut().fold(false, |changed, item| cover(item) || changed),
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |changed, item| cover(item) || changed),
+        Value::Object(fields) => fields
+            .values_mut()
+            .fold(false, |changed, item| cover(item) || changed),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -125,7 +137,10 @@ fn show(store: &Sqlite, args: &ShowArgs) -> Result<(), Failure> {
         let mut text = String::new();
         for record in page {
             after = record.seq;
-            let told = args.project.as_ref().is_none_or(|name| *name == record.stream);
+            let told = args
+                .project
+                .as_ref()
+                .is_none_or(|name| *name == record.stream);
             if told && wanted(&mut trails, args, &record)? {
                 text.push_str(&line(record, args.json)?);
             }
@@ -142,19 +157,29 @@ fn show(store: &Sqlite, args: &ShowArgs) -> Result<(), Failure> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a verb without tokio waits for the next event")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a verb without tokio waits for the next event"
+)]
 fn pause() {
     std::thread::sleep(FOLLOW);
 }
 
-fn wanted(trails: &mut BTreeMap<String, Trail>, args: &ShowArgs, record: &Record) -> Result<bool, Failure> {
+fn wanted(
+    trails: &mut BTreeMap<String, Trail>,
+    args: &ShowArgs,
+    record: &Record,
+) -> Result<bool, Failure> {
     let fresh = match (args.issue, &args.dispatch) {
         (Some(issue), _) => Trail::of_issue(IssueNumber(issue)),
         (None, Some(dispatch)) => Trail::of_dispatch(DispatchId::new(dispatch.clone())),
         (None, None) => return Ok(true),
     };
     let event = store::event_of(record).map_err(known::illegal)?;
-    Ok(trails.entry(record.stream.clone()).or_insert(fresh).takes(&event))
+    Ok(trails
+        .entry(record.stream.clone())
+        .or_insert(fresh)
+        .takes(&event))
 }
 
 fn line(record: Record, json: bool) -> Result<String, Failure> {
@@ -162,7 +187,11 @@ fn line(record: Record, json: bool) -> Result<String, Failure> {
         return lines([Ok(redacted(record))]);
     }
     let event = store::event_of(&record).map_err(known::illegal)?;
-    let told = Told { seq: record.seq, at: record.at, event: &event };
+    let told = Told {
+        seq: record.seq,
+        at: record.at,
+        event: &event,
+    };
     Ok(format!("{:<8}  {}\n", record.stream, timeline::line(&told)))
 }
 
@@ -170,7 +199,8 @@ fn folds(store: &Sqlite) -> Result<BTreeMap<String, State>, Failure> {
     let mut states: BTreeMap<String, State> = BTreeMap::new();
     for record in Records::after(store, 0) {
         let record = record.map_err(known::unreadable)?;
-        store::fold(states.entry(record.stream.clone()).or_default(), &record).map_err(known::illegal)?;
+        store::fold(states.entry(record.stream.clone()).or_default(), &record)
+            .map_err(known::illegal)?;
     }
     Ok(states)
 }
@@ -178,19 +208,37 @@ fn folds(store: &Sqlite) -> Result<BTreeMap<String, State>, Failure> {
 fn verify(store: &Sqlite) -> Result<(), Failure> {
     let verified = store.verify().map_err(known::unreadable)?;
     folds(store)?;
-    say::out(&format!("{} events of {} projects: all whole, and each follows from what is before it", verified.events, verified.streams))
+    say::out(&format!(
+        "{} events of {} projects: all whole, and each follows from what is before it",
+        verified.events, verified.streams
+    ))
 }
 
 fn replay(store: &Sqlite, json: bool) -> Result<(), Failure> {
     let states = folds(store)?;
-    let open = |state: &State| state.dispatches.values().filter(|dispatch| dispatch.is_open()).count();
+    let open = |state: &State| {
+        state
+            .dispatches
+            .values()
+            .filter(|dispatch| dispatch.is_open())
+            .count()
+    };
     if json {
         let rows: Vec<_> = states.iter().map(|(name, state)| json!({"project": name, "events": state.version, "issues": state.walks.len(), "open": open(state), "held": state.holds.len(), "paused": state.paused})).collect();
         return say::json(&rows);
     }
     for (name, state) in &states {
-        let paused = state.paused.as_ref().map_or_else(String::new, |by| format!(", paused by {by}"));
-        say::out(&format!("{name}: {} events, {} issues, {} open dispatches, {} held{paused}", state.version, state.walks.len(), open(state), state.holds.len()))?;
+        let paused = state
+            .paused
+            .as_ref()
+            .map_or_else(String::new, |by| format!(", paused by {by}"));
+        say::out(&format!(
+            "{name}: {} events, {} issues, {} open dispatches, {} held{paused}",
+            state.version,
+            state.walks.len(),
+            open(state),
+            state.holds.len()
+        ))?;
     }
     Ok(())
 }

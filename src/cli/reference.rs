@@ -42,9 +42,16 @@ pub(super) fn help_all(command: Command) -> Result<(), Failure> {
 
 fn describe(text: &mut String, command: &mut Command, path: &str) {
     let help = command.render_long_help();
-    let trimmed: Vec<String> = help.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let trimmed: Vec<String> = help
+        .to_string()
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
     let _ = writeln!(text, "# {path}\n\n{}\n", trimmed.join("\n").trim_end());
-    for verb in command.get_subcommands_mut().filter(|verb| !verb.is_hide_set()) {
+    for verb in command
+        .get_subcommands_mut()
+        .filter(|verb| !verb.is_hide_set())
+    {
         let path = format!("{path} {}", verb.get_name());
         describe(text, verb, &path);
     }

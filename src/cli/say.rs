@@ -9,7 +9,11 @@ use crate::cli::Failure;
 /// Prints data.
 pub(super) fn out(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let end = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     let written = write!(stdout, "{text}{end}").and_then(|()| stdout.flush());
     written.map_err(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => Failure::silent(),

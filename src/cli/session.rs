@@ -40,7 +40,10 @@ fn keep(project: &str, wishes: &[bool]) -> Result<(), Failure> {
     let name = ProjectName::new(project);
     run::runtime()?.block_on(async {
         for up in wishes {
-            let call = Call::Keep { project: name.clone(), up: *up };
+            let call = Call::Keep {
+                project: name.clone(),
+                up: *up,
+            };
             let reply = match client::call(&places, &call).await? {
                 Some(reply) => reply,
                 None => Reply::done(alone(&places, project, *up).await?),
@@ -56,26 +59,49 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
     let config = run::load(places)?;
     let project = known::project(&config, name)?.clone();
     if project.session != SessionChoice::Managed {
-        return Err(anyhow::anyhow!("the pane of {name} is yours: it is never started or ended by us").into());
+        return Err(anyhow::anyhow!(
+            "the pane of {name} is yours: it is never started or ended by us"
+        )
+        .into());
     }
-    let profile = config.profiles.get(&project.agent).cloned().expect("the configuration names profiles that are there");
+    let profile = config
+        .profiles
+        .get(&project.agent)
+        .cloned()
+        .expect("the configuration names profiles that are there");
     let solo = Solo::start(places, config, name).await?;
     let tmux = &solo.hands.tmux;
     if !up {
         return match tmux.find(name, Window::Agent.as_str()).await {
-            Ok(Some(row)) => tmux.kill_pane(&row.pane).await.map(|_| format!("the agent of {name} was ended")).map_err(Failure::new),
-            Ok(None) | Err(crate::terminal::TmuxError::NoServer { .. }) => Ok(format!("{name} has no agent")),
+            Ok(Some(row)) => tmux
+                .kill_pane(&row.pane)
+                .await
+                .map(|_| format!("the agent of {name} was ended"))
+                .map_err(Failure::new),
+            Ok(None) | Err(crate::terminal::TmuxError::NoServer { .. }) => {
+                Ok(format!("{name} has no agent"))
+            }
             Err(error) => Err(Failure::new(error)),
         };
     }
     tmux.start_server().await?;
-    let new = keep_agent(&solo.hands, &profile, true).await.map_err(anyhow::Error::msg)?;
+    let new = keep_agent(&solo.hands, &profile, true)
+        .await
+        .map_err(anyhow::Error::msg)?;
     solo.watch().await;
-    let state = solo.hands.sampled(Window::Agent).map(|sampled| sampled.sample.state);
+    let state = solo
+        .hands
+        .sampled(Window::Agent)
+        .map(|sampled| sampled.sample.state);
     if state.is_some_and(|state| state.attention != crate::domain::Attention::None) {
-        say::talk(&format!("it asks for something: accept it once with `pointsman attach {name}`"));
+        say::talk(&format!(
+            "it asks for something: accept it once with `pointsman attach {name}`"
+        ));
     }
-    Ok(format!("the agent of {name} {}", if new { "was started" } else { "is up" }))
+    Ok(format!(
+        "the agent of {name} {}",
+        if new { "was started" } else { "is up" }
+    ))
 }
 
 /// Shows a project's session in this terminal.
@@ -85,27 +111,54 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
     let project = known::project(&config, &args.project)?;
     let (mut server, target) = match &project.session {
         SessionChoice::Managed => {
-            let window = if args.check { format!(":{}", Window::Check.as_str()) } else { String::new() };
-            (vec!["-S".to_owned(), places.socket.display().to_string()], format!("={}{window}", project.name))
+            let window = if args.check {
+                format!(":{}", Window::Check.as_str())
+            } else {
+                String::new()
+            };
+            (
+                vec!["-S".to_owned(), places.socket.display().to_string()],
+                format!("={}{window}", project.name),
+            )
         }
-        SessionChoice::Adopted { socket, target } if socket == "default" => (Vec::new(), target.clone()),
-        SessionChoice::Adopted { socket, target } => (vec!["-S".to_owned(), socket.clone()], target.clone()),
+        SessionChoice::Adopted { socket, target } if socket == "default" => {
+            (Vec::new(), target.clone())
+        }
+        SessionChoice::Adopted { socket, target } => {
+            (vec!["-S".to_owned(), socket.clone()], target.clone())
+        }
     };
-    let words = |server: &[String], verb: &str| [server, &[verb.to_owned(), "-t".to_owned(), target.clone()]].concat();
+    let words = |server: &[String], verb: &str| {
+        [server, &[verb.to_owned(), "-t".to_owned(), target.clone()]].concat()
+    };
     // `has-session` takes a window's target too.
     if !edge::tmux_says(&words(&server, "has-session")) {
-        let window = if args.check { "checker is at work in" } else { "session is up for" };
-        return Err(Failure::new(anyhow::anyhow!("no {window} {}", project.name)).hint(format!("pointsman up {}", project.name)));
+        let window = if args.check {
+            "checker is at work in"
+        } else {
+            "session is up for"
+        };
+        return Err(
+            Failure::new(anyhow::anyhow!("no {window} {}", project.name))
+                .hint(format!("pointsman up {}", project.name)),
+        );
     }
     let same = edge::tmux_around().is_some_and(|around| around == places.socket);
     match edge::tmux_around() {
         Some(_) if same => server = words(&server, "switch-client"),
         Some(_) => {
-            say::out(&format!("tmux {}", words(&server, "attach-session").join(" ")))?;
-            return Err(Failure::new(anyhow::anyhow!("this terminal is inside another tmux, and sessions are not nested"))
-                .hint("run the printed command in a terminal of its own".to_owned()));
+            say::out(&format!(
+                "tmux {}",
+                words(&server, "attach-session").join(" ")
+            ))?;
+            return Err(Failure::new(anyhow::anyhow!(
+                "this terminal is inside another tmux, and sessions are not nested"
+            ))
+            .hint("run the printed command in a terminal of its own".to_owned()));
         }
         None => server = words(&server, "attach-session"),
     }
-    Err(Failure::new(anyhow::Error::new(edge::become_tmux(&server)).context("cannot start tmux")))
+    Err(Failure::new(
+        anyhow::Error::new(edge::become_tmux(&server)).context("cannot start tmux"),
+    ))
 }

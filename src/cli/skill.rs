@@ -78,14 +78,25 @@ pub(super) fn skill(verb: &SkillVerb) -> Result<(), Failure> {
 
 fn found<'a>(config: &'a Config, name: &str) -> Result<&'a Skill, Failure> {
     let found = config.skills.get(&SkillName::new(name));
-    found.ok_or_else(|| Failure::new(anyhow::anyhow!("there is no skill `{name}`")).hint("pointsman skill list".to_owned()))
+    found.ok_or_else(|| {
+        Failure::new(anyhow::anyhow!("there is no skill `{name}`"))
+            .hint("pointsman skill list".to_owned())
+    })
 }
 
 fn new(folder: &Path, name: &str) -> Result<(), Failure> {
     if config::skill_name_of(&format!("{name}.md")).is_none() {
-        return Err(Failure::usage(anyhow::anyhow!("`{name}` is no skill's name")).hint("use letters, digits, `-` and `_`".to_owned()));
+        return Err(
+            Failure::usage(anyhow::anyhow!("`{name}` is no skill's name"))
+                .hint("use letters, digits, `-` and `_`".to_owned()),
+        );
     }
-    let headings = ["What is to be true when it is done.", "What may not be touched, and why.", "How one sees that it is there.", "Use the report commands in the facts block exactly as printed."];
+    let headings = [
+        "What is to be true when it is done.",
+        "What may not be touched, and why.",
+        "How one sees that it is there.",
+        "Use the report commands in the facts block exactly as printed.",
+    ];
     let mut text = format!("---\nname: {name}\ndescription: What it is for, in one line\n---\n");
     for (heading, says) in config::HEADINGS.iter().zip(headings) {
         text.push_str(&format!("\n## {heading}\n\n{says}\n"));
@@ -93,18 +104,25 @@ fn new(folder: &Path, name: &str) -> Result<(), Failure> {
     let path = folder.join("skills").join(format!("{name}.md"));
     write_new(&path, &text)?;
     say::out(&path.display().to_string())?;
-    say::talk(&format!("a stage uses it once a workflow says skill = \"{name}\"; no restart is needed"));
+    say::talk(&format!(
+        "a stage uses it once a workflow says skill = \"{name}\"; no restart is needed"
+    ));
     Ok(())
 }
 
 /// Writes a file that is not there yet.
 pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let written = made.and_then(|()| std::fs::File::create_new(path)).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = made
+        .and_then(|()| std::fs::File::create_new(path))
+        .and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {
         let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
         let hint = exists.then(|| "edit that file, or move it away".to_owned());
-        Failure::new(anyhow::Error::new(error).context(format!("cannot write `{}`", path.display()))).hint(hint)
+        Failure::new(
+            anyhow::Error::new(error).context(format!("cannot write `{}`", path.display())),
+        )
+        .hint(hint)
     })
 }
 
@@ -113,7 +131,18 @@ fn list(config: &Config, json: bool) -> Result<(), Failure> {
         let rows: Vec<_> = config.skills.values().map(|skill| json!({"name": skill.name, "source": skill.source, "description": skill.description, "digest": skill.digest})).collect();
         return say::json(&rows);
     }
-    let lines: Vec<String> = config.skills.values().map(|skill| format!("{:<16}  {:<8}  {}", skill.name.as_str(), skill.source.to_string(), skill.description)).collect();
+    let lines: Vec<String> = config
+        .skills
+        .values()
+        .map(|skill| {
+            format!(
+                "{:<16}  {:<8}  {}",
+                skill.name.as_str(),
+                skill.source.to_string(),
+                skill.description
+            )
+        })
+        .collect();
     say::out(&lines.join("\n"))
 }
 
@@ -121,16 +150,33 @@ fn lint(config: &Config, args: &LintArgs) -> Result<(), Failure> {
     let skills: Vec<&Skill> = if args.names.is_empty() {
         config.skills.values().collect()
     } else {
-        args.names.iter().map(|name| found(config, name)).collect::<Result<_, _>>()?
+        args.names
+            .iter()
+            .map(|name| found(config, name))
+            .collect::<Result<_, _>>()?
     };
-    let findings: Vec<_> = skills.iter().flat_map(|skill| config::lint(skill).into_iter().map(move |finding| (&skill.name, finding))).collect();
+    let findings: Vec<_> = skills
+        .iter()
+        .flat_map(|skill| {
+            config::lint(skill)
+                .into_iter()
+                .map(move |finding| (&skill.name, finding))
+        })
+        .collect();
     if args.json {
         let rows: Vec<_> = findings.iter().map(|(name, finding)| json!({"skill": name, "line": finding.line, "message": finding.message, "hint": finding.hint})).collect();
         return say::json(&rows);
     }
     for (name, finding) in &findings {
-        let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
-        say::out(&format!("{name}{line}: {}. Hint: {}", finding.message, finding.hint))?;
+        let line = if finding.line == 0 {
+            String::new()
+        } else {
+            format!(":{}", finding.line)
+        };
+        say::out(&format!(
+            "{name}{line}: {}. Hint: {}",
+            finding.message, finding.hint
+        ))?;
     }
     match findings.len() {
         0 => say::out(&format!("{} skills, nothing to say", skills.len())),
@@ -150,7 +196,11 @@ fn render(args: &RenderArgs) -> Result<(), Failure> {
         let name = status::project_in_ledger(&places, issue, named)?;
         let mut solo = Solo::start(&places, run::load(&places)?, name.as_str()).await?;
         let seen = solo.look(Ask::Changes, &Questions::default()).await;
-        let shown = Shown { state: solo.state.clone(), report: CycleReport::default(), seen: Some(seen) };
+        let shown = Shown {
+            state: solo.state.clone(),
+            report: CycleReport::default(),
+            seen: Some(seen),
+        };
         let text = surface::render(&solo.hands, &shown, issue).await;
         text.map_err(|why| Failure::new(anyhow::anyhow!(why)))
     })?;

@@ -37,7 +37,11 @@ pub(super) struct Solo {
 
 impl Solo {
     /// Takes the lock and replays one project.
-    pub(super) async fn start(places: &Places, config: Config, name: &str) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        places: &Places,
+        config: Config,
+        name: &str,
+    ) -> Result<Self, Failure> {
         let project = known::project(&config, name)?.clone();
         for folder in [&places.state, &places.runtime] {
             private_folder(folder)?;
@@ -51,15 +55,23 @@ impl Solo {
         })?;
         let (ledger, thread) = Ledger::start(Box::new(Sqlite::open(&places.ledger())?))?;
         let ledger_id = ledger.ledger_id().await.map_err(known::unreadable)?;
-        let state = store::replay(&ledger, &project.name).await.map_err(known::illegal)?;
+        let state = store::replay(&ledger, &project.name)
+            .await
+            .map_err(known::illegal)?;
         let (mark, heads) = store::load(&ledger, &project.name).await;
-        let tracker = open_tracker(places, &config, &project, &edge::find_auth()).map_err(anyhow::Error::msg)?;
+        let tracker = open_tracker(places, &config, &project, &edge::find_auth())
+            .map_err(anyhow::Error::msg)?;
         let mut samplers = BTreeMap::new();
         for (name, profile) in &config.profiles {
-            samplers.insert(name.clone(), Sampler::new(profile.clone(), places.home.clone())?);
+            samplers.insert(
+                name.clone(),
+                Sampler::new(profile.clone(), places.home.clone())?,
+            );
         }
         let known = !heads.is_empty() || mark.etag.is_some();
-        let checker = state.in_window(Window::Check).map(|dispatch| dispatch.opening.profile.clone());
+        let checker = state
+            .in_window(Window::Check)
+            .map(|dispatch| dispatch.opening.profile.clone());
         let (samples, seen) = watch::channel(Arc::new(Samples::default()));
         let hands = Hands::new(Inner {
             places: places.clone(),
@@ -78,20 +90,39 @@ impl Solo {
             kept: AtomicBool::new(false),
             name: project.name,
         });
-        Ok(Self { hands, state, observer: Observer::new(mark, known), samples, _thread: thread, _lock: lock })
+        Ok(Self {
+            hands,
+            state,
+            observer: Observer::new(mark, known),
+            samples,
+            _thread: thread,
+            _lock: lock,
+        })
     }
 
     /// Watches the panes for a moment.
     pub(super) async fn watch(&self) {
         let members = Members::default();
         let (mailbox, mut inbox) = mpsc::channel::<Message>(MAILBOX);
-        let member = Member { hands: self.hands.clone(), mailbox };
-        members.lock().expect("no holder of this lock panics").insert(self.hands.name.clone(), member);
+        let member = Member {
+            hands: self.hands.clone(),
+            mailbox,
+        };
+        members
+            .lock()
+            .expect("no holder of this lock panics")
+            .insert(self.hands.name.clone(), member);
         let (stop, stopped) = watch::channel(false);
-        let fleet = tokio::spawn(Fleet::new(self.hands.tmux.clone(), members, self.samples.clone()).run(stopped));
+        let fleet = tokio::spawn(
+            Fleet::new(self.hands.tmux.clone(), members, self.samples.clone()).run(stopped),
+        );
         let deadline = tokio::time::Instant::now() + WATCHED;
-        while tokio::time::timeout_at(deadline, inbox.recv()).await.is_ok() {
-            let ready = |sample: crate::daemon::fleet::WindowSample| sample.sample.state.takes_text();
+        while tokio::time::timeout_at(deadline, inbox.recv())
+            .await
+            .is_ok()
+        {
+            let ready =
+                |sample: crate::daemon::fleet::WindowSample| sample.sample.state.takes_text();
             if self.hands.sampled(Window::Agent).is_some_and(ready) {
                 break;
             }
@@ -104,17 +135,24 @@ impl Solo {
     /// Looks at everything once.
     pub(super) async fn look(&mut self, ask: Ask, questions: &Questions) -> Observation {
         self.observer.refresh(&self.hands, ask).await;
-        self.observer.observe(&self.hands, &self.state, questions, BTreeMap::new()).await
+        self.observer
+            .observe(&self.hands, &self.state, questions, BTreeMap::new())
+            .await
     }
 
     /// Decides as a cycle would, and starts nothing.
     pub(super) async fn decide(&mut self) -> Result<(Observation, (Decision, Standing)), Failure> {
-        let rules = self.hands.rules().expect("the project was found in this configuration");
+        let rules = self
+            .hands
+            .rules()
+            .expect("the project was found in this configuration");
         self.watch().await;
         let mut seen = self.look(Ask::Changes, &Questions::default()).await;
         for _ in 0..LOOKS_MAX {
             let decided = decide::decide(&rules, &self.state, &Memory::default(), &seen, seen.at);
-            let Decision::Look(questions) = &decided.0 else { return Ok((seen, decided)) };
+            let Decision::Look(questions) = &decided.0 else {
+                return Ok((seen, decided));
+            };
             let details = seen.details;
             seen = self.look(Ask::Nothing, questions).await;
             for (issue, known) in details {

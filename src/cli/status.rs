@@ -13,7 +13,8 @@ use crate::view::{Snapshot, render_status};
 
 /// Between two pictures of `--watch`.
 const WATCH: Duration = Duration::from_secs(1);
-const NO_DAEMON: &str = "no daemon runs: this is what the ledger says. Start one with `pointsman run`";
+const NO_DAEMON: &str =
+    "no daemon runs: this is what the ledger says. Start one with `pointsman run`";
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -67,11 +68,19 @@ async fn snapshot(places: &Places) -> Result<Snapshot, Failure> {
 
 fn print(snapshot: &Snapshot, args: &StatusArgs) -> Result<(), Failure> {
     if args.json {
-        return if args.watch { say::out(&serde_json::to_string(snapshot)?) } else { say::json(snapshot) };
+        return if args.watch {
+            say::out(&serde_json::to_string(snapshot)?)
+        } else {
+            say::json(snapshot)
+        };
     }
     let text = render_status(snapshot, edge::columns(), edge::ink());
     // Home and clear, so that the picture stands still.
-    let before = if args.watch && edge::is_terminal() { "\u{1b}[H\u{1b}[2J" } else { "" };
+    let before = if args.watch && edge::is_terminal() {
+        "\u{1b}[H\u{1b}[2J"
+    } else {
+        ""
+    };
     say::out(&format!("{before}{text}"))
 }
 
@@ -91,19 +100,31 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     text.and_then(|text: String| say::out(&text))
 }
 
-fn from_ledger(places: &Places, issue: IssueNumber, named: Option<&str>) -> Result<String, Failure> {
+fn from_ledger(
+    places: &Places,
+    issue: IssueNumber,
+    named: Option<&str>,
+) -> Result<String, Failure> {
     let config = run::load(places)?;
     let store = known::ledger_if_any(places)?;
     let name = project_in_ledger(places, issue, named)?;
     let rules = rules_of(&config, &name).expect("the project was found in this configuration");
     let shown = known::shown(store.as_ref(), &name)?;
-    let entries = store.as_ref().map(|store| known::entries(store, &name, issue)).transpose()?.unwrap_or_default();
+    let entries = store
+        .as_ref()
+        .map(|store| known::entries(store, &name, issue))
+        .transpose()?
+        .unwrap_or_default();
     say::talk(NO_DAEMON);
     Ok(surface::story(&rules, &shown, issue, &entries))
 }
 
 /// Finds the project that has an issue by the ledger alone.
-pub(super) fn project_in_ledger(places: &Places, issue: IssueNumber, named: Option<&str>) -> Result<ProjectName, Failure> {
+pub(super) fn project_in_ledger(
+    places: &Places,
+    issue: IssueNumber,
+    named: Option<&str>,
+) -> Result<ProjectName, Failure> {
     let config = run::load(places)?;
     if named.is_some() || config.projects.len() <= 1 {
         return known::the_project(&config, named).map(|project| project.name.clone());

@@ -30,12 +30,20 @@ pub(super) struct ApproveArgs {
 
 /// Starts nothing new in a project from now on.
 pub(super) fn pause(args: &ProjectArgs) -> Result<(), Failure> {
-    ask(&edge::places()?, &ProjectName::new(args.project.clone()), Request::Pause { by: edge::person() })
+    ask(
+        &edge::places()?,
+        &ProjectName::new(args.project.clone()),
+        Request::Pause { by: edge::person() },
+    )
 }
 
 /// Lets a project go on.
 pub(super) fn resume(args: &ProjectArgs) -> Result<(), Failure> {
-    ask(&edge::places()?, &ProjectName::new(args.project.clone()), Request::Resume { by: edge::person() })
+    ask(
+        &edge::places()?,
+        &ProjectName::new(args.project.clone()),
+        Request::Resume { by: edge::person() },
+    )
 }
 
 /// Approves the work on an issue.
@@ -48,11 +56,21 @@ pub(super) fn approve(args: &ApproveArgs) -> Result<(), Failure> {
         Some(name) => name,
         None => status::project_in_ledger(&places, issue, named)?,
     };
-    ask(&places, &name, Request::Approve { issue, by: edge::person() })
+    ask(
+        &places,
+        &name,
+        Request::Approve {
+            issue,
+            by: edge::person(),
+        },
+    )
 }
 
 fn ask(places: &Places, project: &ProjectName, request: Request) -> Result<(), Failure> {
-    let call = Call::Ask { project: project.clone(), request: request.clone() };
+    let call = Call::Ask {
+        project: project.clone(),
+        request: request.clone(),
+    };
     let reply = match run::runtime()?.block_on(client::call(places, &call))? {
         Some(reply) => reply,
         None => write_down(places, project, request)?,
@@ -73,7 +91,9 @@ fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<R
     let mut store = Sqlite::open(&places.ledger())?;
     let mut state = known::fold(&store, name)?;
     if state.added.is_none() {
-        let event = Event::ProjectAdded { added: rules.project.added.unwrap_or_else(now) };
+        let event = Event::ProjectAdded {
+            added: rules.project.added.unwrap_or_else(now),
+        };
         append(&mut store, name, state.version, now(), &[event])?;
         state = known::fold(&store, name)?;
     }
@@ -82,17 +102,35 @@ fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<R
     }
     let effects = Engine::new(state).step(&rules, Input::Asked(request.clone()), now());
     for effect in effects {
-        if let Effect::Append { at, version, events } = effect {
+        if let Effect::Append {
+            at,
+            version,
+            events,
+        } = effect
+        {
             append(&mut store, name, version, at, &events)?;
         }
     }
-    say::talk("no daemon runs: it is written down, and the next `pointsman run` or `cycle` acts on it");
+    say::talk(
+        "no daemon runs: it is written down, and the next `pointsman run` or `cycle` acts on it",
+    );
     Ok(control::recorded(name, &request))
 }
 
-fn append(store: &mut Sqlite, name: &ProjectName, version: u64, at: jiff::Timestamp, events: &[Event]) -> Result<(), Failure> {
+fn append(
+    store: &mut Sqlite,
+    name: &ProjectName,
+    version: u64,
+    at: jiff::Timestamp,
+    events: &[Event],
+) -> Result<(), Failure> {
     let append = store::append_of(name, version, at, events);
-    let written = store.append(&append.stream, append.expected_ver, append.records, append.claims);
+    let written = store.append(
+        &append.stream,
+        append.expected_ver,
+        append.records,
+        append.claims,
+    );
     written.map(drop).map_err(|error| {
         let hint = error.hint();
         Failure::new(error).hint(hint)
