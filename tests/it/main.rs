@@ -3,6 +3,7 @@
 
 mod brief;
 mod builders;
+mod cli;
 mod config;
 mod demo_agent;
 mod e2e;

@@ -804,7 +804,10 @@ impl Drop for World {
         }
         self.tmux_output(&["kill-server"]);
         if std::thread::panicking() {
-            #[expect(clippy::print_stderr, reason = "a failed story says where its world was")]
+            #[expect(
+                clippy::print_stderr,
+                reason = "a failed story says where its world was"
+            )]
             {
                 eprintln!("the world was in {}", self.dir.path().display());
             }

@@ -1,0 +1,405 @@
+//! The real binary in a home of its own: words, exit codes, and the verbs that need no agent.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+
+/// A throw-away home with one project on the local tracker.
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn empty() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn with_project() -> Self {
+        let home = Self::empty();
+        std::fs::create_dir_all(home.path("site")).unwrap();
+        home.write(
+            ".config/pointsman/projects/site.toml",
+            &format!(
+                "tracker = \"local\"\npath = {:?}\nadded = \"2020-01-01T00:00:00Z\"\nagent = \"demo\"\nbuild = \"none\"\nworkflow = \"content.toml\"\n",
+                home.path("site").to_string_lossy()
+            ),
+        );
+        home
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    fn write(&self, below: &str, text: &str) {
+        let path = self.path(below);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .env("HOME", self.folder.path())
+            .env("XDG_RUNTIME_DIR", self.path("run"));
+        command
+            .env("USER", "ada")
+            .current_dir(self.folder.path())
+            .args(words);
+        command.timeout(std::time::Duration::from_secs(60));
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Said {
+        Said::of(&self.command(words).output().unwrap(), self.folder.path())
+    }
+
+    /// Runs a verb that must end well, and returns what it printed.
+    fn says(&self, words: &[&str]) -> String {
+        let said = self.run(words);
+        assert_eq!(said.code, 0, "{words:?}: {}", said.err);
+        said.out
+    }
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn of(output: &Output, home: &Path) -> Self {
+        let text =
+            |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&*home.to_string_lossy(), "HOME");
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
+
+#[test]
+fn the_whole_reference_is_one_golden_file() {
+    let reference = Home::empty().says(&["help-all"]);
+    insta::assert_snapshot!("help", reference);
+}
+
+#[test]
+fn exit_codes_tell_usage_from_failure() {
+    let home = Home::with_project();
+    assert_eq!(home.run(&["no-such-verb"]).code, 2);
+    assert_eq!(home.run(&["explain"]).code, 2);
+    assert_eq!(home.run(&["pause", "nobody"]).code, 1);
+    assert_eq!(home.run(&["ledger", "verify"]).code, 1);
+    assert_eq!(home.run(&["labels", "graph"]).code, 0);
+    assert_eq!(home.run(&["completions", "bash"]).code, 0);
+    assert_eq!(home.run(&["man"]).code, 0);
+}
+
+#[test]
+fn an_unknown_project_names_the_ones_there_are() {
+    let said = Home::with_project().run(&["issue", "list", "--project", "blog"]);
+    assert_eq!(
+        said.err,
+        "Error: there is no project `blog`\nHint: configured are: site\n"
+    );
+}
+
+#[test]
+fn a_typo_in_the_configuration_is_shown_with_a_caret_and_ends_with_78() {
+    let home = Home::with_project();
+    home.write(".config/pointsman/pointsman.toml", "cylce = \"10m\"\n");
+    for verb in [
+        &["run"][..],
+        &["status"],
+        &["cycle", "--dry-run"],
+        &["issue", "list"],
+    ] {
+        let said = home.run(verb);
+        assert_eq!(said.code, 78, "{verb:?}");
+        assert!(said.out.is_empty(), "{verb:?}");
+        insta::assert_snapshot!("typo", said.err);
+    }
+}
+
+#[test]
+fn without_a_home_nothing_is_guessed() {
+    let home = Home::empty();
+    let output = home
+        .command(&["status"])
+        .env_remove("HOME")
+        .output()
+        .unwrap();
+    let said = Said::of(&output, home.folder.path());
+    assert_eq!(said.code, 1);
+    assert_eq!(
+        said.err,
+        "Error: HOME is not set\nHint: set it to the home folder of the user who runs this\n"
+    );
+}
+
+#[test]
+fn an_issue_walks_through_the_local_tracker() {
+    let home = Home::with_project();
+    assert_eq!(home.says(&["issue", "list"]), "");
+    assert_eq!(
+        home.says(&["issue", "new", "Say hello", "--body", "to everybody"]),
+        "#1 opened in site\n"
+    );
+    assert_eq!(
+        home.says(&["issue", "label", "1", "ready-for-research"]),
+        "#1 ready-for-research is set\n"
+    );
+    assert_eq!(
+        home.says(&["issue", "label", "1", "ready-for-research"]),
+        "#1 ready-for-research was set already\n"
+    );
+    assert_eq!(
+        home.says(&["issue", "comment", "1", "please"]),
+        "#1 has a comment more\n"
+    );
+    assert_eq!(
+        home.says(&["issue", "list", "--project", "site"]),
+        "#1    Say hello  [ready-for-research]\n"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&home.says(&["issue", "list", "--json"])).unwrap();
+    assert_eq!(json[0]["labels"][0], "ready-for-research");
+    let shown = home.says(&["issue", "show", "1"]);
+    assert!(
+        shown.contains("to everybody")
+            && shown.contains("please")
+            && shown.contains("set ready-for-research"),
+        "{shown}"
+    );
+    assert_eq!(
+        home.says(&["issue", "unlabel", "1", "ready-for-research"]),
+        "#1 ready-for-research is removed\n"
+    );
+    assert_eq!(home.says(&["issue", "close", "1"]), "#1 is closed\n");
+    assert_eq!(
+        home.says(&["issue", "close", "1"]),
+        "#1 was closed already\n"
+    );
+    assert_eq!(home.says(&["issue", "list"]), "");
+}
+
+#[test]
+fn an_issue_that_is_not_there_is_said() {
+    let said = Home::with_project().run(&["issue", "show", "7"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (1, "Error: #7 is not there, or moved away\n")
+    );
+}
+
+#[test]
+fn a_comment_needs_its_two_words() {
+    let said = Home::with_project().run(&["issue", "comment", "1"]);
+    assert_eq!(said.code, 2);
+}
+
+#[test]
+fn labels_are_rehearsed_created_and_then_left_alone() {
+    let home = Home::with_project();
+    let rehearsed = home.says(&["labels", "sync", "--dry-run"]);
+    assert!(
+        rehearsed
+            .lines()
+            .all(|line| line.starts_with("site  create")),
+        "{rehearsed}"
+    );
+    assert_eq!(
+        home.run(&["labels", "check"]).code,
+        1,
+        "nothing was created"
+    );
+    home.says(&["labels", "sync"]);
+    let again = home.says(&["labels", "sync"]);
+    assert!(
+        again.lines().all(|line| line.starts_with("site  keep")),
+        "{again}"
+    );
+    assert_eq!(home.says(&["labels", "check"]), "all fits\n");
+}
+
+#[test]
+fn of_several_routing_labels_the_last_one_stays() {
+    let home = Home::with_project();
+    home.says(&["labels", "sync"]);
+    home.says(&["issue", "new", "Twice"]);
+    let graph = home.says(&["labels", "graph", "--project", "site"]);
+    assert!(graph.starts_with("flowchart LR\n"), "{graph}");
+    home.says(&["issue", "label", "1", "draft-review", "ready-for-draft"]);
+    let rehearsed = home.says(&["labels", "fix", "--dry-run"]);
+    assert_eq!(
+        rehearsed,
+        "site  #1  keeps ready-for-draft, loses draft-review\n"
+    );
+    assert_eq!(home.says(&["labels", "fix"]), rehearsed);
+    assert_eq!(home.says(&["labels", "fix"]), "");
+}
+
+#[test]
+fn a_workflow_is_ejected_once() {
+    let home = Home::with_project();
+    assert_eq!(
+        home.says(&["labels", "eject"]),
+        "HOME/.config/pointsman/labels.toml\n"
+    );
+    assert_eq!(home.run(&["labels", "eject"]).code, 1);
+}
+
+#[test]
+fn a_project_is_paused_and_goes_on_without_a_daemon() {
+    let home = Home::with_project();
+    assert_eq!(
+        home.says(&["pause", "site"]),
+        "site is paused: nothing new starts, what is open ends\n"
+    );
+    assert_eq!(
+        home.says(&["pause", "site"]),
+        "site is paused already, by ada\n"
+    );
+    let status = home.run(&["status"]);
+    assert!(
+        status.out.contains("paused") && status.err.starts_with("no daemon runs"),
+        "{}",
+        status.out
+    );
+    assert_eq!(home.says(&["resume", "site"]), "site goes on\n");
+    assert_eq!(
+        home.says(&["ledger", "verify"]),
+        "3 events of 1 projects: all whole, and each follows from what is before it\n"
+    );
+    assert_eq!(
+        home.says(&["ledger", "replay"]),
+        "site: 3 events, 0 issues, 0 open dispatches, 0 held\n"
+    );
+    let told = home.says(&["ledger", "show"]);
+    assert!(
+        told.lines()
+            .last()
+            .unwrap()
+            .ends_with("ada resumed the project"),
+        "{told}"
+    );
+    assert_eq!(home.says(&["ledger", "export"]).lines().count(), 3);
+    let refused = home.run(&["approve", "4"]);
+    assert_eq!(
+        (
+            refused.code,
+            refused.err.contains("#4 has nothing to approve")
+        ),
+        (1, true),
+        "{}",
+        refused.err
+    );
+    home.says(&["ledger", "backup", "copy.sqlite"]);
+    assert_eq!(home.run(&["ledger", "backup", "copy.sqlite"]).code, 1);
+}
+
+#[test]
+fn a_damaged_ledger_is_named_by_its_event() {
+    let home = Home::with_project();
+    home.says(&["pause", "site"]);
+    home.says(&["resume", "site"]);
+    let file =
+        rusqlite::Connection::open(home.path(".local/state/pointsman/ledger.sqlite")).unwrap();
+    file.execute(
+        "UPDATE events SET body = replace(body, 'ada', 'eve') WHERE seq = 2",
+        [],
+    )
+    .unwrap();
+    let said = home.run(&["ledger", "verify"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.starts_with(
+            "Error: the ledger is damaged at event 2: its contents do not match its hash\nHint: "
+        ),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn status_and_explain_need_no_daemon() {
+    let home = Home::with_project();
+    let status: serde_json::Value =
+        serde_json::from_str(&home.says(&["status", "--json"])).unwrap();
+    assert_eq!(status["projects"][0]["name"], "site");
+    let said = home.run(&["explain", "3"]);
+    assert!(
+        said.out.starts_with("not seen: ") && said.err.starts_with("no daemon runs"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn a_rehearsal_starts_nothing() {
+    let home = Home::with_project();
+    home.says(&["issue", "new", "Say hello", "--label", "ready-for-research"]);
+    let told = home.says(&["cycle", "--dry-run"]);
+    assert!(
+        told.starts_with("site: would ") && told.contains("#1"),
+        "{told}"
+    );
+    assert!(
+        !home.path("run/pointsman-tmux/sock").exists(),
+        "no tmux server was started"
+    );
+    assert_eq!(home.run(&["ledger", "show"]).out, "", "nothing was written");
+}
+
+#[test]
+fn a_second_daemon_is_refused_with_the_first_ones_pid() {
+    let home = Home::empty();
+    let state = home.path(".local/state/pointsman");
+    std::fs::create_dir_all(&state).unwrap();
+    let _lock = pointsman::ledger::Lock::take(&state).unwrap();
+    let said = home.run(&["run"]);
+    let expected = format!(
+        "Error: the ledger is held by process {}\nHint: a daemon is running; `pointsman status` talks to it\n",
+        std::process::id()
+    );
+    assert_eq!((said.code, said.err), (1, expected));
+}
+
+#[test]
+fn shipped_skills_are_listed_and_have_no_findings() {
+    let home = Home::empty();
+    assert!(home.says(&["skill", "list"]).contains("prep"));
+    assert!(home.says(&["skill", "show", "prep"]).contains("Objective"));
+    assert!(home.says(&["skill", "lint"]).ends_with("nothing to say\n"));
+}
+
+#[test]
+fn a_new_skill_is_whole_and_a_poor_one_is_told_so() {
+    let home = Home::empty();
+    assert_eq!(
+        home.says(&["skill", "new", "changelog"]),
+        "HOME/.config/pointsman/skills/changelog.md\n"
+    );
+    home.says(&["skill", "lint", "changelog"]);
+    home.write(
+        ".config/pointsman/skills/poor.md",
+        "1. open src/app.ts\n2. change it\n3. commit\n",
+    );
+    let said = home.run(&["skill", "lint", "poor"]);
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("poor: no `description`"), "{}", said.out);
+    assert!(
+        said.out.contains("poor:1: a file's path, `src/app.ts`"),
+        "{}",
+        said.out
+    );
+}
