@@ -72,11 +72,7 @@ pub(super) async fn call(places: &Places, call: &Call) -> Result<Option<Reply>, 
 }
 
 /// Finds the project that has an issue by the daemon's word; `None` when no daemon listens.
-<<<<<<< HEAD
 pub(super) async fn project_with(
-=======
-pub async fn project_with(
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     places: &Places,
     issue: IssueNumber,
     named: Option<&str>,
@@ -92,11 +88,7 @@ pub async fn project_with(
 }
 
 /// Tells a running daemon that a project's tracker changed.
-<<<<<<< HEAD
 pub(super) async fn poke(places: &Places, project: &ProjectName) {
-=======
-pub async fn poke(places: &Places, project: &ProjectName) {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     // The write is done; a daemon that was not told sees it at its next poll.
     if let Err(failure) = call(
         places,
@@ -113,11 +105,7 @@ pub async fn poke(places: &Places, project: &ProjectName) {
 }
 
 /// Prints what the daemon said to a request.
-<<<<<<< HEAD
 pub(super) fn settle(reply: Reply) -> Result<(), Failure> {
-=======
-pub fn settle(reply: Reply) -> Result<(), Failure> {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     if reply.done {
         return say::out(&reply.text);
     }

@@ -15,15 +15,9 @@ use crate::domain::ProjectName;
 use crate::view::dry_run;
 
 /// How long one cycle may take.
-<<<<<<< HEAD
 const CYCLE_MAX: Duration = Duration::from_mins(3);
 /// How long what is under way may take to end.
 const DRAIN_MAX: Duration = Duration::from_mins(1);
-=======
-const CYCLE_MAX: Duration = Duration::from_secs(180);
-/// How long what is under way may take to end.
-const DRAIN_MAX: Duration = Duration::from_secs(60);
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
 /// Between two looks for its end.
 const LOOK: Duration = Duration::from_millis(200);
 

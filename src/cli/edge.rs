@@ -74,11 +74,7 @@ pub(super) fn passed_on() -> Vec<(String, String)> {
 }
 
 /// Returns the name of the person who runs this, for the ledger's words.
-<<<<<<< HEAD
 pub(super) fn person() -> String {
-=======
-pub fn person() -> String {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     let uid = || format!("uid:{}", rustix::process::geteuid().as_raw());
     variable("USER")
         .or_else(|| variable("LOGNAME"))
@@ -86,20 +82,12 @@ pub fn person() -> String {
 }
 
 /// Returns whether a person looks at stdout.
-<<<<<<< HEAD
 pub(super) fn is_terminal() -> bool {
-=======
-pub fn is_terminal() -> bool {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     std::io::IsTerminal::is_terminal(&std::io::stdout())
 }
 
 /// Returns whether stdout may be coloured.
-<<<<<<< HEAD
 pub(super) fn ink() -> Ink {
-=======
-pub fn ink() -> Ink {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     let dumb = variable("TERM").is_some_and(|term| term == "dumb");
     if variable("NO_COLOR").is_some() || dumb || !is_terminal() {
         Ink::Plain
@@ -109,11 +97,7 @@ pub fn ink() -> Ink {
 }
 
 /// Returns how wide stdout is.
-<<<<<<< HEAD
 pub(super) fn columns() -> usize {
-=======
-pub fn columns() -> usize {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     let asked = variable("COLUMNS").and_then(|text| text.parse().ok());
     let size = || {
         rustix::termios::tcgetwinsize(std::io::stdout())
@@ -125,30 +109,18 @@ pub fn columns() -> usize {
 }
 
 /// Returns the socket of the tmux around this terminal, if there is one.
-<<<<<<< HEAD
 pub(super) fn tmux_around() -> Option<PathBuf> {
-=======
-pub fn tmux_around() -> Option<PathBuf> {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     variable("TMUX")?.split(',').next().map(PathBuf::from)
 }
 
 /// Replaces this program by tmux; returns only when that fails.
-<<<<<<< HEAD
 pub(super) fn become_tmux(args: &[String]) -> std::io::Error {
-=======
-pub fn become_tmux(args: &[String]) -> std::io::Error {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     use std::os::unix::process::CommandExt as _;
     std::process::Command::new("tmux").args(args).exec()
 }
 
 /// Asks tmux something; `true` when it says yes.
-<<<<<<< HEAD
 pub(super) fn tmux_says(args: &[String]) -> bool {
-=======
-pub fn tmux_says(args: &[String]) -> bool {
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     let asked = std::process::Command::new("tmux")
         .args(args)
         .stdin(std::process::Stdio::null())

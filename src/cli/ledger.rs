@@ -102,25 +102,18 @@ fn lines(
 
 /// Leaves the report secrets of briefs out; the record's hash stays that of the original.
 fn redacted(mut record: Record) -> Record {
-<<<<<<< HEAD
     if let Ok(mut body) = serde_json::from_str::<Value>(&record.body)
         && cover(&mut body)
     {
         record.body = body.to_string();
-=======
-    if let Ok(mut body) = serde_json::from_str::<Value>(&record.body) {
-        if cover(&mut body) {
-            record.body = body.to_string();
-        }
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
     }
     record
 }
 
-<<<<<<< HEAD
-#[expect(clippy::unnecessary_fold, reason = "`any` would stop at the first and leave the others uncovered")]
-=======
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
+#[expect(
+    clippy::unnecessary_fold,
+    reason = "`any` would stop at the first and leave the others uncovered"
+)]
 fn cover(value: &mut Value) -> bool {
     match value {
         Value::String(text) => {

@@ -78,10 +78,7 @@ fn ask(places: &Places, project: &ProjectName, request: Request) -> Result<(), F
     client::settle(reply)
 }
 
-<<<<<<< HEAD
 #[expect(clippy::needless_pass_by_value, reason = "the request is handed over")]
-=======
->>>>>>> a9595f66f21d7e87a714ff7b755a09f5f2a8ff65
 /// Is the daemon for this one request: its lock, its engine, and the append alone. No loop runs, so nothing else can start.
 fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<Reply, Failure> {
     let config = run::load(places)?;

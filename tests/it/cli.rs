@@ -52,7 +52,7 @@ impl Home {
             .env("USER", "ada")
             .current_dir(self.folder.path())
             .args(words);
-        command.timeout(std::time::Duration::from_secs(60));
+        command.timeout(std::time::Duration::from_mins(1));
         command
     }
 

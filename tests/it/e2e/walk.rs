@@ -7,6 +7,7 @@ use pointsman::domain::{Event, Label, ProjectName, Settled, SingleRead};
 
 use crate::support::world::{World, assert_confirmed};
 
+#[expect(clippy::too_many_lines, reason = "one story from end to end")]
 #[tokio::test]
 async fn one_issue_walks_all_four_stages() {
     let mut world = World::new();

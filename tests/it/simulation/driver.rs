@@ -336,6 +336,10 @@ impl Driver {
         Ok(())
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an effect is handed over once"
+    )]
     fn perform(&mut self, id: EffectId, action: Box<Action>) {
         if let Err(what) = invariants::action(&self.shadow, &self.world, &action) {
             self.world.breaks(what);

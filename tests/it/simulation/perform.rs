@@ -72,6 +72,7 @@ impl World {
         Performed::Ended(outcome)
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table, one row an action")]
     fn perform(&mut self, action: &Action) -> Outcome {
         let now = self.now;
         match action {
@@ -180,6 +181,7 @@ impl World {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "the error is the outcome itself")]
     /// Reads the request again, as every paste and late Enter does.
     fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
         let details = self.tracker.read(dispatch.issue(), self.now);
