@@ -298,13 +298,14 @@ impl Daemon {
     /// Watches the configuration's files by stat, until the daemon stops.
     pub async fn watch_config(self: Arc<Self>) {
         let mut stop = self.stop.subscribe();
-        let mut stamp = config::stamp(&self.places.config);
+        // What changed between the load and now is read at the first tick.
+        let mut stamp = None;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(CONFIG_TICK) => {}
                 _ = stop.changed() => return,
             }
-            let now = config::stamp(&self.places.config);
+            let now = Some(config::stamp(&self.places.config));
             if now != stamp {
                 stamp = now;
                 self.reload().await;
