@@ -271,7 +271,8 @@ async fn in_gate_tree(
         let subject = subject_of(&mirror, dispatch, report).await?;
         Some(tree::own_tree(hands, project, &tree, "gate", subject.as_ref()).await?)
     } else {
-        tree::stage_file(project, dispatch).map(|path| Subject::new(tree::digest_of(&path)))
+        tree::stage_file(project, dispatch)
+            .map(|path| Subject::new(tree::digest_of(project, &path)))
     };
     let name = format!("{gate}-{}", dispatch.id());
     let ran = tree::run(hands, &tree, &name, command, Vec::new(), limit)
@@ -291,8 +292,11 @@ async fn in_gate_tree(
 /// A verdict counts for the commit the checker was given; if the branch moved meanwhile it is void.
 fn verdict(project: &Project, dispatch: &Dispatch, report: &Report) -> (Judged, Measured) {
     let judged = gate::verdict(report.verdict.as_deref(), report.proven);
+    if !project.git {
+        return verdict_on_file(project, dispatch, judged);
+    }
     let subject = dispatch.opening.subject.clone();
-    let (Some(subject), true) = (&subject, project.git) else {
+    let Some(subject) = &subject else {
         return (
             judged,
             Measured {
@@ -321,6 +325,33 @@ fn verdict(project: &Project, dispatch: &Dispatch, report: &Report) -> (Judged, 
         judged,
         Measured {
             subject: Some(subject.clone()),
+            ..Measured::default()
+        },
+    )
+}
+
+/// Without git the file stands where the commit would: a verdict on another state of it is void.
+fn verdict_on_file(project: &Project, dispatch: &Dispatch, judged: Judged) -> (Judged, Measured) {
+    let Some(path) = tree::stage_file(project, dispatch) else {
+        return (judged, Measured::default());
+    };
+    let subject = Some(Subject::new(tree::digest_of(project, &path)));
+    let judged = if judged.holds && subject != dispatch.base {
+        let shown = path
+            .strip_prefix(&project.path)
+            .unwrap_or(&path)
+            .display()
+            .to_string();
+        Judged::red(format!(
+            "{shown} changed while it was checked, and a verdict on another state is void: put it back, or report fail"
+        ))
+    } else {
+        judged
+    };
+    (
+        judged,
+        Measured {
+            subject,
             ..Measured::default()
         },
     )
@@ -376,13 +407,17 @@ fn file(project: &Project, dispatch: &Dispatch) -> (Judged, Measured) {
         .base
         .as_ref()
         .and_then(|base| base.as_str().strip_prefix("files:"));
-    let subject = tree::digest_of(&path);
+    let subject = tree::digest_of(project, &path);
     let shown = path
         .strip_prefix(&project.path)
         .unwrap_or(&path)
         .to_string_lossy()
         .into_owned();
-    let judged = gate::file(before, read_plain(&path).as_deref(), &shown);
+    let judged = gate::file(
+        before,
+        tree::read_plain(&project.path, &path).as_deref(),
+        &shown,
+    );
     (
         judged,
         Measured {
@@ -390,12 +425,6 @@ fn file(project: &Project, dispatch: &Dispatch) -> (Judged, Measured) {
             ..Measured::default()
         },
     )
-}
-
-/// Reads a file that is no link.
-fn read_plain(path: &Path) -> Option<Vec<u8>> {
-    let plain = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
-    plain.then(|| std::fs::read(path).ok()).flatten()
 }
 
 /// Returns a skill's text as a dispatch gets it: the operator's, the project's from its default branch, or the shipped one.

@@ -15,6 +15,8 @@ const TREE_LIMIT: Duration = Duration::from_mins(2);
 pub const PREPARE_LIMIT: Duration = Duration::from_mins(15);
 /// A tree that belongs to a person is looked at again after that.
 const DIRTY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+/// The largest file that a stage without git may be about.
+const STAGE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Tips that are remembered at dispatch.
 const KNOWN_MAX: usize = 500;
 
@@ -76,7 +78,7 @@ pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
         return lost();
     };
     if !project.git {
-        let base = stage_file(&project, dispatch).map(|path| digest_of(&path));
+        let base = stage_file(&project, dispatch).map(|path| digest_of(&project, &path));
         return Outcome::Prepared {
             base: base.map(Subject::new),
             known: Vec::new(),
@@ -115,15 +117,26 @@ pub fn stage_file(project: &Project, dispatch: &Dispatch) -> Option<std::path::P
     )
 }
 
-/// Returns the subject of a file: `files:` and its digest, or of nothing.
-pub fn digest_of(path: &Path) -> String {
-    let plain = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
-    let bytes = if plain {
-        std::fs::read(path).unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    format!("files:{}", sha256(&bytes))
+/// Returns the subject of a stage's file: `files:` and its digest, or of nothing.
+pub fn digest_of(project: &Project, path: &Path) -> String {
+    format!(
+        "files:{}",
+        sha256(&read_plain(&project.path, path).unwrap_or_default())
+    )
+}
+
+/// Reads a stage's file. No part of its path below the project's folder may be a link: an agent makes it, the daemon opens it.
+pub fn read_plain(root: &Path, path: &Path) -> Option<Vec<u8>> {
+    let mut here = root.to_owned();
+    for part in path.strip_prefix(root).ok()?.components() {
+        here.push(part);
+        if std::fs::symlink_metadata(&here).ok()?.is_symlink() {
+            return None;
+        }
+    }
+    let fits = std::fs::metadata(&here)
+        .is_ok_and(|facts| facts.is_file() && facts.len() <= STAGE_FILE_BYTES_MAX);
+    fits.then(|| std::fs::read(&here).ok()).flatten()
 }
 
 async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Outcome {
