@@ -5,6 +5,7 @@ mod brief;
 mod builders;
 mod config;
 mod demo_agent;
+mod e2e;
 mod gates;
 mod github;
 mod ledger;

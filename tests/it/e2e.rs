@@ -1,0 +1,9 @@
+//! The whole installation on real parts: tmux, git, the tracker, the ledger and an agent with a terminal interface.
+
+mod content;
+mod crash;
+mod faults;
+mod github;
+mod habits;
+mod holds;
+mod walk;
