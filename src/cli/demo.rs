@@ -19,10 +19,14 @@ use crate::daemon::hands::now;
 use crate::daemon::places::Places;
 use crate::daemon::runner::Message;
 use crate::daemon::{Daemon, open_local, store};
-use crate::domain::{DispatchId, Event, IssueNumber, Label, ProjectName, Request};
+use crate::domain::{
+    Attention, DispatchId, Event, IssueNumber, Label, ProjectName, Request, Window,
+};
 use crate::tracker::NewIssue;
 use crate::view::timeline;
 
+/// The profile of the scripted agent.
+const SCRIPTED: &str = "demo";
 /// The longest the demo may take with the scripted agent.
 const DEMO_MAX: Duration = Duration::from_mins(2);
 /// With a real agent.
@@ -33,8 +37,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// Use this agent instead of the scripted one: claude-code, codex, opencode
-    #[arg(long, value_name = "PROFILE", default_value = "demo")]
+    /// Use this agent of yours instead of the scripted one: claude-code, codex, opencode. Your account pays; its dialogs are yours to answer
+    #[arg(long, value_name = "PROFILE", default_value = SCRIPTED)]
     agent: String,
     /// Leave everything running until Enter is pressed, to look around
     #[arg(long)]
@@ -77,12 +81,13 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
         .prefix("pointsman-demo-")
         .tempdir()?;
     let home = folder.path().to_owned();
-    let places = places(&home)?;
+    let places = places(&home, args)?;
     for (name, check) in [("shop", "sh tests/run.sh"), ("docs", "sh tests/run.sh")] {
         make_repository(&home, name)?;
         write_project(&places, &home, name, check, &args.agent)?;
     }
     let config = run::load(&places)?;
+    installed(&config, &args.agent)?;
     let outcome = run::runtime()?.block_on(walk(places.clone(), config, args));
     end_server(&places);
     let closed = folder.close();
@@ -93,19 +98,44 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn places(home: &Path) -> Result<Places, Failure> {
+/// The scripted agent gets a home of its own; a real one has its account in the user's.
+fn places(home: &Path, args: &DemoArgs) -> Result<Places, Failure> {
     let mut env = edge::passed_on();
-    env.retain(|(key, _)| key != "HOME" && key != "SHELL");
-    env.push(("HOME".to_owned(), home.to_string_lossy().into_owned()));
+    let mut agents_home = edge::home()?;
+    if args.agent == SCRIPTED {
+        env.retain(|(key, _)| key != "HOME" && key != "SHELL");
+        env.push(("HOME".to_owned(), home.to_string_lossy().into_owned()));
+        home.clone_into(&mut agents_home);
+    }
     Ok(Places {
         config: home.join("config"),
         state: home.join("state"),
         runtime: home.join("run"),
         socket: home.join("tmux/sock"),
-        home: home.to_owned(),
+        home: agents_home,
         binary: edge::binary()?,
         env,
+        offered: edge::offered(),
     })
+}
+
+/// Refuses an agent that cannot be started, before anything is.
+fn installed(config: &config::Config, agent: &str) -> Result<(), Failure> {
+    let profile = config
+        .profiles
+        .values()
+        .find(|profile| profile.name.as_str() == agent);
+    let Some(program) = profile.and_then(|profile| profile.start.first()) else {
+        return Ok(());
+    };
+    if program.starts_with('{') || edge::on_path(program) {
+        return Ok(());
+    }
+    let why = anyhow::anyhow!("there is no program `{program}` on PATH")
+        .context(format!("the agent `{agent}` cannot be started"));
+    Err(Failure::new(why).hint(format!(
+        "install it and run `{program}` once to log in, or leave out `--agent` for the scripted one"
+    )))
 }
 
 /// A small real repository with a build command and a bare remote.
@@ -201,16 +231,23 @@ fn write_project(
 }
 
 async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result<(), Failure> {
+    let folder = places.config.parent().unwrap_or(&places.config);
     println!(
         "Two projects, four issues, the agent `{}`; everything lies in {}",
         args.agent,
-        places.home.display()
+        folder.display()
     );
+    if args.agent != SCRIPTED {
+        println!(
+            "It is your own {}: your account pays, and its settings decide what it may do unasked.",
+            args.agent
+        );
+    }
     let started = now();
     let daemon = run::start(places, config).await?;
     let listening = tokio::spawn(crate::daemon::control::serve(Arc::clone(&daemon)));
     let waiting = label_issues(&daemon).await?;
-    let limit = if args.agent == "demo" {
+    let limit = if args.agent == SCRIPTED {
         DEMO_MAX
     } else {
         REAL_MAX
@@ -221,11 +258,13 @@ async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result
         started,
         approved: BTreeSet::new(),
         issues: BTreeMap::new(),
+        called: BTreeSet::new(),
     };
     let deadline = tokio::time::Instant::now() + limit;
     while !story.open.is_empty() && tokio::time::Instant::now() < deadline {
         story.tell(&daemon).await?;
         story.play_the_person(&daemon).await;
+        story.call_the_person(&daemon);
         tokio::time::sleep(LOOK).await;
     }
     story.tell(&daemon).await?;
@@ -294,6 +333,8 @@ struct Story {
     started: jiff::Timestamp,
     approved: BTreeSet<(ProjectName, IssueNumber)>,
     issues: BTreeMap<DispatchId, IssueNumber>,
+    /// Windows whose dialog was told; again once it is answered and another comes.
+    called: BTreeSet<(ProjectName, Window)>,
 }
 
 /// What a person wants to see go by; the ledger has the rest.
@@ -376,6 +417,36 @@ impl Story {
                         },
                     )
                     .await;
+            }
+        }
+    }
+}
+
+impl Story {
+    /// A dialog of the agent's own is a person's to answer: no key is sent to it.
+    fn call_the_person(&mut self, daemon: &Daemon) {
+        for name in daemon.projects() {
+            for window in [Window::Agent, Window::Check] {
+                let sampled = daemon.hands(&name).and_then(|hands| hands.sampled(window));
+                let Some(state) = sampled.map(|sampled| sampled.sample.state) else {
+                    continue;
+                };
+                let asks = matches!(
+                    state.attention,
+                    Attention::Dialog | Attention::Permission | Attention::Question
+                );
+                if !asks {
+                    self.called.remove(&(name.clone(), window));
+                } else if self.called.insert((name.clone(), window)) {
+                    println!(
+                        "        {name:<5} the agent's own dialog waits for you (leave again with control-b d):"
+                    );
+                    println!(
+                        "              tmux -S {} attach -t {name}:{}",
+                        daemon.places.socket.display(),
+                        window.as_str()
+                    );
+                }
             }
         }
     }

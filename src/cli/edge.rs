@@ -5,6 +5,7 @@
     reason = "`cli` alone reads the environment and starts `gh`"
 )]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use secrecy::SecretString;
 
 use crate::cli::Failure;
 use crate::daemon::FindAuth;
-use crate::daemon::places::Places;
+use crate::daemon::places::{Offered, Places};
 use crate::domain::GitHubSettings;
 use crate::tracker::github::{Auth, TokenSources, find_token};
 use crate::view::Ink;
@@ -31,10 +32,7 @@ fn variable(name: &str) -> Option<String> {
 
 /// Finds the installation's folders.
 pub(super) fn places() -> Result<Places, Failure> {
-    let home = variable("HOME").map(PathBuf::from).ok_or_else(|| {
-        Failure::new(anyhow::anyhow!("HOME is not set"))
-            .hint("set it to the home folder of the user who runs this".to_owned())
-    })?;
+    let home = home()?;
     let folder = |name: &str, otherwise: &str| {
         variable(name).map_or_else(|| home.join(otherwise), PathBuf::from)
     };
@@ -54,8 +52,27 @@ pub(super) fn places() -> Result<Places, Failure> {
         state,
         binary: binary()?,
         env: passed_on(),
+        offered: offered(),
         home,
     })
+}
+
+/// Returns the user's home folder.
+pub(super) fn home() -> Result<PathBuf, Failure> {
+    let hint = "set it to the home folder of the user who runs this".to_owned();
+    variable("HOME")
+        .map(PathBuf::from)
+        .ok_or_else(|| Failure::new(anyhow::anyhow!("HOME is not set")).hint(hint))
+}
+
+/// Returns whether a program can be found by its name.
+pub(super) fn on_path(program: &str) -> bool {
+    let is_program = |path: PathBuf| {
+        std::fs::metadata(path)
+            .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+    };
+    let folders = variable("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| is_program(folder.join(program)))
 }
 
 /// Returns this program's absolute path.
@@ -126,6 +143,15 @@ pub(super) fn tmux_says(args: &[String]) -> bool {
         .stdin(std::process::Stdio::null())
         .output();
     asked.is_ok_and(|output| output.status.success())
+}
+
+/// Returns what a profile may name in `pass_env`.
+pub(super) fn offered() -> Offered {
+    Offered::new(
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    )
 }
 
 /// Returns how a token for GitHub is found: a systemd credential, the environment, `gh`, or an App.

@@ -9,7 +9,7 @@ use crate::config::table::{At, Table};
 use crate::config::value::{self, Complaint};
 use crate::domain::{
     COMMAND_PLACEHOLDERS, FILE_PLACEHOLDERS, FirstLine, Profile, ProfileName, Region, ScreenClaim,
-    ScreenRule, ScreenRules, Signals, Submit, screen_pattern,
+    ScreenRule, ScreenRules, Signals, Submit, TRACKER_TOKENS, screen_pattern,
 };
 
 const FLOOR: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(30);
@@ -61,6 +61,7 @@ fn read(file: &str, sheet: &Sheet<'_>, table: Table<'_>) -> Option<Profile> {
         start: plain(start.unwrap_or_default()),
         resume: resume.map(plain),
         env: env(sheet, table.pairs("env")),
+        pass_env: pass_env(sheet, table.texts("pass_env").unwrap_or_default()),
         processes: plain(processes.unwrap_or_default()),
         versions: table
             .parsed("versions", versions)
@@ -165,26 +166,38 @@ fn launch_line(sheet: &Sheet<'_>, start: &[At<String>], first_line: FirstLine) {
 fn env(sheet: &Sheet<'_>, pairs: Vec<(At<String>, At<String>)>) -> Vec<(String, String)> {
     let mut env = Vec::new();
     for (name, text) in pairs {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        if !name.value.bytes().all(allowed)
-            || name
-                .value
-                .bytes()
-                .next()
-                .is_none_or(|byte| byte.is_ascii_digit())
-        {
-            sheet.report(
-                name.span.clone(),
-                Complaint::new(format!(
-                    "`{}` is not a variable's name",
-                    name.value.escape_debug()
-                )),
-            );
-        }
+        variable(sheet, &name);
         placeholders(sheet, &text, &["pointsman"]);
         env.push((name.value, text.value));
     }
     env
+}
+
+fn pass_env(sheet: &Sheet<'_>, names: Vec<At<String>>) -> Vec<String> {
+    for name in &names {
+        variable(sheet, name);
+        if TRACKER_TOKENS.contains(&name.value.as_str()) {
+            let complaint = Complaint::new(format!("`{}` is never passed to an agent", name.value));
+            sheet.report(
+                name.span.clone(),
+                complaint.hint("agents need no tracker: they report with `pointsman done`"),
+            );
+        }
+    }
+    plain(names)
+}
+
+fn variable(sheet: &Sheet<'_>, name: &At<String>) {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let begins_well = name
+        .value
+        .bytes()
+        .next()
+        .is_some_and(|byte| !byte.is_ascii_digit());
+    if !begins_well || !name.value.bytes().all(allowed) {
+        let complaint = format!("`{}` is not a variable's name", name.value.escape_debug());
+        sheet.report(name.span.clone(), Complaint::new(complaint));
+    }
 }
 
 fn versions(text: &str) -> Result<String, Complaint> {

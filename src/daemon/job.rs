@@ -111,7 +111,13 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
     };
     let row = wait(tmux, &pane, job.limit + GRACE).await?;
     let bytes = std::fs::read(&job.log).map_err(log_error)?;
-    let exit = row.dead_status;
+    // tmux may lose the status when the terminal closes before the process is reaped: the shell's own note is the second witness.
+    let exit = row.dead_status.or_else(|| noted_exit(&job.log));
+    if exit.is_none() && row.dead {
+        let ended = tmux.kill_pane(&row.pane).await;
+        tracing::warn!(job = %job.name, ?ended, "a job ended without a status: it runs again");
+        return Err(JobError::Gone);
+    }
     let ended = if row.dead {
         tmux.kill_pane(&pane).await
     } else {
@@ -152,13 +158,32 @@ fn make_log(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
+    match std::fs::remove_file(exit_note(path)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     std::fs::write(path, b"")
+}
+
+/// Where the outer shell notes the exit status.
+fn exit_note(log: &Path) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(".exit");
+    PathBuf::from(name)
+}
+
+fn noted_exit(log: &Path) -> Option<i32> {
+    String::from_utf8(std::fs::read(exit_note(log)).ok()?)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn window(job: &Job) -> NewWindow {
     // The outer shell keeps the terminal open: tmux takes a pane whose terminal nobody has open for dead while its process still
     // runs. `timeout` ends the whole group of the inner one.
-    let outer = "log=$1 limit=$2 script=$3; shift 3; timeout -k 5 \"$limit\" sh -c \"$script\" job \"$@\" >\"$log\" 2>&1 </dev/null; exit $?";
+    let outer = "log=$1 limit=$2 script=$3; shift 3; timeout -k 5 \"$limit\" sh -c \"$script\" job \"$@\" >\"$log\" 2>&1 </dev/null; code=$?; printf %s \"$code\" >\"$log.exit.new\" && mv \"$log.exit.new\" \"$log.exit\"; exit $code";
     let mut argv = vec![
         "/bin/sh".to_owned(),
         "-c".to_owned(),

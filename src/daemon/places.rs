@@ -1,8 +1,9 @@
 //! Where everything lies, and what of the environment agents and gates may see. Made once by `cli`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Project, ProjectName, Window};
+use crate::domain::{Project, ProjectName, TRACKER_TOKENS, Window};
 
 /// The folders and the environment of one installation.
 #[derive(Clone, Debug)]
@@ -21,6 +22,35 @@ pub struct Places {
     pub binary: PathBuf,
     /// The whole environment of agents and gates: an allow-list, no token, no secret of ours.
     pub env: Vec<(String, String)>,
+    /// What a profile may pick from by `pass_env`.
+    pub offered: Offered,
+}
+
+/// The daemon's own environment without the tracker's tokens. Its values are not for logs.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Offered(BTreeMap<String, String>);
+
+impl Offered {
+    /// Takes variables; the tracker's tokens are left out.
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(
+            variables
+                .into_iter()
+                .filter(|(name, _)| !TRACKER_TOKENS.contains(&name.as_str()))
+                .collect(),
+        )
+    }
+
+    /// Returns a variable.
+    pub fn get(&self, name: &str) -> Option<&String> {
+        self.0.get(name)
+    }
+}
+
+impl std::fmt::Debug for Offered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 impl Places {

@@ -108,9 +108,17 @@ pub fn window(
         }
     }
     let mut env = hands.places.env.clone();
-    for (key, value) in &profile.env {
-        env.retain(|(name, _)| name != key);
-        env.push((key.clone(), fill(value)));
+    let passed = profile
+        .pass_env
+        .iter()
+        .filter_map(|name| Some((name.clone(), hands.places.offered.get(name)?.clone())));
+    let set = profile
+        .env
+        .iter()
+        .map(|(name, value)| (name.clone(), fill(value)));
+    for (key, value) in passed.chain(set) {
+        env.retain(|(name, _)| *name != key);
+        env.push((key, value));
     }
     Ok(NewWindow {
         session: project.name.to_string(),

@@ -14,6 +14,9 @@ pub const COMMAND_PLACEHOLDERS: [&str; 5] = ["line", "pointsman", "hooks", "git_
 /// What a file's name may hold: the agent's home, its process, its working folder as it is, and with `-` for every `/` and `.`.
 pub const FILE_PLACEHOLDERS: [&str; 4] = ["home", "pid", "cwd", "cwd_dashes"];
 
+/// Our own ways to the tracker: no agent and no gate ever sees them.
+pub const TRACKER_TOKENS: [&str; 3] = ["GITHUB_TOKEN", "GH_TOKEN", "CREDENTIALS_DIRECTORY"];
+
 /// Compiles a pattern of a profile: it sees the region's rows, trailing spaces (U+0020 alone) cut, joined by line feeds; `^` and `$` are a row's.
 ///
 /// Every pattern of a loaded [`Profile`] compiles.
@@ -41,6 +44,9 @@ pub struct Profile {
     pub resume: Option<Vec<String>>,
     /// Environment the agent gets, beyond the allow-list; `{pointsman}` is the only placeholder.
     pub env: Vec<(String, String)>,
+    /// Names of variables the agent gets as the daemon has them: its own provider's key and address. Gates never get them.
+    /// Like `env`, they stand on a command line until the agent is started: other users of the machine could read them there.
+    pub pass_env: Vec<String>,
     /// Names by which the program is found in the process tree (`claude`, `codex`).
     pub processes: Vec<String>,
     /// Versions whose screens are in the tests, as a semver requirement; empty = any.

@@ -12,6 +12,7 @@ mod github;
 mod ledger;
 mod local_tracker;
 mod machine;
+mod real_agent;
 mod repo;
 mod report_verbs;
 mod simulation;

@@ -154,3 +154,25 @@ fn a_composer_is_told_from_the_transcript() {
         assert_eq!(text.as_deref(), typed, "{name}: {rows}");
     }
 }
+
+#[test]
+fn an_agent_may_be_given_its_providers_key_and_never_the_trackers() {
+    assert_snapshot!(profile(r#"start = ["x"]
+processes = ["x"]
+pass_env = ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "A-B"]
+"#), @r#"
+    error: `GITHUB_TOKEN` is never passed to an agent
+     --> agents/mine.toml:3:34
+      |
+    3 | pass_env = ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "A-B"]
+      |                                  ^^^^^^^^^^^^^^
+      |
+      = hint: agents need no tracker: they report with `pointsman done`
+
+    error: `A-B` is not a variable's name
+     --> agents/mine.toml:3:50
+      |
+    3 | pass_env = ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "A-B"]
+      |                                                  ^^^^^
+    "#);
+}

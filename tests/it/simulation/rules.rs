@@ -96,6 +96,7 @@ fn profile(first_line: FirstLine) -> Profile {
         start: vec!["fake".to_owned(), "{line}".to_owned()],
         resume: None,
         env: Vec::new(),
+        pass_env: Vec::new(),
         processes: vec!["fake".to_owned()],
         versions: String::new(),
         first_line,

@@ -148,6 +148,7 @@ pub(crate) fn profile(dir: &Path) -> Profile {
         start: vec![program.clone()],
         resume: None,
         env: Vec::new(),
+        pass_env: Vec::new(),
         processes: vec![program],
         versions: String::new(),
         first_line: FirstLine::Typed,

@@ -1,0 +1,211 @@
+//! The real Claude Code, in real tmux, against a model that is a script: does what the profile says still hold?
+//!
+//! Ignored by default, because it needs a CLI of 357 MB: `tests/agentlab/run.sh` installs it, starts the mock model and runs this.
+//! The mock's log is the ground truth: what the model was asked is what the agent was given.
+
+#![expect(clippy::disallowed_methods, reason = "a test is an edge")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a walk of a minute is followed as it goes"
+)]
+
+mod lab;
+
+use std::time::Duration;
+
+use pointsman::daemon::open_local;
+use pointsman::domain::{Attention, Cause, GateName, Label, ProjectName, Purpose, Verdict, Window};
+
+use lab::{LOOK, Lab, PROJECT, Trust, cause_of};
+
+/// Four turns of a real program on a loaded machine with two cores.
+const WALK_MAX: Duration = Duration::from_secs(180);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Claude Code and the mock model: tests/agentlab/run.sh"]
+async fn one_issue_walks_from_prep_to_done() {
+    let mut lab = Lab::start(Trust::Given).await;
+    let issue = lab
+        .label(
+            "Greet customers by name",
+            "`greet.sh` says hello to nobody in particular.",
+        )
+        .await;
+    lab.until("the walk is done", WALK_MAX, |lab| lab.has_ended(issue))
+        .await;
+
+    let stages: Vec<&str> = lab
+        .opened()
+        .map(|opening| opening.stage.label.as_str())
+        .collect();
+    assert_eq!(stages, ["ready-for-prep", "ready-for-dev", "QA", "review"]);
+    let windows: Vec<Window> = lab.opened().map(|opening| opening.window).collect();
+    assert_eq!(
+        windows,
+        [Window::Agent, Window::Agent, Window::Check, Window::Check]
+    );
+    let causes: Vec<&str> = lab
+        .events()
+        .filter_map(|event| cause_of(event))
+        .map(Cause::word)
+        .collect();
+    assert_eq!(causes, ["verified"; 4], "every stage ended by its gates");
+
+    let deliveries = lab.deliveries();
+    assert_eq!(
+        deliveries.len(),
+        4,
+        "one brief per stage, no nudge, none twice"
+    );
+    for (id, purpose) in &deliveries {
+        assert_eq!(*purpose, Purpose::Brief);
+        let (verdict, witness) = lab.verdict_of(id).expect("settled");
+        assert_eq!(verdict, Verdict::Confirmed, "{id}: {witness}");
+        assert!(
+            witness.contains(".jsonl at "),
+            "{id} has a receipt of the agent's own: {witness}"
+        );
+        assert_eq!(
+            lab.asked_about(id),
+            1,
+            "{id}: the model was asked exactly once"
+        );
+        assert_eq!(
+            lab.prompt_of(id),
+            format!("Task {id}: read .pointsman/briefs/{id}.md and follow it.")
+        );
+    }
+    assert_eq!(
+        lab.prompts().len(),
+        4,
+        "the model was asked nothing else: {:?}",
+        lab.prompts()
+    );
+    assert_eq!(
+        lab.dialogs,
+        Vec::<String>::new(),
+        "no dialog came up, so none was answered"
+    );
+
+    assert!(
+        lab.green(&GateName::Branch)
+            && lab.green(&GateName::Verdict)
+            && lab.green(&GateName::Coverage)
+    );
+    let log = lab.git(&["log", "--format=%s", "main"]);
+    assert!(log.contains("Greet by name (#1)"), "merged: {log}");
+    assert_eq!(
+        lab.git(&["status", "--porcelain"]),
+        "",
+        "nothing is left behind in the tree"
+    );
+    lab.print_latencies();
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Claude Code and the mock model: tests/agentlab/run.sh"]
+async fn nothing_is_typed_while_a_permission_prompt_is_open() {
+    let mut lab = Lab::start(Trust::Given).await;
+    // `touch` is on the settings' list of what is asked about.
+    let issue = lab
+        .label(
+            "Mind the prompt",
+            "[[mock@ready-for-prep:bash touch .pointsman/asked]]",
+        )
+        .await;
+    lab.until("a permission prompt", WALK_MAX, |lab| {
+        lab.attention(Window::Agent) == Attention::Permission
+    })
+    .await;
+    let brief = lab.deliveries().remove(0).0;
+
+    // A person takes it back: now there is something to say to an agent that shows a prompt.
+    let tracker = open_local(&lab.daemon.places, &ProjectName::new(PROJECT)).unwrap();
+    tracker
+        .remove_label(issue, &Label::new("ready-for-prep"))
+        .await
+        .unwrap();
+    lab.poll().await;
+    lab.until("it is withdrawn", Duration::from_secs(30), |lab| {
+        lab.events()
+            .any(|event| matches!(cause_of(event), Some(Cause::Withdrawn { .. })))
+    })
+    .await;
+    let before = lab.screen(Window::Agent);
+    for _ in 0..50 {
+        lab.look().await;
+        tokio::time::sleep(LOOK).await;
+    }
+    assert_eq!(
+        lab.attention(Window::Agent),
+        Attention::Permission,
+        "{}",
+        lab.screen(Window::Agent)
+    );
+    assert_eq!(lab.screen(Window::Agent), before, "not one key was sent");
+    assert!(
+        !lab.tree().join(".pointsman/asked").exists(),
+        "and none approved it"
+    );
+    assert_eq!(lab.prompts().len(), 1, "the model was asked nothing more");
+
+    // The person says no; then the word to stop gets through.
+    lab.person_presses("Escape");
+    lab.until(
+        "the word to stop is confirmed",
+        Duration::from_secs(60),
+        |lab| {
+            lab.deliveries().iter().any(|(id, purpose)| {
+                *purpose == Purpose::Stop
+                    && lab
+                        .verdict_of(id)
+                        .is_some_and(|(verdict, _)| verdict == Verdict::Confirmed)
+            })
+        },
+    )
+    .await;
+    for (id, _) in lab.deliveries() {
+        assert_eq!(lab.asked_about(&id), 1, "{id}");
+    }
+    assert_ne!(lab.deliveries().last().unwrap().0, brief);
+    assert!(!lab.tree().join(".pointsman/asked").exists());
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Claude Code and the mock model: tests/agentlab/run.sh"]
+async fn a_trust_dialog_waits_for_a_person() {
+    let mut lab = Lab::start(Trust::Missing).await;
+    lab.label("Nobody trusts us yet", "Anything.").await;
+    lab.until("the trust dialog", Duration::from_secs(60), |lab| {
+        lab.attention(Window::Agent) == Attention::Dialog
+    })
+    .await;
+    let before = lab.screen(Window::Agent);
+    for _ in 0..50 {
+        lab.look().await;
+        tokio::time::sleep(LOOK).await;
+    }
+    assert_eq!(lab.screen(Window::Agent), before, "not one key was sent");
+    assert_eq!(
+        lab.deliveries(),
+        [],
+        "nothing is written for an agent that is not ready"
+    );
+    assert_eq!(lab.prompts(), Vec::<String>::new());
+
+    // A blind Enter would end the agent: "No, exit" is chosen.
+    lab.person_presses("Down");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    lab.person_presses("Enter");
+    lab.until("the brief is confirmed", Duration::from_secs(60), |lab| {
+        let deliveries = lab.deliveries();
+        deliveries.iter().any(|(id, _)| {
+            lab.verdict_of(id)
+                .is_some_and(|(verdict, _)| verdict == Verdict::Confirmed)
+        })
+    })
+    .await;
+    lab.end().await;
+}
