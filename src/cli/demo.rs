@@ -230,6 +230,7 @@ fn write_project(
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "the demo's own story, in order")]
 async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result<(), Failure> {
     let folder = places.config.parent().unwrap_or(&places.config);
     println!(

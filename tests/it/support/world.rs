@@ -75,6 +75,7 @@ impl World {
             ("HOME".to_owned(), home.display().to_string()),
         ];
         let places = Places {
+            offered: pointsman::daemon::places::Offered::default(),
             config: home.join(".config/pointsman"),
             runtime: state.join("run/pointsman"),
             socket: state.join("run/pointsman-tmux/sock"),
