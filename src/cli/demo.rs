@@ -293,11 +293,10 @@ async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result
         ))
         .hint("run it again with -v to see every decision".to_owned()));
     }
-    println!("\nNothing is left behind. Try it on a repository of yours:");
+    println!("\nNothing is left behind. What to try next (README, \"Your first hour\"):");
     println!(
-        "    pointsman init ~/src/blog        writes one file; nothing is committed to the repository"
+        "    pointsman run                    on a project file of yours; then label an issue"
     );
-    println!("    pointsman run                    then label an issue: ready-for-prep");
     println!(
         "    pointsman status                 what every agent does, and why everything else waits"
     );

@@ -131,9 +131,7 @@ impl Hold {
                 "remove `{label}` to try again, or set another routing label"
             )),
             Self::Paused { .. } => Some("pointsman resume".into()),
-            Self::BeforeStart { .. } => {
-                Some("remove the label and set it again, or `pointsman resume --backlog`".into())
-            }
+            Self::BeforeStart { .. } => Some("remove the label and set it again".into()),
             Self::Unattributed { .. } => Some("remove the label and set it again".into()),
             Self::Untrusted { .. } => Some(
                 "somebody with write access sets the label, or add the account to `allow`".into(),
