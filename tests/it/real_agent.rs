@@ -179,7 +179,7 @@ async fn nothing_is_typed_while_a_permission_prompt_is_open() {
 async fn a_trust_dialog_waits_for_a_person() {
     let mut lab = Lab::start(Trust::Missing).await;
     lab.label("Nobody trusts us yet", "Anything.").await;
-    lab.until("the trust dialog", Duration::from_secs(60), |lab| {
+    lab.until("the trust dialog", Duration::from_mins(1), |lab| {
         lab.attention(Window::Agent) == Attention::Dialog
     })
     .await;
@@ -200,7 +200,7 @@ async fn a_trust_dialog_waits_for_a_person() {
     lab.person_presses("Down");
     tokio::time::sleep(Duration::from_millis(500)).await;
     lab.person_presses("Enter");
-    lab.until("the brief is confirmed", Duration::from_secs(60), |lab| {
+    lab.until("the brief is confirmed", Duration::from_mins(1), |lab| {
         let deliveries = lab.deliveries();
         deliveries.iter().any(|(id, _)| {
             lab.verdict_of(id)
