@@ -105,6 +105,8 @@ fn places(home: &Path, args: &DemoArgs) -> Result<Places, Failure> {
     if args.agent == SCRIPTED {
         env.retain(|(key, _)| key != "HOME" && key != "SHELL");
         env.push(("HOME".to_owned(), home.to_string_lossy().into_owned()));
+        // Fast enough to end within a minute, slow enough to be followed.
+        env.push(("POINTSMAN_DEMO_PACE_MS".to_owned(), "40".to_owned()));
         home.clone_into(&mut agents_home);
     }
     Ok(Places {
