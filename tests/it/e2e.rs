@@ -6,4 +6,6 @@ mod faults;
 mod github;
 mod habits;
 mod holds;
+mod posts;
+mod steering;
 mod walk;
