@@ -11,7 +11,7 @@ use crate::support::world::World;
 const ELSEWHERE: [(&str, &str); 3] = [
     (
         "pointsman run",
-        "started below, ended by SIGTERM at the end",
+        "started where it stands, ended by SIGTERM at the end",
     ),
     ("pointsman attach blog", "needs a terminal"),
     (
@@ -71,9 +71,12 @@ async fn every_command_of_the_readme_runs_as_written() {
     for _ in 0..11 {
         world.issue("blog", "An old one", "", "").await;
     }
-    world.spawn();
     let mut ran = Vec::new();
     for command in &commands {
+        if command == "pointsman run" {
+            world.spawn();
+            until_it_listens(&world).await;
+        }
         if ELSEWHERE.iter().any(|(known, _)| known == command) {
             continue;
         }
@@ -102,6 +105,14 @@ async fn every_command_of_the_readme_runs_as_written() {
     assert!(said("pointsman explain 12").contains("#12"));
     world.until_done("blog", IssueNumber(12)).await;
     world.end().await;
+}
+
+async fn until_it_listens(world: &World) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    while std::os::unix::net::UnixStream::connect(world.places.control()).is_err() {
+        assert!(std::time::Instant::now() < deadline, "{}", world.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 /// The README's project file, with this world's path and agent, and issues on this machine as its comment offers.
