@@ -12,7 +12,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::cli::Failure;
-use crate::daemon::FindAuth;
+use crate::daemon::{FindAuth, OpenTrackerError};
 use crate::daemon::places::{Offered, Places};
 use crate::domain::GitHubSettings;
 use crate::tracker::github::{Auth, TokenSources, find_token};
@@ -165,26 +165,26 @@ pub(super) fn find_auth() -> FindAuth {
     Arc::new(move |settings: &GitHubSettings| auth(&sources, settings))
 }
 
-fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, String> {
+fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, OpenTrackerError> {
     if let (Some(app_id), Some(installation_id), Some(path)) = (
         settings.app_id,
         settings.installation_id,
         &settings.private_key,
     ) {
-        let key = std::fs::read_to_string(path)
-            .map_err(|error| format!("cannot read the App's key `{}`: {error}", path.display()))?;
+        let key = std::fs::read_to_string(path).map_err(|source| OpenTrackerError::Key {
+            path: path.clone(),
+            source,
+        })?;
         return Ok(Auth::App {
             app_id,
             installation_id,
             key_pem: SecretString::from(key),
         });
     }
-    let found = find_token(sources, |path| std::fs::read_to_string(path), gh_token);
-    match found {
-        Ok(Some(found)) => Ok(Auth::Token(found.token)),
-        Ok(None) => Err("no token for GitHub: set GITHUB_TOKEN or GH_TOKEN, run `gh auth login`, or configure an App under [github]".to_owned()),
-        Err(error) => Err(crate::daemon::hands::chain(&error)),
-    }
+    let found = find_token(sources, |path| std::fs::read_to_string(path), gh_token)?;
+    found
+        .map(|found| Auth::Token(found.token))
+        .ok_or(OpenTrackerError::NoToken)
 }
 
 /// Asks `gh`, if it is there.

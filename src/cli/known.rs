@@ -2,6 +2,7 @@
 
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::daemon::OpenTrackerError;
 use crate::daemon::places::Places;
 use crate::daemon::runner::Shown;
 use crate::daemon::store::{self, ReplayError};
@@ -42,6 +43,12 @@ pub(super) fn unreadable(error: StoreError) -> Failure {
 
 /// Says a fault of the fold with what to do about it.
 pub(super) fn illegal(error: ReplayError) -> Failure {
+    let hint = error.hint();
+    Failure::new(error).hint(hint)
+}
+
+/// Says why a project's tracker cannot be used, and what to do about it.
+pub(super) fn unopened(error: OpenTrackerError) -> Failure {
     let hint = error.hint();
     Failure::new(error).hint(hint)
 }

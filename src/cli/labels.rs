@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::cli::issue::failed;
 use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::{Config, check_against, graph, shipped};
-use crate::daemon::open_tracker;
+use crate::daemon::trackers::Trackers;
 use crate::domain::{IssueNumber, Label, Project, Workflow};
 use crate::machine::trust::standing_event;
 use crate::tracker::{RepoLabel, Tracker};
@@ -140,10 +140,12 @@ fn each(
         None => config.projects.values().collect(),
     };
     let places = edge::places()?;
+    let trackers = Trackers::new(edge::find_auth());
     run::runtime()?.block_on(async {
         for project in projects {
-            let tracker = open_tracker(&places, config, project, &edge::find_auth())
-                .map_err(anyhow::Error::msg)?;
+            let tracker = trackers
+                .open(&places, config, project)
+                .map_err(known::unopened)?;
             let workflow = config
                 .workflow_of(project)
                 .expect("the configuration names workflows that are there");

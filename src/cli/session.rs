@@ -8,6 +8,7 @@ use crate::cli::{Failure, client, edge, known, run, say};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::places::Places;
 use crate::daemon::session::keep_agent;
+use crate::daemon::trackers::Trackers;
 use crate::domain::{ProjectName, SessionChoice, Window};
 
 /// Arguments of `attach`.
@@ -69,7 +70,8 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
         .get(&project.agent)
         .cloned()
         .expect("the configuration names profiles that are there");
-    let solo = Solo::start(places, config, name).await?;
+    let trackers = Trackers::new(edge::find_auth());
+    let solo = Solo::start(places, config, name, &trackers).await?;
     let tmux = &solo.hands.tmux;
     if !up {
         return match tmux.find(name, Window::Agent.as_str()).await {

@@ -12,6 +12,7 @@ use crate::config::{self, Config};
 use crate::daemon::observe::Ask;
 use crate::daemon::runner::Shown;
 use crate::daemon::surface;
+use crate::daemon::trackers::Trackers;
 use crate::domain::{IssueNumber, Questions, Skill, SkillName};
 use crate::machine::engine::CycleReport;
 
@@ -194,7 +195,9 @@ fn render(args: &RenderArgs) -> Result<(), Failure> {
             return Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned());
         }
         let name = status::project_in_ledger(&places, issue, named)?;
-        let mut solo = Solo::start(&places, run::load(&places)?, name.as_str()).await?;
+        let trackers = Trackers::new(edge::find_auth());
+        let mut solo =
+            Solo::start(&places, run::load(&places)?, name.as_str(), &trackers).await?;
         let seen = solo.look(Ask::Changes, &Questions::default()).await;
         let shown = Shown {
             state: solo.state.clone(),

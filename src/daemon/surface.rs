@@ -42,13 +42,24 @@ pub async fn snapshot(daemon: &Daemon) -> Snapshot {
         .projects
         .keys()
         .filter(|name| !running.contains(name));
-    snapshot.attention.extend(idle.map(|name| Attention {
+    snapshot
+        .attention
+        .extend(idle.map(|name| does_not_run(daemon, name)));
+    snapshot
+}
+
+/// A new variable is read at the next start only; everything else is tried again at every sweep.
+fn does_not_run(daemon: &Daemon, name: &ProjectName) -> Attention {
+    let (why, hint) = match daemon.waiting(name) {
+        Some(waiting) => (waiting.why, waiting.hint),
+        None => ("it is not started yet".to_owned(), None),
+    };
+    Attention {
         project: name.to_string(),
         issue: None,
-        says: "it does not run: its tracker could not be used when it was started".to_owned(),
-        hint: Some("the daemon's log says why; mend it and restart the daemon".to_owned()),
-    }));
-    snapshot
+        says: format!("it does not run: {why}"),
+        hint: hint.map(|hint| format!("{hint}; then restart the daemon")),
+    }
 }
 
 fn config_fault(fault: &str) -> Attention {
