@@ -37,10 +37,10 @@ pub(super) struct CycleArgs {
 pub(super) fn cycle(args: &CycleArgs) -> Result<(), Failure> {
     let places = edge::places()?;
     let config = run::load(&places)?;
-    let names: Vec<ProjectName> = match &args.project {
-        Some(name) => vec![known::project(&config, name)?.name.clone()],
-        None => config.projects.keys().cloned().collect(),
-    };
+    let names: Vec<ProjectName> = known::projects(&config, args.project.as_deref())?
+        .iter()
+        .map(|project| project.name.clone())
+        .collect();
     run::runtime()?.block_on(async {
         let daemon = client::get(&places, "/version").await?.is_some();
         match (daemon, args.dry_run) {

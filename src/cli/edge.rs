@@ -12,9 +12,10 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::cli::Failure;
-use crate::daemon::{FindAuth, OpenTrackerError};
 use crate::daemon::places::{Offered, Places};
+use crate::daemon::{FindAuth, OpenTrackerError};
 use crate::domain::GitHubSettings;
+use crate::terminal::TmuxError;
 use crate::tracker::github::{Auth, TokenSources, find_token};
 use crate::view::Ink;
 
@@ -137,12 +138,20 @@ pub(super) fn become_tmux(args: &[String]) -> std::io::Error {
 }
 
 /// Asks tmux something; `true` when it says yes.
-pub(super) fn tmux_says(args: &[String]) -> bool {
+pub(super) fn tmux_says(args: &[String]) -> Result<bool, Failure> {
     let asked = std::process::Command::new("tmux")
         .args(args)
         .stdin(std::process::Stdio::null())
         .output();
-    asked.is_ok_and(|output| output.status.success())
+    asked.map(|output| output.status.success()).map_err(no_tmux)
+}
+
+/// Says that tmux cannot be started.
+pub(super) fn no_tmux(error: std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Failure::of_tmux(TmuxError::Missing);
+    }
+    Failure::new(anyhow::Error::new(error).context("cannot start `tmux`"))
 }
 
 /// Returns what a profile may name in `pass_env`.

@@ -13,7 +13,7 @@ use crate::domain::{
     DeliveryId, DispatchId, Event, IssueNumber, Outcome, ProjectName, Purpose, Rules, SingleRead,
 };
 use crate::ledger::{Ledger, Record};
-use crate::machine::decide::{self, Memory};
+use crate::machine::decide;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::{brief, evolve, trust};
@@ -80,7 +80,7 @@ pub fn snapshot_of(at: Timestamp, config: &Config, shown: &[(ProjectName, Shown)
             &rules,
             &shown.state,
             &shown.report,
-            shown.seen.as_ref(),
+            shown.sight(),
         ))
     });
     Snapshot::new(at, env!("CARGO_PKG_VERSION"), views.collect())
@@ -88,18 +88,12 @@ pub fn snapshot_of(at: Timestamp, config: &Config, shown: &[(ProjectName, Shown)
 
 /// Returns whether anything is known of an issue.
 pub fn knows(shown: &Shown, issue: IssueNumber) -> bool {
-    let Shown {
-        state,
-        report,
-        seen,
-    } = shown;
+    let Shown { state, report, .. } = shown;
     report.standing.contains_key(&issue)
         || state.holds.contains_key(&issue)
         || state.walks.contains_key(&issue)
         || state.open_dispatch(issue).is_some()
-        || seen
-            .as_ref()
-            .is_some_and(|seen| seen.heads.contains_key(&issue))
+        || shown.sight().head(issue).is_some()
 }
 
 /// Returns the projects that know an issue.
@@ -200,7 +194,7 @@ pub fn story(rules: &Rules, shown: &Shown, issue: IssueNumber, entries: &[Entry]
         rules,
         state: &shown.state,
         report: &shown.report,
-        seen: shown.seen.as_ref(),
+        sight: shown.sight(),
         issue,
         events: &told,
     })
@@ -243,14 +237,9 @@ pub async fn rehearse(daemon: &Daemon, name: &ProjectName) -> Option<String> {
     let Some(seen) = &shown.seen else {
         return Some("would first look: no cycle has ended yet\n".to_owned());
     };
-    let (decision, _) = decide::decide(&rules, &shown.state, &Memory::default(), seen, seen.at);
-    // Refusals on detail are remembered by the engine alone: its own standing is the true one.
-    Some(dry_run(
-        &rules,
-        &shown.state,
-        seen,
-        &(decision, shown.report.standing.clone()),
-    ))
+    // With the engine's own memory: what it decides next if nothing has changed since its last look.
+    let decided = decide::decide(&rules, &shown.state, &shown.memory, seen, now());
+    Some(dry_run(&rules, &shown.state, seen, &decided))
 }
 
 /// Writes the brief that an issue's next dispatch would get, with its secret left out. Nothing is delivered.

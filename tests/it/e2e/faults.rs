@@ -248,7 +248,11 @@ async fn a_limit_met_in_one_project_stops_the_other_one_of_the_same_token() {
         },
     ));
     let limited = world.cycles("blog", 1).await;
-    let (why, _) = limited.seen.expect("it looked").gap.expect("it was limited");
+    let (why, _) = limited
+        .seen
+        .expect("it looked")
+        .gap
+        .expect("it was limited");
     let until: jiff::Timestamp = why
         .rsplit_once("until ")
         .unwrap_or_else(|| panic!("{why}"))
@@ -263,7 +267,11 @@ async fn a_limit_met_in_one_project_stops_the_other_one_of_the_same_token() {
         "too slow a machine to tell anything"
     );
     assert!(asked.is_empty(), "{asked:#?}");
-    let (theirs, _) = other.seen.expect("it looked").gap.expect("it is limited too");
+    let (theirs, _) = other
+        .seen
+        .expect("it looked")
+        .gap
+        .expect("it is limited too");
     assert_eq!(theirs, why);
     tokio::time::sleep(Duration::from_secs(13)).await;
     let after = world.cycles("shop", 1).await;
