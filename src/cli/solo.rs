@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, mpsc, watch};
 
-use crate::cli::{Failure, edge, known};
+use crate::cli::{Failure, known};
 use crate::config::Config;
 use crate::daemon::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::hands::{Hands, Inner};
@@ -15,7 +15,8 @@ use crate::daemon::key::Key;
 use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::{Accounts, MAILBOX, Message};
-use crate::daemon::{open_tracker, store};
+use crate::daemon::store;
+use crate::daemon::trackers::Trackers;
 use crate::domain::{Observation, Questions, Window};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
 use crate::machine::decide::{self, Decision, LOOKS_MAX, Memory, Standing};
@@ -41,6 +42,7 @@ impl Solo {
         places: &Places,
         config: Config,
         name: &str,
+        trackers: &Trackers,
     ) -> Result<Self, Failure> {
         let project = known::project(&config, name)?.clone();
         for folder in [&places.state, &places.runtime] {
@@ -59,8 +61,9 @@ impl Solo {
             .await
             .map_err(known::illegal)?;
         let (mark, heads) = store::load(&ledger, &project.name).await;
-        let tracker = open_tracker(places, &config, &project, &edge::find_auth())
-            .map_err(anyhow::Error::msg)?;
+        let tracker = trackers
+            .open(places, &config, &project)
+            .map_err(known::unopened)?;
         let mut samplers = BTreeMap::new();
         for (name, profile) in &config.profiles {
             samplers.insert(

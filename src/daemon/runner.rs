@@ -14,8 +14,10 @@ use crate::daemon::store;
 use crate::domain::{
     Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request,
 };
+use crate::machine::decide::Memory;
 use crate::machine::engine::{CycleReport, Effect, Engine, Input};
 use crate::machine::state::State;
+use crate::view::{Remembered, Sight};
 
 /// Letters in a runner's mailbox.
 pub const MAILBOX: usize = 256;
@@ -56,6 +58,21 @@ pub struct Shown {
     pub report: CycleReport,
     /// The last observation.
     pub seen: Option<Observation>,
+    /// Without a daemon: what was stored at the last look.
+    pub remembered: Option<Remembered>,
+    /// What the next cycle remembers if it sees the same again: refusals, what is under way.
+    pub memory: Memory,
+}
+
+impl Shown {
+    /// Returns what is known of the tracker and of the panes.
+    pub fn sight(&self) -> Sight<'_> {
+        match (&self.seen, &self.remembered) {
+            (Some(seen), _) => Sight::Live(seen),
+            (None, Some(remembered)) => Sight::Remembered(remembered),
+            (None, None) => Sight::Nothing,
+        }
+    }
 }
 
 /// Open dispatches per project and account: what `active_max` counts, and what makes the watch look more often.
@@ -274,6 +291,11 @@ impl Runner {
                     state: self.engine.state.clone(),
                     report: self.engine.report.clone(),
                     seen: self.seen.clone(),
+                    remembered: None,
+                    memory: self
+                        .seen
+                        .as_ref()
+                        .map_or_else(Memory::default, |seen| self.engine.memory_for(seen, now())),
                 };
                 drop(reply.send(Box::new(shown)));
                 return;
