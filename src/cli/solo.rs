@@ -14,7 +14,7 @@ use crate::daemon::hands::{Hands, Inner};
 use crate::daemon::key::Key;
 use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::places::{Places, private_folder};
-use crate::daemon::runner::{MAILBOX, Message};
+use crate::daemon::runner::{Accounts, MAILBOX, Message};
 use crate::daemon::{open_tracker, store};
 use crate::domain::{Observation, Questions, Window};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
@@ -88,6 +88,7 @@ impl Solo {
             checker: Mutex::new(checker),
             // Looking starts nothing: an agent that is not there stays away.
             kept: AtomicBool::new(false),
+            mirror: OnceCell::new(),
             name: project.name,
         });
         Ok(Self {
@@ -113,9 +114,10 @@ impl Solo {
             .expect("no holder of this lock panics")
             .insert(self.hands.name.clone(), member);
         let (stop, stopped) = watch::channel(false);
-        let fleet = tokio::spawn(
-            Fleet::new(self.hands.tmux.clone(), members, self.samples.clone()).run(stopped),
-        );
+        // Nothing is dispatched here, so nothing opens.
+        let (_opens, open) = watch::channel(Accounts::default());
+        let fleet = Fleet::new(self.hands.tmux.clone(), members, open, self.samples.clone());
+        let fleet = tokio::spawn(fleet.run(stopped));
         let deadline = tokio::time::Instant::now() + WATCHED;
         while tokio::time::timeout_at(deadline, inbox.recv())
             .await

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::daemon::hands::{Hands, chain, now};
-use crate::daemon::runner::Message;
+use crate::daemon::runner::{Accounts, Message};
 use crate::daemon::session;
 use crate::domain::{PaneSample, ProjectName, SessionChoice, Window};
 use crate::machine::resolve::{Evidence, Resolved};
@@ -16,6 +16,11 @@ use crate::terminal::{Process, Seen, Snapshot, Tmux, Watch};
 /// Between two looks while something is open, and while nothing is (DESIGN 3).
 const BUSY_TICK: Duration = Duration::from_secs(1);
 const IDLE_TICK: Duration = Duration::from_secs(5);
+/// Between two looks for new reports while a dispatch is open: a stat per spool, so that an agent that waits for its answer
+/// waits for the gates and not for us.
+const REPORT_TICK: Duration = Duration::from_millis(200);
+/// How long the end of a change that tmux announced is waited for.
+const CHANGE_SETTLES: Duration = Duration::from_millis(100);
 /// How often an agent that ends is started again within [`RESTARTS_IN`], before a person is needed (DESIGN 7).
 const RESTARTS_MAX: usize = 3;
 const RESTARTS_IN: Duration = Duration::from_hours(1);
@@ -74,13 +79,19 @@ pub struct Fleet {
     members: Members,
     starts: BTreeMap<ProjectName, Vec<tokio::time::Instant>>,
     samples: Samples,
+    open: watch::Receiver<Accounts>,
     out: watch::Sender<Arc<Samples>>,
     spools: BTreeMap<ProjectName, Vec<Option<std::time::SystemTime>>>,
 }
 
 impl Fleet {
     /// Watches `tmux` for `members` and publishes what it sees.
-    pub fn new(tmux: Tmux, members: Members, out: watch::Sender<Arc<Samples>>) -> Self {
+    pub fn new(
+        tmux: Tmux,
+        members: Members,
+        open: watch::Receiver<Accounts>,
+        out: watch::Sender<Arc<Samples>>,
+    ) -> Self {
         let watch = Watch::new(tmux.clone());
         Self {
             tmux,
@@ -88,6 +99,7 @@ impl Fleet {
             members,
             starts: BTreeMap::new(),
             samples: Samples::default(),
+            open,
             out,
             spools: BTreeMap::new(),
         }
@@ -97,18 +109,44 @@ impl Fleet {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             self.tick().await;
-            let pause = if self.settling() {
+            let is_open = self.is_anything_open();
+            let pause = if is_open || self.settling() {
                 BUSY_TICK
             } else {
                 IDLE_TICK
             };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.watch.woken() => tokio::time::sleep(Duration::from_millis(100)).await,
-                _ = stop.changed() => break,
+            let next = tokio::time::Instant::now() + pause;
+            let stopped = loop {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => break false,
+                    () = tokio::time::sleep(REPORT_TICK), if is_open => self.tell_of_reports(),
+                    Ok(()) = self.open.changed() => if is_open != self.is_anything_open() { break false },
+                    () = self.watch.woken() => {
+                        tokio::time::sleep(CHANGE_SETTLES).await;
+                        break false;
+                    }
+                    _ = stop.changed() => break true,
+                }
+            };
+            if stopped {
+                break;
             }
         }
         self.watch.close().await;
+    }
+
+    fn is_anything_open(&self) -> bool {
+        self.open
+            .borrow()
+            .values()
+            .any(|accounts| accounts.values().any(|count| *count > 0))
+    }
+
+    fn tell_of_reports(&mut self) {
+        let members = self.members();
+        for name in self.new_reports(&members) {
+            tell(&members, &name);
+        }
     }
 
     /// Something is starting, busy or was idle for one sample only: the next one should come soon.

@@ -94,14 +94,16 @@ async fn spec(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Re
 
 /// Brings the project's bare mirror up to date.
 pub async fn mirror(hands: &Hands, project: &Project) -> Result<Mirror, Outcome> {
-    let mirror = Mirror::open(&hands.places.mirror(&project.name))
+    let mirror = hands
+        .mirror
+        .get_or_try_init(|| async { Mirror::open(&hands.places.mirror(&project.name)).await })
         .await
         .map_err(|error| failed(&error))?;
     mirror
         .fetch_path(&project.path)
         .await
         .map_err(|error| failed(&error))?;
-    Ok(mirror)
+    Ok(mirror.clone())
 }
 
 /// Returns what a gate of this dispatch is measured on.

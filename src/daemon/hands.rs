@@ -14,6 +14,7 @@ use crate::domain::{
     Actor, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules, SingleRead, Window,
 };
 use crate::ledger::Ledger;
+use crate::repo::Mirror;
 use crate::terminal::{Sampler, Tmux};
 use crate::tracker::{Tracker, TrackerError};
 
@@ -62,6 +63,8 @@ pub struct Inner {
     pub checker: Mutex<Option<ProfileName>>,
     /// Whether the persistent agent is to be kept up.
     pub kept: std::sync::atomic::AtomicBool,
+    /// The project's bare mirror: one, because its fetches go one after the other.
+    pub mirror: tokio::sync::OnceCell<Mirror>,
     /// The project's name.
     pub name: crate::domain::ProjectName,
 }

@@ -103,7 +103,7 @@ pub struct Daemon {
     samplers: BTreeMap<crate::domain::ProfileName, Sampler>,
     members: Members,
     runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
-    accounts: Accounts,
+    accounts: Arc<watch::Sender<Accounts>>,
     turned: watch::Sender<u64>,
     stop: watch::Sender<bool>,
     fleet: Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -176,7 +176,7 @@ impl Daemon {
             samplers,
             members: members.clone(),
             runners: Mutex::default(),
-            accounts: Accounts::default(),
+            accounts: Arc::new(watch::channel(Accounts::default()).0),
             turned: watch::channel(0).0,
             stop,
             fleet: Mutex::default(),
@@ -186,7 +186,7 @@ impl Daemon {
             places,
         });
         daemon.start_projects().await?;
-        let fleet = Fleet::new(tmux, members, samples_out);
+        let fleet = Fleet::new(tmux, members, daemon.accounts.subscribe(), samples_out);
         *daemon.fleet.lock().expect("no holder of this lock panics") =
             Some(tokio::spawn(fleet.run(stopped)));
         Ok(daemon)
@@ -238,6 +238,7 @@ impl Daemon {
             us: tokio::sync::OnceCell::new(),
             checker: Mutex::new(checker),
             kept: std::sync::atomic::AtomicBool::new(true),
+            mirror: tokio::sync::OnceCell::new(),
             name: project.name.clone(),
         });
         let (mailbox, inbox) = mpsc::channel(MAILBOX);

@@ -1,7 +1,7 @@
 //! One project's loop: feeds the engine, performs its effects, writes the heartbeat. It decides nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -58,8 +58,8 @@ pub struct Shown {
     pub seen: Option<Observation>,
 }
 
-/// Open dispatches per account and project: what `active_max` counts.
-pub type Accounts = Arc<Mutex<BTreeMap<ProjectName, BTreeMap<String, u32>>>>;
+/// Open dispatches per project and account: what `active_max` counts, and what makes the watch look more often.
+pub type Accounts = BTreeMap<ProjectName, BTreeMap<String, u32>>;
 
 /// One project's runner.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub struct Runner {
     observer: Option<Box<Observer>>,
     inbox: mpsc::Receiver<Message>,
     outbox: mpsc::Sender<Message>,
-    accounts: Accounts,
+    accounts: Arc<watch::Sender<Accounts>>,
     seen: Option<Observation>,
     cycle: Duration,
     ask: Ask,
@@ -88,7 +88,7 @@ impl Runner {
         state: State,
         observer: Observer,
         mailbox: (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-        accounts: Accounts,
+        accounts: Arc<watch::Sender<Accounts>>,
         turned: watch::Sender<u64>,
     ) -> Self {
         let cycle = hands.config.borrow().settings.cycle;
@@ -226,20 +226,14 @@ impl Runner {
         {
             *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
         }
-        self.accounts
-            .lock()
-            .expect("no holder of this lock panics")
-            .insert(self.hands.name.clone(), open);
+        self.accounts.send_if_modified(|known| {
+            known.insert(self.hands.name.clone(), open.clone()) != Some(open)
+        });
     }
 
     fn fleet(&self) -> BTreeMap<String, u32> {
         let mut sum: BTreeMap<String, u32> = BTreeMap::new();
-        for open in self
-            .accounts
-            .lock()
-            .expect("no holder of this lock panics")
-            .values()
-        {
+        for open in self.accounts.borrow().values() {
             for (account, count) in open {
                 *sum.entry(account.clone()).or_insert(0) += count;
             }
