@@ -6,11 +6,10 @@ use crate::cli::{Failure, client, edge, known, run, say, status};
 use crate::daemon::control::{self, Call, Reply};
 use crate::daemon::hands::{now, rules_of};
 use crate::daemon::places::{Places, private_folder};
-use crate::daemon::runner::Shown;
 use crate::daemon::{caller, store};
 use crate::domain::{Event, IssueNumber, Label, ProjectName, Request};
 use crate::ledger::{Lock, Sqlite, Store as _};
-use crate::machine::engine::{CycleReport, Effect, Engine, Input};
+use crate::machine::engine::{Effect, Engine, Input};
 use crate::terminal::Tmux;
 
 /// Arguments of `pause` and `resume`.
@@ -122,19 +121,14 @@ fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<R
         return Ok(Reply::refused(caller::refusal(&pane)));
     }
     let mut store = Sqlite::open(&places.ledger())?;
-    let mut state = known::fold(&store, name)?;
+    let state = known::fold(&store, name)?;
     if state.added.is_none() {
         let event = Event::ProjectAdded {
             added: rules.project.added.unwrap_or_else(now),
         };
         append(&mut store, name, state.version, now(), &[event])?;
-        state = known::fold(&store, name)?;
     }
-    let shown = Shown {
-        state,
-        report: CycleReport::default(),
-        seen: None,
-    };
+    let shown = known::shown(places, Some(&store), name)?;
     if let Some(reply) = control::answer_at_once(&rules, &shown, &request) {
         return Ok(reply);
     }

@@ -15,6 +15,7 @@ use crate::domain::{
     SingleRead, Window,
 };
 use crate::ledger::Ledger;
+use crate::repo::Mirror;
 use crate::terminal::{Sampler, Tmux};
 use crate::tracker::{Tracker, TrackerError};
 
@@ -66,6 +67,8 @@ pub struct Inner {
     pub checker: Mutex<Option<ProfileName>>,
     /// Whether the persistent agent is to be kept up.
     pub kept: std::sync::atomic::AtomicBool,
+    /// The project's bare mirror: one, because its fetches go one after the other.
+    pub mirror: tokio::sync::OnceCell<Mirror>,
     /// The project's name.
     pub name: crate::domain::ProjectName,
 }
@@ -89,6 +92,14 @@ pub enum Comments<'a> {
 }
 
 impl Hands {
+    /// Returns the tmux server that a window of the project is on.
+    pub fn terminal(&self, window: Window) -> Tmux {
+        match self.project() {
+            Some(project) => Tmux::new(self.places.socket_of(&project, window)),
+            None => self.tmux.clone(),
+        }
+    }
+
     /// Takes the parts.
     pub fn new(inner: Inner) -> Self {
         Self {
