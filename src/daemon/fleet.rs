@@ -1,6 +1,6 @@
 //! The fleet: one watch over one tmux server feeds every project; managed agents are kept up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub struct Samples {
     pub blind: Option<String>,
     /// Why a project's agent is not there.
     pub down: BTreeMap<ProjectName, String>,
+    /// The projects whose panes were looked for at least once: before that a missing pane says nothing.
+    pub looked: BTreeSet<ProjectName>,
 }
 
 impl Samples {
@@ -173,6 +175,7 @@ impl Fleet {
             Ok(snapshot) => self.sample(&members, &snapshot),
             Err(error) => self.samples.blind = Some(chain(&error)),
         }
+        self.samples.looked.extend(members.keys().cloned());
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
         for name in members.keys() {

@@ -6,4 +6,5 @@ mod faults;
 mod github;
 mod habits;
 mod holds;
+mod verbs;
 mod walk;
