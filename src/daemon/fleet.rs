@@ -51,6 +51,8 @@ pub struct Samples {
     pub blind: Option<String>,
     /// Why a project's agent is not there.
     pub down: BTreeMap<ProjectName, String>,
+    /// The projects whose panes were looked for at least once: before that a missing pane says nothing.
+    pub looked: BTreeSet<ProjectName>,
 }
 
 impl Samples {
@@ -181,6 +183,7 @@ impl Fleet {
         let before = self.samples.clone();
         let snapshots = self.look(&members).await;
         self.sample(&members, &snapshots);
+        self.samples.looked.extend(members.keys().cloned());
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
         for name in members.keys() {

@@ -148,7 +148,7 @@ impl Daemon {
             })?;
         }
         let lock = Lock::take(&places.state)?;
-        let store = Sqlite::open(&places.ledger())?;
+        let store = Sqlite::open_whole(&places.ledger())?;
         let key_path = places.state.join("key");
         let key = Key::open(&key_path).map_err(|source| StartError::Folder {
             path: key_path,
