@@ -98,7 +98,7 @@ pub async fn paste(
             };
         }
     };
-    let baseline = sources(hands, sampler, dispatch, pane).baseline();
+    let baseline = sources(hands, sampler, dispatch, pane).baseline().await;
     match hands
         .tmux
         .paste(&guard, &delivery.id, &delivery.line())
@@ -276,9 +276,8 @@ pub async fn await_receipt(
     };
     loop {
         // The agent's process may be seen only after the launch: the sources are asked for anew.
-        if let Some(witness) =
-            sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id)
-        {
+        let sources = sources(hands, sampler, dispatch, pane);
+        if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
             return Outcome::Receipt { witness };
         }
         if now() >= until {
@@ -309,9 +308,8 @@ pub async fn inspect(
     let Some(pane) = pane else {
         return Outcome::Found(Finding::NoTrace);
     };
-    if let Some(witness) =
-        sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id)
-    {
+    let sources = sources(hands, sampler, dispatch, pane);
+    if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
         return Outcome::Found(Finding::Receipt { witness });
     }
     let traced = match hands.tmux.trace(pane, &delivery.id).await {

@@ -18,6 +18,7 @@ pub mod places;
 pub mod runner;
 pub mod schedule;
 pub mod session;
+pub mod starts;
 pub mod store;
 pub mod surface;
 pub mod tree;

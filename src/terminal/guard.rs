@@ -5,7 +5,7 @@
 use super::argv::format_text;
 use super::ere;
 use super::row::Seen;
-use super::screen::{Composer, Recogniser};
+use super::screen::{Composer, Recogniser, SIDEBAR_GAP};
 use crate::domain::Pane;
 
 /// Columns a pane needs so that our line, at most 72, does not wrap behind a prompt (PROTOCOLS 3; facts/terminal.md F31).
@@ -101,7 +101,9 @@ impl Guard {
         }
         let mut guard = Self::as_seen(seen, recogniser)?;
         // The search answers with the first row that matches, counted from 1: it must be the composer's.
-        let pattern = format!("^[^A-Za-z0-9]*{}[^A-Za-z0-9]*$", ere::literal(line));
+        // What stands far to the right of it is a sidebar's (OpenCode).
+        let (line, gap) = (ere::literal(line), " ".repeat(SIDEBAR_GAP));
+        let pattern = format!("^[^A-Za-z0-9]*{line}([^A-Za-z0-9]*|{gap}.*)$");
         guard.fields.push(field(
             "composer text",
             &format!("#{{C/r:{}}}", format_text(&pattern)),
