@@ -87,9 +87,15 @@ def play(text, results, number):
     if not results:
         return steps
     results = [plain(result) for result in results]
-    brief = Brief(results[0])
+    words = results[0]
+    if "is ignored by configured ignore patterns" in words:             # gemini's file tool does not read what git ignores
+        steps.append(("bash", "cat " + m.group(2)))
+        if len(results) == 1:
+            return steps
+        words = results[1]
+    brief = Brief(words)
     if brief.facts.get("delivery") != m.group(1):
-        return steps + [("say", "The brief cannot be read: " + results[0][:200])]
+        return steps + [("say", "The brief cannot be read: " + words[:200])]
     if "\nStop working on " in brief.own:
         return steps + [("say", "Stopped; the tree is as it is.")]
     steps.append(("bash", brief.commands["ack"]))
