@@ -19,6 +19,7 @@ pub mod runner;
 pub mod samplers;
 pub mod schedule;
 pub mod session;
+pub mod starts;
 pub mod store;
 pub mod surface;
 pub mod trackers;
