@@ -10,13 +10,14 @@ use crate::config::Config;
 use crate::daemon::fleet::Samples;
 use crate::daemon::key::Key;
 use crate::daemon::places::Places;
+use crate::daemon::samplers::Samplers;
 use crate::domain::{
     Actor, Comment, CommentId, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules,
     SingleRead, Window,
 };
 use crate::ledger::Ledger;
 use crate::repo::Mirror;
-use crate::terminal::{Sampler, Tmux};
+use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
 
 /// How long a passing fault rests before it is tried again, unless the outside names a time.
@@ -51,8 +52,8 @@ pub struct Inner {
     pub tracker: Tracker,
     /// The tmux server of managed sessions and of gates.
     pub tmux: Tmux,
-    /// One recogniser per profile.
-    pub samplers: BTreeMap<ProfileName, Sampler>,
+    /// One recogniser per profile, as the configuration in force has them.
+    pub samplers: Samplers,
     /// What the watch saw last.
     pub samples: tokio::sync::watch::Receiver<Arc<Samples>>,
     /// The configuration in force.
