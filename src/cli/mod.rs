@@ -64,6 +64,8 @@ enum Verb {
     Issue(issue::IssueVerb),
     /// Approve the work on an issue
     Approve(steer::ApproveArgs),
+    /// Move an issue to a stage, whatever its evidence
+    Route(steer::RouteArgs),
     /// Start nothing new in a project
     Pause(steer::ProjectArgs),
     /// Let a paused project go on
@@ -127,6 +129,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Status(args) => status::status(&args),
         Verb::Explain(args) => status::explain(&args),
         Verb::Approve(args) => steer::approve(&args),
+        Verb::Route(args) => steer::route(&args),
         Verb::Pause(args) => steer::pause(&args),
         Verb::Resume(args) => steer::resume(&args),
         Verb::Up(args) => session::up(&args),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::daemon::hands::{Hands, chain, failed, now, tracker_failed};
+use crate::daemon::hands::{Comments, Hands, chain, failed, now, tracker_failed};
 use crate::daemon::session;
 use crate::daemon::session::Sources;
 use crate::domain::{
@@ -49,7 +49,7 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
         return None;
     }
     let rules = hands.rules()?;
-    let details = match hands.details(dispatch.issue(), false).await {
+    let details = match hands.details(dispatch.issue(), Comments::Unread).await {
         Ok(details) => details,
         Err(error) => return Some(tracker_failed(&error)),
     };

@@ -2,6 +2,7 @@
 //!
 //! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
 
+pub mod caller;
 pub mod compose;
 pub mod control;
 pub mod deliver;
@@ -15,6 +16,7 @@ pub mod objects;
 pub mod observe;
 pub mod perform;
 pub mod places;
+pub mod posts;
 pub mod runner;
 pub mod samplers;
 pub mod schedule;

@@ -8,5 +8,7 @@ mod first_hour;
 mod github;
 mod habits;
 mod holds;
+mod posts;
+mod steering;
 mod verbs;
 mod walk;
