@@ -107,6 +107,21 @@ async fn every_command_of_the_readme_runs_as_written() {
     world.end().await;
 }
 
+/// A verb asks two things on one connection: the daemon's version, then its own question. Neither may get lost.
+#[tokio::test]
+async fn a_running_daemon_answers_however_often_it_is_asked() {
+    let mut world = World::new();
+    world.project("blog");
+    world.spawn();
+    until_it_listens(&world).await;
+    for time in 1..=30 {
+        let out = world.command(&["status"]).output().expect("it runs");
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "the {time}. time: {err}");
+    }
+    world.end().await;
+}
+
 async fn until_it_listens(world: &World) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while std::os::unix::net::UnixStream::connect(world.places.control()).is_err() {
