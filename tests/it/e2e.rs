@@ -4,6 +4,7 @@ mod adopted;
 mod content;
 mod crash;
 mod faults;
+mod first_hour;
 mod github;
 mod habits;
 mod holds;
