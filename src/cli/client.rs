@@ -74,8 +74,8 @@ async fn ask(
     sender.ready().await.map_err(silent)?;
     let response = sender.send_request(request).await.map_err(silent)?;
     let status = response.status();
-    let bytes = response.into_body().collect().await?.to_bytes();
-    Ok((status, bytes))
+    let bytes = response.into_body().collect().await.map_err(silent)?;
+    Ok((status, bytes.to_bytes()))
 }
 
 /// Says once that the daemon is another version's; its answers may be, too.

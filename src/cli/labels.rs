@@ -187,10 +187,12 @@ fn check_all(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
     match findings {
         0 if args.json => Ok(()),
         0 => say::out("all fits"),
-        n => Err(Failure::new(anyhow::anyhow!("{n} findings")).hint(
-            "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
-                .to_owned(),
-        )),
+        n => Err(
+            Failure::new(anyhow::anyhow!(say::count(n, "finding"))).hint(
+                "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
+                    .to_owned(),
+            ),
+        ),
     }
 }
 
@@ -327,7 +329,7 @@ async fn check(
     workflow: &Workflow,
     tracker: &Tracker,
     rows: &mut Rows,
-) -> Result<usize, Failure> {
+) -> Result<u64, Failure> {
     let there = tracker.labels().await.map_err(failed)?;
     let mut findings: Vec<String> = check_against(workflow, project)
         .iter()
@@ -350,7 +352,7 @@ async fn check(
             json!({"project": project.name, "finding": finding}),
         )?;
     }
-    Ok(findings.len())
+    Ok(u64::try_from(findings.len()).unwrap_or(u64::MAX))
 }
 
 async fn conflicts(

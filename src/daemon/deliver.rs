@@ -99,7 +99,7 @@ pub async fn paste(
             };
         }
     };
-    let baseline = sources(hands, &sampler, dispatch, pane).baseline();
+    let baseline = sources(hands, &sampler, dispatch, pane).baseline().await;
     match tmux.paste(&guard, &delivery.id, &delivery.line()).await {
         Ok(Guarded::Done) => Outcome::Pasted { baseline },
         Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped {
@@ -273,9 +273,8 @@ pub async fn await_receipt(
     };
     loop {
         // The agent's process may be seen only after the launch: the sources are asked for anew.
-        if let Some(witness) =
-            sources(hands, &sampler, dispatch, pane).find(&delivery.baseline, &delivery.id)
-        {
+        let sources = sources(hands, &sampler, dispatch, pane);
+        if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
             return Outcome::Receipt { witness };
         }
         if now() >= until {
@@ -306,9 +305,8 @@ pub async fn inspect(
     let Some(pane) = pane else {
         return Outcome::Found(Finding::NoTrace);
     };
-    if let Some(witness) =
-        sources(hands, &sampler, dispatch, pane).find(&delivery.baseline, &delivery.id)
-    {
+    let sources = sources(hands, &sampler, dispatch, pane);
+    if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
         return Outcome::Found(Finding::Receipt { witness });
     }
     let tmux = hands.terminal(dispatch.opening.window);

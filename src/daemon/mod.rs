@@ -19,6 +19,7 @@ pub mod runner;
 pub mod samplers;
 pub mod schedule;
 pub mod session;
+pub mod starts;
 pub mod store;
 pub mod surface;
 pub mod trackers;
@@ -148,7 +149,7 @@ impl Daemon {
             })?;
         }
         let lock = Lock::take(&places.state)?;
-        let store = Sqlite::open(&places.ledger())?;
+        let store = Sqlite::open_whole(&places.ledger())?;
         let key_path = places.state.join("key");
         let key = Key::open(&key_path).map_err(|source| StartError::Folder {
             path: key_path,

@@ -70,7 +70,7 @@ impl Observer {
                 if let TrackerError::RateLimited { until, .. } = &error {
                     self.quiet_until = Some(*until);
                 }
-                self.fault = Some(chain(&error));
+                self.fault = Some(fault(&error));
             }
         }
     }
@@ -145,7 +145,7 @@ impl Observer {
                     if let TrackerError::RateLimited { until, .. } = &error {
                         self.quiet_until = Some(*until);
                     }
-                    self.fault = Some(chain(&error));
+                    self.fault = Some(fault(&error));
                 }
             }
         }
@@ -181,6 +181,18 @@ impl Observer {
                 dispatch,
             },
         }
+    }
+}
+
+/// Says why the tracker is not known, and what a person can do if it does not pass by itself.
+fn fault(error: &TrackerError) -> String {
+    let passes = matches!(
+        error,
+        TrackerError::Unreachable { .. } | TrackerError::RateLimited { .. }
+    );
+    match error.hint().filter(|_| !passes) {
+        Some(hint) => format!("{} ({hint})", chain(error)),
+        None => chain(error),
     }
 }
 

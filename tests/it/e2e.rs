@@ -8,4 +8,5 @@ mod first_hour;
 mod github;
 mod habits;
 mod holds;
+mod verbs;
 mod walk;
