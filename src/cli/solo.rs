@@ -79,7 +79,7 @@ impl Solo {
             ledger_id,
             tracker,
             tmux: Tmux::new(&places.socket),
-            samplers,
+            samplers: Arc::new(samplers),
             samples: seen,
             config: watch::channel(Arc::new(config)).1,
             key: Key::open(&places.state.join("key"))?,

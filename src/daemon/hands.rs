@@ -47,8 +47,8 @@ pub struct Inner {
     pub tracker: Tracker,
     /// The tmux server of managed sessions and of gates.
     pub tmux: Tmux,
-    /// One recogniser per profile.
-    pub samplers: BTreeMap<ProfileName, Sampler>,
+    /// One recogniser per profile, the same for all projects: each copy of a pattern keeps memory of its own for matching.
+    pub samplers: Arc<BTreeMap<ProfileName, Sampler>>,
     /// What the watch saw last.
     pub samples: tokio::sync::watch::Receiver<Arc<Samples>>,
     /// The configuration in force.
