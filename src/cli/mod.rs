@@ -11,6 +11,7 @@ mod cycle;
 mod demo;
 mod edge;
 mod failure;
+mod init;
 mod issue;
 mod known;
 mod labels;
@@ -48,6 +49,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Add projects: write one commented file each, from what lies in the folder
+    Init(init::InitArgs),
     /// Run the daemon in the foreground
     Run(run::RunArgs),
     /// Let every project look and act once, and print what happened
@@ -117,6 +120,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Report(verb) => return Ok(report::run(verb)),
         Verb::DemoAgent(args) => return Ok(demo_agent::run(&args)),
         Verb::Issue(verb) => return issue::issue(verb),
+        Verb::Init(args) => init::init(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Cycle(args) => cycle::cycle(&args),
         Verb::Demo(args) => demo::demo(&args),

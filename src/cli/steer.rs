@@ -5,10 +5,10 @@ use clap::Args;
 use crate::cli::{Failure, client, edge, known, run, say, status};
 use crate::daemon::control::{self, Call, Reply};
 use crate::daemon::hands::{now, rules_of};
-use crate::daemon::places::{Places, private_folder};
+use crate::daemon::places::Places;
 use crate::daemon::store;
 use crate::domain::{Event, IssueNumber, ProjectName, Request};
-use crate::ledger::{Lock, Sqlite, Store as _};
+use crate::ledger::{Sqlite, Store as _};
 use crate::machine::engine::{Effect, Engine, Input};
 
 /// Arguments of `pause` and `resume`.
@@ -84,12 +84,7 @@ fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<R
     let config = run::load(places)?;
     known::project(&config, name.as_str())?;
     let rules = rules_of(&config, name).expect("the project was found in this configuration");
-    private_folder(&places.state)?;
-    let _lock = Lock::take(&places.state).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(error).hint(hint)
-    })?;
-    let mut store = Sqlite::open(&places.ledger())?;
+    let (_lock, mut store) = known::to_write(places)?;
     let mut state = known::fold(&store, name)?;
     if state.added.is_none() {
         let event = Event::ProjectAdded {

@@ -10,12 +10,13 @@ use crate::config::Config;
 use crate::daemon::fleet::Samples;
 use crate::daemon::key::Key;
 use crate::daemon::places::Places;
+use crate::daemon::samplers::Samplers;
 use crate::domain::{
     Actor, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules, SingleRead, Window,
 };
 use crate::ledger::Ledger;
 use crate::repo::Mirror;
-use crate::terminal::{Sampler, Tmux};
+use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
 
 /// How long a passing fault rests before it is tried again, unless the outside names a time.
@@ -47,8 +48,8 @@ pub struct Inner {
     pub tracker: Tracker,
     /// The tmux server of managed sessions and of gates.
     pub tmux: Tmux,
-    /// One recogniser per profile, the same for all projects: each copy of a pattern keeps memory of its own for matching.
-    pub samplers: Arc<BTreeMap<ProfileName, Sampler>>,
+    /// One recogniser per profile, as the configuration in force has them.
+    pub samplers: Samplers,
     /// What the watch saw last.
     pub samples: tokio::sync::watch::Receiver<Arc<Samples>>,
     /// The configuration in force.
@@ -77,6 +78,14 @@ impl std::ops::Deref for Hands {
 }
 
 impl Hands {
+    /// Returns the tmux server that a window of the project is on.
+    pub fn terminal(&self, window: Window) -> Tmux {
+        match self.project() {
+            Some(project) => Tmux::new(self.places.socket_of(&project, window)),
+            None => self.tmux.clone(),
+        }
+    }
+
     /// Takes the parts.
     pub fn new(inner: Inner) -> Self {
         Self {

@@ -8,7 +8,7 @@ use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::domain::{
     Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Questions, Report, ReportId, Said,
-    SpoolFile, Subject, Verb, Window,
+    SessionChoice, SpoolFile, Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -70,7 +70,7 @@ impl Observer {
                 if let TrackerError::RateLimited { until, .. } = &error {
                     self.quiet_until = Some(*until);
                 }
-                self.fault = Some(chain(&error));
+                self.fault = Some(fault(&error));
             }
         }
     }
@@ -145,7 +145,7 @@ impl Observer {
                     if let TrackerError::RateLimited { until, .. } = &error {
                         self.quiet_until = Some(*until);
                     }
-                    self.fault = Some(chain(&error));
+                    self.fault = Some(fault(&error));
                 }
             }
         }
@@ -184,6 +184,18 @@ impl Observer {
     }
 }
 
+/// Says why the tracker is not known, and what a person can do if it does not pass by itself.
+fn fault(error: &TrackerError) -> String {
+    let passes = matches!(
+        error,
+        TrackerError::Unreachable { .. } | TrackerError::RateLimited { .. }
+    );
+    match error.hint().filter(|_| !passes) {
+        Some(hint) => format!("{} ({hint})", chain(error)),
+        None => chain(error),
+    }
+}
+
 fn local_minute(at: Timestamp) -> u16 {
     let local = at.to_zoned(jiff::tz::TimeZone::system());
     u16::try_from(local.hour()).unwrap_or(0) * 60 + u16::try_from(local.minute()).unwrap_or(0)
@@ -192,9 +204,17 @@ fn local_minute(at: Timestamp) -> u16 {
 fn no_agent(hands: &Hands) -> Option<Hold> {
     let samples = hands.samples.borrow();
     let why = samples.down.get(&hands.name).or(samples.blind.as_ref())?;
+    let adopted = hands
+        .project()
+        .is_some_and(|project| project.session != SessionChoice::Managed);
+    let hint = if adopted {
+        format!("{why}; start your agent there, or change `session`")
+    } else {
+        format!("{why}; try `pointsman up {}`", hands.name)
+    };
     Some(Hold::NoAgent {
         window: "agent".to_owned(),
-        hint: format!("{why}; try `pointsman up {}`", hands.name),
+        hint,
     })
 }
 

@@ -11,7 +11,7 @@ use pointsman::config;
 use pointsman::daemon::hands::now;
 use pointsman::daemon::places::{Offered, Places};
 use pointsman::daemon::runner::Message;
-use pointsman::daemon::{Daemon, control, open_local, store};
+use pointsman::daemon::{Daemon, OpenTrackerError, control, open_local, store};
 use pointsman::domain::{
     Attention, Cause, DeliveryId, DispatchId, Event, GateName, IssueNumber, Label, ProjectName,
     Purpose, Request, Settled, Verdict, Window,
@@ -70,7 +70,7 @@ impl Lab {
             .unwrap_or_else(|problems| panic!("{problems}"));
         let log = PathBuf::from(told("AGENTLAB_LOG"));
         let log_from = std::fs::metadata(&log).map_or(0, |facts| facts.len());
-        let no_auth = Arc::new(|_: &_| Err("no tracker but the local one".to_owned()));
+        let no_auth = Arc::new(|_: &_| Err(OpenTrackerError::NoToken));
         let daemon = Daemon::start(places, config, no_auth).await.unwrap();
         let listening = tokio::spawn(control::serve(Arc::clone(&daemon)));
         Self {
@@ -396,6 +396,7 @@ fn places(home: &Path) -> Places {
         state: home.join("state"),
         runtime: home.join("run"),
         socket: home.join("tmux/sock"),
+        default_socket: home.join("their-tmux"),
         home: home.to_owned(),
         binary: PathBuf::from(env!("CARGO_BIN_EXE_pointsman")),
         env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
