@@ -1,10 +1,5 @@
 //! `pointsman init`: one commented file per project, from what lies in its folder. Nothing is written into the repository.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "`cli` alone reads files and starts programs"
-)]
-
 mod file;
 mod folder;
 
@@ -301,13 +296,9 @@ async fn running_agent(config: &Config, agent: &str, root: &Path) -> Option<Stri
     let profile = config.profiles.get(&ProfileName::new(agent))?;
     let tmux = Tmux::new(edge::default_socket());
     let rows = tmux.list_panes().await.ok()?;
-    let row = rows.into_iter().find(|row| {
-        row.path == root
-            && profile
-                .processes
-                .iter()
-                .any(|process| *process == row.command)
-    })?;
+    let row = rows
+        .into_iter()
+        .find(|row| row.path == root && profile.processes.contains(&row.command))?;
     Some(format!(
         "default:{}:{}.{}",
         row.session, row.window_index, row.pane_index

@@ -9,6 +9,9 @@ use crate::config::WORKFLOW_DEFAULT;
 /// The tracker on this machine, as the file's key has it.
 pub(super) const LOCAL: &str = "local";
 
+/// Columns of a line before its comment; a longer line has it right behind.
+const WIDTH_MAX: usize = 44;
+
 /// A value, and where it is from.
 #[derive(Debug)]
 pub(super) struct Named {
@@ -52,78 +55,9 @@ pub(super) struct Found {
 
 /// Writes the file. `now` is when the project was added: labels set before do not start.
 pub(super) fn text(found: &Found, now: Timestamp) -> String {
-    let mut rows: Vec<(String, String)> = Vec::new();
-    let mut set = |key: &str, value: &str, why: &str| {
-        rows.push((
-            format!("{key} = {}", toml::Value::from(value)),
-            why.to_owned(),
-        ));
-    };
-    if found.tracker == LOCAL {
-        set(
-            "tracker",
-            LOCAL,
-            "issues live on this machine; or repo = \"owner/name\"",
-        );
-    } else {
-        set("repo", &found.tracker, &found.tracker_from);
-    }
-    set("path", &found.path.to_string_lossy(), "");
-    let second = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    set(
-        "added",
-        &second,
-        "labels set before this do not start until they are set again",
-    );
-    set("agent", &found.agent, &found.agent_from);
-    set("build", &found.build, &found.build_from);
-    if let Some((command, from)) = &found.prepare {
-        set("prepare", command, from);
-    }
-    if found.workflow != WORKFLOW_DEFAULT {
-        set("workflow", &found.workflow, "");
-    }
-    let mut off = |line: String, why: &str| rows.push((format!("# {line}"), why.to_owned()));
-    if found.prepare.is_none() && found.is_git {
-        off(
-            "prepare = \"npm ci\"".to_owned(),
-            "run in a new tree before the build",
-        );
-    }
-    let session = found
-        .session
-        .clone()
-        .unwrap_or_else(|| "default:work:1.0".to_owned());
-    off(
-        format!("session = {}", toml::Value::from(session)),
-        "adopt this pane of your own tmux; it is never started or reset",
-    );
-    off(
-        "stages = { QA = \"codex\" }".to_owned(),
-        "another agent for a stage",
-    );
-    if found.workflow == WORKFLOW_DEFAULT {
-        off(
-            "workflow = \"solo.toml\"".to_owned(),
-            "dev -> you; `pointsman labels eject` for your own",
-        );
-    }
-    off(
-        "allow = [\"alice\"]".to_owned(),
-        "whose labels start work, beyond those with write access",
-    );
-    if found.tracker == LOCAL && found.is_git {
-        off(
-            "merge = \"off\"".to_owned(),
-            "`approve` leaves the branch and moves nothing",
-        );
-    }
-    let width = rows
-        .iter()
-        .map(|(line, _)| line.chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(44);
+    let rows: Vec<(String, String)> = set(found, now).into_iter().chain(off(found)).collect();
+    let lengths = rows.iter().map(|(line, _)| line.chars().count());
+    let width = lengths.max().unwrap_or(0).min(WIDTH_MAX);
     let mut text = format!(
         "# Written by `pointsman init`. Change it freely: it is read again while Pointsman runs, and a mistake leaves the last\n\
          # good version in force. Deleting it removes the project {}.\n",
@@ -139,4 +73,67 @@ pub(super) fn text(found: &Found, now: Timestamp) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The keys that are set, each with a word on where its value is from.
+fn set(found: &Found, now: Timestamp) -> Vec<(String, String)> {
+    let row = |key: &str, value: &str, why: &str| {
+        let line = format!("{key} = {}", toml::Value::from(value));
+        (line, why.to_owned())
+    };
+    let second = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut rows = vec![
+        if found.tracker == LOCAL {
+            let or = "issues live on this machine; or repo = \"owner/name\"";
+            row("tracker", LOCAL, or)
+        } else {
+            row("repo", &found.tracker, &found.tracker_from)
+        },
+        row("path", &found.path.to_string_lossy(), ""),
+        row(
+            "added",
+            &second,
+            "labels set before this do not start until they are set again",
+        ),
+        row("agent", &found.agent, &found.agent_from),
+        row("build", &found.build, &found.build_from),
+    ];
+    if let Some((command, from)) = &found.prepare {
+        rows.push(row("prepare", command, from));
+    }
+    if found.workflow != WORKFLOW_DEFAULT {
+        rows.push(row("workflow", &found.workflow, ""));
+    }
+    rows
+}
+
+/// The keys that are off and that somebody may look for.
+fn off(found: &Found) -> Vec<(String, String)> {
+    let row = |line: &str, why: &str| (format!("# {line}"), why.to_owned());
+    let session = found.session.as_deref().unwrap_or("default:work:1.0");
+    let session = format!("session = {}", toml::Value::from(session));
+    let mut rows = vec![
+        row(
+            &session,
+            "adopt this pane of your own tmux; it is never started or reset",
+        ),
+        row("stages = { QA = \"codex\" }", "another agent for a stage"),
+        row(
+            "allow = [\"alice\"]",
+            "whose labels start work, beyond those with write access",
+        ),
+    ];
+    if found.prepare.is_none() && found.is_git {
+        let why = "run in a new tree before the build";
+        rows.insert(0, row("prepare = \"npm ci\"", why));
+    }
+    if found.workflow == WORKFLOW_DEFAULT {
+        let why = "dev -> you; `pointsman labels eject` for your own";
+        rows.push(row("workflow = \"solo.toml\"", why));
+    }
+    if found.tracker == LOCAL && found.is_git {
+        let why = "`approve` leaves the branch and moves nothing";
+        rows.push(row("merge = \"off\"", why));
+    }
+    rows
 }
