@@ -114,6 +114,7 @@ fn places(home: &Path, args: &DemoArgs) -> Result<Places, Failure> {
         state: home.join("state"),
         runtime: home.join("run"),
         socket: home.join("tmux/sock"),
+        default_socket: edge::default_socket(),
         home: agents_home,
         binary: edge::binary()?,
         env,

@@ -50,12 +50,20 @@ pub(super) fn places() -> Result<Places, Failure> {
         config,
         runtime: runtime.join("pointsman"),
         socket: runtime.join("pointsman-tmux").join("sock"),
+        default_socket: default_socket(),
         state,
         binary: binary()?,
         env: passed_on(),
         offered: offered(),
         home,
     })
+}
+
+/// Returns the socket of the user's own tmux server, as tmux itself finds it.
+pub(super) fn default_socket() -> PathBuf {
+    let folder = variable("TMUX_TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    let uid = rustix::process::geteuid().as_raw();
+    folder.join(format!("tmux-{uid}")).join("default")
 }
 
 /// Returns the user's home folder.

@@ -112,22 +112,18 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
     let config = run::load(&places)?;
     let project = known::project(&config, &args.project)?;
     let (mut server, target) = match &project.session {
-        SessionChoice::Managed => {
-            let window = if args.check {
-                format!(":{}", Window::Check.as_str())
-            } else {
-                String::new()
-            };
-            (
-                vec!["-S".to_owned(), places.socket.display().to_string()],
-                format!("={}{window}", project.name),
-            )
-        }
-        SessionChoice::Adopted { socket, target } if socket == "default" => {
-            (Vec::new(), target.clone())
-        }
-        SessionChoice::Adopted { socket, target } => {
-            (vec!["-S".to_owned(), socket.clone()], target.clone())
+        // Checks run in a window on our own server, whoever's pane the agent is in.
+        _ if args.check => (
+            vec!["-S".to_owned(), places.socket.display().to_string()],
+            format!("={}:{}", project.name, Window::Check.as_str()),
+        ),
+        SessionChoice::Managed => (
+            vec!["-S".to_owned(), places.socket.display().to_string()],
+            format!("={}", project.name),
+        ),
+        SessionChoice::Adopted { target, .. } => {
+            let socket = places.socket_of(project, Window::Agent).display();
+            (vec!["-S".to_owned(), socket.to_string()], target.clone())
         }
     };
     let words = |server: &[String], verb: &str| {
@@ -152,7 +148,8 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
         };
         return Err(Failure::new(anyhow::anyhow!(what)).hint(hint));
     }
-    let same = edge::tmux_around().is_some_and(|around| around == places.socket);
+    let same = edge::tmux_around()
+        .is_some_and(|around| server.last() == Some(&around.display().to_string()));
     match edge::tmux_around() {
         Some(_) if same => server = words(&server, "switch-client"),
         Some(_) => {

@@ -1,6 +1,7 @@
 //! The fleet: one watch over one tmux server feeds every project; managed agents are kept up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::daemon::runner::{Accounts, Message};
 use crate::daemon::session;
 use crate::domain::{PaneSample, ProjectName, SessionChoice, Window};
 use crate::machine::resolve::{Evidence, Resolved};
-use crate::terminal::{Process, Seen, Snapshot, Tmux, Watch};
+use crate::terminal::{Process, Seen, Snapshot, Tmux, TmuxError, Watch};
 
 /// Between two looks while something is open, and while nothing is (DESIGN 3).
 const BUSY_TICK: Duration = Duration::from_secs(1);
@@ -77,10 +78,15 @@ pub struct Member {
 #[derive(Debug)]
 pub struct Fleet {
     tmux: Tmux,
-    watch: Watch,
+    /// One per server: ours, and those that adopted panes are on.
+    watches: BTreeMap<PathBuf, Watch>,
     members: Members,
     starts: BTreeMap<ProjectName, Vec<tokio::time::Instant>>,
     samples: Samples,
+    /// Whether our server was started, or found.
+    has_server: bool,
+    /// Whether a managed agent that should be there is not.
+    reviving: bool,
     open: watch::Receiver<Accounts>,
     out: watch::Sender<Arc<Samples>>,
     spools: BTreeMap<ProjectName, Vec<Option<std::time::SystemTime>>>,
@@ -94,13 +100,15 @@ impl Fleet {
         open: watch::Receiver<Accounts>,
         out: watch::Sender<Arc<Samples>>,
     ) -> Self {
-        let watch = Watch::new(tmux.clone());
+        let ours = (tmux.socket().to_owned(), Watch::new(tmux.clone()));
         Self {
             tmux,
-            watch,
+            watches: BTreeMap::from([ours]),
             members,
             starts: BTreeMap::new(),
             samples: Samples::default(),
+            has_server: false,
+            reviving: false,
             open,
             out,
             spools: BTreeMap::new(),
@@ -123,7 +131,7 @@ impl Fleet {
                     () = tokio::time::sleep_until(next) => break false,
                     () = tokio::time::sleep(REPORT_TICK), if is_open => self.tell_of_reports(),
                     Ok(()) = self.open.changed() => if is_open != self.is_anything_open() { break false },
-                    () = self.watch.woken() => {
+                    () = woken(&mut self.watches) => {
                         tokio::time::sleep(CHANGE_SETTLES).await;
                         break false;
                     }
@@ -134,7 +142,9 @@ impl Fleet {
                 break;
             }
         }
-        self.watch.close().await;
+        for watch in self.watches.into_values() {
+            watch.close().await;
+        }
     }
 
     fn is_anything_open(&self) -> bool {
@@ -157,7 +167,7 @@ impl Fleet {
             .windows
             .values()
             .any(|window| !window.sample.state.takes_text())
-            || !self.samples.down.is_empty()
+            || self.reviving
     }
 
     fn members(&self) -> BTreeMap<ProjectName, Member> {
@@ -171,10 +181,8 @@ impl Fleet {
         let members = self.members();
         self.keep_agents(&members).await;
         let before = self.samples.clone();
-        match self.watch.tick(now()).await {
-            Ok(snapshot) => self.sample(&members, &snapshot),
-            Err(error) => self.samples.blind = Some(chain(&error)),
-        }
+        let snapshots = self.look(&members).await;
+        self.sample(&members, &snapshots);
         self.samples.looked.extend(members.keys().cloned());
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
@@ -189,14 +197,68 @@ impl Fleet {
         }
     }
 
-    fn sample(&mut self, members: &BTreeMap<ProjectName, Member>, snapshot: &Snapshot) {
+    /// Looks at every server that has a pane of ours, and at no other.
+    async fn look(
+        &mut self,
+        members: &BTreeMap<ProjectName, Member>,
+    ) -> BTreeMap<PathBuf, Result<Snapshot, String>> {
+        let ours = self.tmux.socket().to_owned();
+        let mut wanted = BTreeSet::from([ours]);
+        for member in members.values() {
+            if let Some(project) = member.hands.project() {
+                wanted.insert(
+                    member
+                        .hands
+                        .places
+                        .socket_of(&project, Window::Agent)
+                        .to_owned(),
+                );
+            }
+        }
+        let gone: Vec<PathBuf> = self
+            .watches
+            .keys()
+            .filter(|socket| !wanted.contains(*socket))
+            .cloned()
+            .collect();
+        for watch in gone.iter().filter_map(|socket| self.watches.remove(socket)) {
+            watch.close().await;
+        }
+        let mut snapshots = BTreeMap::new();
+        for socket in wanted {
+            let watch = self
+                .watches
+                .entry(socket.clone())
+                .or_insert_with(|| Watch::new(Tmux::new(&socket)));
+            let looked = watch.tick(now()).await.map_err(|error| chain(&error));
+            snapshots.insert(socket, looked);
+        }
+        snapshots
+    }
+
+    fn sample(
+        &mut self,
+        members: &BTreeMap<ProjectName, Member>,
+        snapshots: &BTreeMap<PathBuf, Result<Snapshot, String>>,
+    ) {
+        let ours = snapshots.get(self.tmux.socket());
+        self.samples.blind = ours.and_then(|looked| looked.as_ref().err().cloned());
         let mut windows = BTreeMap::new();
         for (name, member) in members {
             let Some(rules) = member.hands.rules() else {
                 continue;
             };
             for window in [Window::Agent, Window::Check] {
-                let Some(seen) = snapshot.find(name.as_str(), window.as_str()) else {
+                let place = (name, window, &rules.project.session);
+                let socket = member.hands.places.socket_of(&rules.project, window);
+                let Some(Ok(snapshot)) = snapshots.get(socket) else {
+                    // Nothing is known now: what was known stays, and grows old.
+                    let key = (name.clone(), window);
+                    windows.extend(self.samples.windows.remove_entry(&key));
+                    continue;
+                };
+                let seen = find(snapshot, place);
+                let Some(seen) = seen else {
                     continue;
                 };
                 let previous = self.samples.of(name, window);
@@ -213,7 +275,7 @@ impl Fleet {
                 let same_pane = previous.filter(|previous| previous.sample.pane == seen.row.pane);
                 let sampled = sampler.sample(
                     seen,
-                    true,
+                    window == Window::Check || rules.project.session == SessionChoice::Managed,
                     same_pane.map(|previous| &previous.resolved),
                     now(),
                 );
@@ -231,11 +293,60 @@ impl Fleet {
             }
         }
         self.samples.windows = windows;
-        self.samples.blind = None;
+        for (name, member) in members {
+            self.miss_adopted(name, member, snapshots);
+        }
+    }
+
+    /// An adopted pane is never started by us: that it is missing is said, and that is all.
+    fn miss_adopted(
+        &mut self,
+        name: &ProjectName,
+        member: &Member,
+        snapshots: &BTreeMap<PathBuf, Result<Snapshot, String>>,
+    ) {
+        let Some(project) = member.hands.project() else {
+            return;
+        };
+        let SessionChoice::Adopted { target, .. } = &project.session else {
+            return;
+        };
+        let socket = member.hands.places.socket_of(&project, Window::Agent);
+        let why = match snapshots.get(socket) {
+            Some(Ok(_)) if self.samples.of(name, Window::Agent).is_some() => None,
+            Some(Ok(_)) => Some(format!(
+                "there is no pane `{target}` on the tmux server `{}`",
+                socket.display()
+            )),
+            Some(Err(why)) => Some(why.clone()),
+            None => None,
+        };
+        match why {
+            Some(why) => self.samples.down.insert(name.clone(), why),
+            None => self.samples.down.remove(name),
+        };
+    }
+
+    /// Our own server is there for gates and checkers too, so it is started whoever's panes the agents are in.
+    async fn keep_server(
+        &mut self,
+        members: &BTreeMap<ProjectName, Member>,
+    ) -> Result<(), TmuxError> {
+        let is_wanted = members.values().any(|member| member.hands.wants_agent());
+        if is_wanted && (!self.has_server || self.samples.blind.is_some()) {
+            self.tmux.start_server().await?;
+            self.has_server = true;
+        }
+        Ok(())
     }
 
     /// Managed agents are ours to keep: started at start, again when they end, three times an hour at most.
     async fn keep_agents(&mut self, members: &BTreeMap<ProjectName, Member>) {
+        self.reviving = false;
+        if let Err(error) = self.keep_server(members).await {
+            self.samples.blind = Some(chain(&error));
+            return;
+        }
         for (name, member) in members {
             let Some(rules) = member.hands.rules() else {
                 continue;
@@ -251,6 +362,7 @@ impl Fleet {
                 self.samples.down.remove(name);
                 continue;
             }
+            self.reviving = true;
             let starts = self.starts.entry(name.clone()).or_default();
             starts.retain(|at| at.elapsed() < RESTARTS_IN);
             if starts.len() >= RESTARTS_MAX {
@@ -261,10 +373,6 @@ impl Fleet {
             let Some(sampler) = member.hands.samplers.get(&rules.project.agent) else {
                 continue;
             };
-            if let Err(error) = self.tmux.start_server().await {
-                self.samples.down.insert(name.clone(), chain(&error));
-                continue;
-            }
             match session::keep_agent(&member.hands, sampler.profile(), starts.is_empty()).await {
                 Ok(true) => {
                     starts.push(tokio::time::Instant::now());
@@ -308,6 +416,25 @@ impl Fleet {
         }
         news
     }
+}
+
+/// Finds a window's pane: an adopted one where its person said, any other by the names we gave it.
+fn find<'a>(
+    snapshot: &'a Snapshot,
+    (project, window, session): (&ProjectName, Window, &SessionChoice),
+) -> Option<&'a Arc<Seen>> {
+    match session {
+        SessionChoice::Adopted { target, .. } if window == Window::Agent => snapshot.at(target),
+        SessionChoice::Adopted { .. } | SessionChoice::Managed => {
+            snapshot.find(project.as_str(), window.as_str())
+        }
+    }
+}
+
+/// Waits until one of the servers says that something came or went.
+async fn woken(watches: &mut BTreeMap<PathBuf, Watch>) {
+    let waits = watches.values_mut().map(|watch| Box::pin(watch.woken()));
+    futures_util::future::select_all(waits).await;
 }
 
 fn tell(members: &BTreeMap<ProjectName, Member>, name: &ProjectName) {

@@ -77,6 +77,14 @@ impl std::ops::Deref for Hands {
 }
 
 impl Hands {
+    /// Returns the tmux server that a window of the project is on.
+    pub fn terminal(&self, window: Window) -> Tmux {
+        match self.project() {
+            Some(project) => Tmux::new(self.places.socket_of(&project, window)),
+            None => self.tmux.clone(),
+        }
+    }
+
     /// Takes the parts.
     pub fn new(inner: Inner) -> Self {
         Self {

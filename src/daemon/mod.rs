@@ -111,7 +111,6 @@ pub struct Daemon {
     members: Members,
     runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
     accounts: Arc<watch::Sender<Accounts>>,
-    turned: watch::Sender<u64>,
     stop: watch::Sender<bool>,
     fleet: Mutex<Option<tokio::task::JoinHandle<()>>>,
     trackers: Trackers,
@@ -185,7 +184,6 @@ impl Daemon {
             members: members.clone(),
             runners: Mutex::default(),
             accounts: Arc::new(watch::channel(Accounts::default()).0),
-            turned: watch::channel(0).0,
             stop,
             fleet: Mutex::default(),
             trackers: Trackers::new(find_auth),
@@ -274,7 +272,6 @@ impl Daemon {
             observer,
             (mailbox.clone(), inbox),
             self.accounts.clone(),
-            self.turned.clone(),
         );
         self.members
             .lock()
@@ -373,9 +370,16 @@ impl Daemon {
         &self.tmux
     }
 
-    /// Returns a counter that moves with every turn of a runner: the watchdog's witness.
-    pub fn turns(&self) -> watch::Receiver<u64> {
-        self.turned.subscribe()
+    /// Waits until every runner has answered, and returns whether all did: the watchdog's witness.
+    ///
+    /// A runner is asked, not watched: one with nothing to do may not turn for ten minutes, and one that turns hides none that hangs.
+    pub async fn is_turning(&self) -> bool {
+        for name in self.projects() {
+            if self.show(&name).await.is_none() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Tells a project's runner something; `false` if there is no such runner.

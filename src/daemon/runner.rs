@@ -98,7 +98,6 @@ pub struct Runner {
     polled: tokio::time::Instant,
     in_a_row: u32,
     draining: Option<oneshot::Sender<()>>,
-    turned: watch::Sender<u64>,
 }
 
 impl Runner {
@@ -109,7 +108,6 @@ impl Runner {
         observer: Observer,
         mailbox: (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         accounts: Arc<watch::Sender<Accounts>>,
-        turned: watch::Sender<u64>,
     ) -> Self {
         let cycle = hands.config.borrow().settings.cycle;
         Self {
@@ -127,7 +125,6 @@ impl Runner {
             polled: tokio::time::Instant::now(),
             in_a_row: 0,
             draining: None,
-            turned,
         }
     }
 
@@ -167,7 +164,6 @@ impl Runner {
                 message = self.inbox.recv() => message,
                 () = tokio::time::sleep(pause) => { self.due(); continue }
             };
-            self.turned.send_modify(|turns| *turns += 1);
             match message {
                 Some(message) => self.take(message),
                 None => break,
@@ -198,7 +194,6 @@ impl Runner {
 
     /// Time passed: a tick of the cycle, or a moment the engine named.
     fn due(&mut self) {
-        self.turned.send_modify(|turns| *turns += 1);
         if self.polled.elapsed() >= self.cycle {
             self.ask = self.ask.max_of(Ask::Changes);
             self.wanted = true;

@@ -396,6 +396,7 @@ fn places(home: &Path) -> Places {
         state: home.join("state"),
         runtime: home.join("run"),
         socket: home.join("tmux/sock"),
+        default_socket: home.join("their-tmux"),
         home: home.to_owned(),
         binary: PathBuf::from(env!("CARGO_BIN_EXE_pointsman")),
         env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),

@@ -303,7 +303,7 @@ impl Driver {
         }
         let rules = &self.world.rules;
         let checked = invariants::standing(rules, &self.shadow, &told.heads, &report)
-            .and_then(|()| rehearsed)
+            .and(rehearsed)
             .and_then(|rehearsed| match rehearsed {
                 Some(rehearsed) => told::agrees(rules, &self.engine, &told)
                     .and_then(|()| rehearsed.came_true(&self.engine)),
