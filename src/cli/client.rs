@@ -70,6 +70,7 @@ async fn ask(
         Failure::new(anyhow::Error::new(error).context("the daemon does not answer"))
             .hint("it may be stopping: try again, or start it with `pointsman run`".to_owned())
     };
+    // The second question on a connection is refused until the first answer was put away.
     sender.ready().await.map_err(silent)?;
     let response = sender.send_request(request).await.map_err(silent)?;
     let status = response.status();

@@ -79,7 +79,11 @@ async fn ask_what(places: &Places, names: &[ProjectName]) -> Result<(), Failure>
     Ok(())
 }
 
-async fn rehearse(places: &Places, config: &Config, names: &[ProjectName]) -> Result<(), Failure> {
+pub(super) async fn rehearse(
+    places: &Places,
+    config: &Config,
+    names: &[ProjectName],
+) -> Result<(), Failure> {
     let trackers = Trackers::new(edge::find_auth());
     for name in names {
         let mut solo = Solo::start(places, config.clone(), name.as_str(), &trackers).await?;

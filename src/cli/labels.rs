@@ -266,6 +266,14 @@ fn wanted(workflow: &Workflow) -> Vec<RepoLabel> {
     wanted
 }
 
+/// Counts the labels that a workflow needs and a repository has not.
+pub(super) fn missing(workflow: &Workflow, there: &[RepoLabel]) -> usize {
+    wanted(workflow)
+        .iter()
+        .filter(|label| fit(label, there) == Fit::Missing)
+        .count()
+}
+
 fn fit(wanted: &RepoLabel, there: &[RepoLabel]) -> Fit {
     match there.iter().find(|label| label.name == wanted.name) {
         None => Fit::Missing,

@@ -15,13 +15,14 @@ use crate::daemon::key::Key;
 use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::places::Places;
 use crate::daemon::runner::{Accounts, MAILBOX, Message};
+use crate::daemon::samplers::Samplers;
 use crate::daemon::store;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Observation, Questions, Window};
 use crate::ledger::{Ledger, LedgerThread, Lock};
 use crate::machine::decide::{self, Decision, LOOKS_MAX, Memory, Standing};
 use crate::machine::state::State;
-use crate::terminal::{Sampler, Tmux};
+use crate::terminal::Tmux;
 
 /// How long the panes are watched before a decision is made on them: idleness takes several looks.
 pub(super) const WATCHED: Duration = Duration::from_secs(4);
@@ -55,13 +56,7 @@ impl Solo {
         let tracker = trackers
             .open(places, &config, &project)
             .map_err(known::unopened)?;
-        let mut samplers = BTreeMap::new();
-        for (name, profile) in &config.profiles {
-            samplers.insert(
-                name.clone(),
-                Sampler::new(profile.clone(), places.home.clone())?,
-            );
-        }
+        let samplers = Samplers::new(&config.profiles, &places.home)?;
         let known = !heads.is_empty() || mark.etag.is_some();
         let checker = state
             .in_window(Window::Check)

@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, watch};
 use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::runner::{Accounts, Message};
 use crate::daemon::session;
+use crate::daemon::starts::{RESTARTS_MAX, Start, Starts};
 use crate::domain::{PaneSample, ProjectName, SessionChoice, Window};
 use crate::machine::resolve::{Evidence, Resolved};
-use crate::terminal::{Process, Seen, Snapshot, Tmux, TmuxError, Watch};
+use crate::terminal::{Process, Sampled, Seen, Snapshot, Tmux, TmuxError, Watch};
 
 /// Between two looks while something is open, and while nothing is (DESIGN 3).
 const BUSY_TICK: Duration = Duration::from_secs(1);
@@ -22,9 +23,6 @@ const IDLE_TICK: Duration = Duration::from_secs(5);
 const REPORT_TICK: Duration = Duration::from_millis(200);
 /// How long the end of a change that tmux announced is waited for.
 const CHANGE_SETTLES: Duration = Duration::from_millis(100);
-/// How often an agent that ends is started again within [`RESTARTS_IN`], before a person is needed (DESIGN 7).
-const RESTARTS_MAX: usize = 3;
-const RESTARTS_IN: Duration = Duration::from_hours(1);
 
 /// One window, as the watch saw it last.
 #[derive(Clone, Debug)]
@@ -41,6 +39,19 @@ pub struct WindowSample {
     pub session: Option<String>,
     /// Row and screen.
     pub seen: Arc<Seen>,
+}
+
+impl WindowSample {
+    fn new(sampled: Sampled, seen: Arc<Seen>) -> Self {
+        Self {
+            sample: sampled.sample,
+            resolved: sampled.resolved,
+            evidence: sampled.evidence,
+            agent: sampled.agent,
+            session: sampled.session,
+            seen,
+        }
+    }
 }
 
 /// All windows of all projects.
@@ -81,7 +92,7 @@ pub struct Fleet {
     /// One per server: ours, and those that adopted panes are on.
     watches: BTreeMap<PathBuf, Watch>,
     members: Members,
-    starts: BTreeMap<ProjectName, Vec<tokio::time::Instant>>,
+    starts: BTreeMap<ProjectName, Starts>,
     samples: Samples,
     /// Whether our server was started, or found.
     has_server: bool,
@@ -182,7 +193,7 @@ impl Fleet {
         self.keep_agents(&members).await;
         let before = self.samples.clone();
         let snapshots = self.look(&members).await;
-        self.sample(&members, &snapshots);
+        self.sample(&members, &snapshots).await;
         self.samples.looked.extend(members.keys().cloned());
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
@@ -236,7 +247,8 @@ impl Fleet {
         snapshots
     }
 
-    fn sample(
+    /// Samples every window that is there. A sample reads files and may ask the agent's own server, so none waits for another's.
+    async fn sample(
         &mut self,
         members: &BTreeMap<ProjectName, Member>,
         snapshots: &BTreeMap<PathBuf, Result<Snapshot, String>>,
@@ -244,6 +256,7 @@ impl Fleet {
         let ours = snapshots.get(self.tmux.socket());
         self.samples.blind = ours.and_then(|looked| looked.as_ref().err().cloned());
         let mut windows = BTreeMap::new();
+        let mut looks = tokio::task::JoinSet::new();
         for (name, member) in members {
             let Some(rules) = member.hands.rules() else {
                 continue;
@@ -257,11 +270,9 @@ impl Fleet {
                     windows.extend(self.samples.windows.remove_entry(&key));
                     continue;
                 };
-                let seen = find(snapshot, place);
-                let Some(seen) = seen else {
+                let Some(seen) = find(snapshot, place).cloned() else {
                     continue;
                 };
-                let previous = self.samples.of(name, window);
                 let profile = match window {
                     Window::Agent => rules.project.agent.clone(),
                     Window::Check => member
@@ -269,27 +280,23 @@ impl Fleet {
                         .checker()
                         .unwrap_or_else(|| rules.project.agent.clone()),
                 };
-                let Some(sampler) = member.hands.samplers.get(&profile) else {
-                    continue;
-                };
+                let previous = self.samples.of(name, window);
                 let same_pane = previous.filter(|previous| previous.sample.pane == seen.row.pane);
-                let sampled = sampler.sample(
-                    seen,
-                    window == Window::Check || rules.project.session == SessionChoice::Managed,
-                    same_pane.map(|previous| &previous.resolved),
-                    now(),
-                );
-                windows.insert(
-                    (name.clone(), window),
-                    WindowSample {
-                        sample: sampled.sample,
-                        resolved: sampled.resolved,
-                        evidence: sampled.evidence,
-                        agent: sampled.agent,
-                        session: sampled.session,
-                        seen: seen.clone(),
-                    },
-                );
+                let resolved = same_pane.map(|previous| previous.resolved.clone());
+                let (hands, key) = (member.hands.clone(), (name.clone(), window));
+                let managed =
+                    window == Window::Check || rules.project.session == SessionChoice::Managed;
+                looks.spawn_blocking(move || {
+                    let sampler = hands.samplers.get(&profile)?;
+                    let sampled = sampler.sample(&seen, managed, resolved.as_ref(), now());
+                    Some((key, WindowSample::new(sampled, seen)))
+                });
+            }
+        }
+        while let Some(looked) = looks.join_next().await {
+            match looked {
+                Ok(found) => windows.extend(found),
+                Err(error) => tracing::error!(%error, "a window could not be sampled"),
             }
         }
         self.samples.windows = windows;
@@ -354,33 +361,35 @@ impl Fleet {
             if rules.project.session != SessionChoice::Managed || !member.hands.wants_agent() {
                 continue;
             }
-            let alive = self
-                .samples
-                .of(name, Window::Agent)
-                .is_some_and(|window| !window.seen.row.dead);
-            if alive && self.samples.blind.is_none() {
+            let window = self.samples.of(name, Window::Agent);
+            let is_up = window.is_some_and(|window| !window.seen.row.dead);
+            let starts = self.starts.entry(name.clone()).or_default();
+            if is_up && self.samples.blind.is_none() {
+                if window.is_some_and(|window| window.sample.state.has_begun()) {
+                    starts.proven();
+                }
                 self.samples.down.remove(name);
                 continue;
             }
             self.reviving = true;
-            let starts = self.starts.entry(name.clone()).or_default();
-            starts.retain(|at| at.elapsed() < RESTARTS_IN);
-            if starts.len() >= RESTARTS_MAX {
-                let why = format!("its agent ended {RESTARTS_MAX} times within an hour");
-                self.samples.down.insert(name.clone(), why);
-                continue;
-            }
             let Some(sampler) = member.hands.samplers.get(&rules.project.agent) else {
                 continue;
             };
-            match session::keep_agent(&member.hands, sampler.profile(), starts.is_empty()).await {
+            let profile = sampler.profile();
+            let at = tokio::time::Instant::now();
+            let Some(start) = starts.next(at, profile.resume.is_some()) else {
+                let why = format!("its agent ended {RESTARTS_MAX} times within an hour");
+                self.samples.down.insert(name.clone(), why);
+                continue;
+            };
+            match session::keep_agent(&member.hands, profile, start == Start::Resumed).await {
                 Ok(true) => {
-                    starts.push(tokio::time::Instant::now());
-                    tracing::info!(project = %name, "the agent was started");
+                    starts.began(start, at);
+                    tracing::info!(project = %name, ?start, "the agent was started");
                 }
                 Ok(false) => {}
                 Err(why) => {
-                    starts.push(tokio::time::Instant::now());
+                    starts.began(start, at);
                     self.samples.down.insert(name.clone(), why);
                 }
             }

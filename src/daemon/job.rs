@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::machine::text::sha256;
-use crate::terminal::{NewWindow, PaneRow, Tmux, TmuxError};
+use crate::terminal::{Environment, NewWindow, PaneRow, Tmux, TmuxError};
 
 /// The session of all jobs on the agents' tmux server.
 pub const GATE_SESSION: &str = "_gate";
@@ -143,7 +143,7 @@ async fn keep_session(tmux: &Tmux, job: &Job) -> Result<(), JobError> {
         session: GATE_SESSION.to_owned(),
         window: KEEPER.to_owned(),
         cwd: PathBuf::from("/"),
-        env: job.env.clone(),
+        env: Environment::Argv(job.env.clone()),
         argv,
     };
     tmux.new_window(&keeper).await?;
@@ -194,7 +194,7 @@ fn window(job: &Job) -> NewWindow {
         session: GATE_SESSION.to_owned(),
         window: job.name.clone(),
         cwd: job.cwd.clone(),
-        env: job.env.clone(),
+        env: Environment::Argv(job.env.clone()),
         argv,
     }
 }

@@ -237,7 +237,7 @@ impl Runner {
             .state
             .dispatches
             .values()
-            .filter(|dispatch| dispatch.is_open())
+            .filter(|dispatch| dispatch.is_open() && !dispatch.waits_for_a_person())
         {
             *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
         }

@@ -5,7 +5,7 @@
 use super::argv::format_text;
 use super::ere;
 use super::row::Seen;
-use super::screen::{Composer, Recogniser};
+use super::screen::{Composer, Recogniser, SIDEBAR_GAP};
 use crate::domain::Pane;
 
 /// Columns a pane needs so that our line, at most 72, does not wrap behind a prompt (PROTOCOLS 3; facts/terminal.md F31).
@@ -107,11 +107,13 @@ impl Guard {
             .get(usize::from(row))
             .map_or("", |row| row.text.as_str());
         let prompt = drawn.split_once(line).map_or("", |(before, _)| before);
-        let pattern = format!(
-            "^{}{}[^A-Za-z0-9]*$",
+        // What stands far to the right of it is a sidebar's (OpenCode).
+        let (before, line, gap) = (
             letters_of(prompt),
-            ere::literal(line)
+            ere::literal(line),
+            " ".repeat(SIDEBAR_GAP),
         );
+        let pattern = format!("^{before}{line}([^A-Za-z0-9]*|{gap}.*)$");
         guard.fields.push(field(
             "composer text",
             &format!("#{{C/r:{}}}", format_text(&pattern)),

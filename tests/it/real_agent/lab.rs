@@ -21,16 +21,10 @@ use pointsman::view::timeline;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(super) const PROJECT: &str = "shop";
-const KEY: &str = "mock-mock-mock-00000000000000000000";
-pub(super) const LOOK: Duration = Duration::from_millis(200);
+use super::homes::{Agent, Trust};
 
-/// Whether the project's folder was trusted before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
-    Given,
-    Missing,
-}
+pub(super) const PROJECT: &str = "shop";
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 /// A home, a project with a remote, a daemon, and what was seen so far.
 pub(super) struct Lab {
@@ -60,12 +54,12 @@ fn told(name: &str) -> String {
 }
 
 impl Lab {
-    pub(super) async fn start(trust: Trust) -> Self {
+    pub(super) async fn start(agent: Agent, trust: Trust) -> Self {
         let folder = TempDir::new().unwrap();
         let home = folder.path().canonicalize().unwrap();
-        let places = places(&home);
-        make_project(&home, &places);
-        make_home(&home, &places, trust);
+        let places = places(&home, agent);
+        make_project(&home, &places, agent);
+        agent.make_home(&home, &places, trust, &told("AGENTLAB_URL"));
         let config = config::load(&places.config, &places.home)
             .unwrap_or_else(|problems| panic!("{problems}"));
         let log = PathBuf::from(told("AGENTLAB_LOG"));
@@ -377,7 +371,7 @@ impl Drop for Lab {
     }
 }
 
-fn places(home: &Path) -> Places {
+fn places(home: &Path, agent: Agent) -> Places {
     let bin = told("AGENTLAB_BIN");
     let env = [
         ("PATH", format!("{bin}:/usr/local/bin:/usr/bin:/bin")),
@@ -385,12 +379,8 @@ fn places(home: &Path) -> Places {
         ("LANG", "C.UTF-8".to_owned()),
         ("SHELL", "/bin/bash".to_owned()),
     ];
-    let offered = [
-        ("ANTHROPIC_BASE_URL", told("AGENTLAB_URL")),
-        ("ANTHROPIC_API_KEY", KEY.to_owned()),
-        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".to_owned()),
-        ("GITHUB_TOKEN", "never-passed-on".to_owned()),
-    ];
+    let offered = agent.offered(&told("AGENTLAB_URL"));
+    let token = ("GITHUB_TOKEN", "never-passed-on".to_owned());
     Places {
         config: home.join("config"),
         state: home.join("state"),
@@ -400,40 +390,17 @@ fn places(home: &Path) -> Places {
         home: home.to_owned(),
         binary: PathBuf::from(env!("CARGO_BIN_EXE_pointsman")),
         env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
-        offered: Offered::new(offered.map(|(name, value)| (name.to_owned(), value))),
+        offered: Offered::new(
+            offered
+                .into_iter()
+                .chain([token])
+                .map(|(name, value)| (name.to_owned(), value)),
+        ),
     }
-}
-
-/// A home in which Claude Code was set up: no onboarding, the key approved, and `touch` is what it asks about.
-fn make_home(home: &Path, places: &Places, trust: Trust) {
-    let trusted = json!({ "hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true, "projectOnboardingSeenCount": 4 });
-    let mut projects = serde_json::Map::new();
-    if trust == Trust::Given {
-        for tree in [
-            home.join(PROJECT),
-            places.state.join("trees").join(PROJECT).join("check"),
-        ] {
-            projects.insert(tree.to_string_lossy().into_owned(), trusted.clone());
-        }
-    }
-    let setup = json!({
-        "hasCompletedOnboarding": true, "theme": "dark", "numStartups": 10, "hasSeenAutoDefaultNotice": true, "hasSeenAutoDefaultNudge": true,
-        "lastReleaseNotesSeen": "2.1.328", "projects": projects,
-        "customApiKeyResponses": { "approved": [&KEY[KEY.len() - 20..]], "rejected": [] },
-    });
-    std::fs::write(home.join(".claude.json"), setup.to_string()).unwrap();
-    let settings = json!({ "permissions": { "defaultMode": "default", "allow": ["Bash", "Read", "Write", "Edit"], "ask": ["Bash(touch:*)"] } });
-    std::fs::create_dir_all(home.join(".claude")).unwrap();
-    std::fs::write(home.join(".claude/settings.json"), settings.to_string()).unwrap();
-    std::fs::write(
-        home.join(".gitconfig"),
-        "[user]\n\tname = Agent\n\temail = agent@localhost\n",
-    )
-    .unwrap();
 }
 
 /// A small real repository with a build command and a bare remote.
-fn make_project(home: &Path, places: &Places) {
+fn make_project(home: &Path, places: &Places, agent: Agent) {
     let tree = home.join(PROJECT);
     let remote = home.join("shop.git");
     std::fs::create_dir_all(tree.join("tests")).unwrap();
@@ -481,8 +448,9 @@ fn make_project(home: &Path, places: &Places) {
     git(home, &tree, &["remote", "set-head", "origin", "main"]);
     std::fs::create_dir_all(places.config.join("projects")).unwrap();
     let project = format!(
-        "tracker = \"local\"\npath = {:?}\nadded = \"2020-01-01T00:00:00Z\"\nagent = \"claude-code\"\nbuild = \"sh tests/run.sh\"\n",
-        tree.to_string_lossy()
+        "tracker = \"local\"\npath = {:?}\nadded = \"2020-01-01T00:00:00Z\"\nagent = {:?}\nbuild = \"sh tests/run.sh\"\n",
+        tree.to_string_lossy(),
+        agent.name()
     );
     std::fs::write(places.config.join("projects/shop.toml"), project).unwrap();
     std::fs::write(places.config.join("pointsman.toml"), "cycle = \"10s\"\n").unwrap();
