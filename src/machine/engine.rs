@@ -140,22 +140,16 @@ impl Engine {
         self.appends.is_empty() && self.running.is_empty()
     }
 
-    /// Returns the memory that a look is decided with: what it counts, without the rests that are over and the refusals of what
-    /// has changed. A rehearsal of the next cycle takes it too.
+    /// Returns the memory that a look is decided with; a rehearsal of the next cycle takes it too.
     pub fn memory_for(&self, seen: &Observation, now: Timestamp) -> Memory {
         let mut memory = self.memory.clone();
         if self.looks == 0 {
-            let elapsed = self
-                .last_seen
-                .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
+            let elapsed = seen.at.duration_since(self.last_seen.unwrap_or(seen.at));
             // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
             let watched = elapsed.clamp(SignedDuration::ZERO, SignedDuration::from_mins(15));
             watchdog::remember(&mut memory, &self.state, seen, watched);
         }
-        memory.rests.retain(|_, until| *until > now);
-        memory
-            .refused
-            .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
+        watchdog::forget(&mut memory, seen, now);
         memory
     }
 

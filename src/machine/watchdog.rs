@@ -380,6 +380,14 @@ pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed:
         .retain(|id, _| state.dispatches.contains_key(id));
 }
 
+/// Forgets rests that are over, and refusals of what has changed.
+pub fn forget(memory: &mut Memory, seen: &Observation, now: Timestamp) {
+    memory.rests.retain(|_, until| *until > now);
+    memory
+        .refused
+        .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
+}
+
 /// Moments at which time alone may change what an open dispatch needs.
 pub fn moments(state: &State, dispatch: &Dispatch, seen: &Observation) -> Vec<Timestamp> {
     let mut moments = Vec::new();
