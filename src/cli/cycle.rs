@@ -11,6 +11,7 @@ use crate::daemon::control::Call;
 use crate::daemon::heartbeat;
 use crate::daemon::places::Places;
 use crate::daemon::runner::Message;
+use crate::daemon::trackers::Trackers;
 use crate::domain::ProjectName;
 use crate::view::dry_run;
 
@@ -36,10 +37,10 @@ pub(super) struct CycleArgs {
 pub(super) fn cycle(args: &CycleArgs) -> Result<(), Failure> {
     let places = edge::places()?;
     let config = run::load(&places)?;
-    let names: Vec<ProjectName> = match &args.project {
-        Some(name) => vec![known::project(&config, name)?.name.clone()],
-        None => config.projects.keys().cloned().collect(),
-    };
+    let names: Vec<ProjectName> = known::projects(&config, args.project.as_deref())?
+        .iter()
+        .map(|project| project.name.clone())
+        .collect();
     run::runtime()?.block_on(async {
         let daemon = client::get(&places, "/version").await?.is_some();
         match (daemon, args.dry_run) {
@@ -78,8 +79,9 @@ async fn ask_what(places: &Places, names: &[ProjectName]) -> Result<(), Failure>
 }
 
 async fn rehearse(places: &Places, config: &Config, names: &[ProjectName]) -> Result<(), Failure> {
+    let trackers = Trackers::new(edge::find_auth());
     for name in names {
-        let mut solo = Solo::start(places, config.clone(), name.as_str()).await?;
+        let mut solo = Solo::start(places, config.clone(), name.as_str(), &trackers).await?;
         let rules = solo
             .hands
             .rules()

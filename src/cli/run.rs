@@ -114,16 +114,14 @@ fn notify(states: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
-/// Pets systemd's watchdog for as long as the runners turn.
+/// Pets systemd's watchdog for as long as every runner answers.
 async fn watchdog(daemon: Arc<Daemon>) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };
-    let mut turns = daemon.turns();
     loop {
-        // A daemon without projects has nothing that could hang.
-        let turned = tokio::time::timeout(limit / 2, turns.changed()).await;
-        if turned.is_ok() || daemon.projects().is_empty() {
+        let turning = tokio::time::timeout(limit / 4, daemon.is_turning()).await;
+        if turning == Ok(true) {
             notify(&[
                 sd_notify::NotifyState::Watchdog,
                 sd_notify::NotifyState::Status(&status(&daemon)),

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, mpsc, watch};
 
-use crate::cli::{Failure, edge, known};
+use crate::cli::{Failure, known};
 use crate::config::Config;
 use crate::daemon::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::hands::{Hands, Inner};
 use crate::daemon::key::Key;
 use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::places::{Places, private_folder};
-use crate::daemon::runner::{MAILBOX, Message};
-use crate::daemon::{open_tracker, store};
+use crate::daemon::runner::{Accounts, MAILBOX, Message};
+use crate::daemon::store;
+use crate::daemon::trackers::Trackers;
 use crate::domain::{Observation, Questions, Window};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
 use crate::machine::decide::{self, Decision, LOOKS_MAX, Memory, Standing};
@@ -41,6 +42,7 @@ impl Solo {
         places: &Places,
         config: Config,
         name: &str,
+        trackers: &Trackers,
     ) -> Result<Self, Failure> {
         let project = known::project(&config, name)?.clone();
         for folder in [&places.state, &places.runtime] {
@@ -59,8 +61,9 @@ impl Solo {
             .await
             .map_err(known::illegal)?;
         let (mark, heads) = store::load(&ledger, &project.name).await;
-        let tracker = open_tracker(places, &config, &project, &edge::find_auth())
-            .map_err(anyhow::Error::msg)?;
+        let tracker = trackers
+            .open(places, &config, &project)
+            .map_err(known::unopened)?;
         let mut samplers = BTreeMap::new();
         for (name, profile) in &config.profiles {
             samplers.insert(
@@ -88,6 +91,7 @@ impl Solo {
             checker: Mutex::new(checker),
             // Looking starts nothing: an agent that is not there stays away.
             kept: AtomicBool::new(false),
+            mirror: OnceCell::new(),
             name: project.name,
         });
         Ok(Self {
@@ -113,9 +117,10 @@ impl Solo {
             .expect("no holder of this lock panics")
             .insert(self.hands.name.clone(), member);
         let (stop, stopped) = watch::channel(false);
-        let fleet = tokio::spawn(
-            Fleet::new(self.hands.tmux.clone(), members, self.samples.clone()).run(stopped),
-        );
+        // Nothing is dispatched here, so nothing opens.
+        let (_opens, open) = watch::channel(Accounts::default());
+        let fleet = Fleet::new(self.hands.tmux.clone(), members, open, self.samples.clone());
+        let fleet = tokio::spawn(fleet.run(stopped));
         let deadline = tokio::time::Instant::now() + WATCHED;
         while tokio::time::timeout_at(deadline, inbox.recv())
             .await

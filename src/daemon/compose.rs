@@ -5,7 +5,7 @@ use crate::daemon::hands::{Hands, now, tracker_failed};
 use crate::daemon::objects::Objects;
 use crate::domain::{
     DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead,
-    Subject, Text,
+    Subject, Text, TreeFacts, Window,
 };
 use crate::machine::anchor::{self, Anchor, Anchors, Checked, Survey};
 use crate::machine::brief::{self, Envelope, Facts, Witness};
@@ -71,7 +71,11 @@ pub async fn compose(
             )
         }
         Some(body) => {
-            let facts = facts(hands, &project, ground, &details, &text, &url, envelope).await;
+            let tree = project.git.then(|| tree_of(dispatch));
+            let rules = hands.rules();
+            let mut facts = facts(hands, &project, ground, &details, &text, &url, envelope).await;
+            facts.tree = tree.as_ref();
+            facts.gates = rules.as_ref().map_or(&[], |rules| &rules.workflow.gates);
             brief::compose(body, &facts)
         }
     };
@@ -87,6 +91,18 @@ fn empty() -> Text {
         title: String::new(),
         body: String::new(),
         edited: None,
+    }
+}
+
+/// What `prepare` left behind a moment ago: it puts the tree there, or the dispatch goes no further.
+fn tree_of(dispatch: &Dispatch) -> TreeFacts {
+    TreeFacts {
+        head: dispatch.base.clone(),
+        branch: match dispatch.opening.window {
+            Window::Agent => dispatch.opening.branch.clone(),
+            Window::Check => None,
+        },
+        dirty: Vec::new(),
     }
 }
 

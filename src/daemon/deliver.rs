@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::machine::{text, trust};
 use crate::repo::{Users, brief};
-use crate::terminal::{self, Guard, Guarded, Sampler, Seen, TmuxError, Trace};
+use crate::terminal::{self, Guard, Guarded, Sampler, Seen, Tmux, TmuxError, Trace};
 
 /// Between two looks for the echo or a receipt (facts/terminal.md 3.3: 100 ms and 250 ms).
 const ECHO_PAUSE: Duration = Duration::from_millis(100);
@@ -86,7 +86,8 @@ pub async fn paste(
     if let Some(why) = not_idle(hands, dispatch.opening.window, pane, now()) {
         return Outcome::NotTyped { why };
     }
-    let seen = match hands.tmux.look(pane).await {
+    let tmux = hands.terminal(dispatch.opening.window);
+    let seen = match tmux.look(pane).await {
         Ok(seen) => seen,
         Err(error) => return Outcome::NotTyped { why: chain(&error) },
     };
@@ -99,11 +100,7 @@ pub async fn paste(
         }
     };
     let baseline = sources(hands, sampler, dispatch, pane).baseline().await;
-    match hands
-        .tmux
-        .paste(&guard, &delivery.id, &delivery.line())
-        .await
-    {
+    match tmux.paste(&guard, &delivery.id, &delivery.line()).await {
         Ok(Guarded::Done) => Outcome::Pasted { baseline },
         Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped {
             why: blocked.to_string(),
@@ -136,9 +133,10 @@ pub async fn echo(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane:
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
         return gone();
     };
+    let tmux = hands.terminal(dispatch.opening.window);
     let deadline = tokio::time::Instant::now() + ECHO_MAX;
     loop {
-        match hands.tmux.look(pane).await {
+        match tmux.look(pane).await {
             Ok(seen) if in_composer(sampler, &seen, &delivery.line()) => {
                 return Outcome::Echoed {
                     composer: composer_of(&seen),
@@ -191,21 +189,22 @@ pub async fn enter(
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
         return gone();
     };
+    let tmux = hands.terminal(dispatch.opening.window);
     if late {
         match unwanted(hands, dispatch, delivery).await {
             Some(Outcome::Failed { why, until }) => return Outcome::Failed { why, until },
-            Some(_) => return clear(hands, sampler, delivery, pane).await,
+            Some(_) => return clear(&tmux, sampler, delivery, pane).await,
             None => {}
         }
     }
     tokio::time::sleep(sampler.profile().submit.floor).await;
     let deadline = tokio::time::Instant::now() + ENTER_MAX;
     loop {
-        let why = match hands.tmux.look(pane).await {
+        let why = match tmux.look(pane).await {
             Err(error) => return failed(&error),
             Ok(seen) => match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
                 Err(blocked) => blocked.to_string(),
-                Ok(guard) => match hands.tmux.enter(&guard, &delivery.id, u32::from(n)).await {
+                Ok(guard) => match tmux.enter(&guard, &delivery.id, u32::from(n)).await {
                     Ok(Guarded::Done) => return Outcome::Entered,
                     Ok(Guarded::Blocked(blocked)) => blocked.to_string(),
                     Err(error) => return failed(&error),
@@ -220,16 +219,14 @@ pub async fn enter(
 }
 
 /// The only clearing there is: our own line, unwanted now, under G2.
-async fn clear(hands: &Hands, sampler: &Sampler, delivery: &Delivery, pane: &Pane) -> Outcome {
-    let seen = match hands.tmux.look(pane).await {
+async fn clear(tmux: &Tmux, sampler: &Sampler, delivery: &Delivery, pane: &Pane) -> Outcome {
+    let seen = match tmux.look(pane).await {
         Ok(seen) => seen,
         Err(error) => return failed(&error),
     };
     let cleared = match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
         Ok(guard) => {
-            hands
-                .tmux
-                .clear_line(&guard, &delivery.id, sampler.recogniser())
+            tmux.clear_line(&guard, &delivery.id, sampler.recogniser())
                 .await
         }
         Err(blocked) => {
@@ -285,7 +282,7 @@ pub async fn await_receipt(
         }
         tokio::time::sleep(RECEIPT_PAUSE).await;
     }
-    let seen = hands.tmux.look(pane).await;
+    let seen = hands.terminal(dispatch.opening.window).look(pane).await;
     Outcome::NoReceipt {
         in_composer: seen.is_ok_and(|seen| in_composer(sampler, &seen, &delivery.line())),
     }
@@ -312,7 +309,8 @@ pub async fn inspect(
     if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
         return Outcome::Found(Finding::Receipt { witness });
     }
-    let traced = match hands.tmux.trace(pane, &delivery.id).await {
+    let tmux = hands.terminal(dispatch.opening.window);
+    let traced = match tmux.trace(pane, &delivery.id).await {
         Ok(traced) => traced,
         Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => {
             return Outcome::Found(Finding::PaneGone);
@@ -325,7 +323,7 @@ pub async fn inspect(
         Trace::Submitted(n) => u8::try_from(n).unwrap_or(u8::MAX),
         Trace::Pasted | Trace::Clearing | Trace::Cleared => 0,
     };
-    match hands.tmux.look(pane).await {
+    match tmux.look(pane).await {
         Ok(seen) if in_composer(sampler, &seen, &delivery.line()) => {
             Outcome::Found(Finding::InComposer {
                 composer: composer_of(&seen),

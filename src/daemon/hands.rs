@@ -14,6 +14,7 @@ use crate::domain::{
     Actor, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules, SingleRead, Window,
 };
 use crate::ledger::Ledger;
+use crate::repo::Mirror;
 use crate::terminal::{Sampler, Tmux};
 use crate::tracker::{Tracker, TrackerError};
 
@@ -62,6 +63,8 @@ pub struct Inner {
     pub checker: Mutex<Option<ProfileName>>,
     /// Whether the persistent agent is to be kept up.
     pub kept: std::sync::atomic::AtomicBool,
+    /// The project's bare mirror: one, because its fetches go one after the other.
+    pub mirror: tokio::sync::OnceCell<Mirror>,
     /// The project's name.
     pub name: crate::domain::ProjectName,
 }
@@ -74,6 +77,14 @@ impl std::ops::Deref for Hands {
 }
 
 impl Hands {
+    /// Returns the tmux server that a window of the project is on.
+    pub fn terminal(&self, window: Window) -> Tmux {
+        match self.project() {
+            Some(project) => Tmux::new(self.places.socket_of(&project, window)),
+            None => self.tmux.clone(),
+        }
+    }
+
     /// Takes the parts.
     pub fn new(inner: Inner) -> Self {
         Self {

@@ -21,6 +21,7 @@ pub mod session;
 pub mod starts;
 pub mod store;
 pub mod surface;
+pub mod trackers;
 pub mod tree;
 pub mod writes;
 
@@ -37,18 +38,15 @@ use crate::daemon::key::Key;
 use crate::daemon::observe::Observer;
 use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
-use crate::domain::{
-    Actor, ActorId, ActorKind, GitHubSettings, Project, ProjectName, Request, TrackerChoice,
-};
+use crate::daemon::trackers::Trackers;
+use crate::domain::{Project, ProjectName, Request};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
 use crate::terminal::{Sampler, Tmux};
-use crate::tracker::{Tracker, github, local};
+
+pub use crate::daemon::trackers::{FindAuth, OpenTrackerError, open_local, open_tracker};
 
 /// Between two looks at the configuration's files.
 const CONFIG_TICK: Duration = Duration::from_secs(2);
-
-/// Finds a token for GitHub; the edge that knows the environment supplies it.
-pub type FindAuth = Arc<dyn Fn(&GitHubSettings) -> Result<github::Auth, String> + Send + Sync>;
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +87,15 @@ impl StartError {
     }
 }
 
+/// Why a project's tracker could not be used, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// What failed, with its causes.
+    pub why: String,
+    /// What a person can do.
+    pub hint: Option<String>,
+}
+
 /// A running daemon.
 pub struct Daemon {
     /// Where everything lies.
@@ -104,11 +111,11 @@ pub struct Daemon {
     samplers: BTreeMap<crate::domain::ProfileName, Sampler>,
     members: Members,
     runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
-    accounts: Accounts,
-    turned: watch::Sender<u64>,
+    accounts: Arc<watch::Sender<Accounts>>,
     stop: watch::Sender<bool>,
     fleet: Mutex<Option<tokio::task::JoinHandle<()>>>,
-    find_auth: FindAuth,
+    trackers: Trackers,
+    waiting: Mutex<BTreeMap<ProjectName, Waiting>>,
     _lock: Lock,
 }
 
@@ -177,24 +184,33 @@ impl Daemon {
             samplers,
             members: members.clone(),
             runners: Mutex::default(),
-            accounts: Accounts::default(),
-            turned: watch::channel(0).0,
+            accounts: Arc::new(watch::channel(Accounts::default()).0),
             stop,
             fleet: Mutex::default(),
-            find_auth,
+            trackers: Trackers::new(find_auth),
+            waiting: Mutex::default(),
             _lock: lock,
             tmux: tmux.clone(),
             places,
         });
         daemon.start_projects().await?;
-        let fleet = Fleet::new(tmux, members, samples_out);
+        let fleet = Fleet::new(tmux, members, daemon.accounts.subscribe(), samples_out);
         *daemon.fleet.lock().expect("no holder of this lock panics") =
             Some(tokio::spawn(fleet.run(stopped)));
         Ok(daemon)
     }
 
-    /// Starts a runner for every project that has none.
-    async fn start_projects(&self) -> Result<(), StartError> {
+    /// Returns why a project that is configured does not run.
+    pub fn waiting(&self, name: &ProjectName) -> Option<Waiting> {
+        self.waiting
+            .lock()
+            .expect("no holder of this lock panics")
+            .get(name)
+            .cloned()
+    }
+
+    /// Starts a runner for every project that has none; also those whose tracker could not be used before.
+    pub async fn start_projects(&self) -> Result<(), StartError> {
         let config = self.config.borrow().clone();
         for project in config.projects.values() {
             let running = self
@@ -214,13 +230,20 @@ impl Daemon {
             .await
             .map_err(StartError::Replay)?;
         let (mark, heads) = store::load(&self.ledger, &project.name).await;
-        let tracker = match open_tracker(&self.places, config, project, &self.find_auth) {
+        let tracker = self.trackers.open(&self.places, config, project);
+        let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
+        let tracker = match tracker {
             Ok(tracker) => tracker,
-            Err(why) => {
+            Err(error) => {
+                let why = chain(&error);
                 tracing::error!(project = %project.name, why, "the project's tracker cannot be used: the project waits");
+                let hint = error.hint();
+                waiting.insert(project.name.clone(), Waiting { why, hint });
                 return Ok(());
             }
         };
+        waiting.remove(&project.name);
+        drop(waiting);
         let known = !heads.is_empty() || mark.etag.is_some();
         let checker = state
             .in_window(crate::domain::Window::Check)
@@ -239,6 +262,7 @@ impl Daemon {
             us: tokio::sync::OnceCell::new(),
             checker: Mutex::new(checker),
             kept: std::sync::atomic::AtomicBool::new(true),
+            mirror: tokio::sync::OnceCell::new(),
             name: project.name.clone(),
         });
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
@@ -249,7 +273,6 @@ impl Daemon {
             observer,
             (mailbox.clone(), inbox),
             self.accounts.clone(),
-            self.turned.clone(),
         );
         self.members
             .lock()
@@ -273,13 +296,13 @@ impl Daemon {
         }
         if reload.config != *before {
             self.config.send_replace(Arc::new(reload.config));
-            if let Err(error) = self.start_projects().await {
-                tracing::error!(error = chain(&error), "a new project cannot be started");
-            }
             for name in self.projects() {
                 self.send(&name, Message::Poll).await;
             }
             tracing::info!("the configuration was read again");
+        }
+        if let Err(error) = self.start_projects().await {
+            tracing::error!(error = chain(&error), "a new project cannot be started");
         }
         self.config_fault
             .lock()
@@ -348,9 +371,16 @@ impl Daemon {
         &self.tmux
     }
 
-    /// Returns a counter that moves with every turn of a runner: the watchdog's witness.
-    pub fn turns(&self) -> watch::Receiver<u64> {
-        self.turned.subscribe()
+    /// Waits until every runner has answered, and returns whether all did: the watchdog's witness.
+    ///
+    /// A runner is asked, not watched: one with nothing to do may not turn for ten minutes, and one that turns hides none that hangs.
+    pub async fn is_turning(&self) -> bool {
+        for name in self.projects() {
+            if self.show(&name).await.is_none() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Tells a project's runner something; `false` if there is no such runner.
@@ -416,40 +446,6 @@ impl Daemon {
     pub fn stopped(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
     }
-}
-
-/// Opens a project's tracker as the account we are.
-pub fn open_tracker(
-    places: &Places,
-    config: &Config,
-    project: &Project,
-    find_auth: &FindAuth,
-) -> Result<Tracker, String> {
-    match &project.tracker {
-        TrackerChoice::Local => open_local(places, &project.name).map(Tracker::Local),
-        TrackerChoice::GitHub { owner, repo } => {
-            let settings = &config.settings.github;
-            let mut config = github::Config::new(settings.base_url.clone(), find_auth(settings)?);
-            config.reserve = settings.reserve;
-            github::GitHub::connect(&config, owner, repo)
-                .map(Tracker::GitHub)
-                .map_err(|error| chain(&error))
-        }
-    }
-}
-
-/// Opens a project's local tracker as the user we are.
-pub fn open_local(places: &Places, name: &ProjectName) -> Result<local::Local, String> {
-    let uid = rustix::process::geteuid().as_raw();
-    let actor = Actor {
-        id: ActorId::new(format!("uid:{uid}")),
-        login: format!("uid:{uid}"),
-        kind: ActorKind::User,
-    };
-    let folder = places.tracker(name);
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
-    local::Local::open(&folder, now, actor).map_err(|error| chain(&error))
 }
 
 impl Daemon {

@@ -8,7 +8,7 @@ use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::domain::{
     Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Questions, Report, ReportId, Said,
-    SpoolFile, Subject, Verb, Window,
+    SessionChoice, SpoolFile, Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -192,9 +192,17 @@ fn local_minute(at: Timestamp) -> u16 {
 fn no_agent(hands: &Hands) -> Option<Hold> {
     let samples = hands.samples.borrow();
     let why = samples.down.get(&hands.name).or(samples.blind.as_ref())?;
+    let adopted = hands
+        .project()
+        .is_some_and(|project| project.session != SessionChoice::Managed);
+    let hint = if adopted {
+        format!("{why}; start your agent there, or change `session`")
+    } else {
+        format!("{why}; try `pointsman up {}`", hands.name)
+    };
     Some(Hold::NoAgent {
         window: "agent".to_owned(),
-        hint: format!("{why}; try `pointsman up {}`", hands.name),
+        hint,
     })
 }
 

@@ -560,7 +560,7 @@ fn cheap_hold(
             });
         }
     }
-    open::session_hold(rules, state, seen, head, stage)
+    open::session_hold(rules, state, seen, stage)
 }
 
 /// Waiting for a person holds no seat: who comes next takes it over.

@@ -137,6 +137,25 @@ impl Engine {
         self.appends.is_empty() && self.running.is_empty()
     }
 
+    /// Returns the memory that a look is decided with: what it counts, without the rests that are over and the refusals of what
+    /// has changed. A rehearsal of the next cycle takes it too.
+    pub fn memory_for(&self, seen: &Observation, now: Timestamp) -> Memory {
+        let mut memory = self.memory.clone();
+        if self.looks == 0 {
+            let elapsed = self
+                .last_seen
+                .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
+            // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
+            let watched = elapsed.clamp(SignedDuration::ZERO, SignedDuration::from_mins(15));
+            watchdog::remember(&mut memory, &self.state, seen, watched);
+        }
+        memory.rests.retain(|_, until| *until > now);
+        memory
+            .refused
+            .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
+        memory
+    }
+
     /// Forgets refusals, so that every candidate is read singly again (the sweep's duty).
     pub fn doubt(&mut self) {
         self.memory.refused.clear();
@@ -149,14 +168,9 @@ impl Engine {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
+        self.memory = self.memory_for(&seen, now);
         if self.looks == 0 {
             self.details.clear();
-            let elapsed = self
-                .last_seen
-                .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
-            // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
-            let watched = elapsed.clamp(SignedDuration::ZERO, SignedDuration::from_mins(15));
-            watchdog::remember(&mut self.memory, &self.state, &seen, watched);
             self.last_seen = Some(seen.at);
         }
         // A look answers its own questions only; the cycle decides on all of its looks.
@@ -169,7 +183,6 @@ impl Engine {
             self.again = true;
             return;
         }
-        self.forget(&seen, now);
         let (decision, mut standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
         self.note_refusals(&seen, &standing);
         self.note_checks(&seen);
@@ -190,13 +203,6 @@ impl Engine {
             }
             Decision::Act(act) => self.act(rules, act, standing, now, effects),
         }
-    }
-
-    fn forget(&mut self, seen: &Observation, now: Timestamp) {
-        self.memory.rests.retain(|_, until| *until > now);
-        self.memory
-            .refused
-            .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
     }
 
     /// Remembers refusals on detail for as long as the issue's head does not change.

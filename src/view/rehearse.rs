@@ -26,19 +26,12 @@ pub fn dry_run(
         Decision::Wait(None) => "would start nothing\n".to_owned(),
         Decision::Wait(Some(until)) => format!("would start nothing before {until}\n"),
     };
-    let chosen = match decision {
-        Decision::Act(act) => opened(act),
-        Decision::Look(_) | Decision::Wait(_) => None,
-    };
     let ranked = ranked(rules, state, seen);
     for (place, (_, head, due)) in (1..).zip(&ranked) {
         let number = head.number;
         let where_to = match standing.get(&number) {
             Some(hold) => format!("held: {}. {hold}", hold.word()),
-            None if chosen == Some(number) => {
-                format!("{} -> {}", due.skill, target(rules, seen, due))
-            }
-            None => format!("{} -> {}, not now", due.skill, rules.project.name),
+            None => turn(rules, seen, due, number, decision),
         };
         let _ = writeln!(
             text,
@@ -57,6 +50,32 @@ pub fn dry_run(
         text.push_str("no issue has a routing label\n");
     }
     text
+}
+
+/// What happens to a candidate that nothing holds.
+fn turn(
+    rules: &Rules,
+    seen: &Observation,
+    due: &Stage,
+    number: IssueNumber,
+    decision: &Decision,
+) -> String {
+    match decision {
+        Decision::Act(act) if opened(act) == Some(number) => {
+            format!("{} -> {}", due.skill, target(rules, seen, due))
+        }
+        Decision::Act(act) if act.events.iter().any(|event| event.issue() == Some(number)) => {
+            act.did.clone()
+        }
+        Decision::Look(questions) if questions.issues.contains(&number) => format!(
+            "{} -> {}, once it is read",
+            due.skill,
+            target(rules, seen, due)
+        ),
+        Decision::Act(_) | Decision::Look(_) | Decision::Wait(_) => {
+            format!("{} -> {}, not now", due.skill, rules.project.name)
+        }
+    }
 }
 
 fn opened(act: &Act) -> Option<IssueNumber> {

@@ -109,7 +109,7 @@ fn a_plain_brief_is_the_skill_and_the_facts() {
     - round 1, attempt 1; dispatch ab12cd, delivery k7k7k7k7
     - build: `npm test`
     - head: branch `pointsman/12-faq` at bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
-    - in the tree: clean
+    - in the tree: clean, unless an earlier dispatch of this issue left something
 
     ### Needed to leave this stage
 

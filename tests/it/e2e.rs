@@ -1,5 +1,6 @@
 //! The whole installation on real parts: tmux, git, the tracker, the ledger and an agent with a terminal interface.
 
+mod adopted;
 mod content;
 mod crash;
 mod faults;

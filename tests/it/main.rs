@@ -15,6 +15,7 @@ mod machine;
 mod real_agent;
 mod repo;
 mod report_verbs;
+mod rows;
 mod simulation;
 mod support;
 mod terminal;

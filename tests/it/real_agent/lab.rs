@@ -11,7 +11,7 @@ use pointsman::config;
 use pointsman::daemon::hands::now;
 use pointsman::daemon::places::{Offered, Places};
 use pointsman::daemon::runner::Message;
-use pointsman::daemon::{Daemon, control, open_local, store};
+use pointsman::daemon::{Daemon, OpenTrackerError, control, open_local, store};
 use pointsman::domain::{
     Attention, Cause, DeliveryId, DispatchId, Event, GateName, IssueNumber, Label, ProjectName,
     Purpose, Request, Settled, Verdict, Window,
@@ -64,7 +64,7 @@ impl Lab {
             .unwrap_or_else(|problems| panic!("{problems}"));
         let log = PathBuf::from(told("AGENTLAB_LOG"));
         let log_from = std::fs::metadata(&log).map_or(0, |facts| facts.len());
-        let no_auth = Arc::new(|_: &_| Err("no tracker but the local one".to_owned()));
+        let no_auth = Arc::new(|_: &_| Err(OpenTrackerError::NoToken));
         let daemon = Daemon::start(places, config, no_auth).await.unwrap();
         let listening = tokio::spawn(control::serve(Arc::clone(&daemon)));
         Self {
@@ -263,9 +263,13 @@ impl Lab {
     }
 
     fn tmux(&self, words: &[&str]) -> String {
+        Self::tmux_at(&self.daemon.places.socket, words)
+    }
+
+    fn tmux_at(socket: &Path, words: &[&str]) -> String {
         let output = Command::new("tmux")
             .arg("-S")
-            .arg(&self.daemon.places.socket)
+            .arg(socket)
             .args(words)
             .output()
             .unwrap();
@@ -364,7 +368,14 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
+        // After a failure the daemon still runs, and would start the server again: it no longer finds the socket's folder.
+        let socket = &self.daemon.places.socket;
+        let moved = self.folder.path().join("ended");
+        if let Some(folder) = socket.parent()
+            && std::fs::rename(folder, &moved).is_ok()
+        {
+            Self::tmux_at(&moved.join("sock"), &["kill-server"]);
+        }
         if std::thread::panicking() {
             eprintln!("the walk's folder was {}", self.folder.path().display());
         }
@@ -386,6 +397,7 @@ fn places(home: &Path, agent: Agent) -> Places {
         state: home.join("state"),
         runtime: home.join("run"),
         socket: home.join("tmux/sock"),
+        default_socket: home.join("their-tmux"),
         home: home.to_owned(),
         binary: PathBuf::from(env!("CARGO_BIN_EXE_pointsman")),
         env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),

@@ -411,3 +411,35 @@ fn every_scenario_reads_as_its_transcript() {
         settings.bind(|| insta::assert_snapshot!(name, transcript));
     }
 }
+
+/// W11: whatever labels an issue has, exactly one routing label starts it, and every other set says why not.
+#[test]
+fn exactly_one_routing_label_starts_an_issue() {
+    let routing = ["ready-for-prep", "ready-for-dev", "QA", "review"];
+    for set in 0..1_u32 << (routing.len() + 2) {
+        let has = |bit: usize| set >> bit & 1 == 1;
+        let mut labels: Vec<&str> = (0..routing.len())
+            .filter(|bit| has(*bit))
+            .map(|bit| routing[bit])
+            .collect();
+        let routed = labels.len();
+        labels.extend(has(4).then_some("hold"));
+        labels.extend(has(5).then_some("question"));
+        let labels = if labels.is_empty() {
+            String::new()
+        } else {
+            format!(" labels={}", labels.join(","))
+        };
+        let page = format!("issue 7 \"Fix login\"{labels}\ncycle\nexplain\n");
+        let said = Page::new().read(&page);
+        let starts = said.contains("> dispatch");
+        assert_eq!(starts, routed == 1 && !has(4), "{said}");
+        let why = match (routed, has(4)) {
+            (0, _) => continue,
+            (_, true) => "vetoed",
+            (1, false) => "in-hand",
+            (_, false) => "several-labels",
+        };
+        assert!(said.contains(&format!("#7 {why}")), "{why}: {said}");
+    }
+}

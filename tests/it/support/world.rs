@@ -79,6 +79,7 @@ impl World {
             config: home.join(".config/pointsman"),
             runtime: state.join("run/pointsman"),
             socket: state.join("run/pointsman-tmux/sock"),
+            default_socket: home.join("their-tmux"),
             state,
             binary: PathBuf::from(BINARY),
             env,
