@@ -37,7 +37,7 @@ def plain(result):
     text = m.group(1) if m else text
     lines = text.split("\n")
     numbered = [line for line in lines if NUMBERED_RE.match(line)]
-    if len(numbered) > len(lines) // 2:
+    if len(numbered) > max(2, len(lines) // 2):                                           # a line of grep is no file
         text = "\n".join(NUMBERED_RE.sub("", line) for line in lines)
     return text
 

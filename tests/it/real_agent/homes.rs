@@ -148,7 +148,7 @@ fn opencode(home: &Path, url: &str) {
 fn gemini(home: &Path) {
     let settings = json!({
         "security": { "auth": { "selectedType": "gemini-api-key" }, "folderTrust": { "enabled": false } },
-        "general": { "enableAutoUpdate": false, "enableAutoUpdateNotification": false },
+        "general": { "enableAutoUpdate": false, "enableAutoUpdateNotification": false, "defaultApprovalMode": "auto_edit" },
         "privacy": { "usageStatisticsEnabled": false },
         "tools": { "allowed": ["run_shell_command", "read_file", "write_file"] },
         "context": { "fileFiltering": { "respectGitIgnore": false } },
