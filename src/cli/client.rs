@@ -66,13 +66,16 @@ async fn ask(
         .header("host", "pointsman")
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body)))?;
-    let response = sender.send_request(request).await.map_err(|error| {
+    let silent = |error: hyper::Error| {
         Failure::new(anyhow::Error::new(error).context("the daemon does not answer"))
             .hint("it may be stopping: try again, or start it with `pointsman run`".to_owned())
-    })?;
+    };
+    // The second question on a connection is refused until the first answer was put away.
+    sender.ready().await.map_err(silent)?;
+    let response = sender.send_request(request).await.map_err(silent)?;
     let status = response.status();
-    let bytes = response.into_body().collect().await?.to_bytes();
-    Ok((status, bytes))
+    let bytes = response.into_body().collect().await.map_err(silent)?;
+    Ok((status, bytes.to_bytes()))
 }
 
 /// Says once that the daemon is another version's; its answers may be, too.

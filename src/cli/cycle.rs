@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::solo::Solo;
+use crate::cli::solo::{Solo, WATCHED};
 use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::Config;
 use crate::daemon::control::Call;
@@ -12,7 +12,8 @@ use crate::daemon::heartbeat;
 use crate::daemon::places::Places;
 use crate::daemon::runner::Message;
 use crate::daemon::trackers::Trackers;
-use crate::domain::ProjectName;
+use crate::domain::{Hold, ProjectName};
+use crate::machine::engine::CycleReport;
 use crate::view::dry_run;
 
 /// How long one cycle may take.
@@ -78,7 +79,11 @@ async fn ask_what(places: &Places, names: &[ProjectName]) -> Result<(), Failure>
     Ok(())
 }
 
-async fn rehearse(places: &Places, config: &Config, names: &[ProjectName]) -> Result<(), Failure> {
+pub(super) async fn rehearse(
+    places: &Places,
+    config: &Config,
+    names: &[ProjectName],
+) -> Result<(), Failure> {
     let trackers = Trackers::new(edge::find_auth());
     for name in names {
         let mut solo = Solo::start(places, config.clone(), name.as_str(), &trackers).await?;
@@ -91,26 +96,24 @@ async fn rehearse(places: &Places, config: &Config, names: &[ProjectName]) -> Re
             "{name}: {}",
             dry_run(&rules, &solo.state, &seen, &decided)
         ))?;
-        if let Some((why, _)) = &seen.gap {
-            say::talk(&format!("{name}: the tracker is not known: {why}"));
-        }
     }
     Ok(())
 }
 
 async fn be(places: Places, mut config: Config, names: &[ProjectName]) -> Result<(), Failure> {
-    run::trace(0);
+    run::trace_faults();
     // A schedule may name a project that is left out here; one cycle runs no schedules.
     config.projects.retain(|name, _| names.contains(name));
     let daemon = run::start(places, config).await?;
-    let deadline = tokio::time::Instant::now() + CYCLE_MAX;
+    let started = tokio::time::Instant::now();
     for name in names {
         daemon.send(name, Message::Poll).await;
     }
     for name in names {
-        while tokio::time::Instant::now() < deadline {
+        while started.elapsed() < CYCLE_MAX {
             let shown = daemon.show(name).await;
-            if let Some(shown) = shown.filter(|shown| shown.report.at.is_some()) {
+            let watched = started.elapsed() >= WATCHED;
+            if let Some(shown) = shown.filter(|shown| is_over(&shown.report, watched)) {
                 say::out(&heartbeat::line(
                     name.as_str(),
                     &shown.report,
@@ -123,4 +126,11 @@ async fn be(places: Places, mut config: Config, names: &[ProjectName]) -> Result
     }
     daemon.drain(DRAIN_MAX).await;
     Ok(())
+}
+
+/// Whether this was the cycle. Nobody watched the panes before, so that an agent is first taken for busy: that waits for the watch.
+fn is_over(report: &CycleReport, watched: bool) -> bool {
+    let unwatched = |hold: &Hold| matches!(hold, Hold::AgentNotIdle { .. } | Hold::NoAgent { .. });
+    let early = report.did.is_none() && report.standing.values().any(unwatched);
+    report.at.is_some() && (watched || !early)
 }

@@ -5,12 +5,12 @@ use crate::config::Config;
 use crate::daemon::OpenTrackerError;
 use crate::daemon::hands::now;
 use crate::daemon::heartbeat;
-use crate::daemon::places::Places;
+use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::Shown;
 use crate::daemon::store::{self, ReplayError};
 use crate::daemon::surface::{self, Entry, Trail};
 use crate::domain::{IssueNumber, Project, ProjectName};
-use crate::ledger::{OpenError, Sqlite, Store as _, StoreError};
+use crate::ledger::{Lock, OpenError, Sqlite, Store as _, StoreError};
 use crate::machine::decide::Memory;
 use crate::machine::engine::CycleReport;
 use crate::machine::state::State;
@@ -37,6 +37,29 @@ pub(super) fn ledger_if_any(places: &Places) -> Result<Option<Sqlite>, Failure> 
             Err(Failure::new(error).hint(hint))
         }
     }
+}
+
+/// Takes the lock and opens the ledger for writing: the right to be the daemon for one request.
+pub(super) fn to_write(places: &Places) -> Result<(Lock, Sqlite), Failure> {
+    let mut folders = vec![places.state.as_path(), places.runtime.as_path()];
+    folders.extend(places.socket.parent());
+    for folder in folders {
+        private_folder(folder).map_err(|error| {
+            Failure::new(
+                anyhow::Error::new(error).context(format!("cannot make `{}`", folder.display())),
+            )
+            .hint("check who owns it, and whether the disk is full".to_owned())
+        })?;
+    }
+    let lock = Lock::take(&places.state).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })?;
+    let store = Sqlite::open_whole(&places.ledger()).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })?;
+    Ok((lock, store))
 }
 
 /// Says a fault of the store with what to do about it.

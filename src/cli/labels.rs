@@ -187,10 +187,12 @@ fn check_all(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
     match findings {
         0 if args.json => Ok(()),
         0 => say::out("all fits"),
-        n => Err(Failure::new(anyhow::anyhow!("{n} findings")).hint(
-            "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
-                .to_owned(),
-        )),
+        n => Err(
+            Failure::new(anyhow::anyhow!(say::count(n, "finding"))).hint(
+                "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
+                    .to_owned(),
+            ),
+        ),
     }
 }
 
@@ -264,6 +266,14 @@ fn wanted(workflow: &Workflow) -> Vec<RepoLabel> {
     wanted
 }
 
+/// Counts the labels that a workflow needs and a repository has not.
+pub(super) fn missing(workflow: &Workflow, there: &[RepoLabel]) -> usize {
+    wanted(workflow)
+        .iter()
+        .filter(|label| fit(label, there) == Fit::Missing)
+        .count()
+}
+
 fn fit(wanted: &RepoLabel, there: &[RepoLabel]) -> Fit {
     match there.iter().find(|label| label.name == wanted.name) {
         None => Fit::Missing,
@@ -319,7 +329,7 @@ async fn check(
     workflow: &Workflow,
     tracker: &Tracker,
     rows: &mut Rows,
-) -> Result<usize, Failure> {
+) -> Result<u64, Failure> {
     let there = tracker.labels().await.map_err(failed)?;
     let mut findings: Vec<String> = check_against(workflow, project)
         .iter()
@@ -342,7 +352,7 @@ async fn check(
             json!({"project": project.name, "finding": finding}),
         )?;
     }
-    Ok(findings.len())
+    Ok(u64::try_from(findings.len()).unwrap_or(u64::MAX))
 }
 
 async fn conflicts(

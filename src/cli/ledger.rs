@@ -219,8 +219,9 @@ fn verify(store: &Sqlite) -> Result<(), Failure> {
     let verified = store.verify().map_err(known::unreadable)?;
     folds(store)?;
     say::out(&format!(
-        "{} events of {} projects: all whole, and each follows from what is before it",
-        verified.events, verified.streams
+        "{} of {}: all whole, and each follows from what is before it",
+        say::count(verified.events, "event"),
+        say::count(verified.streams, "project")
     ))
 }
 

@@ -24,12 +24,20 @@ pub(super) struct RunArgs {
 
 /// Starts tracing on stderr; journald keeps it.
 pub(super) fn trace(verbose: u8) {
-    use tracing_subscriber::EnvFilter;
-    let default = match verbose {
+    log(match verbose {
         0 => "pointsman=info",
         1 => "pointsman=debug",
         _ => "pointsman=trace,debug",
-    };
+    });
+}
+
+/// Starts tracing for a verb whose answer is on stdout: only what goes wrong.
+pub(super) fn trace_faults() {
+    log("pointsman=warn");
+}
+
+fn log(default: &str) {
+    use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
@@ -92,7 +100,11 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => drop(daemon.reload().await),
+                _ = hangup.recv() => {
+                    tracing::info!("SIGHUP: the configuration is read again");
+                    // What is wrong with it is logged and stands in `status`.
+                    drop(daemon.reload().await);
+                }
             }
         }
         notify(&[sd_notify::NotifyState::Stopping]);

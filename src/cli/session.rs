@@ -60,10 +60,10 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
     let config = run::load(places)?;
     let project = known::project(&config, name)?.clone();
     if project.session != SessionChoice::Managed {
-        return Err(anyhow::anyhow!(
+        return Err(Failure::new(anyhow::anyhow!(
             "the pane of {name} is yours: it is never started or ended by us"
-        )
-        .into());
+        ))
+        .hint("start and end its agent in that pane yourself".to_owned()));
     }
     let profile = config
         .profiles

@@ -13,18 +13,19 @@ use crate::daemon::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::hands::{Hands, Inner};
 use crate::daemon::key::Key;
 use crate::daemon::observe::{Ask, Observer};
-use crate::daemon::places::{Places, private_folder};
+use crate::daemon::places::Places;
 use crate::daemon::runner::{Accounts, MAILBOX, Message};
+use crate::daemon::samplers::Samplers;
 use crate::daemon::store;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Observation, Questions, Window};
-use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
+use crate::ledger::{Ledger, LedgerThread, Lock};
 use crate::machine::decide::{self, Decision, LOOKS_MAX, Memory, Standing};
 use crate::machine::state::State;
-use crate::terminal::{Sampler, Tmux};
+use crate::terminal::Tmux;
 
 /// How long the panes are watched before a decision is made on them: idleness takes several looks.
-const WATCHED: Duration = Duration::from_secs(4);
+pub(super) const WATCHED: Duration = Duration::from_secs(4);
 
 /// One project, and the right to write the ledger.
 pub(super) struct Solo {
@@ -45,17 +46,8 @@ impl Solo {
         trackers: &Trackers,
     ) -> Result<Self, Failure> {
         let project = known::project(&config, name)?.clone();
-        for folder in [&places.state, &places.runtime] {
-            private_folder(folder)?;
-        }
-        if let Some(folder) = places.socket.parent() {
-            private_folder(folder)?;
-        }
-        let lock = Lock::take(&places.state).map_err(|error| {
-            let hint = error.hint();
-            Failure::new(error).hint(hint)
-        })?;
-        let (ledger, thread) = Ledger::start(Box::new(Sqlite::open(&places.ledger())?))?;
+        let (lock, store) = known::to_write(places)?;
+        let (ledger, thread) = Ledger::start(Box::new(store))?;
         let ledger_id = ledger.ledger_id().await.map_err(known::unreadable)?;
         let state = store::replay(&ledger, &project.name)
             .await
@@ -64,13 +56,7 @@ impl Solo {
         let tracker = trackers
             .open(places, &config, &project)
             .map_err(known::unopened)?;
-        let mut samplers = BTreeMap::new();
-        for (name, profile) in &config.profiles {
-            samplers.insert(
-                name.clone(),
-                Sampler::new(profile.clone(), places.home.clone())?,
-            );
-        }
+        let samplers = Samplers::new(&config.profiles, &places.home)?;
         let known = !heads.is_empty() || mark.etag.is_some();
         let checker = state
             .in_window(Window::Check)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::daemon::hands::{Hands, chain, failed, now, tracker_failed};
+use crate::daemon::hands::{Comments, Hands, chain, failed, now, tracker_failed};
 use crate::daemon::session;
 use crate::daemon::session::Sources;
 use crate::domain::{
@@ -49,7 +49,7 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
         return None;
     }
     let rules = hands.rules()?;
-    let details = match hands.details(dispatch.issue(), false).await {
+    let details = match hands.details(dispatch.issue(), Comments::Unread).await {
         Ok(details) => details,
         Err(error) => return Some(tracker_failed(&error)),
     };
@@ -99,7 +99,7 @@ pub async fn paste(
             };
         }
     };
-    let baseline = sources(hands, sampler, dispatch, pane).baseline().await;
+    let baseline = sources(hands, &sampler, dispatch, pane).baseline().await;
     match tmux.paste(&guard, &delivery.id, &delivery.line()).await {
         Ok(Guarded::Done) => Outcome::Pasted { baseline },
         Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped {
@@ -137,7 +137,7 @@ pub async fn echo(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane:
     let deadline = tokio::time::Instant::now() + ECHO_MAX;
     loop {
         match tmux.look(pane).await {
-            Ok(seen) if in_composer(sampler, &seen, &delivery.line()) => {
+            Ok(seen) if in_composer(&sampler, &seen, &delivery.line()) => {
                 return Outcome::Echoed {
                     composer: composer_of(&seen),
                 };
@@ -193,7 +193,7 @@ pub async fn enter(
     if late {
         match unwanted(hands, dispatch, delivery).await {
             Some(Outcome::Failed { why, until }) => return Outcome::Failed { why, until },
-            Some(_) => return clear(&tmux, sampler, delivery, pane).await,
+            Some(_) => return clear(&tmux, &sampler, delivery, pane).await,
             None => {}
         }
     }
@@ -273,7 +273,7 @@ pub async fn await_receipt(
     };
     loop {
         // The agent's process may be seen only after the launch: the sources are asked for anew.
-        let sources = sources(hands, sampler, dispatch, pane);
+        let sources = sources(hands, &sampler, dispatch, pane);
         if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
             return Outcome::Receipt { witness };
         }
@@ -284,7 +284,7 @@ pub async fn await_receipt(
     }
     let seen = hands.terminal(dispatch.opening.window).look(pane).await;
     Outcome::NoReceipt {
-        in_composer: seen.is_ok_and(|seen| in_composer(sampler, &seen, &delivery.line())),
+        in_composer: seen.is_ok_and(|seen| in_composer(&sampler, &seen, &delivery.line())),
     }
 }
 
@@ -305,7 +305,7 @@ pub async fn inspect(
     let Some(pane) = pane else {
         return Outcome::Found(Finding::NoTrace);
     };
-    let sources = sources(hands, sampler, dispatch, pane);
+    let sources = sources(hands, &sampler, dispatch, pane);
     if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
         return Outcome::Found(Finding::Receipt { witness });
     }
@@ -324,7 +324,7 @@ pub async fn inspect(
         Trace::Pasted | Trace::Clearing | Trace::Cleared => 0,
     };
     match tmux.look(pane).await {
-        Ok(seen) if in_composer(sampler, &seen, &delivery.line()) => {
+        Ok(seen) if in_composer(&sampler, &seen, &delivery.line()) => {
             Outcome::Found(Finding::InComposer {
                 composer: composer_of(&seen),
                 enters,

@@ -62,6 +62,8 @@ pub struct Samples {
     pub blind: Option<String>,
     /// Why a project's agent is not there.
     pub down: BTreeMap<ProjectName, String>,
+    /// The projects whose panes were looked for at least once: before that a missing pane says nothing.
+    pub looked: BTreeSet<ProjectName>,
 }
 
 impl Samples {
@@ -192,6 +194,7 @@ impl Fleet {
         let before = self.samples.clone();
         let snapshots = self.look(&members).await;
         self.sample(&members, &snapshots).await;
+        self.samples.looked.extend(members.keys().cloned());
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
         for name in members.keys() {
@@ -252,8 +255,8 @@ impl Fleet {
     ) {
         let ours = snapshots.get(self.tmux.socket());
         self.samples.blind = ours.and_then(|looked| looked.as_ref().err().cloned());
-        let mut looks = tokio::task::JoinSet::new();
         let mut windows = BTreeMap::new();
+        let mut looks = tokio::task::JoinSet::new();
         for (name, member) in members {
             let Some(rules) = member.hands.rules() else {
                 continue;
@@ -270,7 +273,6 @@ impl Fleet {
                 let Some(seen) = find(snapshot, place).cloned() else {
                     continue;
                 };
-                let previous = self.samples.of(name, window);
                 let profile = match window {
                     Window::Agent => rules.project.agent.clone(),
                     Window::Check => member
@@ -278,14 +280,15 @@ impl Fleet {
                         .checker()
                         .unwrap_or_else(|| rules.project.agent.clone()),
                 };
+                let previous = self.samples.of(name, window);
                 let same_pane = previous.filter(|previous| previous.sample.pane == seen.row.pane);
                 let resolved = same_pane.map(|previous| previous.resolved.clone());
-                let is_managed =
-                    window == Window::Check || rules.project.session == SessionChoice::Managed;
                 let (hands, key) = (member.hands.clone(), (name.clone(), window));
+                let managed =
+                    window == Window::Check || rules.project.session == SessionChoice::Managed;
                 looks.spawn_blocking(move || {
                     let sampler = hands.samplers.get(&profile)?;
-                    let sampled = sampler.sample(&seen, is_managed, resolved.as_ref(), now());
+                    let sampled = sampler.sample(&seen, managed, resolved.as_ref(), now());
                     Some((key, WindowSample::new(sampled, seen)))
                 });
             }

@@ -2,6 +2,7 @@
 //!
 //! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
 
+pub mod caller;
 pub mod compose;
 pub mod control;
 pub mod deliver;
@@ -15,7 +16,9 @@ pub mod objects;
 pub mod observe;
 pub mod perform;
 pub mod places;
+pub mod posts;
 pub mod runner;
+pub mod samplers;
 pub mod schedule;
 pub mod session;
 pub mod starts;
@@ -38,10 +41,11 @@ use crate::daemon::key::Key;
 use crate::daemon::observe::Observer;
 use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
+use crate::daemon::samplers::Samplers;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Project, ProjectName, Request};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
-use crate::terminal::{Sampler, Tmux};
+use crate::terminal::Tmux;
 
 pub use crate::daemon::trackers::{FindAuth, OpenTrackerError, open_local, open_tracker};
 
@@ -108,7 +112,7 @@ pub struct Daemon {
     config: watch::Sender<Arc<Config>>,
     config_fault: Mutex<Option<String>>,
     samples: watch::Receiver<Arc<Samples>>,
-    samplers: BTreeMap<crate::domain::ProfileName, Sampler>,
+    samplers: Samplers,
     members: Members,
     runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
     accounts: Arc<watch::Sender<Accounts>>,
@@ -147,7 +151,7 @@ impl Daemon {
             })?;
         }
         let lock = Lock::take(&places.state)?;
-        let store = Sqlite::open(&places.ledger())?;
+        let store = Sqlite::open_whole(&places.ledger())?;
         let key_path = places.state.join("key");
         let key = Key::open(&key_path).map_err(|source| StartError::Folder {
             path: key_path,
@@ -162,13 +166,7 @@ impl Daemon {
             .ledger_id()
             .await
             .map_err(|error| StartError::Replay(error.into()))?;
-        let mut samplers = BTreeMap::new();
-        for (name, profile) in &config.profiles {
-            samplers.insert(
-                name.clone(),
-                Sampler::new(profile.clone(), places.home.clone())?,
-            );
-        }
+        let samplers = Samplers::new(&config.profiles, &places.home)?;
         let tmux = Tmux::new(&places.socket);
         let (samples_out, samples) = watch::channel(Arc::new(Samples::default()));
         let members = Members::default();
@@ -295,6 +293,13 @@ impl Daemon {
             tracing::error!(%fault, "the configuration has mistakes: the last good one stays in force");
         }
         if reload.config != *before {
+            if let Err(error) = self
+                .samplers
+                .replace(&reload.config.profiles, &self.places.home)
+            {
+                // `config` compiles the same patterns, so this is a mistake of ours; the compiled ones stay.
+                tracing::error!(error = chain(&error), "a profile does not compile");
+            }
             self.config.send_replace(Arc::new(reload.config));
             for name in self.projects() {
                 self.send(&name, Message::Poll).await;

@@ -78,6 +78,9 @@ impl Shown {
 /// Open dispatches per project and account: what `active_max` counts, and what makes the watch look more often.
 pub type Accounts = BTreeMap<ProjectName, BTreeMap<String, u32>>;
 
+/// How long a look waits for the watch's first one.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(10);
+
 /// One project's runner.
 #[derive(Debug)]
 pub struct Runner {
@@ -234,7 +237,7 @@ impl Runner {
             .state
             .dispatches
             .values()
-            .filter(|dispatch| dispatch.is_open())
+            .filter(|dispatch| dispatch.is_open() && !dispatch.waits_for_a_person())
         {
             *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
         }
@@ -347,6 +350,7 @@ impl Runner {
         );
         tokio::spawn(async move {
             observer.refresh(&hands, ask).await;
+            watched(&hands).await;
             let seen = observer.observe(&hands, &state, &questions, fleet).await;
             // The runner outlives its looks; if it does not, nobody wants them.
             drop(outbox.send(Message::Seen(Box::new(seen), observer)).await);
@@ -390,4 +394,12 @@ impl Ask {
             (Self::Nothing, Self::Nothing) => Self::Nothing,
         }
     }
+}
+
+/// Waits until the watch has looked for the project's panes once: after a start a pane that nobody looked for is not missing.
+async fn watched(hands: &Hands) {
+    let mut samples = hands.samples.clone();
+    let looked = samples.wait_for(|samples| samples.looked.contains(&hands.name));
+    // A watch that hangs or ended sees nothing, and that is what the look then says.
+    drop(tokio::time::timeout(FIRST_LOOK_MAX, looked).await);
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::daemon::Daemon;
-use crate::daemon::hands::{Hands, now, rules_of};
+use crate::daemon::hands::{Comments, Hands, now, rules_of};
 use crate::daemon::runner::Shown;
 use crate::daemon::store;
 use crate::domain::{
@@ -250,7 +250,7 @@ pub async fn render(hands: &Hands, shown: &Shown, issue: IssueNumber) -> Result<
         .as_ref()
         .ok_or("nothing was seen yet: try again in a moment")?;
     let details = hands
-        .details(issue, false)
+        .details(issue, Comments::Unread)
         .await
         .map_err(|error| crate::daemon::hands::chain(&error))?;
     let SingleRead::Found(found) = &details.read else {

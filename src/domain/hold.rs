@@ -143,7 +143,10 @@ impl Hold {
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::Yours { how } => Some(how.clone()),
-            Self::Asked { .. } => Some("reply on the issue".into()),
+            Self::Asked { .. } => Some(
+                "reply in a comment on the issue, or set another routing label to end this work"
+                    .into(),
+            ),
             Self::NoChecker { .. } => {
                 Some("give the stage another agent: `stages = { QA = \"codex\" }`".into())
             }

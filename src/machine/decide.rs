@@ -15,7 +15,7 @@ use crate::machine::open::{self, Chosen};
 use crate::machine::rank::{Rank, rank};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, trust, watchdog};
+use crate::machine::{flow, post, route, trust, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -71,7 +71,8 @@ pub struct Act {
 }
 
 impl Act {
-    fn carry_on(flow: Flow, did: impl Into<String>) -> Decision {
+    /// Returns the decision to carry a flow on.
+    pub fn carry_on(flow: Flow, did: impl Into<String>) -> Decision {
         Decision::Act(Self {
             events: Vec::new(),
             flow: Some(flow),
@@ -173,6 +174,11 @@ fn open_standing(state: &State, seen: &Observation) -> Standing {
             },
         );
     }
+    for (issue, route) in &state.routes {
+        standing.entry(*issue).or_insert(Hold::Moving {
+            to: route.to.to_string(),
+        });
+    }
     for (issue, (label, why)) in &state.parks {
         standing.insert(
             *issue,
@@ -208,9 +214,13 @@ fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
             until: *until,
         };
     }
-    if let Some(question) = &dispatch.asked {
+    if let Some(asked) = dispatch
+        .asked
+        .as_ref()
+        .filter(|_| dispatch.waits_for_a_person())
+    {
         return Hold::Asked {
-            question: question.clone(),
+            question: asked.text.clone(),
         };
     }
     let id = dispatch.id().clone();
@@ -232,6 +242,9 @@ fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
             };
         }
         (Phase::Delivering, _) => "being delivered".to_owned(),
+        (Phase::Working, _) if dispatch.asked.is_some() => {
+            "answered: the reply is on its way to the agent".to_owned()
+        }
         (Phase::Working, _) => "with the agent".to_owned(),
         (Phase::Judging, _) => "being judged".to_owned(),
         (Phase::Closed { cause, .. }, _) => cause.word().to_owned(),
@@ -251,6 +264,12 @@ fn finish_open(
     now: Timestamp,
 ) -> Option<Decision> {
     if let Some(decision) = watchdog::reports(state, memory, seen) {
+        return Some(decision);
+    }
+    if let Some(decision) = post::posts(state, memory, seen) {
+        return Some(decision);
+    }
+    if let Some(decision) = route::routes(rules, state, memory, seen, now) {
         return Some(decision);
     }
     for (issue, transition) in &state.transitions {
@@ -305,6 +324,7 @@ fn walks(rules: &Rules, state: &State, memory: &Memory, seen: &Observation) -> O
     for (issue, walk) in &state.walks {
         if state.open_dispatch(*issue).is_some()
             || state.transitions.contains_key(issue)
+            || state.routes.contains_key(issue)
             || state.parks.contains_key(issue)
         {
             continue;
@@ -574,10 +594,16 @@ fn waits_for_a_person(
     let in_hand = state
         .dispatches
         .values()
-        .any(|dispatch| dispatch.issue() == holder)
+        .any(|dispatch| dispatch.issue() == holder && !dispatch.waits_for_a_person())
         || state.transitions.contains_key(&holder)
         || state.parks.contains_key(&holder);
-    let Some(head) = seen.heads.get(&holder).filter(|_| !in_hand) else {
+    if in_hand {
+        return false;
+    }
+    if state.open_dispatch(holder).is_some() {
+        return true;
+    }
+    let Some(head) = seen.heads.get(&holder) else {
         return false;
     };
     let refused = memory

@@ -10,13 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Action, Actor, Answer, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
-    Questions, Request, Rules, SingleRead, TransitionStep, Window,
+    Questions, ReportId, Request, Rules, SingleRead, TransitionStep, Window,
 };
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Memory, Standing};
 use crate::machine::evolve::{self, Illegal};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, open, transition, watchdog};
+use crate::machine::{delivery, flow, open, post, route, transition, watchdog};
 
 /// What is fed into the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +86,8 @@ pub struct Engine {
     appends: VecDeque<Pending>,
     running: BTreeMap<EffectId, (Flow, Action)>,
     fresh: std::collections::BTreeSet<IssueNumber>,
+    /// Posts that this very engine took and did not try yet: only those are not looked for first.
+    fresh_posts: std::collections::BTreeSet<ReportId>,
     samples: BTreeMap<Window, crate::domain::PaneSample>,
     details: BTreeMap<IssueNumber, Details>,
     us: Option<Actor>,
@@ -105,6 +107,7 @@ impl Engine {
             appends: VecDeque::new(),
             running: BTreeMap::new(),
             fresh: std::collections::BTreeSet::new(),
+            fresh_posts: std::collections::BTreeSet::new(),
             samples: BTreeMap::new(),
             details: BTreeMap::new(),
             us: None,
@@ -377,6 +380,9 @@ impl Engine {
         for event in &pending.events {
             evolve::evolve(&mut self.state, pending.at, event)
                 .expect("it was tried on a copy before it was appended");
+            if let Event::PostIntended { post } = event {
+                self.fresh_posts.insert(post.id.clone());
+            }
             if let Event::TransitionIntended { transition } = event {
                 self.fresh.insert(transition.issue);
                 self.memory.busy.insert(Flow::Transition(transition.issue));
@@ -457,6 +463,12 @@ impl Engine {
                     })
                 }),
             Flow::Merge(issue) => self.merge(*issue),
+            Flow::Route(issue) => route::next(&self.state, *issue, &rules.workflow.labels.park),
+            Flow::Post(dispatch, post) => {
+                let again = !self.fresh_posts.remove(post);
+                let owner = self.state.dispatches.get(dispatch);
+                owner.map_or(Step::Rest, |owner| post::next(owner, post, again))
+            }
             Flow::Answer(_) => Step::Rest,
         };
         self.take(flow.clone(), step, now, effects);
@@ -527,7 +539,11 @@ impl Engine {
                 Outcome::Done => Step::Record(vec![Event::IssueParked { issue: *issue }]),
                 _ => Step::Rest,
             },
-            Flow::Answer(_) => Step::Rest,
+            Flow::Post(dispatch, _) => match (self.state.dispatches.get(dispatch), &action) {
+                (Some(owner), Action::Post { post, .. }) => post::settle(owner, post, outcome),
+                _ => Step::Rest,
+            },
+            Flow::Answer(_) | Flow::Route(_) => Step::Rest,
             Flow::Merge(issue) => match (&action, outcome) {
                 (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
                     Step::Record(vec![Event::Merged {
@@ -586,11 +602,15 @@ impl Engine {
 
     fn asked(&mut self, request: Request, now: Timestamp, effects: &mut Vec<Effect>) {
         let event = match request {
-            Request::Approve { issue, by } if self.state.walks.contains_key(&issue) => {
+            Request::Approve { issue, by } if self.state.waits_for_approval(issue) => {
                 self.memory.refused.remove(&issue);
                 Event::Approved { issue, by, at: now }
             }
-            Request::Approve { .. } | Request::Route { .. } => return,
+            Request::Approve { .. } => return,
+            Request::Route { issue, to, by } => {
+                self.memory.refused.remove(&issue);
+                Event::Routed { issue, to, by }
+            }
             Request::Pause { by } => Event::ProjectPaused { by },
             Request::Resume { by } => Event::ProjectResumed { by },
         };

@@ -2,13 +2,16 @@
 //!
 //! It never sees the rules: events carry what was decided.
 
+mod ask;
+mod post;
+
 use jiff::Timestamp;
 
 use crate::domain::{
     Answer, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber,
     Opening, Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
 };
-use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State, Walk};
+use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, Route, State, Walk};
 
 /// An event that cannot follow what the ledger says: a bug of ours, or a ledger that was changed by another hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +58,11 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             take_answer(state, answer.clone());
             Ok(())
         }
+        Event::PostIntended { post } => post::intended(state, post),
+        Event::PostSettled {
+            dispatch: id,
+            answer,
+        } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
@@ -73,13 +81,17 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         | Event::ReportRefused { .. }
         | Event::BranchPushed { .. }
         | Event::SpecPublished { .. }
-        | Event::QuestionPublished { .. }
         | Event::DispatchClosed { .. }
         | Event::DispatchTidied { .. } => advance(state, at, event),
+        Event::QuestionPublished { .. }
+        | Event::QuestionAnswered { .. }
+        | Event::ParkLabelRemoved { .. } => ask::question(state, event),
         Event::TransitionStepped { .. }
         | Event::TransitionUnseen { .. }
         | Event::TransitionSettled { .. } => transit(state, at, event),
         Event::Overridden { .. }
+        | Event::Routed { .. }
+        | Event::RouteDropped { .. }
         | Event::Approved { .. }
         | Event::Merged { .. }
         | Event::ParkIntended { .. }
@@ -105,7 +117,9 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
     }
     let holder = state.seats.get(&opening.stage.label).copied();
     if let Some(holder) = holder.filter(|holder| opening.stage.seat && *holder != issue)
-        && state.open_dispatch(holder).is_some()
+        && state
+            .open_dispatch(holder)
+            .is_some_and(|other| !other.waits_for_a_person())
     {
         let label = &opening.stage.label;
         return Err(format!("{holder} has the seat of {label}"));
@@ -174,7 +188,8 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         running: None,
         nudged: false,
         asked: None,
-        asked_published: false,
+        park_label: false,
+        posts: Vec::new(),
         stalled: None,
         tidied: false,
     }
@@ -222,8 +237,8 @@ fn plan(state: &mut State, delivery: &Delivery) -> Result<(), String> {
     if delivery.purpose == Purpose::Nudge {
         found.nudged = true;
     }
-    if delivery.purpose == Purpose::Answer {
-        found.asked = None;
+    if let (Purpose::Answer, Some(asked)) = (delivery.purpose, &mut found.asked) {
+        asked.told = asked.replies.len();
     }
     found.deliveries.push(delivery.id.clone());
     state
@@ -369,8 +384,10 @@ fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
 }
 
 fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Timestamp) {
-    if delivery.purpose != Purpose::Brief {
-        return;
+    match delivery.purpose {
+        Purpose::Brief => {}
+        Purpose::Answer => return ask::delivered(owner, verdict),
+        Purpose::Nudge | Purpose::Stop => return,
     }
     match verdict {
         Verdict::Confirmed => {
@@ -417,10 +434,7 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
     match report.verb {
         // A report proves the brief's arrival as well as a receipt does: only the brief has the secret.
         Verb::Ack => {}
-        Verb::Ask => {
-            found.asked = Some(report.note.clone().unwrap_or_default());
-            found.asked_published = false;
-        }
+        Verb::Ask => ask::asked(found, report),
         Verb::Done | Verb::Fail | Verb::Unreported => {
             found.phase = Phase::Judging;
             found.evidence.clear();
@@ -516,9 +530,6 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             judging(state, id)?.stalled = None;
             state.walks.entry(spec.issue).or_default().spec = Some(spec.clone());
         }
-        Event::QuestionPublished { dispatch: id, .. } => {
-            open_one(state, id)?.asked_published = true;
-        }
         Event::DispatchClosed {
             dispatch: id,
             cause,
@@ -557,6 +568,7 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         at,
     };
     found.stalled = None;
+    ask::closed(found, cause);
     let walk = state.walks.entry(issue).or_default();
     walk.ended = Some((cause.clone(), at));
     match cause {
@@ -592,6 +604,7 @@ fn intend(state: &mut State, transition: &Transition) -> Result<(), String> {
     if let Some(open) = state.open_dispatch(transition.issue) {
         return Err(format!("dispatch {} is open", open.id()));
     }
+    state.routes.remove(&transition.issue);
     state
         .transitions
         .insert(transition.issue, transition.clone());
@@ -656,6 +669,14 @@ fn walk(state: &mut State, event: &Event) -> Result<(), String> {
             walk.yours = None;
             walk.parked = None;
         }
+        Event::Routed { issue, to, by } => {
+            let (to, by) = (to.clone(), by.clone());
+            routed(state, *issue, Route { to, by });
+        }
+        Event::RouteDropped { issue, .. } => {
+            let known = state.routes.remove(issue);
+            known.ok_or_else(|| format!("nobody moves {issue}"))?;
+        }
         Event::Approved { issue, by, .. } => known(state, *issue)?.approved = Some(by.clone()),
         Event::Merged { issue, subject, .. } => {
             known(state, *issue)?.merged = Some(subject.clone());
@@ -706,6 +727,19 @@ fn walk(state: &mut State, event: &Event) -> Result<(), String> {
         _ => return Err("not an event of an issue".to_owned()),
     }
     Ok(())
+}
+
+/// What the issue waited for until now waits no longer.
+fn routed(state: &mut State, issue: IssueNumber, route: Route) {
+    free_seat(state, issue, None);
+    if let Some(walk) = state.walks.get_mut(&issue) {
+        walk.own_event = None;
+        walk.yours = None;
+        walk.approved = None;
+        walk.parked = None;
+        walk.ended = None;
+    }
+    state.routes.insert(issue, route);
 }
 
 fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {

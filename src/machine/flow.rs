@@ -1,19 +1,16 @@
 //! The life of a dispatch, step by step: prepare, deliver, judge, finish, clear away (PROTOCOLS 2, 4, 5; DESIGN 8).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::{
     Action, Advance, Answer, Cause, Delivery, DeliveryStep, Dispatch, Event, Evidence, FirstLine,
     GateName, Ground, Next, Outcome, PaneSample, Phase, Publish, Purpose, Report, Rules, Spec,
     Subject, Transition, TransitionStep, Verb, Verdict, Via, Window,
 };
-use crate::machine::delivery;
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-
-/// Back-off after a delivery that was proven not to have been typed: doubles from here, five times at most (PROTOCOLS 2).
-const REDELIVER_AFTER: SignedDuration = SignedDuration::from_secs(5);
+use crate::machine::{delivery, post, question};
 
 /// Says what a dispatch needs next.
 pub fn next(
@@ -29,6 +26,9 @@ pub fn next(
         .is_some_and(|(_, until)| *until > now)
     {
         return Step::Rest;
+    }
+    if let Some(step) = question::take_label_off(dispatch, rules) {
+        return step;
     }
     match &dispatch.phase {
         Phase::Delivering => deliver(state, dispatch, rules, sample, now),
@@ -57,7 +57,7 @@ fn deliver(
         if !failed {
             return unknown_or_next(dispatch, rules, last, sample, now);
         }
-        if now < last.since + REDELIVER_AFTER * (1 << dispatch.undelivered.min(5)) {
+        if now < delivery::again_at(dispatch, last) {
             return Step::Rest;
         }
     }
@@ -94,13 +94,24 @@ fn unknown_or_next(
         let DeliveryStep::Settled { verdict, witness } = &last.step else {
             return Step::Rest;
         };
-        let why = format!("the brief is {}: {witness}", verdict.as_str());
+        let what = if last.purpose == Purpose::Answer {
+            "the answer to the agent's question"
+        } else {
+            "the brief"
+        };
+        let why = format!("{what} is {}: {witness}", verdict.as_str());
         return park(dispatch, rules, why);
     }
     delivery::next(dispatch, last, sample, now)
 }
 
-fn compose(state: &State, dispatch: &Dispatch, purpose: Purpose, message: Option<String>) -> Step {
+/// Asks for a text of that purpose to be written.
+pub(crate) fn compose(
+    state: &State,
+    dispatch: &Dispatch,
+    purpose: Purpose,
+    message: Option<String>,
+) -> Step {
     let mut ground = state.ground(dispatch);
     ground.purpose = Some(purpose);
     ground.message = message;
@@ -134,16 +145,8 @@ fn work(
     {
         return unknown_or_next(dispatch, rules, last, sample, now);
     }
-    if let Some(question) = dispatch
-        .asked
-        .as_ref()
-        .filter(|_| !dispatch.asked_published)
-    {
-        return Step::Do(Action::Publish {
-            dispatch: dispatch.id().clone(),
-            issue: dispatch.issue(),
-            what: Publish::Question(question.clone()),
-        });
+    if let Some(asked) = &dispatch.asked {
+        return question::next(state, dispatch, asked, rules, sample, now);
     }
     let silent = dispatch
         .report
@@ -418,6 +421,9 @@ fn clear_away(
     now: Timestamp,
 ) -> Step {
     let last = state.last_delivery(dispatch);
+    if post::pending(dispatch).next().is_some() {
+        return Step::Rest;
+    }
     if let Some(last) =
         last.filter(|last| !delivery::is_over(last) && last.purpose == Purpose::Stop)
     {
@@ -580,7 +586,7 @@ pub fn settle(
         }]),
         (
             Action::Publish {
-                what: Publish::Question(_),
+                what: Publish::Question { .. },
                 ..
             },
             Outcome::Commented { comment },
@@ -588,6 +594,9 @@ pub fn settle(
             dispatch: id(),
             comment: comment.clone(),
         }]),
+        (Action::RemoveLabel { .. }, Outcome::Done) => {
+            Step::Record(vec![Event::ParkLabelRemoved { dispatch: id() }])
+        }
         (Action::Tidy { .. }, Outcome::Done) => {
             Step::Record(vec![Event::DispatchTidied { dispatch: id() }])
         }

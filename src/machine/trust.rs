@@ -188,6 +188,16 @@ pub fn refused_by_labels(head: &Head, workflow: &Workflow) -> Option<Hold> {
     (routing.len() > 1).then_some(Hold::SeveralLabels { labels: routing })
 }
 
+/// The same for an issue with an open dispatch, whose own question may have set the park label.
+pub fn refused_while_open(dispatch: &Dispatch, head: &Head, workflow: &Workflow) -> Option<Hold> {
+    if !dispatch.park_label {
+        return refused_by_labels(head, workflow);
+    }
+    let mut others = head.clone();
+    others.labels.remove(&workflow.labels.park);
+    refused_by_labels(&others, workflow)
+}
+
 /// Says whether a dispatch's labelling still holds, from one single read; else who ended it and how.
 pub fn still_wanted(
     dispatch: &Dispatch,
@@ -216,7 +226,7 @@ pub fn still_wanted(
     if !head.labels.contains(&labelling.label) {
         return Err((last(), format!("`{}` was removed", labelling.label)));
     }
-    if let Some(hold) = refused_by_labels(head, workflow) {
+    if let Some(hold) = refused_while_open(dispatch, head, workflow) {
         return Err((last(), hold.to_string()));
     }
     match standing_event(&details.events, &labelling.label) {

@@ -108,12 +108,12 @@ impl Guard {
             .map_or("", |row| row.text.as_str());
         let prompt = drawn.split_once(line).map_or("", |(before, _)| before);
         // What stands far to the right of it is a sidebar's (OpenCode).
-        let gap = " ".repeat(SIDEBAR_GAP);
-        let pattern = format!(
-            "^{}{}([^A-Za-z0-9]*|{gap}.*)$",
+        let (before, line, gap) = (
             letters_of(prompt),
-            ere::literal(line)
+            ere::literal(line),
+            " ".repeat(SIDEBAR_GAP),
         );
+        let pattern = format!("^{before}{line}([^A-Za-z0-9]*|{gap}.*)$");
         guard.fields.push(field(
             "composer text",
             &format!("#{{C/r:{}}}", format_text(&pattern)),

@@ -235,7 +235,7 @@ fn explain_dispatch(text: &mut String, state: &State, dispatch: &Dispatch) {
         entry(text, "stalled", &said);
     }
     if let Some(question) = &dispatch.asked {
-        entry(text, "asked", &one_line(question, SENTENCE_CHARS_MAX));
+        entry(text, "asked", &one_line(&question.text, SENTENCE_CHARS_MAX));
     }
     let deliveries = dispatch
         .deliveries

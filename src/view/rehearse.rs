@@ -46,7 +46,13 @@ pub fn dry_run(
             let _ = writeln!(text, "  -. {number}  held: {}. {said}", hold.word());
         }
     }
-    if ranked.is_empty() && standing.is_empty() {
+    if let Some((why, since)) = &seen.gap {
+        let _ = writeln!(
+            text,
+            "  the tracker is not known since {since}: {}",
+            one_line(why, 300)
+        );
+    } else if ranked.is_empty() && standing.is_empty() {
         text.push_str("no issue has a routing label\n");
     }
     text

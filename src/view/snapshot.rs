@@ -19,6 +19,7 @@ use crate::machine::engine::CycleReport;
 use crate::machine::markdown;
 use crate::machine::state::{State, Walk};
 use crate::machine::text::one_line;
+use crate::machine::trust;
 
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
@@ -306,9 +307,13 @@ pub(super) fn row(
     number: IssueNumber,
 ) -> IssueRow {
     let dispatch = state.open_dispatch(number);
-    let hold = hold(state, report, number);
     let walk = state.walks.get(&number);
     let head = sight.head(number);
+    // Without a cycle the ledger's word may be older than the labels: what they say for themselves is said.
+    let by_labels = head
+        .filter(|head| report.at.is_none() && head.open)
+        .and_then(|head| trust::refused_by_labels(head, &rules.workflow));
+    let hold = hold(state, report, number).or(by_labels);
     let labels = head.map_or_else(Vec::new, |head| routing(rules, head));
     let labelled = (labels.len() == 1).then(|| labels[0].clone());
     let due = dispatch

@@ -161,7 +161,12 @@ fn render_rows(text: &mut String, project: &ProjectView, now: Timestamp, width: 
         }
     }
     if project.rows.is_empty() {
-        text.push_str("    no issue has a routing label\n");
+        let read = project.cycle_at.or(project.remembered).is_some();
+        text.push_str(if read {
+            "    no issue has a routing label\n"
+        } else {
+            "    the tracker was not read yet\n"
+        });
     }
 }
 

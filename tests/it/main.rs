@@ -1,6 +1,7 @@
 //! One integration binary: faster links, shared support, and no file is forgotten.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod bad_input;
 mod brief;
 mod builders;
 mod cli;

@@ -214,7 +214,7 @@ fn the_status_of_an_empty_a_held_and_an_unseen_project() {
     pointsman 0.1.0 at 2026-11-20 10:00 UTC: 0 in hand, 3 waiting, 2 for you
 
     blog  me/blog  build: npm test
-        no issue has a routing label
+        the tracker was not read yet
       no cycle yet
 
     blog  me/blog  agent shows a dialog 4h  build: npm test
@@ -411,7 +411,15 @@ fn without_a_daemon_what_was_stored_is_shown_with_its_age() {
     let report = CycleReport::default();
     let view = ProjectView::new(&rules(), &state, &report, sight);
     let snapshot = Snapshot::new(ten(), "0.1.0", vec![view]);
-    assert_snapshot!(render_status(&snapshot, 100, Ink::Plain), @"");
+    assert_snapshot!(render_status(&snapshot, 100, Ink::Plain), @r#"
+    pointsman 0.1.0 at 2026-11-20 10:00 UTC: 0 in hand, 3 waiting, 0 for you
+
+    blog  me/blog  build: npm test
+        #9   ready-for-prep  looked at in the next cycle                     Dark [31mmode for every p..
+        #12  ready-for-dev   looked at in the next cycle                     Add a FAQ
+        #30  ready-for-prep  looked at in the next cycle                     Third
+      nobody looks; the tracker was read 3h ago
+    "#);
     let story = Story {
         rules: &rules(),
         state: &state,
@@ -420,7 +428,13 @@ fn without_a_daemon_what_was_stored_is_shown_with_its_age() {
         issue: IssueNumber(30),
         events: &[],
     };
-    assert_snapshot!(explain(&story), @"");
+    assert_snapshot!(explain(&story), @r#"
+    next: looked at in the next cycle
+
+    #30 "Third", ready-for-prep
+    https://example.test/me/blog/issues/30
+    as the ledger knows it; the tracker was read 3h ago, at 2026-11-20T06:55:00Z
+    "#);
 }
 
 #[test]

@@ -138,10 +138,6 @@ fn history(text: &mut String, facts: &Facts) {
             REMARK_BYTES_MAX,
         );
     }
-    if let Some(answer) = &facts.answer {
-        quote(text, "You asked", answer.question, REMARK_BYTES_MAX);
-        remark(text, "The answer", &answer.reply);
-    }
     let skipped = facts.remarks.len().saturating_sub(REMARKS_MAX);
     if skipped > 0 {
         let _ = write!(

@@ -253,12 +253,8 @@ async fn a_limit_met_in_one_project_stops_the_other_one_of_the_same_token() {
         .expect("it looked")
         .gap
         .expect("it was limited");
-    let until: jiff::Timestamp = why
-        .rsplit_once("until ")
-        .unwrap_or_else(|| panic!("{why}"))
-        .1
-        .parse()
-        .expect("a time");
+    let (_, until) = why.rsplit_once("until ").expect("it names the time");
+    let until: jiff::Timestamp = until.parse().expect("a time");
     world.fake().take_log();
     let other = world.cycles("shop", 2).await;
     let asked = world.fake().take_log();

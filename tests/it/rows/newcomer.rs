@@ -11,15 +11,21 @@ use crate::support::world::{Told, World};
 #[tokio::test]
 async fn an_agent_nobody_knows_works_beside_a_known_one_and_keeps_its_context() {
     let mut world = World::new();
-    learn_parrot(&mut world);
+    install_parrot(&mut world);
     world.project("shop").project("zoo");
-    for (project, agent) in [("shop", "demo"), ("zoo", "parrot")] {
-        let file = world.places.config.join(format!("projects/{project}.toml"));
-        let text = std::fs::read_to_string(&file).unwrap();
-        let text = text.replace("\"demo\"", &format!("{agent:?}"));
-        std::fs::write(file, text + "workflow = \"solo.toml\"\n").unwrap();
-    }
+    solo_with(&world, "shop", "demo");
+    solo_with(&world, "zoo", "parrot");
+    let (later, file) = (
+        world.home().join("zoo.toml"),
+        world.places.config.join("projects/zoo.toml"),
+    );
+    std::fs::rename(&file, &later).unwrap();
     world.start().await;
+    // Both files come while the daemon runs, the profile first.
+    let profile = world.places.config.join("agents/parrot.toml");
+    std::fs::write(profile, include_str!("parrot.toml")).unwrap();
+    std::fs::rename(&later, &file).unwrap();
+    until_it_runs(&world, "zoo").await;
     let greet = world
         .issue("shop", "Greet by name", "", "ready-for-dev")
         .await;
@@ -59,8 +65,31 @@ async fn an_agent_nobody_knows_works_beside_a_known_one_and_keeps_its_context() 
     world.end().await;
 }
 
-/// Puts the program on PATH and its profile into the configuration.
-fn learn_parrot(world: &mut World) {
+/// Gives a project an agent and the workflow of one stage.
+fn solo_with(world: &World, project: &str, agent: &str) {
+    let file = world.places.config.join(format!("projects/{project}.toml"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("\"demo\"", &format!("{agent:?}"));
+    std::fs::write(file, text + "workflow = \"solo.toml\"\n").unwrap();
+}
+
+async fn until_it_runs(world: &World, project: &str) {
+    for _ in 0..600 {
+        if world
+            .daemon()
+            .projects()
+            .iter()
+            .any(|name| name.as_str() == project)
+        {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{project} never runs: {:?}", world.daemon().config_fault());
+}
+
+/// Puts the program on PATH.
+fn install_parrot(world: &mut World) {
     let bin = world.home().join("bin");
     std::fs::create_dir_all(&bin).unwrap();
     std::fs::write(bin.join("parrot"), include_str!("parrot.sh")).unwrap();
@@ -72,11 +101,6 @@ fn learn_parrot(world: &mut World) {
         .find(|(name, _)| name == "PATH")
         .expect("a world has a PATH");
     path.1 = format!("{}:{}", bin.display(), path.1);
-    std::fs::write(
-        world.places.config.join("agents/parrot.toml"),
-        include_str!("parrot.toml"),
-    )
-    .unwrap();
 }
 
 /// The file that showed that the last delivery of a project arrived, up to what differs from agent to agent.

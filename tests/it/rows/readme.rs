@@ -1,6 +1,7 @@
 //! S43: what the README shows is run as written, with the real binary, in a home of its own.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 
 use pointsman::domain::IssueNumber;
 use regex::Regex;
@@ -61,12 +62,9 @@ fn words(command: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_command_of_the_readme_runs_as_written() {
-    let readme = include_str!("../../../README.md");
-    let commands = commands(readme);
+    let commands = commands(include_str!("../../../README.md"));
     let mut world = World::new();
-    world.project("blog");
-    let project = project_of(readme, &world);
-    std::fs::write(world.places.config.join("projects/blog.toml"), project).unwrap();
+    a_machine_with_claude_and_a_blog(&mut world);
     // So that the README's issue is #12.
     for _ in 0..11 {
         world.issue("blog", "An old one", "", "").await;
@@ -83,7 +81,13 @@ async fn every_command_of_the_readme_runs_as_written() {
         if command.starts_with("pointsman approve ") {
             world.until_yours("blog", IssueNumber(12)).await;
         }
-        let words = words(command);
+        let words: Vec<String> = words(command)
+            .into_iter()
+            .map(|word| match word.strip_prefix("~/") {
+                Some(below) => world.home().join(below).display().to_string(),
+                None => word,
+            })
+            .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let out = world.command(&words[1..]).output().expect("it runs");
         let (said, err) = (
@@ -91,6 +95,9 @@ async fn every_command_of_the_readme_runs_as_written() {
             String::from_utf8_lossy(&out.stderr).into_owned(),
         );
         assert!(out.status.success(), "$ {command}\n{said}{err}");
+        if command.starts_with("pointsman init ") {
+            with_the_scripted_agent(&world);
+        }
         ran.push((command.as_str(), said));
     }
     let said = |start: &str| {
@@ -100,10 +107,29 @@ async fn every_command_of_the_readme_runs_as_written() {
             .1
             .as_str()
     };
+    let added = said("pointsman init");
+    for line in ["project  blog", "agent    claude-code   2.1.328"] {
+        assert!(added.contains(line), "no `{line}`:\n{added}");
+    }
     assert_eq!(said("pointsman issue new"), "#12 opened in blog\n");
     assert!(said("pointsman status").contains("blog"));
     assert!(said("pointsman explain 12").contains("#12"));
     world.until_done("blog", IssueNumber(12)).await;
+    world.end().await;
+}
+
+/// A verb asks two things on one connection: the daemon's version, then its own question. Neither may get lost.
+#[tokio::test]
+async fn a_running_daemon_answers_however_often_it_is_asked() {
+    let mut world = World::new();
+    world.project("blog");
+    world.spawn();
+    until_it_listens(&world).await;
+    for time in 1..=30 {
+        let out = world.command(&["status"]).output().expect("it runs");
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "the {time}. time: {err}");
+    }
     world.end().await;
 }
 
@@ -115,26 +141,40 @@ async fn until_it_listens(world: &World) {
     }
 }
 
-/// The README's project file, with this world's path and agent, and issues on this machine as its comment offers.
-fn project_of(readme: &str, world: &World) -> String {
-    let (_, rest) = readme
-        .split_once("projects/blog.toml\n")
-        .expect("the README shows a project's file");
-    let (text, _) = rest.split_once("```").expect("a closed fence");
-    let path = world.home().join("blog").display().to_string();
-    let changed = text
-        .lines()
-        .map(
-            |line| match line.split('=').next().unwrap_or_default().trim() {
-                "repo" => "tracker = \"local\"".to_owned(),
-                "path" => format!("path = {path:?}"),
-                "agent" => "agent = \"demo\"".to_owned(),
-                "build" => "build = \"sh tests/run.sh\"".to_owned(),
-                _ => line.to_owned(),
-            },
-        )
-        .collect::<Vec<_>>();
-    changed.join("\n") + "\n"
+/// A working tree at `~/src/blog`, and a program that says the version of Claude Code and nothing else.
+fn a_machine_with_claude_and_a_blog(world: &mut World) {
+    world.project("blog");
+    std::fs::remove_file(world.places.config.join("projects/blog.toml")).unwrap();
+    let (bin, src) = (world.home().join("bin"), world.home().join("src"));
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::create_dir_all(&src).unwrap();
+    std::fs::rename(world.home().join("blog"), src.join("blog")).unwrap();
+    let claude = bin.join("claude");
+    std::fs::write(&claude, "#!/bin/sh\necho '2.1.328 (Claude Code)'\n").unwrap();
+    std::fs::set_permissions(&claude, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = world
+        .places
+        .env
+        .iter_mut()
+        .find(|(name, _)| name == "PATH")
+        .expect("a world has a PATH");
+    path.1 = format!("{}:{}", bin.display(), path.1);
+}
+
+/// Edits the file that `init` wrote, as a person may: from here on the scripted agent works.
+fn with_the_scripted_agent(world: &World) {
+    let file = world.places.config.join("projects/blog.toml");
+    let text = std::fs::read_to_string(&file).expect("init wrote it");
+    let lines = text.lines().map(
+        |line| match line.split('=').next().unwrap_or_default().trim() {
+            "agent" => "agent = \"demo\"",
+            "build" => "build = \"sh tests/run.sh\"",
+            _ => line,
+        },
+    );
+    let changed = lines.collect::<Vec<_>>().join("\n") + "\n";
+    assert_ne!(changed, text);
+    std::fs::write(file, changed).unwrap();
 }
 
 #[test]
