@@ -53,7 +53,8 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
         Ok(details) => details,
         Err(error) => return Some(tracker_failed(&error)),
     };
-    if let Err((by, why)) = trust::still_wanted(dispatch, &rules.workflow, &details) {
+    if let Err((by, why)) = trust::still_wanted(dispatch, &rules.project, &rules.workflow, &details)
+    {
         return Some(Outcome::NoLongerWanted { by, why });
     }
     if let SingleRead::Found(found) = &details.read {
@@ -193,8 +194,9 @@ pub async fn enter(
     };
     if late {
         match unwanted(hands, dispatch, delivery).await {
-            Some(Outcome::Failed { why, until }) => return Outcome::Failed { why, until },
-            Some(_) => return clear(hands, sampler, delivery, pane).await,
+            // The text changed: this line goes, and another one follows.
+            Some(Outcome::NotTyped { .. }) => return clear(hands, dispatch, delivery, pane).await,
+            Some(outcome) => return outcome,
             None => {}
         }
     }
@@ -219,32 +221,34 @@ pub async fn enter(
     }
 }
 
-/// The only clearing there is: our own line, unwanted now, under G2.
-async fn clear(hands: &Hands, sampler: &Sampler, delivery: &Delivery, pane: &Pane) -> Outcome {
+/// The only clearing there is: our own line, wanted no more, under G2.
+pub async fn clear(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    delivery: &Delivery,
+    pane: &Pane,
+) -> Outcome {
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
     let seen = match hands.tmux.look(pane).await {
         Ok(seen) => seen,
         Err(error) => return failed(&error),
     };
-    let cleared = match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
-        Ok(guard) => {
-            hands
-                .tmux
-                .clear_line(&guard, &delivery.id, sampler.recogniser())
-                .await
-        }
-        Err(blocked) => {
-            return Outcome::NotEntered {
-                why: format!("no longer wanted, and {blocked}"),
-            };
-        }
+    let not_cleared = |blocked: terminal::Blocked| Outcome::NotCleared {
+        why: format!("no longer wanted, and {blocked}"),
     };
-    match cleared {
-        Ok(Guarded::Done) => Outcome::NotEntered {
-            why: "no longer wanted; the line was cleared".to_owned(),
-        },
-        Ok(Guarded::Blocked(blocked)) => Outcome::NotEntered {
-            why: format!("no longer wanted, and {blocked}"),
-        },
+    let guard = match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
+        Ok(guard) => guard,
+        Err(blocked) => return not_cleared(blocked),
+    };
+    match hands
+        .tmux
+        .clear_line(&guard, &delivery.id, sampler.recogniser())
+        .await
+    {
+        Ok(Guarded::Done) => Outcome::Cleared,
+        Ok(Guarded::Blocked(blocked)) => not_cleared(blocked),
         Err(error) => failed(&error),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::daemon::hands::{Hands, chain, failed, now};
-use crate::daemon::job::Ran;
+use crate::daemon::job::{self, Ran};
 use crate::daemon::objects::Objects;
 use crate::daemon::tree;
 use crate::domain::{
@@ -266,6 +266,11 @@ async fn in_gate_tree(
     limit: Duration,
 ) -> Result<(Ran, Option<Subject>, String), Outcome> {
     let tree = hands.places.gate_tree(project);
+    let name = format!("{gate}-{}-{}", dispatch.id(), report.id);
+    let others = format!("-{}-", dispatch.id());
+    job::end_others(&hands.tmux, &name, &others)
+        .await
+        .map_err(|error| failed(&error))?;
     let subject = if project.git {
         let mirror = mirror(hands, project).await?;
         let subject = subject_of(&mirror, dispatch, report).await?;
@@ -274,7 +279,6 @@ async fn in_gate_tree(
         tree::stage_file(project, dispatch)
             .map(|path| Subject::new(tree::digest_of(project, &path)))
     };
-    let name = format!("{gate}-{}", dispatch.id());
     let ran = tree::run(hands, &tree, &name, command, Vec::new(), limit)
         .await
         .map_err(|error| failed(&error))?;

@@ -10,13 +10,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Action, Actor, Answer, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
-    Questions, Request, Rules, SingleRead, TransitionStep, Window,
+    Questions, Request, Rules, TransitionStep, Window,
 };
-use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Memory, Standing};
+use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
+use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::{delivery, flow, open, transition, watchdog};
+
+/// Looks further apart than this are a gap in the watch; the longest cycle that is configured is 10 min.
+const WATCH_GAP_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// What is fed into the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,13 +159,19 @@ impl Engine {
                 .last_seen
                 .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
             // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
-            let watched = elapsed.clamp(SignedDuration::ZERO, SignedDuration::from_mins(15));
+            let seamless = SignedDuration::ZERO..=WATCH_GAP_MAX;
+            let watched = if seamless.contains(&elapsed) {
+                elapsed
+            } else {
+                SignedDuration::ZERO
+            };
             watchdog::remember(&mut self.memory, &self.state, &seen, watched);
             self.last_seen = Some(seen.at);
         }
         // A look answers its own questions only; the cycle decides on all of its looks.
         self.details.append(&mut seen.details);
         seen.details.clone_from(&self.details);
+        self.memory.join(&self.state, &seen);
         self.samples.clone_from(&seen.panes);
         self.us = seen.us.clone().or(self.us.take());
         if !self.appends.is_empty() {
@@ -169,10 +179,9 @@ impl Engine {
             self.again = true;
             return;
         }
-        self.forget(&seen, now);
+        self.memory.forget(&seen, now);
         let (decision, mut standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
-        self.note_refusals(&seen, &standing);
-        self.note_checks(&seen);
+        self.memory.note(&self.state, &seen, &mut standing, now);
         match decision {
             Decision::Look(questions) if self.looks < LOOKS_MAX => {
                 self.looks += 1;
@@ -185,55 +194,14 @@ impl Engine {
                 self.ended(now, None, standing, effects);
             }
             Decision::Wait(until) => {
+                let until = until
+                    .into_iter()
+                    .chain(self.memory.look_again_at(now))
+                    .min();
                 self.ended(now, None, standing, effects);
                 effects.extend(until.map(Effect::WakeAt));
             }
             Decision::Act(act) => self.act(rules, act, standing, now, effects),
-        }
-    }
-
-    fn forget(&mut self, seen: &Observation, now: Timestamp) {
-        self.memory.rests.retain(|_, until| *until > now);
-        self.memory
-            .refused
-            .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
-    }
-
-    /// Remembers refusals on detail for as long as the issue's head does not change.
-    fn note_refusals(&mut self, seen: &Observation, standing: &Standing) {
-        for (issue, details) in &seen.details {
-            let (Some(hold), Some(head)) = (standing.get(issue), seen.heads.get(issue)) else {
-                continue;
-            };
-            let on_detail = matches!(
-                hold,
-                Hold::BeforeStart { .. }
-                    | Hold::Unattributed { .. }
-                    | Hold::Untrusted { .. }
-                    | Hold::NeedsReapproval { .. }
-                    | Hold::Yours { .. }
-                    | Hold::Spent { .. }
-            );
-            let agrees =
-                matches!(&details.read, SingleRead::Found(found) if found.0.labels == head.labels);
-            if on_detail && agrees {
-                self.memory
-                    .refused
-                    .insert(*issue, (head.clone(), hold.clone()));
-            }
-        }
-    }
-
-    /// Remembers which heads were confirmed by a single read, so that only a change asks for another one.
-    fn note_checks(&mut self, seen: &Observation) {
-        for dispatch in self.state.dispatches.values().filter(|one| one.is_open()) {
-            let issue = dispatch.issue();
-            if let (Some(head), true) = (seen.heads.get(&issue), seen.details.contains_key(&issue))
-            {
-                self.memory
-                    .checked
-                    .insert(dispatch.id().clone(), head.clone());
-            }
         }
     }
 
@@ -405,6 +373,8 @@ impl Engine {
             why,
             "the ledger did not take an append: nothing of it is done"
         );
+        // A step of a move may have been lost with it: its labels are read before anything is written again.
+        self.fresh.clear();
         for pending in self.appends.drain(..) {
             if let Some(flow) = pending.flow {
                 self.memory.busy.remove(&flow);
@@ -537,7 +507,9 @@ impl Engine {
         // So does a look that found nothing new.
         let until = match (&step, outcome) {
             (Step::Rest, Outcome::Failed { until, .. }) => Some(*until),
-            (Step::Rest, Outcome::Found(_)) => Some(now + delivery::LOOK_AGAIN),
+            (Step::Rest, Outcome::Found(_) | Outcome::NotCleared { .. }) => {
+                Some(now + delivery::LOOK_AGAIN)
+            }
             _ => None,
         };
         if let Some(until) = until {

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Actor, Event, Head, Hold, Label, Observation, Opening, ProfileName, Rules, SessionChoice,
-    Stage, Window,
+    Activity, Actor, Event, Head, Hold, Label, Observation, Opening, ProfileName, Rules,
+    SessionChoice, Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
+use crate::machine::delivery;
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
@@ -82,7 +83,6 @@ pub fn session_hold(
     rules: &Rules,
     state: &State,
     seen: &Observation,
-    head: &Head,
     stage: &Stage,
 ) -> Option<Hold> {
     let profile_name = profile_of(rules, stage);
@@ -106,6 +106,19 @@ pub fn session_hold(
     }
     let window = window_of(stage);
     if let Some(other) = state.in_window(window) {
+        let left = state
+            .last_delivery(other)
+            .filter(|last| !other.is_open() && delivery::is_unknown(last));
+        let draft = seen
+            .panes
+            .get(&window)
+            .is_some_and(|sample| sample.state.activity == Activity::Draft);
+        if let (Some(left), true) = (left, draft) {
+            return Some(Hold::LineLeft {
+                dispatch: other.id().clone(),
+                line: left.line(),
+            });
+        }
         return Some(Hold::Session {
             dispatch: other.id().clone(),
             issue: other.issue(),
@@ -121,7 +134,7 @@ pub fn session_hold(
         });
     }
     if window == Window::Check {
-        return check_hold(rules, stage, head);
+        return check_hold(rules, stage);
     }
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
@@ -141,7 +154,6 @@ pub fn session_hold(
 }
 
 fn activity_word(activity: crate::domain::Activity) -> &'static str {
-    use crate::domain::Activity;
     match activity {
         Activity::Starting => "starting",
         Activity::Idle { .. } => "idle, but not alive",
@@ -152,7 +164,7 @@ fn activity_word(activity: crate::domain::Activity) -> &'static str {
     }
 }
 
-fn check_hold(rules: &Rules, stage: &Stage, _head: &Head) -> Option<Hold> {
+fn check_hold(rules: &Rules, stage: &Stage) -> Option<Hold> {
     let adopted = matches!(rules.project.session, SessionChoice::Adopted { .. });
     let other_profile = rules.project.stages.contains_key(&stage.label);
     (adopted && !other_profile).then(|| Hold::NoChecker {

@@ -92,6 +92,7 @@ impl Page {
             ["explain"] => self.explain(),
             ["labels", number] => self.labels(number),
             ["answers"] => self.answers(),
+            ["composer"] => self.composer(),
             other => self.happens(other),
         }
     }
@@ -267,6 +268,12 @@ impl Page {
         }
     }
 
+    fn composer(&mut self) {
+        let pane = &self.driver.world.panes[&Window::Agent];
+        let text = format!("composer: {:?}", pane.composer);
+        self.say(&text);
+    }
+
     fn say(&mut self, what: &str) {
         writeln!(self.out, "    > {what}").expect("a string takes all");
     }
@@ -330,7 +337,8 @@ fn sentence(event: &Event) -> Option<String> {
         Event::ParkIntended { issue, why, .. } => {
             format!("{issue} to a person: {}", why.replace('\n', " "))
         }
-        Event::IssueParked { .. }
+        Event::LineCleared { .. }
+        | Event::IssueParked { .. }
         | Event::IssueUnparked { .. }
         | Event::IssueLeft { .. }
         | Event::ReportRefused { .. }
@@ -383,6 +391,7 @@ fn actor(who: &str) -> Actor {
 fn lost(what: &str) -> Lose {
     match what {
         "paste" => Lose::Paste,
+        "every-paste" => Lose::EveryPaste,
         "paste-answer" => Lose::PasteAnswer,
         "enter" => Lose::Enter,
         "label-answer" => Lose::LabelAnswer,

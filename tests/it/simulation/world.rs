@@ -22,6 +22,8 @@ const RESPAWN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) enum Lose {
     /// The client dies before the paste.
     Paste,
+    /// It does so every time.
+    EveryPaste,
     /// The client dies after the paste.
     PasteAnswer,
     /// The program swallows the key.
@@ -51,6 +53,8 @@ pub(crate) struct World {
     /// Whether agents work by themselves; in a scenario they do what the page says.
     pub(crate) lively: bool,
     pub(crate) gap: Option<Timestamp>,
+    /// Open dispatches of other projects on the same account.
+    pub(crate) others: u64,
     pub(crate) build_is_red: bool,
     /// The first thing that must never happen and did.
     pub(crate) broken: Option<String>,
@@ -76,6 +80,7 @@ impl World {
             lose: BTreeSet::new(),
             lively: true,
             gap: None,
+            others: 0,
             build_is_red: false,
             broken: None,
             serial: 0,
@@ -119,6 +124,7 @@ impl World {
         self.serial += 1;
         let open = state.dispatches.values().filter(|one| one.is_open());
         let open = u32::try_from(open.count()).expect("few dispatches");
+        let others = u32::try_from(self.others).expect("few");
         Observation {
             at: self.now,
             local_minute: 600,
@@ -138,7 +144,7 @@ impl World {
                 .filter(|spooled| spooled.answer.is_none())
                 .map(|spooled| spooled.report.clone())
                 .collect(),
-            fleet: BTreeMap::from([("fake".to_owned(), open)]),
+            fleet: BTreeMap::from([("fake".to_owned(), open + others)]),
             fresh: Fresh {
                 dispatch: DispatchId::new(format!("d{}", self.serial)),
                 delivery: DeliveryId::new(format!("v{}", self.serial)),
