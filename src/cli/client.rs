@@ -35,26 +35,60 @@ async fn send(
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let task = tokio::spawn(connection);
+    let (_, version) = ask(&mut sender, "GET", "/version", Vec::new()).await?;
+    compare(&String::from_utf8_lossy(&version));
+    let (status, bytes) = ask(&mut sender, method, path, body).await?;
+    drop(sender);
+    task.abort();
+    if !status.is_success() {
+        let said = String::from_utf8_lossy(&bytes).into_owned();
+        return Err(match status {
+            http::StatusCode::NOT_FOUND | http::StatusCode::CONFLICT if !said.is_empty() => {
+                anyhow::anyhow!(said).into()
+            }
+            _ => Failure::new(anyhow::anyhow!("the daemon answered {status}: {said}"))
+                .hint("its log says more: `journalctl --user -u pointsman`".to_owned()),
+        });
+    }
+    Ok(Some(bytes))
+}
+
+/// One question over an open connection.
+async fn ask(
+    sender: &mut hyper::client::conn::http1::SendRequest<Full<Bytes>>,
+    method: &str,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<(http::StatusCode, Bytes), Failure> {
     let request = http::Request::builder()
         .method(method)
         .uri(path)
         .header("host", "pointsman")
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body)))?;
-    let response = sender.send_request(request).await?;
+    let silent = |error: hyper::Error| {
+        Failure::new(anyhow::Error::new(error).context("the daemon does not answer"))
+            .hint("it may be stopping: try again, or start it with `pointsman run`".to_owned())
+    };
+    // The second question on a connection is refused until the first answer was put away.
+    sender.ready().await.map_err(silent)?;
+    let response = sender.send_request(request).await.map_err(silent)?;
     let status = response.status();
-    let bytes = response.into_body().collect().await?.to_bytes();
-    drop(sender);
-    task.abort();
-    if !status.is_success() {
-        let said = String::from_utf8_lossy(&bytes).into_owned();
-        return Err(match status {
-            http::StatusCode::NOT_FOUND | http::StatusCode::CONFLICT if !said.is_empty() => anyhow::anyhow!(said).into(),
-            _ => Failure::new(anyhow::anyhow!("the daemon answered {status}: {said}"))
-                .hint("if it is of another version than this program, restart it: `systemctl --user restart pointsman`".to_owned()),
+    let bytes = response.into_body().collect().await.map_err(silent)?;
+    Ok((status, bytes.to_bytes()))
+}
+
+/// Says once that the daemon is another version's; its answers may be, too.
+fn compare(theirs: &str) {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    let ours = env!("CARGO_PKG_VERSION");
+    if theirs != ours {
+        SAID.call_once(|| {
+            say::talk(&format!(
+                "Warning: the daemon is version {theirs}, this program is {ours}\nHint: restart the daemon: `systemctl --user restart pointsman`"
+            ));
         });
     }
-    Ok(Some(bytes))
 }
 
 /// Reads something; `None` when no daemon listens.

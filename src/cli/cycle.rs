@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::solo::Solo;
+use crate::cli::solo::{Solo, WATCHED};
 use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::Config;
 use crate::daemon::control::Call;
 use crate::daemon::heartbeat;
 use crate::daemon::places::Places;
 use crate::daemon::runner::Message;
-use crate::domain::ProjectName;
+use crate::daemon::trackers::Trackers;
+use crate::domain::{Hold, ProjectName};
+use crate::machine::engine::CycleReport;
 use crate::view::dry_run;
 
 /// How long one cycle may take.
@@ -36,10 +38,10 @@ pub(super) struct CycleArgs {
 pub(super) fn cycle(args: &CycleArgs) -> Result<(), Failure> {
     let places = edge::places()?;
     let config = run::load(&places)?;
-    let names: Vec<ProjectName> = match &args.project {
-        Some(name) => vec![known::project(&config, name)?.name.clone()],
-        None => config.projects.keys().cloned().collect(),
-    };
+    let names: Vec<ProjectName> = known::projects(&config, args.project.as_deref())?
+        .iter()
+        .map(|project| project.name.clone())
+        .collect();
     run::runtime()?.block_on(async {
         let daemon = client::get(&places, "/version").await?.is_some();
         match (daemon, args.dry_run) {
@@ -77,9 +79,14 @@ async fn ask_what(places: &Places, names: &[ProjectName]) -> Result<(), Failure>
     Ok(())
 }
 
-async fn rehearse(places: &Places, config: &Config, names: &[ProjectName]) -> Result<(), Failure> {
+pub(super) async fn rehearse(
+    places: &Places,
+    config: &Config,
+    names: &[ProjectName],
+) -> Result<(), Failure> {
+    let trackers = Trackers::new(edge::find_auth());
     for name in names {
-        let mut solo = Solo::start(places, config.clone(), name.as_str()).await?;
+        let mut solo = Solo::start(places, config.clone(), name.as_str(), &trackers).await?;
         let rules = solo
             .hands
             .rules()
@@ -89,26 +96,24 @@ async fn rehearse(places: &Places, config: &Config, names: &[ProjectName]) -> Re
             "{name}: {}",
             dry_run(&rules, &solo.state, &seen, &decided)
         ))?;
-        if let Some((why, _)) = &seen.gap {
-            say::talk(&format!("{name}: the tracker is not known: {why}"));
-        }
     }
     Ok(())
 }
 
 async fn be(places: Places, mut config: Config, names: &[ProjectName]) -> Result<(), Failure> {
-    run::trace(0);
+    run::trace_faults();
     // A schedule may name a project that is left out here; one cycle runs no schedules.
     config.projects.retain(|name, _| names.contains(name));
     let daemon = run::start(places, config).await?;
-    let deadline = tokio::time::Instant::now() + CYCLE_MAX;
+    let started = tokio::time::Instant::now();
     for name in names {
         daemon.send(name, Message::Poll).await;
     }
     for name in names {
-        while tokio::time::Instant::now() < deadline {
+        while started.elapsed() < CYCLE_MAX {
             let shown = daemon.show(name).await;
-            if let Some(shown) = shown.filter(|shown| shown.report.at.is_some()) {
+            let watched = started.elapsed() >= WATCHED;
+            if let Some(shown) = shown.filter(|shown| is_over(&shown.report, watched)) {
                 say::out(&heartbeat::line(
                     name.as_str(),
                     &shown.report,
@@ -121,4 +126,11 @@ async fn be(places: Places, mut config: Config, names: &[ProjectName]) -> Result
     }
     daemon.drain(DRAIN_MAX).await;
     Ok(())
+}
+
+/// Whether this was the cycle. Nobody watched the panes before, so that an agent is first taken for busy: that waits for the watch.
+fn is_over(report: &CycleReport, watched: bool) -> bool {
+    let unwatched = |hold: &Hold| matches!(hold, Hold::AgentNotIdle { .. } | Hold::NoAgent { .. });
+    let early = report.did.is_none() && report.standing.values().any(unwatched);
+    report.at.is_some() && (watched || !early)
 }

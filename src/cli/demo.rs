@@ -114,6 +114,7 @@ fn places(home: &Path, args: &DemoArgs) -> Result<Places, Failure> {
         state: home.join("state"),
         runtime: home.join("run"),
         socket: home.join("tmux/sock"),
+        default_socket: edge::default_socket(),
         home: agents_home,
         binary: edge::binary()?,
         env,
@@ -313,7 +314,7 @@ async fn label_issues(daemon: &Daemon) -> Result<Vec<(ProjectName, IssueNumber)>
     let mut open = Vec::new();
     for (project, title, body) in ISSUES {
         let name = ProjectName::new(project);
-        let tracker = open_local(&daemon.places, &name).map_err(|why| anyhow::anyhow!(why))?;
+        let tracker = open_local(&daemon.places, &name)?;
         let issue = NewIssue {
             title: title.to_owned(),
             body: body.to_owned(),

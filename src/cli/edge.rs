@@ -12,9 +12,10 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::cli::Failure;
-use crate::daemon::FindAuth;
 use crate::daemon::places::{Offered, Places};
+use crate::daemon::{FindAuth, OpenTrackerError};
 use crate::domain::GitHubSettings;
+use crate::terminal::TmuxError;
 use crate::tracker::github::{Auth, TokenSources, find_token};
 use crate::view::Ink;
 
@@ -49,12 +50,20 @@ pub(super) fn places() -> Result<Places, Failure> {
         config,
         runtime: runtime.join("pointsman"),
         socket: runtime.join("pointsman-tmux").join("sock"),
+        default_socket: default_socket(),
         state,
         binary: binary()?,
         env: passed_on(),
         offered: offered(),
         home,
     })
+}
+
+/// Returns the socket of the user's own tmux server, as tmux itself finds it.
+pub(super) fn default_socket() -> PathBuf {
+    let folder = variable("TMUX_TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    let uid = rustix::process::geteuid().as_raw();
+    folder.join(format!("tmux-{uid}")).join("default")
 }
 
 /// Returns the user's home folder.
@@ -137,12 +146,20 @@ pub(super) fn become_tmux(args: &[String]) -> std::io::Error {
 }
 
 /// Asks tmux something; `true` when it says yes.
-pub(super) fn tmux_says(args: &[String]) -> bool {
+pub(super) fn tmux_says(args: &[String]) -> Result<bool, Failure> {
     let asked = std::process::Command::new("tmux")
         .args(args)
         .stdin(std::process::Stdio::null())
         .output();
-    asked.is_ok_and(|output| output.status.success())
+    asked.map(|output| output.status.success()).map_err(no_tmux)
+}
+
+/// Says that tmux cannot be started.
+pub(super) fn no_tmux(error: std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Failure::of_tmux(TmuxError::Missing);
+    }
+    Failure::new(anyhow::Error::new(error).context("cannot start `tmux`"))
 }
 
 /// Returns what a profile may name in `pass_env`.
@@ -165,26 +182,26 @@ pub(super) fn find_auth() -> FindAuth {
     Arc::new(move |settings: &GitHubSettings| auth(&sources, settings))
 }
 
-fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, String> {
+fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, OpenTrackerError> {
     if let (Some(app_id), Some(installation_id), Some(path)) = (
         settings.app_id,
         settings.installation_id,
         &settings.private_key,
     ) {
-        let key = std::fs::read_to_string(path)
-            .map_err(|error| format!("cannot read the App's key `{}`: {error}", path.display()))?;
+        let key = std::fs::read_to_string(path).map_err(|source| OpenTrackerError::Key {
+            path: path.clone(),
+            source,
+        })?;
         return Ok(Auth::App {
             app_id,
             installation_id,
             key_pem: SecretString::from(key),
         });
     }
-    let found = find_token(sources, |path| std::fs::read_to_string(path), gh_token);
-    match found {
-        Ok(Some(found)) => Ok(Auth::Token(found.token)),
-        Ok(None) => Err("no token for GitHub: set GITHUB_TOKEN or GH_TOKEN, run `gh auth login`, or configure an App under [github]".to_owned()),
-        Err(error) => Err(crate::daemon::hands::chain(&error)),
-    }
+    let found = find_token(sources, |path| std::fs::read_to_string(path), gh_token)?;
+    found
+        .map(|found| Auth::Token(found.token))
+        .ok_or(OpenTrackerError::NoToken)
 }
 
 /// Asks `gh`, if it is there.

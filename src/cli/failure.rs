@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::terminal::TmuxError;
+
 /// A failure in three parts, with its exit code.
 #[derive(Debug)]
 pub struct Failure {
@@ -40,6 +42,12 @@ impl Failure {
             error: error.into(),
             hint: None,
         }
+    }
+
+    /// tmux did not do what was asked.
+    pub fn of_tmux(error: TmuxError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self::new(error).hint(hint)
     }
 
     /// Nobody reads the answer any more: no error, and nothing to say.

@@ -187,8 +187,8 @@ fn with<T>(
     let config = run::load(&places)?;
     let project = known::the_project(&config, at.project.as_deref())?;
     run::runtime()?.block_on(async {
-        let tracker = open_tracker(&places, &config, project, &edge::find_auth())
-            .map_err(anyhow::Error::msg)?;
+        let tracker =
+            open_tracker(&places, &config, project, &edge::find_auth()).map_err(known::unopened)?;
         let result = work(&tracker, &project.name).await;
         if writes {
             client::poke(&places, &project.name).await;

@@ -2,14 +2,19 @@
 
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::daemon::places::Places;
+use crate::daemon::OpenTrackerError;
+use crate::daemon::hands::now;
+use crate::daemon::heartbeat;
+use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::Shown;
 use crate::daemon::store::{self, ReplayError};
 use crate::daemon::surface::{self, Entry, Trail};
 use crate::domain::{IssueNumber, Project, ProjectName};
-use crate::ledger::{OpenError, Sqlite, Store as _, StoreError};
+use crate::ledger::{Lock, OpenError, Sqlite, Store as _, StoreError};
+use crate::machine::decide::Memory;
 use crate::machine::engine::CycleReport;
 use crate::machine::state::State;
+use crate::view::Remembered;
 
 /// Records read at once.
 const PAGE: usize = 2_000;
@@ -34,6 +39,29 @@ pub(super) fn ledger_if_any(places: &Places) -> Result<Option<Sqlite>, Failure> 
     }
 }
 
+/// Takes the lock and opens the ledger for writing: the right to be the daemon for one request.
+pub(super) fn to_write(places: &Places) -> Result<(Lock, Sqlite), Failure> {
+    let mut folders = vec![places.state.as_path(), places.runtime.as_path()];
+    folders.extend(places.socket.parent());
+    for folder in folders {
+        private_folder(folder).map_err(|error| {
+            Failure::new(
+                anyhow::Error::new(error).context(format!("cannot make `{}`", folder.display())),
+            )
+            .hint("check who owns it, and whether the disk is full".to_owned())
+        })?;
+    }
+    let lock = Lock::take(&places.state).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })?;
+    let store = Sqlite::open_whole(&places.ledger()).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(error).hint(hint)
+    })?;
+    Ok((lock, store))
+}
+
 /// Says a fault of the store with what to do about it.
 pub(super) fn unreadable(error: StoreError) -> Failure {
     let hint = error.hint();
@@ -42,6 +70,12 @@ pub(super) fn unreadable(error: StoreError) -> Failure {
 
 /// Says a fault of the fold with what to do about it.
 pub(super) fn illegal(error: ReplayError) -> Failure {
+    let hint = error.hint();
+    Failure::new(error).hint(hint)
+}
+
+/// Says why a project's tracker cannot be used, and what to do about it.
+pub(super) fn unopened(error: OpenTrackerError) -> Failure {
     let hint = error.hint();
     Failure::new(error).hint(hint)
 }
@@ -62,17 +96,43 @@ pub(super) fn fold(store: &Sqlite, name: &ProjectName) -> Result<State, Failure>
     }
 }
 
-/// Returns what the ledger alone says of a project.
-pub(super) fn shown(store: Option<&Sqlite>, name: &ProjectName) -> Result<Shown, Failure> {
+/// Returns what the ledger alone says of a project, with the issues as they were stored.
+pub(super) fn shown(
+    places: &Places,
+    store: Option<&Sqlite>,
+    name: &ProjectName,
+) -> Result<Shown, Failure> {
     let state = store
         .map(|store| fold(store, name))
         .transpose()?
         .unwrap_or_default();
+    let remembered = store
+        .map(|store| remembered(places, store, name))
+        .transpose()?
+        .flatten();
     Ok(Shown {
         state,
         report: CycleReport::default(),
         seen: None,
+        remembered,
+        memory: Memory::default(),
     })
+}
+
+/// The issues as they were stored. The last good cycle's line says how old they are; without one, the newest change among them.
+fn remembered(
+    places: &Places,
+    store: &Sqlite,
+    name: &ProjectName,
+) -> Result<Option<Remembered>, Failure> {
+    let heads = store::heads_of(name, store.heads().map_err(unreadable)?);
+    let read = heartbeat::last_read(&heartbeat::tail(places), name.as_str());
+    let at = read.or_else(|| heads.values().map(|head| head.updated_at).max());
+    Ok(at.map(|at| Remembered {
+        heads,
+        at,
+        now: now(),
+    }))
 }
 
 /// Returns an issue's events.
@@ -100,13 +160,32 @@ pub(super) fn entries(
 pub(super) fn project<'a>(config: &'a Config, name: &str) -> Result<&'a Project, Failure> {
     config.projects.get(&ProjectName::new(name)).ok_or_else(|| {
         let names: Vec<&str> = config.projects.keys().map(ProjectName::as_str).collect();
-        let hint = if names.is_empty() {
-            "no project is configured: pointsman init <FOLDER>".to_owned()
-        } else {
-            format!("configured are: {}", names.join(", "))
-        };
-        Failure::new(anyhow::anyhow!("there is no project `{name}`")).hint(hint)
+        if names.is_empty() {
+            return none();
+        }
+        Failure::new(anyhow::anyhow!("there is no project `{name}`"))
+            .hint(format!("configured are: {}", names.join(", ")))
     })
+}
+
+/// Returns the project that is named, or all; a verb about projects has nothing to do without one.
+pub(super) fn projects<'a>(
+    config: &'a Config,
+    named: Option<&str>,
+) -> Result<Vec<&'a Project>, Failure> {
+    match named {
+        Some(name) => Ok(vec![project(config, name)?]),
+        None if config.projects.is_empty() => Err(none()),
+        None => Ok(config.projects.values().collect()),
+    }
+}
+
+/// Says what the first step is.
+pub(super) const FIRST_STEP: &str =
+    "write `~/.config/pointsman/projects/<NAME>.toml`; the README's first hour shows one";
+
+fn none() -> Failure {
+    Failure::new(anyhow::anyhow!("no project is configured")).hint(FIRST_STEP.to_owned())
 }
 
 /// Returns the project that is named, the only one there is, or the one whose folder this is.
@@ -128,7 +207,7 @@ pub(super) fn the_project<'a>(
     }
     match (all.next(), all.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => project(config, ""),
+        (None, _) => Err(none()),
         (Some(_), Some(_)) => {
             let names: Vec<&str> = config.projects.keys().map(ProjectName::as_str).collect();
             Err(Failure::usage(anyhow::anyhow!("which project is not said"))

@@ -1,12 +1,12 @@
 //! `pointsman labels`: the labels a workflow needs, on the tracker and in files.
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::cli::issue::failed;
 use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::{Config, check_against, graph, shipped};
-use crate::daemon::open_tracker;
+use crate::daemon::trackers::Trackers;
 use crate::domain::{IssueNumber, Label, Project, Workflow};
 use crate::machine::trust::standing_event;
 use crate::tracker::{RepoLabel, Tracker};
@@ -21,7 +21,7 @@ pub(super) enum LabelsVerb {
     /// Create the labels that are missing
     Sync(SyncArgs),
     /// Say what does not fit: files, labels, issues with several routing labels
-    Check(OneArgs),
+    Check(CheckArgs),
     /// Leave issues that have several routing labels the one that was set last
     Fix(FixArgs),
     /// Draw the workflow as Mermaid
@@ -41,6 +41,19 @@ pub(super) struct SyncArgs {
     /// Change colour and text of labels that differ, too
     #[arg(long)]
     force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Only this project
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +71,9 @@ pub(super) struct FixArgs {
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -65,9 +81,43 @@ pub(super) struct GraphArgs {
     /// The workflow of this project, else the default one
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
+    /// Print the workflow as JSON instead
+    #[arg(long)]
+    json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// A list on stdout: lines as they come, or JSON at the end.
+struct Rows {
+    json: Option<Vec<Value>>,
+}
+
+impl Rows {
+    fn new(json: bool) -> Self {
+        Self {
+            json: json.then(Vec::new),
+        }
+    }
+
+    fn add(&mut self, line: &str, row: Value) -> Result<(), Failure> {
+        match &mut self.json {
+            Some(rows) => {
+                rows.push(row);
+                Ok(())
+            }
+            None => say::out(line),
+        }
+    }
+
+    /// Prints the JSON, also of what was done before something failed.
+    fn end(&self, done: Result<(), Failure>) -> Result<(), Failure> {
+        if let Some(rows) = &self.json {
+            say::json(rows)?;
+        }
+        done
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fit {
     Missing,
     Same,
@@ -79,42 +129,69 @@ pub(super) fn labels(verb: &LabelsVerb) -> Result<(), Failure> {
     let places = edge::places()?;
     let config = run::load(&places)?;
     match verb {
-        LabelsVerb::Graph(args) => say::out(&graph(workflow(&config, args.project.as_deref())?)),
+        LabelsVerb::Graph(args) => {
+            let workflow = workflow(&config, args.project.as_deref())?;
+            if args.json {
+                say::json(workflow)
+            } else {
+                say::out(&graph(workflow))
+            }
+        }
         LabelsVerb::Eject(args) => eject(
             &places.config,
             &workflow(&config, args.project.as_deref())?.name,
         ),
-        LabelsVerb::Sync(args) => each(
-            &config,
-            args.project.as_deref(),
-            async |project, workflow, tracker| sync(args, project, workflow, tracker).await,
-        ),
-        LabelsVerb::Check(args) => {
-            let mut findings = 0;
-            each(
+        LabelsVerb::Sync(args) => {
+            let mut rows = Rows::new(args.json);
+            let done = each(
                 &config,
                 args.project.as_deref(),
                 async |project, workflow, tracker| {
-                    findings += check(project, workflow, tracker).await?;
+                    sync(args, project, workflow, tracker, &mut rows).await
+                },
+            );
+            if args.dry_run {
+                say::talk("nothing was changed");
+            }
+            rows.end(done)
+        }
+        LabelsVerb::Check(args) => check_all(&config, args),
+        LabelsVerb::Fix(args) => {
+            let mut rows = Rows::new(args.json);
+            let done = each(
+                &config,
+                args.project.as_deref(),
+                async |project, workflow, tracker| {
+                    fix(args, project, workflow, tracker, &mut rows).await?;
+                    client::poke(&places, &project.name).await;
                     Ok(())
                 },
-            )?;
-            match findings {
-                0 => say::out("all fits"),
-                n => Err(Failure::new(anyhow::anyhow!("{n} findings")).hint(
-                    "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
-                        .to_owned(),
-                )),
-            }
+            );
+            rows.end(done)
         }
-        LabelsVerb::Fix(args) => each(
-            &config,
-            args.project.as_deref(),
-            async |project, workflow, tracker| {
-                fix(args, project, workflow, tracker).await?;
-                client::poke(&places, &project.name).await;
-                Ok(())
-            },
+    }
+}
+
+fn check_all(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
+    let mut rows = Rows::new(args.json);
+    let mut findings = 0;
+    let done = each(
+        config,
+        args.project.as_deref(),
+        async |project, workflow, tracker| {
+            findings += check(project, workflow, tracker, &mut rows).await?;
+            Ok(())
+        },
+    );
+    rows.end(done)?;
+    match findings {
+        0 if args.json => Ok(()),
+        0 => say::out("all fits"),
+        n => Err(
+            Failure::new(anyhow::anyhow!(say::count(n, "finding"))).hint(
+                "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
+                    .to_owned(),
+            ),
         ),
     }
 }
@@ -135,15 +212,14 @@ fn each(
     named: Option<&str>,
     mut work: impl AsyncFnMut(&Project, &Workflow, &Tracker) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let projects: Vec<&Project> = match named {
-        Some(name) => vec![known::project(config, name)?],
-        None => config.projects.values().collect(),
-    };
+    let projects = known::projects(config, named)?;
     let places = edge::places()?;
+    let trackers = Trackers::new(edge::find_auth());
     run::runtime()?.block_on(async {
         for project in projects {
-            let tracker = open_tracker(&places, config, project, &edge::find_auth())
-                .map_err(anyhow::Error::msg)?;
+            let tracker = trackers
+                .open(&places, config, project)
+                .map_err(known::unopened)?;
             let workflow = config
                 .workflow_of(project)
                 .expect("the configuration names workflows that are there");
@@ -190,6 +266,14 @@ fn wanted(workflow: &Workflow) -> Vec<RepoLabel> {
     wanted
 }
 
+/// Counts the labels that a workflow needs and a repository has not.
+pub(super) fn missing(workflow: &Workflow, there: &[RepoLabel]) -> usize {
+    wanted(workflow)
+        .iter()
+        .filter(|label| fit(label, there) == Fit::Missing)
+        .count()
+}
+
 fn fit(wanted: &RepoLabel, there: &[RepoLabel]) -> Fit {
     match there.iter().find(|label| label.name == wanted.name) {
         None => Fit::Missing,
@@ -208,6 +292,7 @@ async fn sync(
     project: &Project,
     workflow: &Workflow,
     tracker: &Tracker,
+    rows: &mut Rows,
 ) -> Result<(), Failure> {
     let there = tracker.labels().await.map_err(failed)?;
     for label in wanted(workflow) {
@@ -217,13 +302,15 @@ async fn sync(
             (Fit::Differs, false) => ("leave", false),
             (Fit::Differs, true) => ("change", true),
         };
-        say::out(&format!(
+        let line = format!(
             "{}  {word:<6}  {:<16}  {}  {}",
             project.name,
             label.name.as_str(),
             label.color,
             label.description
-        ))?;
+        );
+        let row = json!({"project": project.name, "label": label.name, "does": word, "color": label.color, "description": label.description});
+        rows.add(&line, row)?;
         if !writes || args.dry_run {
             continue;
         }
@@ -234,9 +321,6 @@ async fn sync(
         };
         written.map_err(failed)?;
     }
-    if args.dry_run {
-        say::talk("nothing was changed");
-    }
     Ok(())
 }
 
@@ -244,7 +328,8 @@ async fn check(
     project: &Project,
     workflow: &Workflow,
     tracker: &Tracker,
-) -> Result<usize, Failure> {
+    rows: &mut Rows,
+) -> Result<u64, Failure> {
     let there = tracker.labels().await.map_err(failed)?;
     let mut findings: Vec<String> = check_against(workflow, project)
         .iter()
@@ -262,9 +347,12 @@ async fn check(
         ));
     }
     for finding in &findings {
-        say::out(&format!("{}  {finding}", project.name))?;
+        rows.add(
+            &format!("{}  {finding}", project.name),
+            json!({"project": project.name, "finding": finding}),
+        )?;
     }
-    Ok(findings.len())
+    Ok(u64::try_from(findings.len()).unwrap_or(u64::MAX))
 }
 
 async fn conflicts(
@@ -290,6 +378,7 @@ async fn fix(
     project: &Project,
     workflow: &Workflow,
     tracker: &Tracker,
+    rows: &mut Rows,
 ) -> Result<(), Failure> {
     for (issue, labels) in conflicts(workflow, tracker).await? {
         let events = tracker.label_events(issue).await.map_err(failed)?;
@@ -310,10 +399,10 @@ async fn fix(
             continue;
         };
         for label in labels.iter().filter(|label| *label != last) {
-            say::out(&format!(
-                "{}  {issue}  keeps {last}, loses {label}",
-                project.name
-            ))?;
+            let line = format!("{}  {issue}  keeps {last}, loses {label}", project.name);
+            let row =
+                json!({"project": project.name, "issue": issue, "keeps": last, "loses": label});
+            rows.add(&line, row)?;
             if !args.dry_run {
                 tracker.remove_label(issue, label).await.map_err(failed)?;
             }

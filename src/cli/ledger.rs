@@ -18,6 +18,8 @@ use crate::view::{Told, timeline};
 
 /// Between two looks of `--follow`.
 const FOLLOW: Duration = Duration::from_millis(500);
+/// What a reader of an export has to know before computing a hash of it.
+const REDACTED: &str = "report secrets are left out of the bodies; `prev` and `hash` are those of the originals, which `pointsman ledger verify` checks";
 /// Records read at once.
 const PAGE: usize = 1_000;
 
@@ -25,7 +27,7 @@ const PAGE: usize = 1_000;
 pub(super) enum LedgerVerb {
     /// Tell what happened, one line an event
     Show(ShowArgs),
-    /// Print every event as a line of JSON, report secrets left out
+    /// Print every event as a line of JSON, report secrets left out; the hashes are those of the originals
     Export,
     /// Check every page, hash and event
     Verify,
@@ -73,9 +75,13 @@ pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
     let store = known::ledger(&places)?;
     match verb {
         LedgerVerb::Show(args) => show(&store, args),
-        LedgerVerb::Export => say::out(&lines(
-            Records::after(&store, 0).map(|record| record.map(redacted)),
-        )?),
+        LedgerVerb::Export => {
+            say::out(&lines(
+                Records::after(&store, 0).map(|record| record.map(redacted)),
+            )?)?;
+            say::talk(REDACTED);
+            Ok(())
+        }
         LedgerVerb::Verify => verify(&store),
         LedgerVerb::Replay(args) => replay(&store, args.json),
         LedgerVerb::Backup(args) => {
@@ -213,8 +219,9 @@ fn verify(store: &Sqlite) -> Result<(), Failure> {
     let verified = store.verify().map_err(known::unreadable)?;
     folds(store)?;
     say::out(&format!(
-        "{} events of {} projects: all whole, and each follows from what is before it",
-        verified.events, verified.streams
+        "{} of {}: all whole, and each follows from what is before it",
+        say::count(verified.events, "event"),
+        say::count(verified.streams, "project")
     ))
 }
 

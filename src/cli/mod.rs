@@ -11,6 +11,7 @@ mod cycle;
 mod demo;
 mod edge;
 mod failure;
+mod init;
 mod issue;
 mod known;
 mod labels;
@@ -48,6 +49,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Add projects: write one commented file each, from what lies in the folder
+    Init(init::InitArgs),
     /// Run the daemon in the foreground
     Run(run::RunArgs),
     /// Let every project look and act once, and print what happened
@@ -61,6 +64,8 @@ enum Verb {
     Issue(issue::IssueVerb),
     /// Approve the work on an issue
     Approve(steer::ApproveArgs),
+    /// Move an issue to a stage, whatever its evidence
+    Route(steer::RouteArgs),
     /// Start nothing new in a project
     Pause(steer::ProjectArgs),
     /// Let a paused project go on
@@ -117,12 +122,14 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Report(verb) => return Ok(report::run(verb)),
         Verb::DemoAgent(args) => return Ok(demo_agent::run(&args)),
         Verb::Issue(verb) => return issue::issue(verb),
+        Verb::Init(args) => init::init(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Cycle(args) => cycle::cycle(&args),
         Verb::Demo(args) => demo::demo(&args),
         Verb::Status(args) => status::status(&args),
         Verb::Explain(args) => status::explain(&args),
         Verb::Approve(args) => steer::approve(&args),
+        Verb::Route(args) => steer::route(&args),
         Verb::Pause(args) => steer::pause(&args),
         Verb::Resume(args) => steer::resume(&args),
         Verb::Up(args) => session::up(&args),

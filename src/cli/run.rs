@@ -24,12 +24,20 @@ pub(super) struct RunArgs {
 
 /// Starts tracing on stderr; journald keeps it.
 pub(super) fn trace(verbose: u8) {
-    use tracing_subscriber::EnvFilter;
-    let default = match verbose {
+    log(match verbose {
         0 => "pointsman=info",
         1 => "pointsman=debug",
         _ => "pointsman=trace,debug",
-    };
+    });
+}
+
+/// Starts tracing for a verb whose answer is on stdout: only what goes wrong.
+pub(super) fn trace_faults() {
+    log("pointsman=warn");
+}
+
+fn log(default: &str) {
+    use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
@@ -92,7 +100,11 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => drop(daemon.reload().await),
+                _ = hangup.recv() => {
+                    tracing::info!("SIGHUP: the configuration is read again");
+                    // What is wrong with it is logged and stands in `status`.
+                    drop(daemon.reload().await);
+                }
             }
         }
         notify(&[sd_notify::NotifyState::Stopping]);
@@ -114,16 +126,14 @@ fn notify(states: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
-/// Pets systemd's watchdog for as long as the runners turn.
+/// Pets systemd's watchdog for as long as every runner answers.
 async fn watchdog(daemon: Arc<Daemon>) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };
-    let mut turns = daemon.turns();
     loop {
-        // A daemon without projects has nothing that could hang.
-        let turned = tokio::time::timeout(limit / 2, turns.changed()).await;
-        if turned.is_ok() || daemon.projects().is_empty() {
+        let turning = tokio::time::timeout(limit / 4, daemon.is_turning()).await;
+        if turning == Ok(true) {
             notify(&[
                 sd_notify::NotifyState::Watchdog,
                 sd_notify::NotifyState::Status(&status(&daemon)),

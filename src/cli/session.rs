@@ -8,6 +8,7 @@ use crate::cli::{Failure, client, edge, known, run, say};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::places::Places;
 use crate::daemon::session::keep_agent;
+use crate::daemon::trackers::Trackers;
 use crate::domain::{ProjectName, SessionChoice, Window};
 
 /// Arguments of `attach`.
@@ -59,17 +60,18 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
     let config = run::load(places)?;
     let project = known::project(&config, name)?.clone();
     if project.session != SessionChoice::Managed {
-        return Err(anyhow::anyhow!(
+        return Err(Failure::new(anyhow::anyhow!(
             "the pane of {name} is yours: it is never started or ended by us"
-        )
-        .into());
+        ))
+        .hint("start and end its agent in that pane yourself".to_owned()));
     }
     let profile = config
         .profiles
         .get(&project.agent)
         .cloned()
         .expect("the configuration names profiles that are there");
-    let solo = Solo::start(places, config, name).await?;
+    let trackers = Trackers::new(edge::find_auth());
+    let solo = Solo::start(places, config, name, &trackers).await?;
     let tmux = &solo.hands.tmux;
     if !up {
         return match tmux.find(name, Window::Agent.as_str()).await {
@@ -77,14 +79,14 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
                 .kill_pane(&row.pane)
                 .await
                 .map(|_| format!("the agent of {name} was ended"))
-                .map_err(Failure::new),
+                .map_err(Failure::of_tmux),
             Ok(None) | Err(crate::terminal::TmuxError::NoServer { .. }) => {
                 Ok(format!("{name} has no agent"))
             }
-            Err(error) => Err(Failure::new(error)),
+            Err(error) => Err(Failure::of_tmux(error)),
         };
     }
-    tmux.start_server().await?;
+    tmux.start_server().await.map_err(Failure::of_tmux)?;
     let new = keep_agent(&solo.hands, &profile, true)
         .await
         .map_err(anyhow::Error::msg)?;
@@ -110,40 +112,44 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
     let config = run::load(&places)?;
     let project = known::project(&config, &args.project)?;
     let (mut server, target) = match &project.session {
-        SessionChoice::Managed => {
-            let window = if args.check {
-                format!(":{}", Window::Check.as_str())
-            } else {
-                String::new()
-            };
-            (
-                vec!["-S".to_owned(), places.socket.display().to_string()],
-                format!("={}{window}", project.name),
-            )
-        }
-        SessionChoice::Adopted { socket, target } if socket == "default" => {
-            (Vec::new(), target.clone())
-        }
-        SessionChoice::Adopted { socket, target } => {
-            (vec!["-S".to_owned(), socket.clone()], target.clone())
+        // Checks run in a window on our own server, whoever's pane the agent is in.
+        _ if args.check => (
+            vec!["-S".to_owned(), places.socket.display().to_string()],
+            format!("={}:{}", project.name, Window::Check.as_str()),
+        ),
+        SessionChoice::Managed => (
+            vec!["-S".to_owned(), places.socket.display().to_string()],
+            format!("={}", project.name),
+        ),
+        SessionChoice::Adopted { target, .. } => {
+            let socket = places.socket_of(project, Window::Agent).display();
+            (vec!["-S".to_owned(), socket.to_string()], target.clone())
         }
     };
     let words = |server: &[String], verb: &str| {
         [server, &[verb.to_owned(), "-t".to_owned(), target.clone()]].concat()
     };
     // `has-session` takes a window's target too.
-    if !edge::tmux_says(&words(&server, "has-session")) {
-        let window = if args.check {
-            "checker is at work in"
-        } else {
-            "session is up for"
+    if !edge::tmux_says(&words(&server, "has-session"))? {
+        let name = &project.name;
+        let (what, hint) = match (&project.session, args.check) {
+            (_, true) => (
+                format!("no checker is at work in {name}"),
+                "it has a window only while it checks: `pointsman status` says when".to_owned(),
+            ),
+            (SessionChoice::Managed, false) => (
+                format!("no session is up for {name}"),
+                format!("pointsman up {name}"),
+            ),
+            (SessionChoice::Adopted { .. }, false) => (
+                format!("the pane `{target}` of {name} is not there"),
+                "start it yourself, or mend `session` in the project's file".to_owned(),
+            ),
         };
-        return Err(
-            Failure::new(anyhow::anyhow!("no {window} {}", project.name))
-                .hint(format!("pointsman up {}", project.name)),
-        );
+        return Err(Failure::new(anyhow::anyhow!(what)).hint(hint));
     }
-    let same = edge::tmux_around().is_some_and(|around| around == places.socket);
+    let same = edge::tmux_around()
+        .is_some_and(|around| server.last() == Some(&around.display().to_string()));
     match edge::tmux_around() {
         Some(_) if same => server = words(&server, "switch-client"),
         Some(_) => {
@@ -158,7 +164,5 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
         }
         None => server = words(&server, "attach-session"),
     }
-    Err(Failure::new(
-        anyhow::Error::new(edge::become_tmux(&server)).context("cannot start tmux"),
-    ))
+    Err(edge::no_tmux(edge::become_tmux(&server)))
 }

@@ -1,5 +1,6 @@
 //! `pointsman skill`: the briefs' own words.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -9,17 +10,23 @@ use serde_json::json;
 use crate::cli::solo::Solo;
 use crate::cli::{Failure, client, edge, run, say, status};
 use crate::config::{self, Config};
+use crate::daemon::gates;
+use crate::daemon::hands::chain;
 use crate::daemon::observe::Ask;
+use crate::daemon::places::Places;
 use crate::daemon::runner::Shown;
 use crate::daemon::surface;
-use crate::domain::{IssueNumber, Questions, Skill, SkillName};
+use crate::daemon::trackers::Trackers;
+use crate::domain::{IssueNumber, Project, Questions, Skill, SkillName};
+use crate::machine::decide::Memory;
 use crate::machine::engine::CycleReport;
+use crate::repo::{Mirror, RepoError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SkillVerb {
     /// Write a new skill for editing
     New(NameArgs),
-    /// List the operator's and the shipped skills
+    /// List the operator's, the projects' and the shipped skills
     List(ListArgs),
     /// Print a skill
     Show(NameArgs),
@@ -69,7 +76,7 @@ pub(super) fn skill(verb: &SkillVerb) -> Result<(), Failure> {
     let config = run::load(&places)?;
     match verb {
         SkillVerb::New(args) => new(&places.config, &args.name),
-        SkillVerb::List(args) => list(&config, args.json),
+        SkillVerb::List(args) => list(&places, &config, args.json),
         SkillVerb::Show(args) => say::out(&found(&config, &args.name)?.body),
         SkillVerb::Lint(args) => lint(&config, args),
         SkillVerb::Render(_) => Ok(()),
@@ -126,24 +133,68 @@ pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Failure> {
-    if json {
-        let rows: Vec<_> = config.skills.values().map(|skill| json!({"name": skill.name, "source": skill.source, "description": skill.description, "digest": skill.digest})).collect();
-        return say::json(&rows);
-    }
-    let lines: Vec<String> = config
+/// A skill and whose it is: `operator`, `shipped`, or `project site`.
+type Owned = (Skill, String);
+
+fn list(places: &Places, config: &Config, json: bool) -> Result<(), Failure> {
+    let mut found: Vec<Owned> = config
         .skills
         .values()
-        .map(|skill| {
+        .map(|skill| (skill.clone(), skill.source.to_string()))
+        .collect();
+    found.extend(run::runtime()?.block_on(of_projects(places, config)));
+    found.sort_by(|(left, _), (right, _)| left.name.cmp(&right.name));
+    if json {
+        let rows: Vec<_> = found.iter().map(|(skill, from)| json!({"name": skill.name, "source": skill.source, "from": from, "description": skill.description, "digest": skill.digest})).collect();
+        return say::json(&rows);
+    }
+    let columns = found.iter().map(|(_, from)| from.len()).max().unwrap_or(0);
+    let lines: Vec<String> = found
+        .iter()
+        .map(|(skill, from)| {
             format!(
-                "{:<16}  {:<8}  {}",
+                "{:<16}  {from:<columns$}  {}",
                 skill.name.as_str(),
-                skill.source.to_string(),
                 skill.description
             )
         })
         .collect();
     say::out(&lines.join("\n"))
+}
+
+/// The projects' own skills, as they stand on their default branches. One that cannot be read is said and left out.
+async fn of_projects(places: &Places, config: &Config) -> Vec<Owned> {
+    let mut found = Vec::new();
+    for project in config.projects.values().filter(|project| project.git) {
+        let files = match mirrored(places, project).await {
+            Ok(mirror) => gates::project_skills(&mirror).await,
+            Err(error) => {
+                say::talk(&format!(
+                    "the skills of {} are not known: {}",
+                    project.name,
+                    chain(&error)
+                ));
+                continue;
+            }
+        };
+        for file in files.keys() {
+            let Some(name) = config::skill_name_of(file) else {
+                continue;
+            };
+            match config::lookup_skill(&name, &BTreeMap::new(), &files) {
+                Ok(Some(skill)) => found.push((skill, format!("project {}", project.name))),
+                Ok(None) => {}
+                Err(problems) => say::talk(&format!("{}: {problems}", project.name)),
+            }
+        }
+    }
+    found
+}
+
+async fn mirrored(places: &Places, project: &Project) -> Result<Mirror, RepoError> {
+    let mirror = Mirror::open(&places.mirror(&project.name)).await?;
+    mirror.fetch_path(&project.path).await?;
+    Ok(mirror)
 }
 
 fn lint(config: &Config, args: &LintArgs) -> Result<(), Failure> {
@@ -194,12 +245,15 @@ fn render(args: &RenderArgs) -> Result<(), Failure> {
             return Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned());
         }
         let name = status::project_in_ledger(&places, issue, named)?;
-        let mut solo = Solo::start(&places, run::load(&places)?, name.as_str()).await?;
+        let trackers = Trackers::new(edge::find_auth());
+        let mut solo = Solo::start(&places, run::load(&places)?, name.as_str(), &trackers).await?;
         let seen = solo.look(Ask::Changes, &Questions::default()).await;
         let shown = Shown {
             state: solo.state.clone(),
             report: CycleReport::default(),
             seen: Some(seen),
+            remembered: None,
+            memory: Memory::default(),
         };
         let text = surface::render(&solo.hands, &shown, issue).await;
         text.map_err(|why| Failure::new(anyhow::anyhow!(why)))

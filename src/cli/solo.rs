@@ -7,23 +7,25 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, mpsc, watch};
 
-use crate::cli::{Failure, edge, known};
+use crate::cli::{Failure, known};
 use crate::config::Config;
 use crate::daemon::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::hands::{Hands, Inner};
 use crate::daemon::key::Key;
 use crate::daemon::observe::{Ask, Observer};
-use crate::daemon::places::{Places, private_folder};
-use crate::daemon::runner::{MAILBOX, Message};
-use crate::daemon::{open_tracker, store};
+use crate::daemon::places::Places;
+use crate::daemon::runner::{Accounts, MAILBOX, Message};
+use crate::daemon::samplers::Samplers;
+use crate::daemon::store;
+use crate::daemon::trackers::Trackers;
 use crate::domain::{Observation, Questions, Window};
-use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
+use crate::ledger::{Ledger, LedgerThread, Lock};
 use crate::machine::decide::{self, Decision, LOOKS_MAX, Memory, Standing};
 use crate::machine::state::State;
-use crate::terminal::{Sampler, Tmux};
+use crate::terminal::Tmux;
 
 /// How long the panes are watched before a decision is made on them: idleness takes several looks.
-const WATCHED: Duration = Duration::from_secs(4);
+pub(super) const WATCHED: Duration = Duration::from_secs(4);
 
 /// One project, and the right to write the ledger.
 pub(super) struct Solo {
@@ -41,33 +43,20 @@ impl Solo {
         places: &Places,
         config: Config,
         name: &str,
+        trackers: &Trackers,
     ) -> Result<Self, Failure> {
         let project = known::project(&config, name)?.clone();
-        for folder in [&places.state, &places.runtime] {
-            private_folder(folder)?;
-        }
-        if let Some(folder) = places.socket.parent() {
-            private_folder(folder)?;
-        }
-        let lock = Lock::take(&places.state).map_err(|error| {
-            let hint = error.hint();
-            Failure::new(error).hint(hint)
-        })?;
-        let (ledger, thread) = Ledger::start(Box::new(Sqlite::open(&places.ledger())?))?;
+        let (lock, store) = known::to_write(places)?;
+        let (ledger, thread) = Ledger::start(Box::new(store))?;
         let ledger_id = ledger.ledger_id().await.map_err(known::unreadable)?;
         let state = store::replay(&ledger, &project.name)
             .await
             .map_err(known::illegal)?;
         let (mark, heads) = store::load(&ledger, &project.name).await;
-        let tracker = open_tracker(places, &config, &project, &edge::find_auth())
-            .map_err(anyhow::Error::msg)?;
-        let mut samplers = BTreeMap::new();
-        for (name, profile) in &config.profiles {
-            samplers.insert(
-                name.clone(),
-                Sampler::new(profile.clone(), places.home.clone())?,
-            );
-        }
+        let tracker = trackers
+            .open(places, &config, &project)
+            .map_err(known::unopened)?;
+        let samplers = Samplers::new(&config.profiles, &places.home)?;
         let known = !heads.is_empty() || mark.etag.is_some();
         let checker = state
             .in_window(Window::Check)
@@ -88,6 +77,7 @@ impl Solo {
             checker: Mutex::new(checker),
             // Looking starts nothing: an agent that is not there stays away.
             kept: AtomicBool::new(false),
+            mirror: OnceCell::new(),
             name: project.name,
         });
         Ok(Self {
@@ -113,9 +103,10 @@ impl Solo {
             .expect("no holder of this lock panics")
             .insert(self.hands.name.clone(), member);
         let (stop, stopped) = watch::channel(false);
-        let fleet = tokio::spawn(
-            Fleet::new(self.hands.tmux.clone(), members, self.samples.clone()).run(stopped),
-        );
+        // Nothing is dispatched here, so nothing opens.
+        let (_opens, open) = watch::channel(Accounts::default());
+        let fleet = Fleet::new(self.hands.tmux.clone(), members, open, self.samples.clone());
+        let fleet = tokio::spawn(fleet.run(stopped));
         let deadline = tokio::time::Instant::now() + WATCHED;
         while tokio::time::timeout_at(deadline, inbox.recv())
             .await

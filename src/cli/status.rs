@@ -57,10 +57,13 @@ async fn snapshot(places: &Places) -> Result<Snapshot, Failure> {
         return Ok(serde_json::from_slice(&bytes)?);
     }
     let config = run::load(places)?;
+    if config.projects.is_empty() {
+        say::talk(&format!("no project is configured: {}", known::FIRST_STEP));
+    }
     let store = known::ledger_if_any(places)?;
     let mut shown = Vec::new();
     for name in config.projects.keys() {
-        shown.push((name.clone(), known::shown(store.as_ref(), name)?));
+        shown.push((name.clone(), known::shown(places, store.as_ref(), name)?));
     }
     say::talk(NO_DAEMON);
     Ok(surface::snapshot_of(now(), &config, &shown))
@@ -109,7 +112,7 @@ fn from_ledger(
     let store = known::ledger_if_any(places)?;
     let name = project_in_ledger(places, issue, named)?;
     let rules = rules_of(&config, &name).expect("the project was found in this configuration");
-    let shown = known::shown(store.as_ref(), &name)?;
+    let shown = known::shown(places, store.as_ref(), &name)?;
     let entries = store
         .as_ref()
         .map(|store| known::entries(store, &name, issue))
@@ -132,7 +135,7 @@ pub(super) fn project_in_ledger(
     let store = known::ledger_if_any(places)?;
     let mut knowing = Vec::new();
     for name in config.projects.keys() {
-        if surface::knows(&known::shown(store.as_ref(), name)?, issue) {
+        if surface::knows(&known::shown(places, store.as_ref(), name)?, issue) {
             knowing.push(name.clone());
         }
     }

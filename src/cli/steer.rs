@@ -1,15 +1,16 @@
-//! `pointsman pause`, `resume` and `approve`: a person's word, written into the ledger by the daemon, or with its lock.
+//! `pointsman pause`, `resume`, `approve` and `route`: a person's word, written into the ledger by the daemon, or with its lock.
 
 use clap::Args;
 
 use crate::cli::{Failure, client, edge, known, run, say, status};
 use crate::daemon::control::{self, Call, Reply};
 use crate::daemon::hands::{now, rules_of};
-use crate::daemon::places::{Places, private_folder};
-use crate::daemon::store;
-use crate::domain::{Event, IssueNumber, ProjectName, Request};
-use crate::ledger::{Lock, Sqlite, Store as _};
+use crate::daemon::places::Places;
+use crate::daemon::{caller, store};
+use crate::domain::{Event, IssueNumber, Label, ProjectName, Request};
+use crate::ledger::{Sqlite, Store as _};
 use crate::machine::engine::{Effect, Engine, Input};
+use crate::terminal::Tmux;
 
 /// Arguments of `pause` and `resume`.
 #[derive(Debug, Args)]
@@ -23,6 +24,18 @@ pub(super) struct ProjectArgs {
 pub(super) struct ApproveArgs {
     /// The issue's number
     issue: u64,
+    /// The project, when several have an issue of that number
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
+/// Arguments of `route`.
+#[derive(Debug, Args)]
+pub(super) struct RouteArgs {
+    /// The issue's number
+    issue: u64,
+    /// The stage's routing label
+    stage: String,
     /// The project, when several have an issue of that number
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
@@ -48,22 +61,34 @@ pub(super) fn resume(args: &ProjectArgs) -> Result<(), Failure> {
 
 /// Approves the work on an issue.
 pub(super) fn approve(args: &ApproveArgs) -> Result<(), Failure> {
-    let places = edge::places()?;
     let issue = IssueNumber(args.issue);
-    let named = args.project.as_deref();
+    let by = edge::person();
+    about(
+        issue,
+        args.project.as_deref(),
+        Request::Approve { issue, by },
+    )
+}
+
+/// Moves an issue to a stage, by the person's word.
+pub(super) fn route(args: &RouteArgs) -> Result<(), Failure> {
+    let issue = IssueNumber(args.issue);
+    let request = Request::Route {
+        issue,
+        to: Label::new(&args.stage),
+        by: edge::person(),
+    };
+    about(issue, args.project.as_deref(), request)
+}
+
+fn about(issue: IssueNumber, named: Option<&str>, request: Request) -> Result<(), Failure> {
+    let places = edge::places()?;
     let found = run::runtime()?.block_on(client::project_with(&places, issue, named))?;
     let name = match found {
         Some(name) => name,
         None => status::project_in_ledger(&places, issue, named)?,
     };
-    ask(
-        &places,
-        &name,
-        Request::Approve {
-            issue,
-            by: edge::person(),
-        },
-    )
+    ask(&places, &name, request)
 }
 
 fn ask(places: &Places, project: &ProjectName, request: Request) -> Result<(), Failure> {
@@ -84,24 +109,25 @@ fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<R
     let config = run::load(places)?;
     known::project(&config, name.as_str())?;
     let rules = rules_of(&config, name).expect("the project was found in this configuration");
-    private_folder(&places.state)?;
-    let _lock = Lock::take(&places.state).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(error).hint(hint)
-    })?;
-    let mut store = Sqlite::open(&places.ledger())?;
-    let mut state = known::fold(&store, name)?;
+    let names: Vec<ProjectName> = config.projects.keys().cloned().collect();
+    let tmux = Tmux::new(&places.socket);
+    let above = caller::pane_above(&tmux, &names, std::process::id());
+    if let Some(pane) = run::runtime()?.block_on(above) {
+        return Ok(Reply::refused(caller::refusal(&pane)));
+    }
+    let (_lock, mut store) = known::to_write(places)?;
+    let state = known::fold(&store, name)?;
     if state.added.is_none() {
         let event = Event::ProjectAdded {
             added: rules.project.added.unwrap_or_else(now),
         };
         append(&mut store, name, state.version, now(), &[event])?;
-        state = known::fold(&store, name)?;
     }
-    if let Some(reply) = control::answer_at_once(name, &state, &request) {
+    let shown = known::shown(places, Some(&store), name)?;
+    if let Some(reply) = control::answer_at_once(&rules, &shown, &request) {
         return Ok(reply);
     }
-    let effects = Engine::new(state).step(&rules, Input::Asked(request.clone()), now());
+    let effects = Engine::new(shown.state).step(&rules, Input::Asked(request.clone()), now());
     for effect in effects {
         if let Effect::Append {
             at,

@@ -312,7 +312,8 @@ fn session(text: &str) -> Result<SessionChoice, Complaint> {
     };
     match text.split_once(':') {
         Some((socket, target))
-            if pane(target) && (socket == "default" || socket.starts_with('/')) =>
+            if pane(target)
+                && (socket == SessionChoice::DEFAULT_SOCKET || socket.starts_with('/')) =>
         {
             Ok(SessionChoice::Adopted {
                 socket: socket.to_owned(),

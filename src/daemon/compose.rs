@@ -1,15 +1,16 @@
 //! Writing a brief: the skill's own words, then facts that were read for this very delivery.
 
 use crate::daemon::gates::skill_body;
-use crate::daemon::hands::{Hands, now, tracker_failed};
+use crate::daemon::hands::{Comments, Hands, now, tracker_failed};
 use crate::daemon::objects::Objects;
 use crate::domain::{
     DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead,
-    Subject, Text,
+    Subject, Text, TreeFacts, Window,
 };
 use crate::machine::anchor::{self, Anchor, Anchors, Checked, Survey};
-use crate::machine::brief::{self, Envelope, Facts, Witness};
-use crate::machine::text::{issue_digest, sha256};
+use crate::machine::brief::{self, Envelope, Facts, Remark, Witness};
+use crate::machine::text::{is_marked, issue_digest, sha256};
+use crate::machine::trust;
 use crate::repo::Mirror;
 
 /// Composes the text of a delivery.
@@ -19,13 +20,18 @@ pub async fn compose(
     delivery: &DeliveryId,
     ground: &Ground,
 ) -> Outcome {
+    let purpose = ground.purpose.unwrap_or(Purpose::Brief);
     let Some(project) = hands.project() else {
         return Outcome::Failed {
             why: "the project's configuration is gone".to_owned(),
             until: now(),
         };
     };
-    let details = match hands.details(dispatch.issue(), true).await {
+    let wanted = match purpose {
+        Purpose::Brief => Comments::All,
+        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
+    };
+    let details = match hands.details(dispatch.issue(), wanted).await {
         Ok(details) => details,
         Err(error) => return tracker_failed(&error),
     };
@@ -33,7 +39,7 @@ pub async fn compose(
         SingleRead::Found(found) => (found.1.clone(), found.0.url.clone()),
         SingleRead::Transferred { .. } | SingleRead::Gone => (empty(), String::new()),
     };
-    let skill = match ground.purpose.unwrap_or(Purpose::Brief) {
+    let skill = match purpose {
         Purpose::Brief => match skill_body(hands, &project, &dispatch.opening.stage.skill).await {
             Ok(body) => Some(body),
             Err(why) => {
@@ -62,16 +68,17 @@ pub async fn compose(
         as_of: now(),
     };
     let text_of_brief = match &skill {
-        None => {
-            let purpose = ground.purpose.unwrap_or(Purpose::Nudge);
-            brief::message(
-                &envelope,
-                purpose,
-                ground.message.as_deref().unwrap_or_default(),
-            )
-        }
+        None => brief::message(
+            &envelope,
+            purpose,
+            ground.message.as_deref().unwrap_or_default(),
+        ),
         Some(body) => {
-            let facts = facts(hands, &project, ground, &details, &text, &url, envelope).await;
+            let tree = project.git.then(|| tree_of(dispatch));
+            let rules = hands.rules();
+            let mut facts = facts(hands, &project, ground, &details, &text, &url, envelope).await;
+            facts.tree = tree.as_ref();
+            facts.gates = rules.as_ref().map_or(&[], |rules| &rules.workflow.gates);
             brief::compose(body, &facts)
         }
     };
@@ -90,12 +97,24 @@ fn empty() -> Text {
     }
 }
 
+/// What `prepare` left behind a moment ago: it puts the tree there, or the dispatch goes no further.
+fn tree_of(dispatch: &Dispatch) -> TreeFacts {
+    TreeFacts {
+        head: dispatch.base.clone(),
+        branch: match dispatch.opening.window {
+            Window::Agent => dispatch.opening.branch.clone(),
+            Window::Check => None,
+        },
+        dirty: Vec::new(),
+    }
+}
+
 /// Gathers what a brief says besides the skill's own words.
 async fn facts<'a>(
     hands: &Hands,
     project: &'a Project,
     ground: &'a Ground,
-    details: &Details,
+    details: &'a Details,
     text: &'a Text,
     url: &'a str,
     envelope: Envelope<'a>,
@@ -109,6 +128,7 @@ async fn facts<'a>(
         mirror: mirror.as_ref(),
         commit: dispatch.base.as_ref(),
     };
+    let (remarks, strangers) = remarks(project, details);
     let reads_all = dispatch.opening.stage.needs.contains(&GateName::Coverage);
     let changed = match (&mirror, &dispatch.opening.subject) {
         (Some(mirror), Some(subject)) if reads_all => {
@@ -123,9 +143,8 @@ async fn facts<'a>(
         ground,
         url,
         text,
-        remarks: Vec::new(),
-        strangers: details.comments.as_ref().map_or(0, Vec::len),
-        answer: None,
+        remarks,
+        strangers,
         tree: None,
         claims: said.check(&anchor::parse(&text.body)).await,
         anchors: match &ground.spec {
@@ -136,6 +155,28 @@ async fn facts<'a>(
         build: &project.build,
         gates: &[],
     }
+}
+
+/// Parts what people said: quoted if they may start work here, else only counted. Our own comments are neither.
+fn remarks<'a>(project: &Project, details: &'a Details) -> (Vec<Remark<'a>>, usize) {
+    let mut trusted = Vec::new();
+    let mut strangers = 0;
+    for comment in details.comments.iter().flatten() {
+        if is_marked(&comment.body) {
+            continue;
+        }
+        match &comment.author {
+            Some(author) if trust::is_trusted(project, author, &details.roles) => {
+                trusted.push(Remark {
+                    by: &author.login,
+                    at: comment.created_at,
+                    body: &comment.body,
+                });
+            }
+            Some(_) | None => strangers += 1,
+        }
+    }
+    (trusted, strangers)
 }
 
 /// What is asked about claims: the objects of the commit the agent will stand on.

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{Path as Segment, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use axum::serve::IncomingStream;
 use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
 
-use crate::daemon::runner::Message;
-use crate::daemon::{Daemon, heartbeat, store, surface};
-use crate::domain::{Event, IssueNumber, ProjectName, Request, SessionChoice};
-use crate::machine::state::State;
+use crate::daemon::hands::rules_of;
+use crate::daemon::runner::{Message, Shown};
+use crate::daemon::{Daemon, caller, heartbeat, store, surface};
+use crate::domain::{Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice};
 
 /// How long a request may take until it is written down.
 const RECORDED_MAX: Duration = Duration::from_secs(10);
@@ -75,7 +78,7 @@ pub async fn serve(daemon: Arc<Daemon>) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let listener = tokio::net::UnixListener::bind(&path)?;
+    let listener = UnixListener::bind(&path)?;
     restrict(&path)?;
     let mut stopped = daemon.stopped();
     let app = Router::new()
@@ -87,12 +90,15 @@ pub async fn serve(daemon: Arc<Daemon>) -> std::io::Result<()> {
         .route("/render/{project}/{issue}", get(render))
         .route("/call", post(call))
         .with_state(daemon);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async move {
-            // The sender lives as long as the daemon.
-            drop(stopped.wait_for(|stop| *stop).await);
-        })
-        .await
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<Caller>(),
+    )
+    .with_graceful_shutdown(async move {
+        // The sender lives as long as the daemon.
+        drop(stopped.wait_for(|stop| *stop).await);
+    })
+    .await
 }
 
 fn restrict(path: &Path) -> std::io::Result<()> {
@@ -152,7 +158,40 @@ fn unknown(name: &ProjectName) -> String {
     format!("there is no project `{name}`")
 }
 
-async fn call(Shared(daemon): Shared<Arc<Daemon>>, Json(call): Json<Call>) -> Json<Reply> {
+/// Which process calls, as the kernel says.
+#[derive(Clone, Debug)]
+struct Caller {
+    pid: Option<u32>,
+}
+
+impl Connected<IncomingStream<'_, UnixListener>> for Caller {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        let peer = stream.io().peer_cred().ok();
+        let pid = peer.and_then(|peer| peer.pid());
+        Self {
+            pid: pid.and_then(|pid| u32::try_from(pid).ok()),
+        }
+    }
+}
+
+/// Returns the pane of ours that a person's call comes from, which is no person then.
+async fn not_a_person(daemon: &Daemon, caller: &Caller, call: &Call) -> Option<String> {
+    match call {
+        Call::Ask { .. } | Call::Keep { .. } => {
+            caller::pane_above(daemon.tmux(), &daemon.projects(), caller.pid?).await
+        }
+        Call::Poll { .. } | Call::Reload | Call::Cycle { .. } => None,
+    }
+}
+
+async fn call(
+    Shared(daemon): Shared<Arc<Daemon>>,
+    ConnectInfo(from): ConnectInfo<Caller>,
+    Json(call): Json<Call>,
+) -> Json<Reply> {
+    if let Some(pane) = not_a_person(&daemon, &from, &call).await {
+        return Json(Reply::refused(caller::refusal(&pane)));
+    }
     Json(match call {
         Call::Ask { project, request } => ask(&daemon, &project, request).await,
         Call::Poll { project } => {
@@ -194,7 +233,8 @@ impl Reply {
 }
 
 /// Answers a request that needs no engine: it is so already, or it cannot be. `None` = the engine is to be asked.
-pub fn answer_at_once(project: &ProjectName, state: &State, request: &Request) -> Option<Reply> {
+pub fn answer_at_once(rules: &Rules, shown: &Shown, request: &Request) -> Option<Reply> {
+    let (project, state) = (&rules.project.name, &shown.state);
     match request {
         Request::Pause { .. } => {
             let by = state.paused.as_ref()?;
@@ -203,13 +243,74 @@ pub fn answer_at_once(project: &ProjectName, state: &State, request: &Request) -
         Request::Resume { .. } if state.paused.is_none() => {
             Some(Reply::done(format!("{project} is not paused")))
         }
-        Request::Approve { issue, .. } if !state.walks.contains_key(issue) => Some(Reply::refused(
-            format!("{issue} has nothing to approve: no dispatch of it is known in {project}"),
-        )),
-        Request::Resume { .. } | Request::Approve { .. } => None,
-        Request::Route { .. } => Some(Reply::refused(
-            "a move is made by setting the label".to_owned(),
-        )),
+        Request::Approve { issue, .. } => cannot_approve(project, shown, *issue),
+        Request::Route { issue, to, .. } => cannot_route(rules, shown, *issue, to),
+        Request::Resume { .. } => None,
+    }
+}
+
+fn cannot_approve(project: &ProjectName, shown: &Shown, issue: IssueNumber) -> Option<Reply> {
+    let state = &shown.state;
+    if state.waits_for_approval(issue) {
+        return None;
+    }
+    let by = state
+        .walks
+        .get(&issue)
+        .and_then(|walk| walk.approved.as_ref());
+    if let Some(by) = by {
+        return Some(Reply::done(format!("{issue} is approved already, by {by}")));
+    }
+    let hold = shown.report.standing.get(&issue);
+    let why = match hold.or_else(|| state.holds.get(&issue)) {
+        Some(hold) => match hold.hint() {
+            Some(hint) => format!("{hold} ({hint})"),
+            None => hold.to_string(),
+        },
+        None if surface::knows(shown, issue) => "nothing of it is open".to_owned(),
+        None => format!("nothing is known of it in {project}"),
+    };
+    Some(Reply::refused(format!(
+        "{issue} does not wait for approval: {why}"
+    )))
+}
+
+fn cannot_route(rules: &Rules, shown: &Shown, issue: IssueNumber, to: &Label) -> Option<Reply> {
+    let stages = &rules.workflow.stages;
+    if rules.workflow.stage(to).is_none() {
+        let names: Vec<&str> = stages.iter().map(|stage| stage.label.as_str()).collect();
+        return Some(Reply::refused(format!(
+            "there is no stage `{to}`. The stages of {} are: {}",
+            rules.project.name,
+            names.join(", ")
+        )));
+    }
+    if let Some(route) = shown.state.routes.get(&issue) {
+        let (to, by) = (&route.to, &route.by);
+        return Some(Reply::refused(format!(
+            "{issue} is on its way to {to} already, by {by}'s word"
+        )));
+    }
+    let head = shown.seen.as_ref()?.heads.get(&issue);
+    let Some(head) = head.filter(|head| head.open) else {
+        return Some(Reply::refused(format!("{issue} is not an open issue")));
+    };
+    let there: Vec<&str> = stages
+        .iter()
+        .map(|stage| &stage.label)
+        .filter(|label| head.labels.contains(label))
+        .map(Label::as_str)
+        .collect();
+    match there.as_slice() {
+        [one] if Label::new(*one) == *to => Some(Reply::refused(format!(
+            "{issue} is at {one} already. To ask for it once more: `pointsman issue unlabel {0} {one}`, then `pointsman issue label {0} {one}`",
+            issue.0
+        ))),
+        [] | [_] => None,
+        several => Some(Reply::refused(format!(
+            "{issue} has several routing labels ({}): leave one, then move it",
+            several.join(", ")
+        ))),
     }
 }
 
@@ -220,9 +321,10 @@ pub fn recorded(project: &ProjectName, request: &Request) -> Reply {
             format!("{project} is paused: nothing new starts, what is open ends")
         }
         Request::Resume { .. } => format!("{project} goes on"),
-        Request::Approve { issue, .. } | Request::Route { issue, .. } => {
-            format!("{issue} is approved in {project}")
-        }
+        Request::Approve { issue, .. } => format!("{issue} is approved in {project}"),
+        Request::Route { issue, to, .. } => format!(
+            "{issue} goes to {to} by your word: what is open for it is withdrawn, then the label moves"
+        ),
     })
 }
 
@@ -231,7 +333,10 @@ pub async fn ask(daemon: &Daemon, project: &ProjectName, request: Request) -> Re
     let Some(shown) = daemon.show(project).await else {
         return Reply::refused(unknown(project));
     };
-    if let Some(reply) = answer_at_once(project, &shown.state, &request) {
+    let Some(rules) = rules_of(&daemon.config(), project) else {
+        return Reply::refused(unknown(project));
+    };
+    if let Some(reply) = answer_at_once(&rules, &shown, &request) {
         return reply;
     }
     if !daemon.ask(project, request.clone()).await {
@@ -262,7 +367,8 @@ fn says(event: &Event, request: &Request) -> bool {
     match (event, request) {
         (Event::ProjectPaused { .. }, Request::Pause { .. })
         | (Event::ProjectResumed { .. }, Request::Resume { .. }) => true,
-        (Event::Approved { issue, .. }, Request::Approve { issue: wanted, .. }) => issue == wanted,
+        (Event::Approved { issue, .. }, Request::Approve { issue: wanted, .. })
+        | (Event::Routed { issue, .. }, Request::Route { issue: wanted, .. }) => issue == wanted,
         _ => false,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::daemon::hands::{Hands, chain, failed, now, tracker_failed};
+use crate::daemon::hands::{Comments, Hands, chain, failed, now, tracker_failed};
 use crate::daemon::session;
 use crate::daemon::session::Sources;
 use crate::domain::{
@@ -49,7 +49,7 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
         return None;
     }
     let rules = hands.rules()?;
-    let details = match hands.details(dispatch.issue(), false).await {
+    let details = match hands.details(dispatch.issue(), Comments::Unread).await {
         Ok(details) => details,
         Err(error) => return Some(tracker_failed(&error)),
     };
@@ -87,7 +87,8 @@ pub async fn paste(
     if let Some(why) = not_idle(hands, dispatch.opening.window, pane, now()) {
         return Outcome::NotTyped { why };
     }
-    let seen = match hands.tmux.look(pane).await {
+    let tmux = hands.terminal(dispatch.opening.window);
+    let seen = match tmux.look(pane).await {
         Ok(seen) => seen,
         Err(error) => return Outcome::NotTyped { why: chain(&error) },
     };
@@ -99,12 +100,8 @@ pub async fn paste(
             };
         }
     };
-    let baseline = sources(hands, sampler, dispatch, pane).baseline();
-    match hands
-        .tmux
-        .paste(&guard, &delivery.id, &delivery.line())
-        .await
-    {
+    let baseline = sources(hands, &sampler, dispatch, pane).baseline().await;
+    match tmux.paste(&guard, &delivery.id, &delivery.line()).await {
         Ok(Guarded::Done) => Outcome::Pasted { baseline },
         Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped {
             why: blocked.to_string(),
@@ -137,10 +134,11 @@ pub async fn echo(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane:
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
         return gone();
     };
+    let tmux = hands.terminal(dispatch.opening.window);
     let deadline = tokio::time::Instant::now() + ECHO_MAX;
     loop {
-        match hands.tmux.look(pane).await {
-            Ok(seen) if in_composer(sampler, &seen, &delivery.line()) => {
+        match tmux.look(pane).await {
+            Ok(seen) if in_composer(&sampler, &seen, &delivery.line()) => {
                 return Outcome::Echoed {
                     composer: composer_of(&seen),
                 };
@@ -192,6 +190,7 @@ pub async fn enter(
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
         return gone();
     };
+    let tmux = hands.terminal(dispatch.opening.window);
     if late {
         match unwanted(hands, dispatch, delivery).await {
             // The text changed: this line goes, and another one follows.
@@ -203,11 +202,11 @@ pub async fn enter(
     tokio::time::sleep(sampler.profile().submit.floor).await;
     let deadline = tokio::time::Instant::now() + ENTER_MAX;
     loop {
-        let why = match hands.tmux.look(pane).await {
+        let why = match tmux.look(pane).await {
             Err(error) => return failed(&error),
             Ok(seen) => match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
                 Err(blocked) => blocked.to_string(),
-                Ok(guard) => match hands.tmux.enter(&guard, &delivery.id, u32::from(n)).await {
+                Ok(guard) => match tmux.enter(&guard, &delivery.id, u32::from(n)).await {
                     Ok(Guarded::Done) => return Outcome::Entered,
                     Ok(Guarded::Blocked(blocked)) => blocked.to_string(),
                     Err(error) => return failed(&error),
@@ -231,7 +230,8 @@ pub async fn clear(
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
         return gone();
     };
-    let seen = match hands.tmux.look(pane).await {
+    let tmux = hands.terminal(dispatch.opening.window);
+    let seen = match tmux.look(pane).await {
         Ok(seen) => seen,
         Err(error) => return failed(&error),
     };
@@ -242,8 +242,7 @@ pub async fn clear(
         Ok(guard) => guard,
         Err(blocked) => return not_cleared(blocked),
     };
-    match hands
-        .tmux
+    match tmux
         .clear_line(&guard, &delivery.id, sampler.recogniser())
         .await
     {
@@ -280,9 +279,8 @@ pub async fn await_receipt(
     };
     loop {
         // The agent's process may be seen only after the launch: the sources are asked for anew.
-        if let Some(witness) =
-            sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id)
-        {
+        let sources = sources(hands, &sampler, dispatch, pane);
+        if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
             return Outcome::Receipt { witness };
         }
         if now() >= until {
@@ -290,9 +288,9 @@ pub async fn await_receipt(
         }
         tokio::time::sleep(RECEIPT_PAUSE).await;
     }
-    let seen = hands.tmux.look(pane).await;
+    let seen = hands.terminal(dispatch.opening.window).look(pane).await;
     Outcome::NoReceipt {
-        in_composer: seen.is_ok_and(|seen| in_composer(sampler, &seen, &delivery.line())),
+        in_composer: seen.is_ok_and(|seen| in_composer(&sampler, &seen, &delivery.line())),
     }
 }
 
@@ -313,12 +311,12 @@ pub async fn inspect(
     let Some(pane) = pane else {
         return Outcome::Found(Finding::NoTrace);
     };
-    if let Some(witness) =
-        sources(hands, sampler, dispatch, pane).find(&delivery.baseline, &delivery.id)
-    {
+    let sources = sources(hands, &sampler, dispatch, pane);
+    if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
         return Outcome::Found(Finding::Receipt { witness });
     }
-    let traced = match hands.tmux.trace(pane, &delivery.id).await {
+    let tmux = hands.terminal(dispatch.opening.window);
+    let traced = match tmux.trace(pane, &delivery.id).await {
         Ok(traced) => traced,
         Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => {
             return Outcome::Found(Finding::PaneGone);
@@ -331,8 +329,8 @@ pub async fn inspect(
         Trace::Submitted(n) => u8::try_from(n).unwrap_or(u8::MAX),
         Trace::Pasted | Trace::Clearing | Trace::Cleared => 0,
     };
-    match hands.tmux.look(pane).await {
-        Ok(seen) if in_composer(sampler, &seen, &delivery.line()) => {
+    match tmux.look(pane).await {
+        Ok(seen) if in_composer(&sampler, &seen, &delivery.line()) => {
             Outcome::Found(Finding::InComposer {
                 composer: composer_of(&seen),
                 enters,

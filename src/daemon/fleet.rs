@@ -1,24 +1,28 @@
 //! The fleet: one watch over one tmux server feeds every project; managed agents are kept up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use crate::daemon::hands::{Hands, chain, now};
-use crate::daemon::runner::Message;
+use crate::daemon::runner::{Accounts, Message};
 use crate::daemon::session;
+use crate::daemon::starts::{RESTARTS_MAX, Start, Starts};
 use crate::domain::{PaneSample, ProjectName, SessionChoice, Window};
 use crate::machine::resolve::{Evidence, Resolved};
-use crate::terminal::{Process, Seen, Snapshot, Tmux, Watch};
+use crate::terminal::{Process, Sampled, Seen, Snapshot, Tmux, TmuxError, Watch};
 
 /// Between two looks while something is open, and while nothing is (DESIGN 3).
 const BUSY_TICK: Duration = Duration::from_secs(1);
 const IDLE_TICK: Duration = Duration::from_secs(5);
-/// How often an agent that ends is started again within [`RESTARTS_IN`], before a person is needed (DESIGN 7).
-const RESTARTS_MAX: usize = 3;
-const RESTARTS_IN: Duration = Duration::from_hours(1);
+/// Between two looks for new reports while a dispatch is open: a stat per spool, so that an agent that waits for its answer
+/// waits for the gates and not for us.
+const REPORT_TICK: Duration = Duration::from_millis(200);
+/// How long the end of a change that tmux announced is waited for.
+const CHANGE_SETTLES: Duration = Duration::from_millis(100);
 
 /// One window, as the watch saw it last.
 #[derive(Clone, Debug)]
@@ -37,6 +41,19 @@ pub struct WindowSample {
     pub seen: Arc<Seen>,
 }
 
+impl WindowSample {
+    fn new(sampled: Sampled, seen: Arc<Seen>) -> Self {
+        Self {
+            sample: sampled.sample,
+            resolved: sampled.resolved,
+            evidence: sampled.evidence,
+            agent: sampled.agent,
+            session: sampled.session,
+            seen,
+        }
+    }
+}
+
 /// All windows of all projects.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
@@ -45,6 +62,8 @@ pub struct Samples {
     pub blind: Option<String>,
     /// Why a project's agent is not there.
     pub down: BTreeMap<ProjectName, String>,
+    /// The projects whose panes were looked for at least once: before that a missing pane says nothing.
+    pub looked: BTreeSet<ProjectName>,
 }
 
 impl Samples {
@@ -70,24 +89,38 @@ pub struct Member {
 #[derive(Debug)]
 pub struct Fleet {
     tmux: Tmux,
-    watch: Watch,
+    /// One per server: ours, and those that adopted panes are on.
+    watches: BTreeMap<PathBuf, Watch>,
     members: Members,
-    starts: BTreeMap<ProjectName, Vec<tokio::time::Instant>>,
+    starts: BTreeMap<ProjectName, Starts>,
     samples: Samples,
+    /// Whether our server was started, or found.
+    has_server: bool,
+    /// Whether a managed agent that should be there is not.
+    reviving: bool,
+    open: watch::Receiver<Accounts>,
     out: watch::Sender<Arc<Samples>>,
     spools: BTreeMap<ProjectName, Vec<Option<std::time::SystemTime>>>,
 }
 
 impl Fleet {
     /// Watches `tmux` for `members` and publishes what it sees.
-    pub fn new(tmux: Tmux, members: Members, out: watch::Sender<Arc<Samples>>) -> Self {
-        let watch = Watch::new(tmux.clone());
+    pub fn new(
+        tmux: Tmux,
+        members: Members,
+        open: watch::Receiver<Accounts>,
+        out: watch::Sender<Arc<Samples>>,
+    ) -> Self {
+        let ours = (tmux.socket().to_owned(), Watch::new(tmux.clone()));
         Self {
             tmux,
-            watch,
+            watches: BTreeMap::from([ours]),
             members,
             starts: BTreeMap::new(),
             samples: Samples::default(),
+            has_server: false,
+            reviving: false,
+            open,
             out,
             spools: BTreeMap::new(),
         }
@@ -97,18 +130,46 @@ impl Fleet {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             self.tick().await;
-            let pause = if self.settling() {
+            let is_open = self.is_anything_open();
+            let pause = if is_open || self.settling() {
                 BUSY_TICK
             } else {
                 IDLE_TICK
             };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.watch.woken() => tokio::time::sleep(Duration::from_millis(100)).await,
-                _ = stop.changed() => break,
+            let next = tokio::time::Instant::now() + pause;
+            let stopped = loop {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => break false,
+                    () = tokio::time::sleep(REPORT_TICK), if is_open => self.tell_of_reports(),
+                    Ok(()) = self.open.changed() => if is_open != self.is_anything_open() { break false },
+                    () = woken(&mut self.watches) => {
+                        tokio::time::sleep(CHANGE_SETTLES).await;
+                        break false;
+                    }
+                    _ = stop.changed() => break true,
+                }
+            };
+            if stopped {
+                break;
             }
         }
-        self.watch.close().await;
+        for watch in self.watches.into_values() {
+            watch.close().await;
+        }
+    }
+
+    fn is_anything_open(&self) -> bool {
+        self.open
+            .borrow()
+            .values()
+            .any(|accounts| accounts.values().any(|count| *count > 0))
+    }
+
+    fn tell_of_reports(&mut self) {
+        let members = self.members();
+        for name in self.new_reports(&members) {
+            tell(&members, &name);
+        }
     }
 
     /// Something is starting, busy or was idle for one sample only: the next one should come soon.
@@ -117,7 +178,7 @@ impl Fleet {
             .windows
             .values()
             .any(|window| !window.sample.state.takes_text())
-            || !self.samples.down.is_empty()
+            || self.reviving
     }
 
     fn members(&self) -> BTreeMap<ProjectName, Member> {
@@ -131,10 +192,9 @@ impl Fleet {
         let members = self.members();
         self.keep_agents(&members).await;
         let before = self.samples.clone();
-        match self.watch.tick(now()).await {
-            Ok(snapshot) => self.sample(&members, &snapshot),
-            Err(error) => self.samples.blind = Some(chain(&error)),
-        }
+        let snapshots = self.look(&members).await;
+        self.sample(&members, &snapshots).await;
+        self.samples.looked.extend(members.keys().cloned());
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
         for name in members.keys() {
@@ -148,17 +208,71 @@ impl Fleet {
         }
     }
 
-    fn sample(&mut self, members: &BTreeMap<ProjectName, Member>, snapshot: &Snapshot) {
+    /// Looks at every server that has a pane of ours, and at no other.
+    async fn look(
+        &mut self,
+        members: &BTreeMap<ProjectName, Member>,
+    ) -> BTreeMap<PathBuf, Result<Snapshot, String>> {
+        let ours = self.tmux.socket().to_owned();
+        let mut wanted = BTreeSet::from([ours]);
+        for member in members.values() {
+            if let Some(project) = member.hands.project() {
+                wanted.insert(
+                    member
+                        .hands
+                        .places
+                        .socket_of(&project, Window::Agent)
+                        .to_owned(),
+                );
+            }
+        }
+        let gone: Vec<PathBuf> = self
+            .watches
+            .keys()
+            .filter(|socket| !wanted.contains(*socket))
+            .cloned()
+            .collect();
+        for watch in gone.iter().filter_map(|socket| self.watches.remove(socket)) {
+            watch.close().await;
+        }
+        let mut snapshots = BTreeMap::new();
+        for socket in wanted {
+            let watch = self
+                .watches
+                .entry(socket.clone())
+                .or_insert_with(|| Watch::new(Tmux::new(&socket)));
+            let looked = watch.tick(now()).await.map_err(|error| chain(&error));
+            snapshots.insert(socket, looked);
+        }
+        snapshots
+    }
+
+    /// Samples every window that is there. A sample reads files and may ask the agent's own server, so none waits for another's.
+    async fn sample(
+        &mut self,
+        members: &BTreeMap<ProjectName, Member>,
+        snapshots: &BTreeMap<PathBuf, Result<Snapshot, String>>,
+    ) {
+        let ours = snapshots.get(self.tmux.socket());
+        self.samples.blind = ours.and_then(|looked| looked.as_ref().err().cloned());
         let mut windows = BTreeMap::new();
+        let mut looks = tokio::task::JoinSet::new();
         for (name, member) in members {
             let Some(rules) = member.hands.rules() else {
                 continue;
             };
             for window in [Window::Agent, Window::Check] {
-                let Some(seen) = snapshot.find(name.as_str(), window.as_str()) else {
+                let place = (name, window, &rules.project.session);
+                let socket = member.hands.places.socket_of(&rules.project, window);
+                let Some(Ok(snapshot)) = snapshots.get(socket) else {
+                    // Nothing is known now: what was known stays, and grows old.
+                    let key = (name.clone(), window);
+                    windows.extend(self.samples.windows.remove_entry(&key));
                     continue;
                 };
-                let previous = self.samples.of(name, window);
+                let Some(seen) = find(snapshot, place).cloned() else {
+                    continue;
+                };
                 let profile = match window {
                     Window::Agent => rules.project.agent.clone(),
                     Window::Check => member
@@ -166,35 +280,80 @@ impl Fleet {
                         .checker()
                         .unwrap_or_else(|| rules.project.agent.clone()),
                 };
-                let Some(sampler) = member.hands.samplers.get(&profile) else {
-                    continue;
-                };
+                let previous = self.samples.of(name, window);
                 let same_pane = previous.filter(|previous| previous.sample.pane == seen.row.pane);
-                let sampled = sampler.sample(
-                    seen,
-                    true,
-                    same_pane.map(|previous| &previous.resolved),
-                    now(),
-                );
-                windows.insert(
-                    (name.clone(), window),
-                    WindowSample {
-                        sample: sampled.sample,
-                        resolved: sampled.resolved,
-                        evidence: sampled.evidence,
-                        agent: sampled.agent,
-                        session: sampled.session,
-                        seen: seen.clone(),
-                    },
-                );
+                let resolved = same_pane.map(|previous| previous.resolved.clone());
+                let (hands, key) = (member.hands.clone(), (name.clone(), window));
+                let managed =
+                    window == Window::Check || rules.project.session == SessionChoice::Managed;
+                looks.spawn_blocking(move || {
+                    let sampler = hands.samplers.get(&profile)?;
+                    let sampled = sampler.sample(&seen, managed, resolved.as_ref(), now());
+                    Some((key, WindowSample::new(sampled, seen)))
+                });
+            }
+        }
+        while let Some(looked) = looks.join_next().await {
+            match looked {
+                Ok(found) => windows.extend(found),
+                Err(error) => tracing::error!(%error, "a window could not be sampled"),
             }
         }
         self.samples.windows = windows;
-        self.samples.blind = None;
+        for (name, member) in members {
+            self.miss_adopted(name, member, snapshots);
+        }
+    }
+
+    /// An adopted pane is never started by us: that it is missing is said, and that is all.
+    fn miss_adopted(
+        &mut self,
+        name: &ProjectName,
+        member: &Member,
+        snapshots: &BTreeMap<PathBuf, Result<Snapshot, String>>,
+    ) {
+        let Some(project) = member.hands.project() else {
+            return;
+        };
+        let SessionChoice::Adopted { target, .. } = &project.session else {
+            return;
+        };
+        let socket = member.hands.places.socket_of(&project, Window::Agent);
+        let why = match snapshots.get(socket) {
+            Some(Ok(_)) if self.samples.of(name, Window::Agent).is_some() => None,
+            Some(Ok(_)) => Some(format!(
+                "there is no pane `{target}` on the tmux server `{}`",
+                socket.display()
+            )),
+            Some(Err(why)) => Some(why.clone()),
+            None => None,
+        };
+        match why {
+            Some(why) => self.samples.down.insert(name.clone(), why),
+            None => self.samples.down.remove(name),
+        };
+    }
+
+    /// Our own server is there for gates and checkers too, so it is started whoever's panes the agents are in.
+    async fn keep_server(
+        &mut self,
+        members: &BTreeMap<ProjectName, Member>,
+    ) -> Result<(), TmuxError> {
+        let is_wanted = members.values().any(|member| member.hands.wants_agent());
+        if is_wanted && (!self.has_server || self.samples.blind.is_some()) {
+            self.tmux.start_server().await?;
+            self.has_server = true;
+        }
+        Ok(())
     }
 
     /// Managed agents are ours to keep: started at start, again when they end, three times an hour at most.
     async fn keep_agents(&mut self, members: &BTreeMap<ProjectName, Member>) {
+        self.reviving = false;
+        if let Err(error) = self.keep_server(members).await {
+            self.samples.blind = Some(chain(&error));
+            return;
+        }
         for (name, member) in members {
             let Some(rules) = member.hands.rules() else {
                 continue;
@@ -202,36 +361,35 @@ impl Fleet {
             if rules.project.session != SessionChoice::Managed || !member.hands.wants_agent() {
                 continue;
             }
-            let alive = self
-                .samples
-                .of(name, Window::Agent)
-                .is_some_and(|window| !window.seen.row.dead);
-            if alive && self.samples.blind.is_none() {
+            let window = self.samples.of(name, Window::Agent);
+            let is_up = window.is_some_and(|window| !window.seen.row.dead);
+            let starts = self.starts.entry(name.clone()).or_default();
+            if is_up && self.samples.blind.is_none() {
+                if window.is_some_and(|window| window.sample.state.has_begun()) {
+                    starts.proven();
+                }
                 self.samples.down.remove(name);
                 continue;
             }
-            let starts = self.starts.entry(name.clone()).or_default();
-            starts.retain(|at| at.elapsed() < RESTARTS_IN);
-            if starts.len() >= RESTARTS_MAX {
-                let why = format!("its agent ended {RESTARTS_MAX} times within an hour");
-                self.samples.down.insert(name.clone(), why);
-                continue;
-            }
+            self.reviving = true;
             let Some(sampler) = member.hands.samplers.get(&rules.project.agent) else {
                 continue;
             };
-            if let Err(error) = self.tmux.start_server().await {
-                self.samples.down.insert(name.clone(), chain(&error));
+            let profile = sampler.profile();
+            let at = tokio::time::Instant::now();
+            let Some(start) = starts.next(at, profile.resume.is_some()) else {
+                let why = format!("its agent ended {RESTARTS_MAX} times within an hour");
+                self.samples.down.insert(name.clone(), why);
                 continue;
-            }
-            match session::keep_agent(&member.hands, sampler.profile(), starts.is_empty()).await {
+            };
+            match session::keep_agent(&member.hands, profile, start == Start::Resumed).await {
                 Ok(true) => {
-                    starts.push(tokio::time::Instant::now());
-                    tracing::info!(project = %name, "the agent was started");
+                    starts.began(start, at);
+                    tracing::info!(project = %name, ?start, "the agent was started");
                 }
                 Ok(false) => {}
                 Err(why) => {
-                    starts.push(tokio::time::Instant::now());
+                    starts.began(start, at);
                     self.samples.down.insert(name.clone(), why);
                 }
             }
@@ -267,6 +425,25 @@ impl Fleet {
         }
         news
     }
+}
+
+/// Finds a window's pane: an adopted one where its person said, any other by the names we gave it.
+fn find<'a>(
+    snapshot: &'a Snapshot,
+    (project, window, session): (&ProjectName, Window, &SessionChoice),
+) -> Option<&'a Arc<Seen>> {
+    match session {
+        SessionChoice::Adopted { target, .. } if window == Window::Agent => snapshot.at(target),
+        SessionChoice::Adopted { .. } | SessionChoice::Managed => {
+            snapshot.find(project.as_str(), window.as_str())
+        }
+    }
+}
+
+/// Waits until one of the servers says that something came or went.
+async fn woken(watches: &mut BTreeMap<PathBuf, Watch>) {
+    let waits = watches.values_mut().map(|watch| Box::pin(watch.woken()));
+    futures_util::future::select_all(waits).await;
 }
 
 fn tell(members: &BTreeMap<ProjectName, Member>, name: &ProjectName) {

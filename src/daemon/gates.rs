@@ -94,14 +94,16 @@ async fn spec(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Re
 
 /// Brings the project's bare mirror up to date.
 pub async fn mirror(hands: &Hands, project: &Project) -> Result<Mirror, Outcome> {
-    let mirror = Mirror::open(&hands.places.mirror(&project.name))
+    let mirror = hands
+        .mirror
+        .get_or_try_init(|| async { Mirror::open(&hands.places.mirror(&project.name)).await })
         .await
         .map_err(|error| failed(&error))?;
     mirror
         .fetch_path(&project.path)
         .await
         .map_err(|error| failed(&error))?;
-    Ok(mirror)
+    Ok(mirror.clone())
 }
 
 /// Returns what a gate of this dispatch is measured on.
@@ -438,7 +440,12 @@ pub async fn skill_body(
     name: &SkillName,
 ) -> Result<String, String> {
     let config = hands.config.borrow().clone();
-    let own = project_skills(hands, project).await;
+    let mut own = std::collections::BTreeMap::new();
+    if project.git
+        && let Ok(mirror) = mirror(hands, project).await
+    {
+        own = project_skills(&mirror).await;
+    }
     match crate::config::lookup_skill(name, &config.skills, &own) {
         Ok(Some(skill)) => Ok(skill.body),
         Ok(None) => Err(format!("there is no skill `{name}`")),
@@ -447,17 +454,8 @@ pub async fn skill_body(
 }
 
 /// Reads `.pointsman/skills` as it stands on the default branch: the maker may not rewrite its checker.
-async fn project_skills(
-    hands: &Hands,
-    project: &Project,
-) -> std::collections::BTreeMap<String, String> {
+pub async fn project_skills(mirror: &Mirror) -> std::collections::BTreeMap<String, String> {
     let mut skills = std::collections::BTreeMap::new();
-    if !project.git {
-        return skills;
-    }
-    let Ok(mirror) = mirror(hands, project).await else {
-        return skills;
-    };
     let Ok(Some(default)) = mirror.default_branch().await else {
         return skills;
     };

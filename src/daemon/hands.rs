@@ -1,6 +1,6 @@
 //! What one project's effects are done with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,15 +10,21 @@ use crate::config::Config;
 use crate::daemon::fleet::Samples;
 use crate::daemon::key::Key;
 use crate::daemon::places::Places;
+use crate::daemon::samplers::Samplers;
 use crate::domain::{
-    Actor, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules, SingleRead, Window,
+    Actor, Comment, CommentId, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules,
+    SingleRead, Window,
 };
 use crate::ledger::Ledger;
-use crate::terminal::{Sampler, Tmux};
+use crate::repo::Mirror;
+use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
 
 /// How long a passing fault rests before it is tried again, unless the outside names a time.
 pub const RETRY_AFTER: Duration = Duration::from_secs(15);
+
+/// Authors of comments whose role is read at once.
+const AUTHORS_MAX: usize = 20;
 
 /// Reads the wall clock: the one place of the daemon that does.
 #[expect(clippy::disallowed_methods, reason = "the daemon is the edge")]
@@ -46,8 +52,8 @@ pub struct Inner {
     pub tracker: Tracker,
     /// The tmux server of managed sessions and of gates.
     pub tmux: Tmux,
-    /// One recogniser per profile.
-    pub samplers: BTreeMap<ProfileName, Sampler>,
+    /// One recogniser per profile, as the configuration in force has them.
+    pub samplers: Samplers,
     /// What the watch saw last.
     pub samples: tokio::sync::watch::Receiver<Arc<Samples>>,
     /// The configuration in force.
@@ -62,6 +68,8 @@ pub struct Inner {
     pub checker: Mutex<Option<ProfileName>>,
     /// Whether the persistent agent is to be kept up.
     pub kept: std::sync::atomic::AtomicBool,
+    /// The project's bare mirror: one, because its fetches go one after the other.
+    pub mirror: tokio::sync::OnceCell<Mirror>,
     /// The project's name.
     pub name: crate::domain::ProjectName,
 }
@@ -73,7 +81,26 @@ impl std::ops::Deref for Hands {
     }
 }
 
+/// Which comments of an issue a read includes.
+#[derive(Clone, Copy, Debug)]
+pub enum Comments<'a> {
+    /// None: they cost a request.
+    Unread,
+    /// Those after this one.
+    After(&'a CommentId),
+    /// All of them.
+    All,
+}
+
 impl Hands {
+    /// Returns the tmux server that a window of the project is on.
+    pub fn terminal(&self, window: Window) -> Tmux {
+        match self.project() {
+            Some(project) => Tmux::new(self.places.socket_of(&project, window)),
+            None => self.tmux.clone(),
+        }
+    }
+
     /// Takes the parts.
     pub fn new(inner: Inner) -> Self {
         Self {
@@ -100,23 +127,27 @@ impl Hands {
     pub async fn details(
         &self,
         issue: IssueNumber,
-        comments: bool,
+        wanted: Comments<'_>,
     ) -> Result<Details, TrackerError> {
         let read = self.tracker.issue(issue).await?;
         let events = match &read {
             SingleRead::Found(_) => self.tracker.label_events(issue).await?,
             SingleRead::Transferred { .. } | SingleRead::Gone => Vec::new(),
         };
+        let comments = match wanted {
+            Comments::Unread => None,
+            Comments::After(since) => Some(after(self.tracker.comments(issue).await?, since)),
+            Comments::All => Some(self.tracker.comments(issue).await?),
+        };
+        let mut actors = self.actors_in_question(&read, &events);
+        actors.extend(authors(comments.as_deref().unwrap_or_default()));
+        actors.sort();
+        actors.dedup();
         let mut roles = BTreeMap::new();
-        for actor in self.actors_in_question(&read, &events) {
+        for actor in actors {
             let role = self.tracker.role(&actor).await?;
             roles.insert(actor, role);
         }
-        let comments = if comments {
-            Some(self.tracker.comments(issue).await?)
-        } else {
-            None
-        };
         self.remember(issue, &read);
         Ok(Details {
             read,
@@ -148,8 +179,6 @@ impl Hands {
             .filter_map(|event| event.actor.clone())
             .collect();
         actors.extend(found.1.edited.as_ref().and_then(|edit| edit.by.clone()));
-        actors.sort();
-        actors.dedup();
         actors
     }
 
@@ -187,6 +216,26 @@ impl Hands {
             .ok()
             .cloned()
     }
+}
+
+/// Returns the comments after one of them; none when it is not there any more.
+fn after(comments: Vec<Comment>, since: &CommentId) -> Vec<Comment> {
+    let mut rest = comments.into_iter().skip_while(|one| one.id != *since);
+    rest.next();
+    rest.collect()
+}
+
+/// The authors whose role matters, newest comment first: strangers can write many, and each costs a request.
+fn authors(comments: &[Comment]) -> BTreeSet<Actor> {
+    let mut found = BTreeSet::new();
+    let theirs = |comment: &&Comment| !crate::machine::text::is_marked(&comment.body);
+    for comment in comments.iter().rev().filter(theirs) {
+        if found.len() == AUTHORS_MAX {
+            break;
+        }
+        found.extend(comment.author.clone());
+    }
+    found
 }
 
 /// Puts a project's rules together.

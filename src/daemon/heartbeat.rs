@@ -1,14 +1,17 @@
 //! `heartbeat.log`: one line per cycle, `key=value`, made to be grepped in the morning.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, Write as _};
 
 use crate::daemon::hands::Hands;
+use crate::daemon::places::Places;
 use crate::domain::Observation;
 use crate::machine::engine::CycleReport;
 
 /// The log is turned over at this size; one older file is kept.
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// So much of its end is read for the last cycles.
+const TAIL_BYTES_MAX: u64 = 256 * 1024;
 
 /// Returns the line of one cycle.
 pub fn line(project: &str, report: &CycleReport, seen: Option<&Observation>) -> String {
@@ -51,4 +54,30 @@ pub fn write(hands: &Hands, report: &CycleReport, seen: Option<&Observation>) {
     if let Err(error) = written {
         tracing::warn!(%error, path = %path.display(), "the heartbeat is not written");
     }
+}
+
+/// Returns the log's last lines; nothing if there is no log.
+pub fn tail(places: &Places) -> String {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(places.heartbeat()).and_then(|mut file| {
+        let size = file.metadata()?.len();
+        file.seek(std::io::SeekFrom::Start(
+            size.saturating_sub(TAIL_BYTES_MAX),
+        ))?;
+        file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes)
+    });
+    match read {
+        Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Returns when a project's tracker was last read well, out of the log's last lines.
+pub fn last_read(log: &str, project: &str) -> Option<jiff::Timestamp> {
+    let of = format!(" project={project} ");
+    let line = log
+        .lines()
+        .rev()
+        .find(|line| line.contains(&of) && line.ends_with(" failed=\"-\""))?;
+    line.strip_prefix("at=")?.split(' ').next()?.parse().ok()
 }

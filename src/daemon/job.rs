@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::machine::text::sha256;
-use crate::terminal::{NewWindow, PaneRow, Tmux, TmuxError};
+use crate::terminal::{Environment, NewWindow, PaneRow, Tmux, TmuxError};
 
 /// The session of all jobs on the agents' tmux server.
 pub const GATE_SESSION: &str = "_gate";
 /// The window that keeps the session when no job runs.
 const KEEPER: &str = "_keep";
-/// Between two looks at a running job: from here, doubling up to [`LOOK_MAX`].
-const LOOK_FIRST: Duration = Duration::from_millis(50);
-const LOOK_MAX: Duration = Duration::from_secs(1);
+/// Between two looks for a running job's note: from here, doubling up to [`LOOK_MAX`].
+const LOOK_FIRST: Duration = Duration::from_millis(10);
+const LOOK_MAX: Duration = Duration::from_millis(250);
+/// How often the pane of a running job is asked for.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 /// How much longer than its own limit a job is waited for: `timeout` sends TERM, then KILL 5 s later.
 const GRACE: Duration = Duration::from_secs(15);
 /// How long the status of a dead pane is waited for; a signal leaves none.
@@ -119,26 +121,20 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
         keep_session(tmux, job).await?;
         tmux.new_window(&window(job)).await?
     };
-    let row = wait(tmux, &pane, job.limit + GRACE).await?;
+    let row = wait(tmux, &pane, &job.log, job.limit + GRACE).await?;
     let bytes = std::fs::read(&job.log).map_err(log_error)?;
-    // tmux may lose the status when the terminal closes before the process is reaped: the shell's own note is the second witness.
-    let exit = row.dead_status.or_else(|| noted_exit(&job.log));
-    if exit.is_none() && row.dead {
-        let ended = tmux.kill_pane(&row.pane).await;
-        tracing::warn!(job = %job.name, ?ended, "a job ended without a status: it runs again");
-        return Err(JobError::Gone);
-    }
-    let ended = if row.dead {
-        tmux.kill_pane(&pane).await
-    } else {
-        tmux.kill_pane(&row.pane).await
-    };
-    if let Err(error) = ended {
+    let exit = noted_exit(&job.log).or_else(|| row.as_ref().and_then(|row| row.dead_status));
+    let dead = row.as_ref().is_none_or(|row| row.dead);
+    if let Err(error) = tmux.kill_pane(&pane).await {
         tracing::debug!(%error, job = %job.name, "a finished job's window was gone already");
+    }
+    if exit.is_none() && dead {
+        tracing::warn!(job = %job.name, "a job ended without a status: it runs again");
+        return Err(JobError::Gone);
     }
     Ok(Ran {
         exit,
-        timed_out: !row.dead || exit.is_some_and(|code| TIMED_OUT.contains(&code)),
+        timed_out: !dead || exit.is_some_and(|code| TIMED_OUT.contains(&code)),
         digest: sha256(&bytes),
         output: String::from_utf8_lossy(&bytes).into_owned(),
         took: started.elapsed(),
@@ -157,7 +153,7 @@ async fn keep_session(tmux: &Tmux, job: &Job) -> Result<(), JobError> {
         session: GATE_SESSION.to_owned(),
         window: KEEPER.to_owned(),
         cwd: PathBuf::from("/"),
-        env: job.env.clone(),
+        env: Environment::Argv(job.env.clone()),
         argv,
     };
     tmux.new_window(&keeper).await?;
@@ -208,31 +204,41 @@ fn window(job: &Job) -> NewWindow {
         session: GATE_SESSION.to_owned(),
         window: job.name.clone(),
         cwd: job.cwd.clone(),
-        env: job.env.clone(),
+        env: Environment::Argv(job.env.clone()),
         argv,
     }
 }
 
+/// Waits until the job is over. The shell's note of the exit status is looked for first: it costs no process, it comes before the
+/// terminal closes, and tmux may lose the status of a pane whose terminal closes before its process is reaped. The pane is asked
+/// now and then, for the job whose shell was killed before it could note anything.
 async fn wait(
     tmux: &Tmux,
     pane: &crate::domain::Pane,
+    log: &Path,
     limit: Duration,
-) -> Result<PaneRow, JobError> {
+) -> Result<Option<PaneRow>, JobError> {
     let mut deadline = Instant::now() + limit;
+    let mut asked = Instant::now();
     let mut pause = LOOK_FIRST;
     loop {
-        let row = tmux
-            .list_panes()
-            .await?
-            .into_iter()
-            .find(|row| row.pane == *pane)
-            .ok_or(JobError::Gone)?;
-        // The status comes a moment after the terminal is closed.
-        if (row.dead && row.dead_status.is_some()) || Instant::now() >= deadline {
-            return Ok(row);
+        if noted_exit(log).is_some() {
+            return Ok(None);
         }
-        if row.dead {
-            deadline = deadline.min(Instant::now() + STATUS_MAX);
+        if asked.elapsed() >= ASK_EVERY || Instant::now() >= deadline {
+            asked = Instant::now();
+            let row = tmux
+                .list_panes()
+                .await?
+                .into_iter()
+                .find(|row| row.pane == *pane)
+                .ok_or(JobError::Gone)?;
+            if (row.dead && row.dead_status.is_some()) || Instant::now() >= deadline {
+                return Ok(Some(row));
+            }
+            if row.dead {
+                deadline = deadline.min(Instant::now() + STATUS_MAX);
+            }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LOOK_MAX);

@@ -2,6 +2,7 @@
 //!
 //! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
 
+pub mod caller;
 pub mod compose;
 pub mod control;
 pub mod deliver;
@@ -15,11 +16,15 @@ pub mod objects;
 pub mod observe;
 pub mod perform;
 pub mod places;
+pub mod posts;
 pub mod runner;
+pub mod samplers;
 pub mod schedule;
 pub mod session;
+pub mod starts;
 pub mod store;
 pub mod surface;
+pub mod trackers;
 pub mod tree;
 pub mod writes;
 
@@ -36,18 +41,16 @@ use crate::daemon::key::Key;
 use crate::daemon::observe::Observer;
 use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
-use crate::domain::{
-    Actor, ActorId, ActorKind, GitHubSettings, Project, ProjectName, Request, TrackerChoice,
-};
+use crate::daemon::samplers::Samplers;
+use crate::daemon::trackers::Trackers;
+use crate::domain::{Project, ProjectName, Request};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
-use crate::terminal::{Sampler, Tmux};
-use crate::tracker::{Tracker, github, local};
+use crate::terminal::Tmux;
+
+pub use crate::daemon::trackers::{FindAuth, OpenTrackerError, open_local, open_tracker};
 
 /// Between two looks at the configuration's files.
 const CONFIG_TICK: Duration = Duration::from_secs(2);
-
-/// Finds a token for GitHub; the edge that knows the environment supplies it.
-pub type FindAuth = Arc<dyn Fn(&GitHubSettings) -> Result<github::Auth, String> + Send + Sync>;
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,15 @@ impl StartError {
     }
 }
 
+/// Why a project's tracker could not be used, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// What failed, with its causes.
+    pub why: String,
+    /// What a person can do.
+    pub hint: Option<String>,
+}
+
 /// A running daemon.
 pub struct Daemon {
     /// Where everything lies.
@@ -100,14 +112,14 @@ pub struct Daemon {
     config: watch::Sender<Arc<Config>>,
     config_fault: Mutex<Option<String>>,
     samples: watch::Receiver<Arc<Samples>>,
-    samplers: BTreeMap<crate::domain::ProfileName, Sampler>,
+    samplers: Samplers,
     members: Members,
     runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
-    accounts: Accounts,
-    turned: watch::Sender<u64>,
+    accounts: Arc<watch::Sender<Accounts>>,
     stop: watch::Sender<bool>,
     fleet: Mutex<Option<tokio::task::JoinHandle<()>>>,
-    find_auth: FindAuth,
+    trackers: Trackers,
+    waiting: Mutex<BTreeMap<ProjectName, Waiting>>,
     _lock: Lock,
 }
 
@@ -139,7 +151,7 @@ impl Daemon {
             })?;
         }
         let lock = Lock::take(&places.state)?;
-        let store = Sqlite::open(&places.ledger())?;
+        let store = Sqlite::open_whole(&places.ledger())?;
         let key_path = places.state.join("key");
         let key = Key::open(&key_path).map_err(|source| StartError::Folder {
             path: key_path,
@@ -154,13 +166,7 @@ impl Daemon {
             .ledger_id()
             .await
             .map_err(|error| StartError::Replay(error.into()))?;
-        let mut samplers = BTreeMap::new();
-        for (name, profile) in &config.profiles {
-            samplers.insert(
-                name.clone(),
-                Sampler::new(profile.clone(), places.home.clone())?,
-            );
-        }
+        let samplers = Samplers::new(&config.profiles, &places.home)?;
         let tmux = Tmux::new(&places.socket);
         let (samples_out, samples) = watch::channel(Arc::new(Samples::default()));
         let members = Members::default();
@@ -176,24 +182,33 @@ impl Daemon {
             samplers,
             members: members.clone(),
             runners: Mutex::default(),
-            accounts: Accounts::default(),
-            turned: watch::channel(0).0,
+            accounts: Arc::new(watch::channel(Accounts::default()).0),
             stop,
             fleet: Mutex::default(),
-            find_auth,
+            trackers: Trackers::new(find_auth),
+            waiting: Mutex::default(),
             _lock: lock,
             tmux: tmux.clone(),
             places,
         });
         daemon.start_projects().await?;
-        let fleet = Fleet::new(tmux, members, samples_out);
+        let fleet = Fleet::new(tmux, members, daemon.accounts.subscribe(), samples_out);
         *daemon.fleet.lock().expect("no holder of this lock panics") =
             Some(tokio::spawn(fleet.run(stopped)));
         Ok(daemon)
     }
 
-    /// Starts a runner for every project that has none.
-    async fn start_projects(&self) -> Result<(), StartError> {
+    /// Returns why a project that is configured does not run.
+    pub fn waiting(&self, name: &ProjectName) -> Option<Waiting> {
+        self.waiting
+            .lock()
+            .expect("no holder of this lock panics")
+            .get(name)
+            .cloned()
+    }
+
+    /// Starts a runner for every project that has none; also those whose tracker could not be used before.
+    pub async fn start_projects(&self) -> Result<(), StartError> {
         let config = self.config.borrow().clone();
         for project in config.projects.values() {
             let running = self
@@ -213,13 +228,20 @@ impl Daemon {
             .await
             .map_err(StartError::Replay)?;
         let (mark, heads) = store::load(&self.ledger, &project.name).await;
-        let tracker = match open_tracker(&self.places, config, project, &self.find_auth) {
+        let tracker = self.trackers.open(&self.places, config, project);
+        let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
+        let tracker = match tracker {
             Ok(tracker) => tracker,
-            Err(why) => {
+            Err(error) => {
+                let why = chain(&error);
                 tracing::error!(project = %project.name, why, "the project's tracker cannot be used: the project waits");
+                let hint = error.hint();
+                waiting.insert(project.name.clone(), Waiting { why, hint });
                 return Ok(());
             }
         };
+        waiting.remove(&project.name);
+        drop(waiting);
         let known = !heads.is_empty() || mark.etag.is_some();
         let checker = state
             .in_window(crate::domain::Window::Check)
@@ -238,6 +260,7 @@ impl Daemon {
             us: tokio::sync::OnceCell::new(),
             checker: Mutex::new(checker),
             kept: std::sync::atomic::AtomicBool::new(true),
+            mirror: tokio::sync::OnceCell::new(),
             name: project.name.clone(),
         });
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
@@ -248,7 +271,6 @@ impl Daemon {
             observer,
             (mailbox.clone(), inbox),
             self.accounts.clone(),
-            self.turned.clone(),
         );
         self.members
             .lock()
@@ -271,14 +293,21 @@ impl Daemon {
             tracing::error!(%fault, "the configuration has mistakes: the last good one stays in force");
         }
         if reload.config != *before {
-            self.config.send_replace(Arc::new(reload.config));
-            if let Err(error) = self.start_projects().await {
-                tracing::error!(error = chain(&error), "a new project cannot be started");
+            if let Err(error) = self
+                .samplers
+                .replace(&reload.config.profiles, &self.places.home)
+            {
+                // `config` compiles the same patterns, so this is a mistake of ours; the compiled ones stay.
+                tracing::error!(error = chain(&error), "a profile does not compile");
             }
+            self.config.send_replace(Arc::new(reload.config));
             for name in self.projects() {
                 self.send(&name, Message::Poll).await;
             }
             tracing::info!("the configuration was read again");
+        }
+        if let Err(error) = self.start_projects().await {
+            tracing::error!(error = chain(&error), "a new project cannot be started");
         }
         self.config_fault
             .lock()
@@ -347,9 +376,16 @@ impl Daemon {
         &self.tmux
     }
 
-    /// Returns a counter that moves with every turn of a runner: the watchdog's witness.
-    pub fn turns(&self) -> watch::Receiver<u64> {
-        self.turned.subscribe()
+    /// Waits until every runner has answered, and returns whether all did: the watchdog's witness.
+    ///
+    /// A runner is asked, not watched: one with nothing to do may not turn for ten minutes, and one that turns hides none that hangs.
+    pub async fn is_turning(&self) -> bool {
+        for name in self.projects() {
+            if self.show(&name).await.is_none() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Tells a project's runner something; `false` if there is no such runner.
@@ -415,40 +451,6 @@ impl Daemon {
     pub fn stopped(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
     }
-}
-
-/// Opens a project's tracker as the account we are.
-pub fn open_tracker(
-    places: &Places,
-    config: &Config,
-    project: &Project,
-    find_auth: &FindAuth,
-) -> Result<Tracker, String> {
-    match &project.tracker {
-        TrackerChoice::Local => open_local(places, &project.name).map(Tracker::Local),
-        TrackerChoice::GitHub { owner, repo } => {
-            let settings = &config.settings.github;
-            let mut config = github::Config::new(settings.base_url.clone(), find_auth(settings)?);
-            config.reserve = settings.reserve;
-            github::GitHub::connect(&config, owner, repo)
-                .map(Tracker::GitHub)
-                .map_err(|error| chain(&error))
-        }
-    }
-}
-
-/// Opens a project's local tracker as the user we are.
-pub fn open_local(places: &Places, name: &ProjectName) -> Result<local::Local, String> {
-    let uid = rustix::process::geteuid().as_raw();
-    let actor = Actor {
-        id: ActorId::new(format!("uid:{uid}")),
-        login: format!("uid:{uid}"),
-        kind: ActorKind::User,
-    };
-    let folder = places.tracker(name);
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
-    local::Local::open(&folder, now, actor).map_err(|error| chain(&error))
 }
 
 impl Daemon {

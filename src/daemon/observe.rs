@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::daemon::hands::{Hands, chain, now};
+use crate::daemon::hands::{Comments, Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::domain::{
-    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Questions, Report, ReportId, Said,
-    SpoolFile, Subject, Verb, Window,
+    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Post, Posting, Questions, Report,
+    ReportId, Said, SessionChoice, SpoolFile, Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -70,7 +70,7 @@ impl Observer {
                 if let TrackerError::RateLimited { until, .. } = &error {
                     self.quiet_until = Some(*until);
                 }
-                self.fault = Some(chain(&error));
+                self.fault = Some(fault(&error));
             }
         }
     }
@@ -134,10 +134,9 @@ impl Observer {
         let at = now();
         let mut details = BTreeMap::new();
         for issue in &questions.issues {
-            match hands
-                .details(*issue, questions.comments.contains(issue))
-                .await
-            {
+            let since = questions.comments.iter().find(|(of, _)| of == issue);
+            let wanted = since.map_or(Comments::Unread, |(_, since)| Comments::After(since));
+            match hands.details(*issue, wanted).await {
                 Ok(read) => {
                     details.insert(*issue, read);
                 }
@@ -145,7 +144,7 @@ impl Observer {
                     if let TrackerError::RateLimited { until, .. } = &error {
                         self.quiet_until = Some(*until);
                     }
-                    self.fault = Some(chain(&error));
+                    self.fault = Some(fault(&error));
                 }
             }
         }
@@ -164,6 +163,7 @@ impl Observer {
             .filter_map(|window| Some((window, hands.sampled(window)?.sample)))
             .collect();
         let dispatch = DispatchId::new(random_letters(DISPATCH_LETTERS));
+        let (reports, posts) = spooled(hands, state, at);
         Observation {
             at,
             local_minute: local_minute(at),
@@ -173,7 +173,8 @@ impl Observer {
             details,
             panes,
             no_agent: no_agent(hands),
-            reports: reports(hands, state, at),
+            reports,
+            posts,
             fleet,
             fresh: Fresh {
                 delivery: crate::domain::DeliveryId::new(random_letters(8)),
@@ -181,6 +182,18 @@ impl Observer {
                 dispatch,
             },
         }
+    }
+}
+
+/// Says why the tracker is not known, and what a person can do if it does not pass by itself.
+fn fault(error: &TrackerError) -> String {
+    let passes = matches!(
+        error,
+        TrackerError::Unreachable { .. } | TrackerError::RateLimited { .. }
+    );
+    match error.hint().filter(|_| !passes) {
+        Some(hint) => format!("{} ({hint})", chain(error)),
+        None => chain(error),
     }
 }
 
@@ -192,22 +205,30 @@ fn local_minute(at: Timestamp) -> u16 {
 fn no_agent(hands: &Hands) -> Option<Hold> {
     let samples = hands.samples.borrow();
     let why = samples.down.get(&hands.name).or(samples.blind.as_ref())?;
+    let adopted = hands
+        .project()
+        .is_some_and(|project| project.session != SessionChoice::Managed);
+    let hint = if adopted {
+        format!("{why}; start your agent there, or change `session`")
+    } else {
+        format!("{why}; try `pointsman up {}`", hands.name)
+    };
     Some(Hold::NoAgent {
         window: "agent".to_owned(),
-        hint: format!("{why}; try `pointsman up {}`", hands.name),
+        hint,
     })
 }
 
 /// Reads the spools of the project's trees: reports without an answer that are not in the ledger yet.
-fn reports(hands: &Hands, state: &State, at: Timestamp) -> Vec<Report> {
+fn spooled(hands: &Hands, state: &State, at: Timestamp) -> (Vec<Report>, Vec<Post>) {
     let Some(project) = hands.project() else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     let mut trees = vec![(Window::Agent, hands.places.tree(&project, Window::Agent))];
     if project.git {
         trees.push((Window::Check, hands.places.tree(&project, Window::Check)));
     }
-    let mut found = Vec::new();
+    let (mut reports, mut posts) = (Vec::new(), Vec::new());
     for (window, tree) in trees.into_iter().filter(|(_, tree)| tree.exists()) {
         let scan = match crate::repo::spool::list(&tree) {
             Ok(scan) => scan,
@@ -222,13 +243,24 @@ fn reports(hands: &Hands, state: &State, at: Timestamp) -> Vec<Report> {
         // One that the ledger has and that lies unanswered gets its answer again.
         for entry in scan.entries {
             match serde_json::from_slice::<SpoolFile>(&entry.bytes) {
-                Ok(file) => found.extend(report(hands, state, window, entry.ulid, file, at)),
+                Ok(file) => match said(hands, state, window, entry.ulid, file, at) {
+                    Some(Spooled::Report(report)) => reports.push(*report),
+                    Some(Spooled::Post(post)) => posts.push(post),
+                    None => {}
+                },
                 Err(error) => refuse_unreadable(&tree, &entry.ulid, &error),
             }
         }
     }
-    found.sort_by(|left, right| left.id.cmp(&right.id));
-    found
+    reports.sort_by(|left, right| left.id.cmp(&right.id));
+    posts.sort_by(|left, right| left.id.cmp(&right.id));
+    (reports, posts)
+}
+
+/// What a spool file turned out to be.
+enum Spooled {
+    Report(Box<Report>),
+    Post(Post),
 }
 
 /// A report that cannot be read is answered once, so that its writer knows, and then left alone.
@@ -248,14 +280,14 @@ fn refuse_unreadable(tree: &std::path::Path, report: &ReportId, error: &serde_js
 }
 
 /// Proven = the right secret, in the spool of the tree the dispatch runs in.
-fn report(
+fn said(
     hands: &Hands,
     state: &State,
     window: Window,
     id: ReportId,
     file: SpoolFile,
     at: Timestamp,
-) -> Option<Report> {
+) -> Option<Spooled> {
     let (dispatch, secret) = file.token.split_once('.')?;
     let dispatch = DispatchId::new(dispatch);
     let owner = state.dispatches.get(&dispatch);
@@ -263,6 +295,15 @@ fn report(
     let home = owner.is_some_and(|owner| {
         owner.opening.window == window || !hands.project().is_some_and(|project| project.git)
     });
+    let posting = |what| {
+        Some(Spooled::Post(Post {
+            id: id.clone(),
+            dispatch: dispatch.clone(),
+            what,
+            proven: right && home,
+            at,
+        }))
+    };
     let (verb, spec, verdict, note) = match file.said {
         Said::Done {
             spec,
@@ -272,9 +313,10 @@ fn report(
         Said::Fail { note } => (Verb::Fail, None, None, Some(note)),
         Said::Ask { question } => (Verb::Ask, None, None, Some(question)),
         Said::Ack { delivery } => (Verb::Ack, None, None, delivery),
-        Said::Issue { .. } | Said::Comment { .. } => return None,
+        Said::Issue { title, body } => return posting(Posting::Issue { title, body }),
+        Said::Comment { body } => return posting(Posting::Comment { body }),
     };
-    Some(Report {
+    Some(Spooled::Report(Box::new(Report {
         id,
         dispatch,
         verb,
@@ -285,5 +327,5 @@ fn report(
         note,
         proven: right && home,
         at,
-    })
+    })))
 }

@@ -1,8 +1,9 @@
 //! Does what the engine asks for, once, and says what came of it. No decision is made here.
 
-use crate::daemon::hands::{Hands, failed, now};
-use crate::daemon::{compose, deliver, gates, session, tree, writes};
+use crate::daemon::hands::{Hands, chain, failed, now};
+use crate::daemon::{compose, deliver, gates, posts, session, tree, writes};
 use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
+use crate::repo::{RepoError, Users, spool};
 
 /// Performs one action.
 #[expect(clippy::too_many_lines, reason = "a table, one row an action")]
@@ -69,6 +70,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             issue,
             what,
         } => writes::publish(hands, &dispatch, issue, &what).await,
+        Action::Post { post, issue, again } => posts::write(hands, &post, issue, again).await,
         Action::Answer { answer, window } => reply(hands, window, &answer).await,
         Action::Tidy { dispatch, answer } => tidy(hands, &dispatch, answer.as_ref()).await,
         Action::AddLabel { issue, label } => writes::add_label(hands, issue, &label).await,
@@ -100,15 +102,13 @@ async fn reply(hands: &Hands, window: Window, answer: &Answer) -> Outcome {
     let json = serde_json::to_vec(answer).expect("an answer is plain data");
     let report = answer.report.clone();
     let written = tokio::task::spawn_blocking(move || {
-        let home = trees.iter().find(|tree| {
-            tree.join(".pointsman/spool")
-                .join(format!("{report}.json"))
-                .exists()
-        });
-        match home {
-            Some(tree) => crate::repo::spool::answer(tree, crate::repo::Users::One, &report, &json),
-            None => Ok(()),
+        for tree in &trees {
+            if spool::answer(tree, Users::One, &report, &json)? {
+                break;
+            }
         }
+        // In none of them: who wrote it took it away, and waits for nothing.
+        Ok::<(), RepoError>(())
     });
     match written.await {
         Ok(Ok(())) => Outcome::Done,
@@ -132,6 +132,7 @@ async fn tidy(hands: &Hands, dispatch: &Dispatch, answer: Option<&Answer>) -> Ou
     if let Err(why) = tree::remove_briefs(hands, window, &dispatch.deliveries) {
         tracing::warn!(why, dispatch = %dispatch.id(), "a brief could not be removed");
     }
+    clear_spool(hands, dispatch).await;
     match session::close_fresh(hands, dispatch).await {
         Ok(()) => Outcome::Done,
         Err(why) => Outcome::Failed {
@@ -141,5 +142,32 @@ async fn tidy(hands: &Hands, dispatch: &Dispatch, answer: Option<&Answer>) -> Ou
     }
 }
 
+/// Removes what the dispatch's agent put together in the spool, and reports that were answered a day ago or earlier.
+async fn clear_spool(hands: &Hands, dispatch: &Dispatch) {
+    let Some(project) = hands.project() else {
+        return;
+    };
+    let tree = hands.places.tree(&project, dispatch.opening.window);
+    let scratch = crate::machine::brief::scratch_names(dispatch.id());
+    let swept = tokio::task::spawn_blocking(move || {
+        for name in &scratch {
+            spool::remove_scratch(&tree, name)?;
+        }
+        spool::sweep(&tree, now() - ANSWERED_KEPT)
+    });
+    match swept.await {
+        Ok(Ok(_)) => {}
+        // Nothing rests on it: the next dispatch's end tries again.
+        Ok(Err(error)) => {
+            tracing::warn!(error = chain(&error), dispatch = %dispatch.id(), "the spool could not be cleared");
+        }
+        Err(error) => {
+            tracing::warn!(%error, dispatch = %dispatch.id(), "the spool could not be cleared");
+        }
+    }
+}
+
+/// How long an answered report stays: no verb waits longer than ten minutes, a person may want to look the next morning.
+const ANSWERED_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// How long a fresh agent's window stays after its last answer: the verb polls every 50 ms, and a person sees the end.
 const ANSWER_READ: std::time::Duration = std::time::Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Project, ProjectName, TRACKER_TOKENS, Window};
+use crate::domain::{Project, ProjectName, SessionChoice, TRACKER_TOKENS, Window};
 
 /// The folders and the environment of one installation.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Places {
     pub runtime: PathBuf,
     /// The tmux server's socket: one path per installation.
     pub socket: PathBuf,
+    /// The socket of the user's own tmux server: what `default` means in `session = "default:work:1.0"`.
+    pub default_socket: PathBuf,
     /// The agents' home folder.
     pub home: PathBuf,
     /// The absolute path of this binary, as briefs print it.
@@ -54,6 +56,20 @@ impl std::fmt::Debug for Offered {
 }
 
 impl Places {
+    /// Returns the socket of the server that a window of the project is on: the user's for the agent of an adopted pane, else ours.
+    pub fn socket_of<'a>(&'a self, project: &'a Project, window: Window) -> &'a Path {
+        match &project.session {
+            SessionChoice::Adopted { socket, .. } if window == Window::Agent => {
+                if socket == SessionChoice::DEFAULT_SOCKET {
+                    &self.default_socket
+                } else {
+                    Path::new(socket)
+                }
+            }
+            SessionChoice::Adopted { .. } | SessionChoice::Managed => &self.socket,
+        }
+    }
+
     /// Returns the ledger's file.
     pub fn ledger(&self) -> PathBuf {
         self.state.join("ledger.sqlite")

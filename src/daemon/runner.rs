@@ -1,7 +1,7 @@
 //! One project's loop: feeds the engine, performs its effects, writes the heartbeat. It decides nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,8 +14,10 @@ use crate::daemon::store;
 use crate::domain::{
     Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request,
 };
+use crate::machine::decide::Memory;
 use crate::machine::engine::{CycleReport, Effect, Engine, Input};
 use crate::machine::state::State;
+use crate::view::{Remembered, Sight};
 
 /// Letters in a runner's mailbox.
 pub const MAILBOX: usize = 256;
@@ -56,10 +58,28 @@ pub struct Shown {
     pub report: CycleReport,
     /// The last observation.
     pub seen: Option<Observation>,
+    /// Without a daemon: what was stored at the last look.
+    pub remembered: Option<Remembered>,
+    /// What the next cycle remembers if it sees the same again: refusals, what is under way.
+    pub memory: Memory,
 }
 
-/// Open dispatches per account and project: what `active_max` counts.
-pub type Accounts = Arc<Mutex<BTreeMap<ProjectName, BTreeMap<String, u32>>>>;
+impl Shown {
+    /// Returns what is known of the tracker and of the panes.
+    pub fn sight(&self) -> Sight<'_> {
+        match (&self.seen, &self.remembered) {
+            (Some(seen), _) => Sight::Live(seen),
+            (None, Some(remembered)) => Sight::Remembered(remembered),
+            (None, None) => Sight::Nothing,
+        }
+    }
+}
+
+/// Open dispatches per project and account: what `active_max` counts, and what makes the watch look more often.
+pub type Accounts = BTreeMap<ProjectName, BTreeMap<String, u32>>;
+
+/// How long a look waits for the watch's first one.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// One project's runner.
 #[derive(Debug)]
@@ -69,7 +89,7 @@ pub struct Runner {
     observer: Option<Box<Observer>>,
     inbox: mpsc::Receiver<Message>,
     outbox: mpsc::Sender<Message>,
-    accounts: Accounts,
+    accounts: Arc<watch::Sender<Accounts>>,
     seen: Option<Observation>,
     cycle: Duration,
     ask: Ask,
@@ -78,7 +98,6 @@ pub struct Runner {
     polled: tokio::time::Instant,
     in_a_row: u32,
     draining: Option<oneshot::Sender<()>>,
-    turned: watch::Sender<u64>,
 }
 
 impl Runner {
@@ -88,8 +107,7 @@ impl Runner {
         state: State,
         observer: Observer,
         mailbox: (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-        accounts: Accounts,
-        turned: watch::Sender<u64>,
+        accounts: Arc<watch::Sender<Accounts>>,
     ) -> Self {
         let cycle = hands.config.borrow().settings.cycle;
         Self {
@@ -107,7 +125,6 @@ impl Runner {
             polled: tokio::time::Instant::now(),
             in_a_row: 0,
             draining: None,
-            turned,
         }
     }
 
@@ -147,7 +164,6 @@ impl Runner {
                 message = self.inbox.recv() => message,
                 () = tokio::time::sleep(pause) => { self.due(); continue }
             };
-            self.turned.send_modify(|turns| *turns += 1);
             match message {
                 Some(message) => self.take(message),
                 None => break,
@@ -178,7 +194,6 @@ impl Runner {
 
     /// Time passed: a tick of the cycle, or a moment the engine named.
     fn due(&mut self) {
-        self.turned.send_modify(|turns| *turns += 1);
         if self.polled.elapsed() >= self.cycle {
             self.ask = self.ask.max_of(Ask::Changes);
             self.wanted = true;
@@ -222,24 +237,18 @@ impl Runner {
             .state
             .dispatches
             .values()
-            .filter(|dispatch| dispatch.is_open())
+            .filter(|dispatch| dispatch.is_open() && !dispatch.waits_for_a_person())
         {
             *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
         }
-        self.accounts
-            .lock()
-            .expect("no holder of this lock panics")
-            .insert(self.hands.name.clone(), open);
+        self.accounts.send_if_modified(|known| {
+            known.insert(self.hands.name.clone(), open.clone()) != Some(open)
+        });
     }
 
     fn fleet(&self) -> BTreeMap<String, u32> {
         let mut sum: BTreeMap<String, u32> = BTreeMap::new();
-        for open in self
-            .accounts
-            .lock()
-            .expect("no holder of this lock panics")
-            .values()
-        {
+        for open in self.accounts.borrow().values() {
             for (account, count) in open {
                 *sum.entry(account.clone()).or_insert(0) += count;
             }
@@ -285,6 +294,11 @@ impl Runner {
                     state: self.engine.state.clone(),
                     report: self.engine.report.clone(),
                     seen: self.seen.clone(),
+                    remembered: None,
+                    memory: self
+                        .seen
+                        .as_ref()
+                        .map_or_else(Memory::default, |seen| self.engine.memory_for(seen, now())),
                 };
                 drop(reply.send(Box::new(shown)));
                 return;
@@ -336,6 +350,7 @@ impl Runner {
         );
         tokio::spawn(async move {
             observer.refresh(&hands, ask).await;
+            watched(&hands).await;
             let seen = observer.observe(&hands, &state, &questions, fleet).await;
             // The runner outlives its looks; if it does not, nobody wants them.
             drop(outbox.send(Message::Seen(Box::new(seen), observer)).await);
@@ -379,4 +394,12 @@ impl Ask {
             (Self::Nothing, Self::Nothing) => Self::Nothing,
         }
     }
+}
+
+/// Waits until the watch has looked for the project's panes once: after a start a pane that nobody looked for is not missing.
+async fn watched(hands: &Hands) {
+    let mut samples = hands.samples.clone();
+    let looked = samples.wait_for(|samples| samples.looked.contains(&hands.name));
+    // A watch that hangs or ended sees nothing, and that is what the look then says.
+    drop(tokio::time::timeout(FIRST_LOOK_MAX, looked).await);
 }

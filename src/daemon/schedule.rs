@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::daemon::Daemon;
+use crate::daemon::hands::chain;
 use crate::daemon::runner::Message;
 
 /// Starts the sweep's wake-ups: every project reads its tracker whole, once per `every` (minutes, at least one).
@@ -22,6 +23,9 @@ pub async fn start(
     let job = Job::new_async(format!("0 */{minutes} * * * *"), move |_, _| {
         let daemon = Arc::clone(&sweeping);
         Box::pin(async move {
+            if let Err(error) = daemon.start_projects().await {
+                tracing::error!(error = chain(&error), "a project cannot be started");
+            }
             for name in daemon.projects() {
                 daemon.send(&name, Message::Sweep).await;
             }

@@ -1,20 +1,21 @@
 //! Agents' windows: how one is started, where its words are found, and keeping managed ones up.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::daemon::fleet::WindowSample;
 use crate::daemon::hands::{Hands, chain};
 use crate::daemon::places::private_folder;
-use crate::domain::{Dispatch, Pane, Profile, Window};
+use crate::domain::{DeliveryId, Dispatch, Pane, Profile, Window};
 use crate::terminal::receipt::{self, Offsets, ReceiptKind, Whereabouts};
-use crate::terminal::{NewWindow, Sampler};
+use crate::terminal::{Environment, NewWindow, Sampler};
 
 /// How long a fresh agent may take until it is proven idle (facts/agents.md 5.3: `OpenCode` took 28 s on a loaded machine).
 pub const READY_MAX: Duration = Duration::from_secs(90);
 
 /// Where a receipt of one agent can be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sources {
     profile: Profile,
     at: Whereabouts,
@@ -22,20 +23,34 @@ pub struct Sources {
 
 impl Sources {
     /// Records how far every source is, as text for the ledger.
-    pub fn baseline(&self) -> String {
-        let offsets = receipt::receipt_offsets(&self.profile, &self.at);
+    pub async fn baseline(&self) -> String {
+        let offsets = self
+            .blocking(|sources| receipt::receipt_offsets(&sources.profile, &sources.at))
+            .await
+            .unwrap_or_default();
         serde_json::to_string(&offsets).expect("offsets are plain data")
     }
 
     /// Looks for a delivery's id behind the baseline. A fresh agent's baseline is empty: all of its files count.
-    pub fn find(&self, baseline: &str, id: &crate::domain::DeliveryId) -> Option<String> {
+    pub async fn find(&self, baseline: &str, id: &DeliveryId) -> Option<String> {
         let offsets: Offsets = serde_json::from_str(baseline).unwrap_or_default();
-        let found = receipt::find_receipt(&self.profile, &self.at, &offsets, id)?;
-        let file = found
-            .path
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        (found.kind == ReceiptKind::Prompt).then(|| format!("{file} at {}", found.offset))
+        let id = id.clone();
+        let found = self
+            .blocking(move |sources| {
+                receipt::find_receipt(&sources.profile, &sources.at, &offsets, &id)
+            })
+            .await??;
+        (found.kind == ReceiptKind::Prompt).then_some(found.witness)
+    }
+
+    /// Files of megabytes and an agent's own server are read where nobody else waits. `None` only while the daemon ends.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
+        let sources = self.clone();
+        let reading = tokio::task::spawn_blocking(move || read(&sources));
+        reading.await.ok()
     }
 }
 
@@ -89,16 +104,22 @@ pub fn window(
         String::new()
     };
     let git_dir = project.path.join(".git").to_string_lossy().into_owned();
-    let fill = |word: &str| {
-        word.replace("{pointsman}", &binary)
-            .replace("{hooks}", &hooks)
-            .replace("{git_dir}", &git_dir)
-    };
     let words = profile
         .resume
         .as_ref()
         .filter(|_| resume)
         .unwrap_or(&profile.start);
+    let port = if words.iter().any(|word| word.contains("{port}")) {
+        free_port()?
+    } else {
+        String::new()
+    };
+    let fill = |word: &str| {
+        word.replace("{pointsman}", &binary)
+            .replace("{hooks}", &hooks)
+            .replace("{git_dir}", &git_dir)
+            .replace("{port}", &port)
+    };
     let mut argv = Vec::new();
     for word in words {
         match (word.as_str(), line) {
@@ -107,7 +128,6 @@ pub fn window(
             (word, _) => argv.push(fill(word)),
         }
     }
-    let mut env = hands.places.env.clone();
     let passed = profile
         .pass_env
         .iter()
@@ -116,17 +136,29 @@ pub fn window(
         .env
         .iter()
         .map(|(name, value)| (name.clone(), fill(value)));
-    for (key, value) in passed.chain(set) {
-        env.retain(|(name, _)| *name != key);
-        env.push((key, value));
-    }
+    let mut variables: BTreeMap<String, String> = hands.places.env.iter().cloned().collect();
+    variables.extend(passed);
+    variables.extend(set);
     Ok(NewWindow {
         session: project.name.to_string(),
         window: window.as_str().to_owned(),
         cwd: tree,
-        env,
+        env: Environment::File {
+            folder: hands.places.sessions(),
+            variables: variables.into_iter().collect(),
+        },
         argv,
     })
+}
+
+/// Finds a free port of the loopback interface. Another program may take it before the agent does: then the agent ends, and the next
+/// start has another one.
+fn free_port() -> Result<String, String> {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
+    let found = listener.and_then(|listener| listener.local_addr());
+    found
+        .map(|address| address.port().to_string())
+        .map_err(|error| format!("there is no free loopback port: {error}"))
 }
 
 /// Writes the hook settings of a session into a private folder: the user's own settings are never touched.

@@ -180,13 +180,7 @@ pub async fn load(
     ledger: &Ledger,
     project: &ProjectName,
 ) -> (PollMark, BTreeMap<IssueNumber, Head>) {
-    let heads = ledger.heads().await.unwrap_or_default();
-    let heads: BTreeMap<IssueNumber, Head> = heads
-        .into_iter()
-        .filter(|head| head.key.tracker == project.as_str())
-        .filter_map(|head| serde_json::from_str::<Head>(&head.body).ok())
-        .map(|head| (head.number, head))
-        .collect();
+    let heads = heads_of(project, ledger.heads().await.unwrap_or_default());
     let polls = ledger.polls().await.unwrap_or_default();
     let mark = polls
         .into_iter()
@@ -197,4 +191,14 @@ pub async fn load(
             watermark: poll.watermark.and_then(|at| at.parse().ok()),
         });
     (mark.unwrap_or_default(), heads)
+}
+
+/// Returns a project's heads out of all that are stored.
+pub fn heads_of(project: &ProjectName, stored: Vec<IssueHead>) -> BTreeMap<IssueNumber, Head> {
+    stored
+        .into_iter()
+        .filter(|head| head.key.tracker == project.as_str())
+        .filter_map(|head| serde_json::from_str::<Head>(&head.body).ok())
+        .map(|head| (head.number, head))
+        .collect()
 }

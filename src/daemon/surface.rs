@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::daemon::Daemon;
-use crate::daemon::hands::{Hands, now, rules_of};
+use crate::daemon::hands::{Comments, Hands, now, rules_of};
 use crate::daemon::runner::Shown;
 use crate::daemon::store;
 use crate::domain::{
     DeliveryId, DispatchId, Event, IssueNumber, Outcome, ProjectName, Purpose, Rules, SingleRead,
 };
 use crate::ledger::{Ledger, Record};
-use crate::machine::decide::{self, Memory};
+use crate::machine::decide;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::{brief, evolve, trust};
@@ -42,13 +42,24 @@ pub async fn snapshot(daemon: &Daemon) -> Snapshot {
         .projects
         .keys()
         .filter(|name| !running.contains(name));
-    snapshot.attention.extend(idle.map(|name| Attention {
+    snapshot
+        .attention
+        .extend(idle.map(|name| does_not_run(daemon, name)));
+    snapshot
+}
+
+/// A new variable is read at the next start only; everything else is tried again at every sweep.
+fn does_not_run(daemon: &Daemon, name: &ProjectName) -> Attention {
+    let (why, hint) = match daemon.waiting(name) {
+        Some(waiting) => (waiting.why, waiting.hint),
+        None => ("it is not started yet".to_owned(), None),
+    };
+    Attention {
         project: name.to_string(),
         issue: None,
-        says: "it does not run: its tracker could not be used when it was started".to_owned(),
-        hint: Some("the daemon's log says why; mend it and restart the daemon".to_owned()),
-    }));
-    snapshot
+        says: format!("it does not run: {why}"),
+        hint: hint.map(|hint| format!("{hint}; then restart the daemon")),
+    }
 }
 
 fn config_fault(fault: &str) -> Attention {
@@ -69,7 +80,7 @@ pub fn snapshot_of(at: Timestamp, config: &Config, shown: &[(ProjectName, Shown)
             &rules,
             &shown.state,
             &shown.report,
-            shown.seen.as_ref(),
+            shown.sight(),
         ))
     });
     Snapshot::new(at, env!("CARGO_PKG_VERSION"), views.collect())
@@ -77,18 +88,12 @@ pub fn snapshot_of(at: Timestamp, config: &Config, shown: &[(ProjectName, Shown)
 
 /// Returns whether anything is known of an issue.
 pub fn knows(shown: &Shown, issue: IssueNumber) -> bool {
-    let Shown {
-        state,
-        report,
-        seen,
-    } = shown;
+    let Shown { state, report, .. } = shown;
     report.standing.contains_key(&issue)
         || state.holds.contains_key(&issue)
         || state.walks.contains_key(&issue)
         || state.open_dispatch(issue).is_some()
-        || seen
-            .as_ref()
-            .is_some_and(|seen| seen.heads.contains_key(&issue))
+        || shown.sight().head(issue).is_some()
 }
 
 /// Returns the projects that know an issue.
@@ -189,7 +194,7 @@ pub fn story(rules: &Rules, shown: &Shown, issue: IssueNumber, entries: &[Entry]
         rules,
         state: &shown.state,
         report: &shown.report,
-        seen: shown.seen.as_ref(),
+        sight: shown.sight(),
         issue,
         events: &told,
     })
@@ -232,14 +237,9 @@ pub async fn rehearse(daemon: &Daemon, name: &ProjectName) -> Option<String> {
     let Some(seen) = &shown.seen else {
         return Some("would first look: no cycle has ended yet\n".to_owned());
     };
-    let (decision, _) = decide::decide(&rules, &shown.state, &Memory::default(), seen, seen.at);
-    // Refusals on detail are remembered by the engine alone: its own standing is the true one.
-    Some(dry_run(
-        &rules,
-        &shown.state,
-        seen,
-        &(decision, shown.report.standing.clone()),
-    ))
+    // With the engine's own memory: what it decides next if nothing has changed since its last look.
+    let decided = decide::decide(&rules, &shown.state, &shown.memory, seen, now());
+    Some(dry_run(&rules, &shown.state, seen, &decided))
 }
 
 /// Writes the brief that an issue's next dispatch would get, with its secret left out. Nothing is delivered.
@@ -250,7 +250,7 @@ pub async fn render(hands: &Hands, shown: &Shown, issue: IssueNumber) -> Result<
         .as_ref()
         .ok_or("nothing was seen yet: try again in a moment")?;
     let details = hands
-        .details(issue, false)
+        .details(issue, Comments::Unread)
         .await
         .map_err(|error| crate::daemon::hands::chain(&error))?;
     let SingleRead::Found(found) = &details.read else {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::daemon::hands::{Hands, chain, failed, now};
 use crate::daemon::job::{self, Job, JobError, Ran};
-use crate::domain::{Build, Dispatch, IssueNumber, Outcome, Project, Subject, Window};
+use crate::domain::{
+    Build, Dispatch, IssueNumber, Outcome, Project, SessionChoice, Subject, Window,
+};
 use crate::machine::text::sha256;
 
 /// How long putting a tree may take: a fetch and a checkout of a large repository.
@@ -21,9 +23,10 @@ const STAGE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const KNOWN_MAX: usize = 500;
 
 /// Puts the persistent agent's tree on the issue's branch, or detached on the default branch's tip.
-/// `$1` branch or empty, `$2` the issue's branch prefix, `$3` dispatch id. Prints `key value` lines.
+/// `$1` branch or empty, `$2` the issue's branch prefix, `$3` dispatch id, `$4` whose pane it is: a person's tree is not switched and
+/// nothing is committed there. Prints `key value` lines.
 const AGENT_TREE: &str = r#"set -u
-branch=$1 own=$2 dispatch=$3
+branch=$1 own=$2 dispatch=$3 whose=$4
 git rev-parse --git-dir >/dev/null || { echo "broken not a git repository"; exit 3; }
 default=$(git symbolic-ref -q --short refs/remotes/origin/HEAD | sed 's#^origin/##')
 if [ -z "$default" ]; then
@@ -35,7 +38,10 @@ tip=$(git rev-parse -q --verify "refs/heads/$default^{commit}") || tip=$(git rev
 remote=$(git rev-parse -q --verify "refs/remotes/origin/$default^{commit}") && git merge-base --is-ancestor "$tip" "$remote" && tip=$remote
 here=$(git symbolic-ref -q --short HEAD || echo "")
 dirty=$(git status --porcelain=v1 --untracked-files=all | head -n 20)
-if [ -n "$dirty" ]; then
+if [ "$whose" = adopted ]; then
+  case $here in "$own"-*) ;; *) [ -z "$dirty" ] || { printf '%s\n' "$dirty" | sed 's/^.../dirty /'; exit 4; } ;; esac
+  [ -z "$branch" ] || [ "$here" = "$branch" ] || { echo "broken the pane is yours, so its tree is not switched: git switch -c $branch $default"; exit 3; }
+elif [ -n "$dirty" ]; then
   case $here in
     "$own"-*) echo "note took over the leftovers of an earlier dispatch" ;;
     pointsman/*) other=${here#pointsman/}; number=${other%%-*}
@@ -44,7 +50,8 @@ if [ -n "$dirty" ]; then
     *) printf '%s\n' "$dirty" | sed 's/^.../dirty /'; exit 4 ;;
   esac
 fi
-if [ -n "$branch" ]; then
+if [ "$whose" = adopted ]; then :
+elif [ -n "$branch" ]; then
   if git show-ref -q --verify "refs/heads/$branch"; then git switch -q "$branch"; else git switch -q --no-track -c "$branch" "$tip"; fi
 else
   case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
@@ -145,6 +152,11 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
         dispatch.opening.branch.clone().unwrap_or_default(),
         format!("pointsman/{number}"),
         dispatch.id().to_string(),
+        match project.session {
+            SessionChoice::Managed => "managed",
+            SessionChoice::Adopted { .. } => "adopted",
+        }
+        .to_owned(),
     ];
     let ran = match run(
         hands,

@@ -1,18 +1,31 @@
 //! Writes to the tracker: labels, comments, the end of an issue. Each is done once, or found to be done already.
 
-use crate::daemon::hands::{Hands, now, tracker_failed};
+use crate::daemon::hands::{Comments, Hands, now, tracker_failed};
 use crate::domain::{CommentId, DispatchId, IssueNumber, Label, Outcome, Publish, SingleRead};
-use crate::machine::text::one_line;
+use crate::machine::text::{self, one_line, unmarked};
 use crate::tracker::{TrackerError, Written};
+
+/// Characters of a question that go on the issue.
+const QUESTION_CHARS_MAX: usize = 2_000;
 
 /// Sets a label.
 pub async fn add_label(hands: &Hands, issue: IssueNumber, label: &Label) -> Outcome {
     done(hands.tracker.add_label(issue, label).await)
 }
 
-/// Removes a label; gone already is fine.
+/// Removes a label; gone already is fine, also together with its issue.
 pub async fn remove_label(hands: &Hands, issue: IssueNumber, label: &Label) -> Outcome {
-    done(hands.tracker.remove_label(issue, label).await)
+    match hands.tracker.remove_label(issue, label).await {
+        Ok(Written::Changed | Written::Already) => {
+            let mut heads = hands.heads.lock().expect("no holder of this lock panics");
+            if let Some(head) = heads.get_mut(&issue) {
+                head.labels.remove(label);
+            }
+            Outcome::Done
+        }
+        Err(TrackerError::NotFound { .. } | TrackerError::Moved { .. }) => Outcome::Done,
+        Err(error) => tracker_failed(&error),
+    }
 }
 
 /// Closes an issue; closed already is fine.
@@ -29,7 +42,7 @@ fn done(written: Result<Written, TrackerError>) -> Outcome {
 
 /// Reads labels and label events of one issue.
 pub async fn read_labels(hands: &Hands, issue: IssueNumber) -> Outcome {
-    match hands.details(issue, false).await {
+    match hands.details(issue, Comments::Unread).await {
         Ok(details) => match details.read {
             SingleRead::Found(found) => Outcome::Labels {
                 labels: found.0.labels.iter().cloned().collect(),
@@ -55,37 +68,55 @@ pub async fn publish(
 ) -> Outcome {
     let (mark, body) = match what {
         Publish::Spec(spec) => {
-            let mark = mark(dispatch, "spec");
-            let text = format!(
+            let mark = text::mark(&format!("spec {dispatch}"));
+            let body = format!(
                 "**Spec** (sha256 `{}`)\n\n{}\n\n{mark}",
                 &spec.digest[..12],
-                spec.text.trim()
+                unmarked(spec.text.trim())
             );
-            (mark, text)
+            (mark, body)
         }
-        Publish::Question(question) => {
-            let mark = mark(dispatch, "question");
-            let text = format!(
-                "**The agent asks:** {}\n\nReply here, or set another routing label.\n\n{mark}",
-                one_line(question, 2_000)
+        Publish::Question {
+            report,
+            text,
+            label,
+        } => {
+            let mark = text::mark(&format!("question {dispatch} {report}"));
+            let body = format!(
+                "{}**The agent asks:** {}\n\nReply in a comment: what people with write access say goes to the agent, which waits for it; `{label}` goes away by itself then. Setting another routing label ends this work instead.\n\n{mark}",
+                mentions(hands),
+                unmarked(&one_line(text, QUESTION_CHARS_MAX))
             );
-            (mark, text)
+            (mark, body)
         }
     };
-    match comment_once(hands, issue, &mark, &body).await {
-        Ok(comment) => Outcome::Commented {
-            comment: Some(comment),
-        },
-        Err(error) => tracker_failed(&error),
+    let comment = match comment_once(hands, issue, &mark, &body).await {
+        Ok(comment) => comment,
+        Err(error) => return tracker_failed(&error),
+    };
+    if let Publish::Question { label, .. } = what
+        && let outcome @ Outcome::Failed { .. } = add_label(hands, issue, label).await
+    {
+        return outcome;
+    }
+    Outcome::Commented {
+        comment: Some(comment),
     }
 }
 
-/// Returns the hidden mark by which a comment of ours is found again.
-fn mark(dispatch: &DispatchId, what: &str) -> String {
-    format!("<!-- pointsman {what} {dispatch} -->")
+/// Names the people who are to be told, if any are configured.
+fn mentions(hands: &Hands) -> String {
+    let people = hands.config.borrow().settings.notify.people.clone();
+    people.iter().fold(String::new(), |mut text, login| {
+        text.push('@');
+        text.push_str(login);
+        text.push(' ');
+        text
+    })
 }
 
-async fn comment_once(
+/// Writes a comment, unless one of ours with that mark is there.
+pub async fn comment_once(
     hands: &Hands,
     issue: IssueNumber,
     mark: &str,
@@ -110,17 +141,12 @@ async fn comment_once(
 
 /// Hands an issue to a person: one comment that says what is needed, and the park label.
 pub async fn park(hands: &Hands, issue: IssueNumber, label: &Label, why: &str) -> Outcome {
-    let people = hands.config.borrow().settings.notify.people.clone();
-    let mut mention = String::new();
-    for login in &people {
-        mention.push('@');
-        mention.push_str(login);
-        mention.push(' ');
-    }
-    let digest = crate::machine::text::sha256(why.as_bytes());
-    let mark = format!("<!-- pointsman park {issue} {} -->", &digest[..12]);
+    let mention = mentions(hands);
+    let digest = text::sha256(why.as_bytes());
+    let mark = text::mark(&format!("park {issue} {}", &digest[..12]));
+    let why_shown = unmarked(why);
     let body = format!(
-        "{mention}a person is needed: {why}\n\nRemove `{label}` to try again, or set another routing label.\n\n{mark}"
+        "{mention}a person is needed: {why_shown}\n\nRemove `{label}` to try again, or set another routing label.\n\n{mark}"
     );
     match comment_once(hands, issue, &mark, &body).await {
         Ok(_) => {}

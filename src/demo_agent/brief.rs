@@ -178,11 +178,11 @@ impl Brief {
         self.section("What the last round")
     }
 
-    /// Returns whether a question of ours was answered already.
+    /// Returns whether a person said something already, so that there is nothing to ask.
     pub(super) fn is_answered(&self) -> bool {
         self.data
             .keys()
-            .any(|heading| heading.starts_with("You asked"))
+            .any(|heading| heading.starts_with("Said by a trusted person"))
     }
 
     /// Returns what a message says: its quoted text.

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    IssueNumber, Label, LabelEvent, LabelEventId, Next, Pane, Report, Spec, Subject, Verdict,
-    Window,
+    IssueNumber, Label, LabelEvent, Pane, Post, Report, ReportId, Spec, Subject, Verdict, Window,
 };
 
 /// Numbers effects of one engine.
@@ -87,6 +86,12 @@ pub enum Action {
         issue: IssueNumber,
         what: Publish,
     },
+    /// Writes on the tracker what an agent asked for; `again` looks first whether it is there.
+    Post {
+        post: Box<Post>,
+        issue: IssueNumber,
+        again: bool,
+    },
     /// Writes the answer to a report.
     Answer { answer: Answer, window: Window },
     /// Clears away brief, answer and window of a closed dispatch.
@@ -134,6 +139,7 @@ impl Action {
             Self::Gate { .. } => "gate",
             Self::Push { .. } => "push",
             Self::Publish { .. } => "publish",
+            Self::Post { .. } => "post",
             Self::Answer { .. } => "answer",
             Self::Tidy { .. } => "tidy",
             Self::AddLabel { .. } => "add-label",
@@ -164,6 +170,7 @@ impl Action {
             | Self::Inspect { delivery, .. } => Some(&delivery.dispatch),
             Self::Publish { dispatch, .. } => Some(dispatch),
             Self::Answer { .. }
+            | Self::Post { .. }
             | Self::AddLabel { .. }
             | Self::RemoveLabel { .. }
             | Self::ReadLabels { .. }
@@ -200,8 +207,15 @@ pub struct Ground {
 pub enum Publish {
     /// A spec that passed its gate.
     Spec(Spec),
-    /// An agent's question.
-    Question(String),
+    /// An agent's question; the label says on the issue that a person is needed.
+    Question {
+        /// The report that asked: one comment each.
+        report: ReportId,
+        /// What is asked.
+        text: String,
+        /// The park label.
+        label: Label,
+    },
 }
 
 /// What came of an action. The outside fails as data.
@@ -255,6 +269,10 @@ pub enum Outcome {
     Measured(Evidence),
     /// It was done, or was so already.
     Done,
+    /// What an agent asked for is on the tracker; an issue has its number.
+    Posted { issue: Option<IssueNumber> },
+    /// The tracker does not take it, today or tomorrow.
+    NotPosted { why: String },
     /// A comment is there.
     Commented { comment: Option<CommentId> },
     /// Labels and label events, oldest first.
@@ -305,9 +323,8 @@ pub enum Request {
     /// `pointsman route <n> <stage>`: a person's move by our hand.
     Route {
         issue: IssueNumber,
-        to: Next,
+        to: Label,
         by: String,
-        after: Option<LabelEventId>,
     },
 }
 

@@ -70,6 +70,15 @@ impl AgentState {
             && matches!(self.activity, Activity::Idle { .. })
             && self.attention == Attention::None
     }
+
+    /// Returns whether it came up: it works, waits, or holds somebody's draft. A dialog before its first composer is none of these.
+    pub fn has_begun(&self) -> bool {
+        self.liveness == Liveness::Alive
+            && matches!(
+                self.activity,
+                Activity::Idle { .. } | Activity::Busy | Activity::Draft
+            )
+    }
 }
 
 /// Whether the agent's process is there.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, DeliveryId, DispatchId, Evidence, IssueId, IssueNumber, Label, LabelEventId, Next, Pane,
-    ProfileName, RepoId, Report, ReportId, Stage, Subject, Window,
+    Actor, CommentId, DeliveryId, DispatchId, Evidence, IssueId, IssueNumber, Label, LabelEventId,
+    Next, Pane, Post, ProfileName, RepoId, Report, ReportId, Stage, Subject, Window,
 };
 
 /// One act of setting a routing label: the unit of request (PROTOCOLS 1).
@@ -123,10 +123,12 @@ pub struct Dispatch {
     pub running: Option<String>,
     /// Whether the one nudge was spent.
     pub nudged: bool,
-    /// An unanswered question.
-    pub asked: Option<String>,
-    /// Whether it is on the issue.
-    pub asked_published: bool,
+    /// A question, until its answer is with the agent.
+    pub asked: Option<Question>,
+    /// Whether the park label on its issue may be ours: set for a question, not yet taken off.
+    pub park_label: bool,
+    /// What its agent had written on the tracker, oldest first.
+    pub posts: Vec<Posted>,
     /// What stops it for the moment, with when to try again.
     pub stalled: Option<(String, Timestamp)>,
     /// Whether the answer, the brief and the window were cleared away after the end.
@@ -159,6 +161,49 @@ impl Dispatch {
     pub fn is_open(&self) -> bool {
         !matches!(self.phase, Phase::Closed { .. })
     }
+
+    /// Returns whether a person is asked and has not replied: it keeps its session and its tree then, and nothing else.
+    pub fn waits_for_a_person(&self) -> bool {
+        let unanswered = |asked: &Question| asked.replies.is_empty();
+        self.is_open() && self.asked.as_ref().is_some_and(unanswered)
+    }
+}
+
+/// A question of the agent's, from its report until the answer is with the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The report that asked.
+    pub report: ReportId,
+    /// What is asked.
+    pub text: String,
+    /// Its comment, once it is on the issue: only what comes after it is a reply.
+    pub comment: Option<CommentId>,
+    /// What trusted people replied, oldest first.
+    pub replies: Vec<Reply>,
+    /// How many of them the newest delivery of an answer has.
+    pub told: usize,
+}
+
+/// A post of a dispatch's agent, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// What was to be written, by whom, where.
+    pub post: Post,
+    /// Absent while it is not known to be there.
+    pub answer: Option<Answer>,
+}
+
+/// What a trusted person said after a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Where it stands.
+    pub comment: CommentId,
+    /// Who.
+    pub by: Actor,
+    /// When, by the tracker's clock.
+    pub at: Timestamp,
+    /// Markdown.
+    pub body: String,
 }
 
 /// Where a dispatch stands.

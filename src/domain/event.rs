@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Answer, Approval, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
-    Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane, Report, Settled,
-    Spec, Subject, Transition, TransitionStep, Verdict,
+    Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane, Post, Reply, Report,
+    Settled, Spec, Subject, Transition, TransitionStep, Verdict,
 };
 
 /// One fact of a project's stream. Carries what was decided, so that replay needs no configuration.
@@ -106,6 +106,13 @@ pub enum Event {
         dispatch: DispatchId,
         answer: Answer,
     },
+    /// A post of an agent's is about to be written on the tracker.
+    PostIntended { post: Box<Post> },
+    /// It was, or the tracker does not take it: the answer says so.
+    PostSettled {
+        dispatch: DispatchId,
+        answer: Answer,
+    },
     /// A report that names no open dispatch of ours was answered.
     ReportIgnored { answer: Answer },
     /// The branch is on the remote at this commit.
@@ -125,6 +132,13 @@ pub enum Event {
         dispatch: DispatchId,
         comment: Option<CommentId>,
     },
+    /// Trusted people replied to it: these are new.
+    QuestionAnswered {
+        dispatch: DispatchId,
+        replies: Vec<Reply>,
+    },
+    /// The park label that was set for it is off.
+    ParkLabelRemoved { dispatch: DispatchId },
     /// The dispatch ended. `holds` names the labelling's end for a person's stage.
     DispatchClosed { dispatch: DispatchId, cause: Cause },
     /// Answer, brief and window were cleared away.
@@ -151,6 +165,14 @@ pub enum Event {
         to: Label,
         event: LabelEventId,
     },
+    /// A person wants the label moved by our hand: honoured, by name.
+    Routed {
+        issue: IssueNumber,
+        to: Label,
+        by: String,
+    },
+    /// That cannot be, or is so already.
+    RouteDropped { issue: IssueNumber, why: String },
     /// A person said that this may go on.
     Approved {
         issue: IssueNumber,
@@ -208,6 +230,8 @@ impl Event {
             | Self::TransitionUnseen { issue }
             | Self::TransitionSettled { issue, .. }
             | Self::Overridden { issue, .. }
+            | Self::Routed { issue, .. }
+            | Self::RouteDropped { issue, .. }
             | Self::Approved { issue, .. }
             | Self::Merged { issue, .. }
             | Self::ParkIntended { issue, .. }
@@ -225,6 +249,8 @@ impl Event {
             Self::DispatchOpened { opening } => Some(&opening.id),
             Self::DeliveryPlanned { delivery } => Some(&delivery.dispatch),
             Self::ReportReceived { report } => Some(&report.dispatch),
+            Self::PostIntended { post } => Some(&post.dispatch),
+            Self::PostSettled { dispatch, .. } => Some(dispatch),
             Self::TransitionIntended { transition } => transition.dispatch.as_ref(),
             Self::TreePrepared { dispatch, .. }
             | Self::DispatchStalled { dispatch, .. }
@@ -235,6 +261,8 @@ impl Event {
             | Self::BranchPushed { dispatch, .. }
             | Self::SpecPublished { dispatch, .. }
             | Self::QuestionPublished { dispatch, .. }
+            | Self::QuestionAnswered { dispatch, .. }
+            | Self::ParkLabelRemoved { dispatch }
             | Self::DispatchClosed { dispatch, .. }
             | Self::DispatchTidied { dispatch } => Some(dispatch),
             _ => None,
@@ -252,6 +280,7 @@ impl Event {
             }
             Self::DeliveryPlanned { delivery } => vec![format!("delivery:{}", delivery.id)],
             Self::ReportReceived { report } => vec![format!("report:{}", report.id)],
+            Self::PostIntended { post } => vec![format!("report:{}", post.id)],
             Self::ReportIgnored { answer } => vec![format!("report:{}", answer.report)],
             Self::TransitionIntended { transition } => match &transition.dispatch {
                 Some(dispatch) => vec![format!("transition:{dispatch}")],

@@ -170,9 +170,12 @@ impl Hold {
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::Yours { how } => Some(how.clone()),
-            Self::Asked { .. } => Some("reply on the issue".into()),
+            Self::Asked { .. } => Some(
+                "reply in a comment on the issue, or set another routing label to end this work"
+                    .into(),
+            ),
             Self::NoChecker { .. } => {
-                Some("use a managed session, or configure another agent for the stage".into())
+                Some("give the stage another agent: `stages = { QA = \"codex\" }`".into())
             }
             Self::NoSkill { skill } => Some(format!("pointsman skill new {skill}")),
             Self::Unknown { .. } => {
@@ -263,7 +266,10 @@ impl fmt::Display for Hold {
             }
             Self::Yours { how } => write!(f, "yours: {how}"),
             Self::Asked { question } => write!(f, "the agent asked: {question}"),
-            Self::NoChecker { stage } => write!(f, "{stage} needs an agent that did not make it"),
+            Self::NoChecker { stage } => write!(
+                f,
+                "{stage} needs a fresh agent, and its profile takes no text"
+            ),
             Self::NoSkill { skill } => write!(f, "there is no skill `{skill}`"),
             Self::InHand { dispatch, phase } => write!(f, "dispatch {dispatch} is {phase}"),
             Self::Unknown { dispatch, verdict } => {

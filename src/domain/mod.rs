@@ -25,7 +25,8 @@ pub use observation::*;
 pub use profile::*;
 pub use project::*;
 pub use report::{
-    Evidence, REPORT_TEXT_BYTES_MAX, Report, Said, Spec, SpoolFile, Verb, VerdictFile, VerdictWord,
+    Evidence, Post, Posting, REPORT_TEXT_BYTES_MAX, Report, Said, Spec, SpoolFile, Verb,
+    VerdictFile, VerdictWord,
 };
 pub use rules::*;
 pub use skill::*;

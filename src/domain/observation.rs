@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Comment, DeliveryId, DispatchId, Head, Hold, IssueNumber, LabelEvent, PaneSample,
-    Profile, Project, Report, Role, SingleRead, SkillName, Window, Workflow,
+    Actor, Comment, CommentId, DeliveryId, DispatchId, Head, Hold, IssueNumber, LabelEvent,
+    PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window, Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -46,6 +46,8 @@ pub struct Observation {
     pub no_agent: Option<Hold>,
     /// Reports that have no answer file yet, oldest first; also those that the ledger has.
     pub reports: Vec<Report>,
+    /// Posts that have no answer file yet, oldest first; also those that the ledger has.
+    pub posts: Vec<Post>,
     /// Open dispatches per account, over all projects.
     pub fleet: BTreeMap<String, u32>,
     /// Ids and chance for what this cycle may open.
@@ -59,9 +61,9 @@ pub struct Details {
     pub read: SingleRead,
     /// Its label events, oldest first.
     pub events: Vec<LabelEvent>,
-    /// What the actor of the deciding label event may do, now.
+    /// What the actors of the deciding label event and of the comments may do, now.
     pub roles: BTreeMap<Actor, Role>,
-    /// Its comments, when they were asked for.
+    /// Its comments after the one that was named, oldest first, when they were asked for.
     pub comments: Option<Vec<Comment>>,
     /// When it was read.
     pub at: Timestamp,
@@ -83,6 +85,6 @@ pub struct Fresh {
 pub struct Questions {
     /// Issues to read singly with their label events; roles of the actors in question.
     pub issues: Vec<IssueNumber>,
-    /// Those of them whose comments matter too.
-    pub comments: Vec<IssueNumber>,
+    /// Those of them whose comments matter too, each with the comment after which they do.
+    pub comments: Vec<(IssueNumber, CommentId)>,
 }

@@ -45,7 +45,7 @@ pub struct Profile {
     /// Environment the agent gets, beyond the allow-list; `{pointsman}` is the only placeholder.
     pub env: Vec<(String, String)>,
     /// Names of variables the agent gets as the daemon has them: its own provider's key and address. Gates never get them.
-    /// Like `env`, they stand on a command line until the agent is started: other users of the machine could read them there.
+    /// Like `env`, they reach it by a file that only its owner can read and that is removed at once, never by a command line.
     pub pass_env: Vec<String>,
     /// Names by which the program is found in the process tree (`claude`, `codex`).
     pub processes: Vec<String>,

@@ -75,11 +75,16 @@ pub enum SessionChoice {
     Managed,
     /// An existing pane of the user's: never created, restarted or reset by us.
     Adopted {
-        /// A tmux socket's path, or the word `default`.
+        /// A tmux socket's path, or [`SessionChoice::DEFAULT_SOCKET`].
         socket: String,
         /// `session:window.pane` or `%id`.
         target: String,
     },
+}
+
+impl SessionChoice {
+    /// The word for the user's own tmux server.
+    pub const DEFAULT_SOCKET: &str = "default";
 }
 
 /// What `approve` does with a local branch.

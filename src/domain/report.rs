@@ -113,6 +113,39 @@ pub enum Said {
     },
 }
 
+/// What an agent wants written on the tracker for its dispatch: `issue new --for`, `issue comment --for`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Post {
+    /// The ulid of its spool file.
+    pub id: ReportId,
+    /// The dispatch it names.
+    pub dispatch: DispatchId,
+    /// What to write.
+    pub what: Posting,
+    /// Whether the secret was right and the spool the dispatch's own.
+    pub proven: bool,
+    /// When it was received.
+    pub at: Timestamp,
+}
+
+/// What a post writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "post")]
+pub enum Posting {
+    /// A new issue, without a label.
+    Issue {
+        /// One line.
+        title: String,
+        /// Markdown.
+        body: String,
+    },
+    /// A comment on the dispatch's issue.
+    Comment {
+        /// Markdown.
+        body: String,
+    },
+}
+
 /// One gate's result, tied to what it was measured on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {

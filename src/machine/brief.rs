@@ -7,6 +7,8 @@
 mod facts;
 mod words;
 
+pub use words::scratch_names;
+
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -69,8 +71,6 @@ pub struct Facts<'a> {
     pub remarks: Vec<Remark<'a>>,
     /// Comments that are not shown, because nobody vouches for their authors.
     pub strangers: usize,
-    /// The answer to the last question.
-    pub answer: Option<Answered<'a>>,
     /// What lies in the tree; `None` without git.
     pub tree: Option<&'a TreeFacts>,
     /// What the text claims; noted, never a reason to wait.
@@ -94,15 +94,6 @@ pub struct Remark<'a> {
     pub at: Timestamp,
     /// Markdown.
     pub body: &'a str,
-}
-
-/// A question of the agent's and what a person said to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answered<'a> {
-    /// What was asked.
-    pub question: &'a str,
-    /// The reply.
-    pub reply: Remark<'a>,
 }
 
 /// Writes a dispatch's brief.

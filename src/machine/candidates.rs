@@ -236,10 +236,16 @@ fn waits_for_a_person(
     let in_hand = state
         .dispatches
         .values()
-        .any(|dispatch| dispatch.issue() == holder)
+        .any(|dispatch| dispatch.issue() == holder && !dispatch.waits_for_a_person())
         || state.transitions.contains_key(&holder)
         || state.parks.contains_key(&holder);
-    let Some(head) = seen.heads.get(&holder).filter(|_| !in_hand) else {
+    if in_hand {
+        return false;
+    }
+    if state.open_dispatch(holder).is_some() {
+        return true;
+    }
+    let Some(head) = seen.heads.get(&holder) else {
         return false;
     };
     let refused = memory

@@ -15,7 +15,7 @@ pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, walks, watchdog};
+use crate::machine::{flow, post, route, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -45,7 +45,8 @@ pub struct Act {
 }
 
 impl Act {
-    pub(super) fn carry_on(flow: Flow, did: impl Into<String>) -> Decision {
+    /// Returns the decision to carry a flow on.
+    pub fn carry_on(flow: Flow, did: impl Into<String>) -> Decision {
         Decision::Act(Self {
             events: Vec::new(),
             flow: Some(flow),
@@ -112,7 +113,7 @@ pub fn decide(
                 leader = Some(head.number);
             }
             Chosen::Held(hold) => {
-                standing.insert(head.number, hold);
+                standing.insert(head.number, memory.dated(head.number, hold, now));
             }
             Chosen::Open(act) => {
                 leader = Some(head.number);
@@ -150,6 +151,11 @@ fn open_standing(state: &State, seen: &Observation) -> Standing {
                 to: transition.to.to_string(),
             },
         );
+    }
+    for (issue, route) in &state.routes {
+        standing.entry(*issue).or_insert(Hold::Moving {
+            to: route.to.to_string(),
+        });
     }
     for (issue, (label, why)) in &state.parks {
         standing.insert(
@@ -201,9 +207,13 @@ fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
             until: *until,
         };
     }
-    if let Some(question) = &dispatch.asked {
+    if let Some(asked) = dispatch
+        .asked
+        .as_ref()
+        .filter(|_| dispatch.waits_for_a_person())
+    {
         return Hold::Asked {
-            question: question.clone(),
+            question: asked.text.clone(),
         };
     }
     let id = dispatch.id().clone();
@@ -238,6 +248,9 @@ fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
             };
         }
         (Phase::Delivering, _) => "being delivered".to_owned(),
+        (Phase::Working, _) if dispatch.asked.is_some() => {
+            "answered: the reply is on its way to the agent".to_owned()
+        }
         (Phase::Working, _) => "with the agent".to_owned(),
         (Phase::Judging, _) => "being judged".to_owned(),
         (Phase::Closed { cause, .. }, _) => cause.word().to_owned(),
@@ -257,6 +270,12 @@ fn finish_open(
     now: Timestamp,
 ) -> Option<Decision> {
     if let Some(decision) = watchdog::reports(state, memory, seen) {
+        return Some(decision);
+    }
+    if let Some(decision) = post::posts(state, memory, seen) {
+        return Some(decision);
+    }
+    if let Some(decision) = route::routes(rules, state, memory, seen, now) {
         return Some(decision);
     }
     for (issue, transition) in &state.transitions {

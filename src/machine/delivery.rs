@@ -26,6 +26,8 @@ pub const ENTERS_MAX: u8 = 4;
 pub const RECONCILE_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// An Enter this long after the paste is late: the request is read again first (PROTOCOLS 3).
 pub const LATE_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// Back-off after a delivery that was proven not to have been typed: doubles from here, five times at most (PROTOCOLS 2).
+const REDELIVER_AFTER: SignedDuration = SignedDuration::from_secs(5);
 /// Pause between two looks at an unknown delivery.
 pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 
@@ -324,6 +326,11 @@ pub fn gave_up(delivery: &Delivery, now: Timestamp) -> bool {
     is_unknown(delivery) && now.duration_since(delivery.since) > RECONCILE_MAX
 }
 
+/// Returns when a text that was proven not to have been typed is delivered anew.
+pub fn again_at(dispatch: &Dispatch, last: &Delivery) -> Timestamp {
+    last.since + REDELIVER_AFTER * (1 << dispatch.undelivered.min(5))
+}
+
 /// Says whether a delivery is over, one way or the other, as far as its dispatch is concerned.
 pub fn is_over(delivery: &Delivery) -> bool {
     match delivery.step {
@@ -332,7 +339,9 @@ pub fn is_over(delivery: &Delivery) -> bool {
             ..
         } => true,
         // A nudge or a farewell that nobody took is not worth a person's time.
-        DeliveryStep::Settled { .. } => delivery.purpose != Purpose::Brief,
+        DeliveryStep::Settled { .. } => {
+            matches!(delivery.purpose, Purpose::Nudge | Purpose::Stop)
+        }
         _ => false,
     }
 }

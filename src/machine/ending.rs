@@ -6,10 +6,10 @@ use crate::domain::{
     Action, Activity, Advance, Answer, Cause, Delivery, Dispatch, Liveness, PaneSample, Purpose,
     Verb, Window,
 };
-use crate::machine::delivery;
 use crate::machine::flow::compose;
 use crate::machine::state::State;
 use crate::machine::step::Step;
+use crate::machine::{delivery, post};
 
 /// After the end: a withdrawn agent is told to stop, then brief, answer and window are cleared away.
 pub(super) fn clear_away(
@@ -20,6 +20,9 @@ pub(super) fn clear_away(
     now: Timestamp,
 ) -> Step {
     let last = state.last_delivery(dispatch);
+    if post::pending(dispatch).next().is_some() {
+        return Step::Rest;
+    }
     if let Some(last) =
         last.filter(|last| !delivery::is_over(last) && last.purpose == Purpose::Stop)
     {

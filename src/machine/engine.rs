@@ -4,20 +4,22 @@
 //! acknowledged; what came of it is written down before the next effect of the same flow. The engine may be dropped at any
 //! instant and made again from the ledger: nothing but [`Memory`] is lost, and nothing in it is truth.
 
+mod flows;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Action, Actor, Answer, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
-    Questions, Request, Rules, TransitionStep, Window,
+    Questions, ReportId, Request, Rules, Window,
 };
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
 use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, open, transition, watchdog};
+use crate::machine::watchdog;
 
 /// Looks further apart than this are a gap in the watch; the longest cycle that is configured is 10 min.
 const WATCH_GAP_MAX: SignedDuration = SignedDuration::from_mins(15);
@@ -90,6 +92,8 @@ pub struct Engine {
     appends: VecDeque<Pending>,
     running: BTreeMap<EffectId, (Flow, Action)>,
     fresh: std::collections::BTreeSet<IssueNumber>,
+    /// Posts that this very engine took and did not try yet: only those are not looked for first.
+    fresh_posts: std::collections::BTreeSet<ReportId>,
     samples: BTreeMap<Window, crate::domain::PaneSample>,
     details: BTreeMap<IssueNumber, Details>,
     us: Option<Actor>,
@@ -109,6 +113,7 @@ impl Engine {
             appends: VecDeque::new(),
             running: BTreeMap::new(),
             fresh: std::collections::BTreeSet::new(),
+            fresh_posts: std::collections::BTreeSet::new(),
             samples: BTreeMap::new(),
             details: BTreeMap::new(),
             us: None,
@@ -141,6 +146,27 @@ impl Engine {
         self.appends.is_empty() && self.running.is_empty()
     }
 
+    /// Returns the memory that a look is decided with: what it counts, without the rests that are over and the refusals of what
+    /// has changed. A rehearsal of the next cycle takes it too.
+    pub fn memory_for(&self, seen: &Observation, now: Timestamp) -> Memory {
+        let mut memory = self.memory.clone();
+        if self.looks == 0 {
+            let elapsed = self
+                .last_seen
+                .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
+            // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
+            let seamless = SignedDuration::ZERO..=WATCH_GAP_MAX;
+            let watched = if seamless.contains(&elapsed) {
+                elapsed
+            } else {
+                SignedDuration::ZERO
+            };
+            watchdog::remember(&mut memory, &self.state, seen, watched);
+        }
+        memory.forget(seen, now);
+        memory
+    }
+
     /// Forgets refusals, so that every candidate is read singly again (the sweep's duty).
     pub fn doubt(&mut self) {
         self.memory.refused.clear();
@@ -153,19 +179,9 @@ impl Engine {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
+        self.memory = self.memory_for(&seen, now);
         if self.looks == 0 {
             self.details.clear();
-            let elapsed = self
-                .last_seen
-                .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
-            // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
-            let seamless = SignedDuration::ZERO..=WATCH_GAP_MAX;
-            let watched = if seamless.contains(&elapsed) {
-                elapsed
-            } else {
-                SignedDuration::ZERO
-            };
-            watchdog::remember(&mut self.memory, &self.state, &seen, watched);
             self.last_seen = Some(seen.at);
         }
         // A look answers its own questions only; the cycle decides on all of its looks.
@@ -179,9 +195,8 @@ impl Engine {
             self.again = true;
             return;
         }
-        self.memory.forget(&seen, now);
         let (decision, mut standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
-        self.memory.note(&self.state, &seen, &mut standing, now);
+        self.memory.note(&self.state, &seen, &standing, now);
         match decision {
             Decision::Look(questions) if self.looks < LOOKS_MAX => {
                 self.looks += 1;
@@ -339,6 +354,9 @@ impl Engine {
         for event in &pending.events {
             evolve::evolve(&mut self.state, pending.at, event)
                 .expect("it was tried on a copy before it was appended");
+            if let Event::PostIntended { post } = event {
+                self.fresh_posts.insert(post.id.clone());
+            }
             if let Event::TransitionIntended { transition } = event {
                 self.fresh.insert(transition.issue);
                 self.memory.busy.insert(Flow::Transition(transition.issue));
@@ -391,55 +409,6 @@ impl Engine {
         effects.push(Effect::Do(id, action));
     }
 
-    /// Asks a flow for its next step.
-    fn pump(&mut self, rules: &Rules, flow: &Flow, now: Timestamp, effects: &mut Vec<Effect>) {
-        let step = match flow {
-            Flow::Dispatch(id) => self
-                .state
-                .dispatches
-                .get(id)
-                .map_or(Step::Rest, |dispatch| {
-                    let sample = self.samples.get(&dispatch.opening.window);
-                    flow::next(&self.state, dispatch, rules, sample, now)
-                }),
-            Flow::Transition(issue) => self
-                .state
-                .transitions
-                .get(issue)
-                .map_or(Step::Rest, |transition| {
-                    transition::next(transition, self.fresh.contains(issue))
-                }),
-            Flow::Park(issue) => self
-                .state
-                .parks
-                .get(issue)
-                .map_or(Step::Rest, |(label, why)| {
-                    Step::Do(Action::Park {
-                        issue: *issue,
-                        label: label.clone(),
-                        why: why.clone(),
-                    })
-                }),
-            Flow::Merge(issue) => self.merge(*issue),
-            Flow::Answer(_) => Step::Rest,
-        };
-        self.take(flow.clone(), step, now, effects);
-    }
-
-    fn merge(&self, issue: IssueNumber) -> Step {
-        let Some(walk) = self.state.walks.get(&issue) else {
-            return Step::Rest;
-        };
-        match &walk.subject {
-            Some(subject) if walk.merged.as_ref() != Some(subject) => Step::Do(Action::Merge {
-                issue,
-                branch: walk.branch.clone(),
-                subject: subject.clone(),
-            }),
-            _ => Step::Rest,
-        }
-    }
-
     fn take(&mut self, flow: Flow, step: Step, now: Timestamp, effects: &mut Vec<Effect>) {
         match step {
             Step::Record(events) => self.append(
@@ -470,93 +439,17 @@ impl Engine {
         }
     }
 
-    fn outcome(
-        &mut self,
-        rules: &Rules,
-        id: EffectId,
-        outcome: &Outcome,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some((flow, action)) = self.running.remove(&id) else {
-            return;
-        };
-        let step = match &flow {
-            Flow::Dispatch(id) => match self.state.dispatches.get(id) {
-                Some(dispatch) => flow::settle(&self.state, dispatch, rules, &action, outcome, now),
-                None => Step::Rest,
-            },
-            Flow::Transition(issue) => self.settle_transition(rules, *issue, &action, outcome, now),
-            Flow::Park(issue) => match outcome {
-                Outcome::Done => Step::Record(vec![Event::IssueParked { issue: *issue }]),
-                _ => Step::Rest,
-            },
-            Flow::Answer(_) => Step::Rest,
-            Flow::Merge(issue) => match (&action, outcome) {
-                (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
-                    Step::Record(vec![Event::Merged {
-                        issue: *issue,
-                        subject: subject.clone(),
-                        into: into.clone(),
-                    }])
-                }
-                _ => Step::Rest,
-            },
-        };
-        // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
-        // So does a look that found nothing new.
-        let until = match (&step, outcome) {
-            (Step::Rest, Outcome::Failed { until, .. }) => Some(*until),
-            (Step::Rest, Outcome::Found(_) | Outcome::NotCleared { .. }) => {
-                Some(now + delivery::LOOK_AGAIN)
-            }
-            _ => None,
-        };
-        if let Some(until) = until {
-            self.memory.busy.remove(&flow);
-            if let Outcome::Failed { why, .. } = outcome {
-                self.memory.faults.insert(flow.clone(), why.clone());
-            }
-            self.memory.rests.insert(flow, until);
-            effects.push(Effect::WakeAt(until));
-            return;
-        }
-        self.take(flow, step, now, effects);
-    }
-
-    fn settle_transition(
-        &mut self,
-        rules: &Rules,
-        issue: IssueNumber,
-        action: &Action,
-        outcome: &Outcome,
-        now: Timestamp,
-    ) -> Step {
-        if matches!(outcome, Outcome::Failed { .. }) {
-            self.fresh.remove(&issue);
-        }
-        let Some(transition) = self.state.transitions.get(&issue) else {
-            return Step::Rest;
-        };
-        let routing = open::routing_labels(rules);
-        let step = transition::settle(transition, action, outcome, self.us.as_ref(), &routing, now);
-        if matches!(&step, Step::Record(events) if matches!(events.first(), Some(Event::TransitionStepped { step: TransitionStep::Added | TransitionStep::Removed, .. })))
-        {
-            return step;
-        }
-        if !matches!(step, Step::Do(_)) {
-            self.fresh.remove(&issue);
-        }
-        step
-    }
-
     fn asked(&mut self, request: Request, now: Timestamp, effects: &mut Vec<Effect>) {
         let event = match request {
-            Request::Approve { issue, by } if self.state.walks.contains_key(&issue) => {
+            Request::Approve { issue, by } if self.state.waits_for_approval(issue) => {
                 self.memory.refused.remove(&issue);
                 Event::Approved { issue, by, at: now }
             }
-            Request::Approve { .. } | Request::Route { .. } => return,
+            Request::Approve { .. } => return,
+            Request::Route { issue, to, by } => {
+                self.memory.refused.remove(&issue);
+                Event::Routed { issue, to, by }
+            }
             Request::Pause { by } => Event::ProjectPaused { by },
             Request::Resume { by } => Event::ProjectResumed { by },
         };

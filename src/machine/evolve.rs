@@ -2,7 +2,9 @@
 //!
 //! It never sees the rules: events carry what was decided.
 
+mod ask;
 mod issue;
+mod post;
 mod steps;
 
 use jiff::Timestamp;
@@ -60,6 +62,11 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             take_answer(state, answer.clone());
             Ok(())
         }
+        Event::PostIntended { post } => post::intended(state, post),
+        Event::PostSettled {
+            dispatch: id,
+            answer,
+        } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
@@ -79,13 +86,17 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         | Event::ReportRefused { .. }
         | Event::BranchPushed { .. }
         | Event::SpecPublished { .. }
-        | Event::QuestionPublished { .. }
         | Event::DispatchClosed { .. }
         | Event::DispatchTidied { .. } => advance(state, at, event),
+        Event::QuestionPublished { .. }
+        | Event::QuestionAnswered { .. }
+        | Event::ParkLabelRemoved { .. } => ask::question(state, event),
         Event::TransitionStepped { .. }
         | Event::TransitionUnseen { .. }
         | Event::TransitionSettled { .. } => transit(state, at, event),
         Event::Overridden { .. }
+        | Event::Routed { .. }
+        | Event::RouteDropped { .. }
         | Event::Approved { .. }
         | Event::Merged { .. }
         | Event::ParkIntended { .. }
@@ -111,7 +122,9 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
     }
     let holder = state.seats.get(&opening.stage.label).copied();
     if let Some(holder) = holder.filter(|holder| opening.stage.seat && *holder != issue)
-        && state.open_dispatch(holder).is_some()
+        && state
+            .open_dispatch(holder)
+            .is_some_and(|other| !other.waits_for_a_person())
     {
         let label = &opening.stage.label;
         return Err(format!("{holder} has the seat of {label}"));
@@ -180,7 +193,8 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         running: None,
         nudged: false,
         asked: None,
-        asked_published: false,
+        park_label: false,
+        posts: Vec::new(),
         stalled: None,
         tidied: false,
     }
@@ -228,8 +242,8 @@ fn plan(state: &mut State, delivery: &Delivery) -> Result<(), String> {
     if delivery.purpose == Purpose::Nudge {
         found.nudged = true;
     }
-    if delivery.purpose == Purpose::Answer {
-        found.asked = None;
+    if let (Purpose::Answer, Some(asked)) = (delivery.purpose, &mut found.asked) {
+        asked.told = asked.replies.len();
     }
     found.deliveries.push(delivery.id.clone());
     state
@@ -299,8 +313,10 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
 }
 
 fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Timestamp) {
-    if delivery.purpose != Purpose::Brief {
-        return;
+    match delivery.purpose {
+        Purpose::Brief => {}
+        Purpose::Answer => return ask::delivered(owner, verdict),
+        Purpose::Nudge | Purpose::Stop => return,
     }
     match verdict {
         Verdict::Confirmed => {
@@ -348,10 +364,7 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
     match report.verb {
         // A report proves the brief's arrival as well as a receipt does: only the brief has the secret.
         Verb::Ack => {}
-        Verb::Ask => {
-            found.asked = Some(report.note.clone().unwrap_or_default());
-            found.asked_published = false;
-        }
+        Verb::Ask => ask::asked(found, report),
         Verb::Done | Verb::Fail | Verb::Unreported => {
             found.phase = Phase::Judging;
             found.evidence.clear();
@@ -452,9 +465,6 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             judging(state, id)?.stalled = None;
             state.walks.entry(spec.issue).or_default().spec = Some(spec.clone());
         }
-        Event::QuestionPublished { dispatch: id, .. } => {
-            open_one(state, id)?.asked_published = true;
-        }
         Event::DispatchClosed {
             dispatch: id,
             cause,
@@ -493,6 +503,7 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         at,
     };
     found.stalled = None;
+    ask::closed(found, cause);
     let walk = state.walks.entry(issue).or_default();
     walk.ended = Some((cause.clone(), at));
     match cause {

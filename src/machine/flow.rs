@@ -1,6 +1,6 @@
 //! The life of a dispatch, step by step: prepare, deliver, judge, finish, clear away (PROTOCOLS 2, 4, 5; DESIGN 8).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::{
     Action, Cause, Delivery, DeliveryStep, Dispatch, Event, Evidence, FirstLine, Ground, Outcome,
@@ -9,10 +9,8 @@ use crate::domain::{
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{delivery, ending, judging};
+use crate::machine::{delivery, ending, judging, question};
 
-/// Back-off after a delivery that was proven not to have been typed: doubles from here, five times at most (PROTOCOLS 2).
-const REDELIVER_AFTER: SignedDuration = SignedDuration::from_secs(5);
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
 pub const UNDELIVERED_TOLD: u32 = 5;
 /// And after which the issue is a person's: three quarters of an hour of refusals.
@@ -32,6 +30,9 @@ pub fn next(
         .is_some_and(|(_, until)| *until > now)
     {
         return Step::Rest;
+    }
+    if let Some(step) = question::take_label_off(dispatch, rules) {
+        return step;
     }
     match &dispatch.phase {
         Phase::Delivering => deliver(state, dispatch, rules, sample, now),
@@ -64,7 +65,7 @@ fn deliver(
             let why = format!("the brief could not be typed {UNDELIVERED_MAX} times");
             return park(dispatch, rules, why);
         }
-        if now < last.since + REDELIVER_AFTER * (1 << dispatch.undelivered.min(5)) {
+        if now < delivery::again_at(dispatch, last) {
             return Step::Rest;
         }
     }
@@ -101,13 +102,19 @@ fn unknown_or_next(
         let DeliveryStep::Settled { verdict, witness } = &last.step else {
             return Step::Rest;
         };
-        let why = format!("the brief is {}: {witness}", verdict.as_str());
+        let what = if last.purpose == Purpose::Answer {
+            "the answer to the agent's question"
+        } else {
+            "the brief"
+        };
+        let why = format!("{what} is {}: {witness}", verdict.as_str());
         return park(dispatch, rules, why);
     }
     delivery::next(dispatch, last, sample, now)
 }
 
-pub(super) fn compose(
+/// Asks for a text of that purpose to be written.
+pub(crate) fn compose(
     state: &State,
     dispatch: &Dispatch,
     purpose: Purpose,
@@ -146,16 +153,8 @@ fn work(
     {
         return unknown_or_next(dispatch, rules, last, sample, now);
     }
-    if let Some(question) = dispatch
-        .asked
-        .as_ref()
-        .filter(|_| !dispatch.asked_published)
-    {
-        return Step::Do(Action::Publish {
-            dispatch: dispatch.id().clone(),
-            issue: dispatch.issue(),
-            what: Publish::Question(question.clone()),
-        });
+    if let Some(asked) = &dispatch.asked {
+        return question::next(state, dispatch, asked, rules, sample, now);
     }
     let silent = dispatch
         .report
@@ -310,7 +309,7 @@ pub fn settle(
         }]),
         (
             Action::Publish {
-                what: Publish::Question(_),
+                what: Publish::Question { .. },
                 ..
             },
             Outcome::Commented { comment },
@@ -318,6 +317,9 @@ pub fn settle(
             dispatch: id(),
             comment: comment.clone(),
         }]),
+        (Action::RemoveLabel { .. }, Outcome::Done) => {
+            Step::Record(vec![Event::ParkLabelRemoved { dispatch: id() }])
+        }
         (Action::Tidy { .. }, Outcome::Done) => {
             Step::Record(vec![Event::DispatchTidied { dispatch: id() }])
         }

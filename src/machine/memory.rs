@@ -55,13 +55,7 @@ impl Memory {
     }
 
     /// Keeps what a decision found out on detail.
-    pub fn note(
-        &mut self,
-        state: &State,
-        seen: &Observation,
-        standing: &mut Standing,
-        now: Timestamp,
-    ) {
+    pub fn note(&mut self, state: &State, seen: &Observation, standing: &Standing, now: Timestamp) {
         self.note_unattributed(seen, standing, now);
         self.note_refusals(seen, standing);
         self.note_checks(state, seen);
@@ -74,22 +68,29 @@ impl Memory {
         self.joined.extend(watchdog::joining(state, seen).cloned());
     }
 
-    /// A label's event may be late: it is looked for again, and after a while nobody can be named.
-    fn note_unattributed(&mut self, seen: &Observation, standing: &mut Standing, now: Timestamp) {
+    /// A label's event may be late: it is looked for again from the first look on, and after a while nobody can be named.
+    pub fn dated(&self, issue: IssueNumber, hold: Hold, now: Timestamp) -> Hold {
+        let Hold::Unattributed { until: Some(_), .. } = hold else {
+            return hold;
+        };
+        let since = self.unattributed.get(&issue).map_or(now, |known| known.0);
+        let end = since + trust::UNATTRIBUTED_FOR;
+        Hold::Unattributed {
+            since: Some(since),
+            until: (now < end).then_some(end),
+        }
+    }
+
+    fn note_unattributed(&mut self, seen: &Observation, standing: &Standing, now: Timestamp) {
         for issue in seen.details.keys() {
-            let Some(Hold::Unattributed {
-                since,
-                until: until @ Some(_),
-            }) = standing.get_mut(issue)
-            else {
-                self.unattributed.remove(issue);
-                continue;
-            };
-            let known = self.unattributed.entry(*issue).or_insert((now, now));
-            known.1 = now;
-            let end = known.0 + trust::UNATTRIBUTED_FOR;
-            *since = Some(known.0);
-            *until = (now < end).then_some(end);
+            match standing.get(issue) {
+                Some(Hold::Unattributed { until, .. })
+                    if until.is_some() || self.unattributed.contains_key(issue) =>
+                {
+                    self.unattributed.entry(*issue).or_insert((now, now)).1 = now;
+                }
+                _ => drop(self.unattributed.remove(issue)),
+            }
         }
     }
 

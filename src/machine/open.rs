@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Event, Head, Hold, Label, Observation, Opening, ProfileName, Rules,
-    SessionChoice, Stage, Window,
+    Activity, Actor, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName, Rules,
+    Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::delivery;
@@ -134,7 +134,12 @@ pub fn session_hold(
         });
     }
     if window == Window::Check {
-        return check_hold(rules, stage);
+        // A program that takes no text cannot check anything: a person's shell.
+        let takes_text =
+            profile.screen.composer.is_some() || profile.first_line == FirstLine::Argument;
+        return (!takes_text).then(|| Hold::NoChecker {
+            stage: stage.label.clone(),
+        });
     }
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
@@ -162,14 +167,6 @@ fn activity_word(activity: crate::domain::Activity) -> &'static str {
         Activity::Obscured => "hidden behind a viewer or a menu",
         Activity::Unknown => "in an unknown state",
     }
-}
-
-fn check_hold(rules: &Rules, stage: &Stage) -> Option<Hold> {
-    let adopted = matches!(rules.project.session, SessionChoice::Adopted { .. });
-    let other_profile = rules.project.stages.contains_key(&stage.label);
-    (adopted && !other_profile).then(|| Hold::NoChecker {
-        stage: stage.label.clone(),
-    })
 }
 
 /// Opens the best candidate, if its single read allows it.

@@ -29,6 +29,8 @@ pub struct State {
     pub deliveries: BTreeMap<DeliveryId, Delivery>,
     /// Moves that are not settled.
     pub transitions: BTreeMap<IssueNumber, Transition>,
+    /// Moves that people asked for and that are not begun.
+    pub routes: BTreeMap<IssueNumber, Route>,
     /// Parks that are not known to have happened.
     pub parks: BTreeMap<IssueNumber, (Label, String)>,
     /// Who has the seat of a stage.
@@ -41,6 +43,15 @@ pub struct State {
     pub answers: VecDeque<Answer>,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
+}
+
+/// A move that a person asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// To this routing label.
+    pub to: Label,
+    /// Whose word it is.
+    pub by: String,
 }
 
 /// What is remembered of one issue over its stages.
@@ -105,6 +116,12 @@ impl State {
         self.reports.contains(report)
     }
 
+    /// Returns whether the last move of an issue is a person's, and nobody made it.
+    pub fn waits_for_approval(&self, issue: IssueNumber) -> bool {
+        let waits = |walk: &Walk| walk.yours.is_some() && walk.approved.is_none();
+        self.walks.get(&issue).is_some_and(waits)
+    }
+
     /// Returns the open dispatch of an issue.
     pub fn open_dispatch(&self, issue: IssueNumber) -> Option<&Dispatch> {
         self.dispatches
@@ -119,11 +136,12 @@ impl State {
             .find(|dispatch| dispatch.opening.window == window && !dispatch.tidied)
     }
 
-    /// Returns how many dispatches a stage has: open ones, and withdrawn ones until their session is idle or gone.
+    /// Returns how many dispatches a stage has: open ones but those that wait for a person, and withdrawn ones until their
+    /// session is idle or gone.
     pub fn open_in(&self, stage: &Label) -> u32 {
         let open = self.dispatches.values().filter(|dispatch| {
-            (dispatch.is_open() || dispatch.is_withdrawn())
-                && dispatch.opening.stage.label == *stage
+            let counts = dispatch.is_open() && !dispatch.waits_for_a_person();
+            (counts || dispatch.is_withdrawn()) && dispatch.opening.stage.label == *stage
         });
         u32::try_from(open.count()).unwrap_or(u32::MAX)
     }

@@ -17,6 +17,24 @@ pub fn issue_digest(title: &str, body: &str) -> String {
     sha256(format!("{title}\0{body}").as_bytes())
 }
 
+/// How every hidden mark of ours begins.
+const MARK: &str = "<!-- pointsman ";
+
+/// Returns the hidden mark by which something that we wrote is found again.
+pub fn mark(what: &str) -> String {
+    format!("{MARK}{what} -->")
+}
+
+/// Says whether a text is one that we wrote: a line of it is a mark. A quoted one has `>` before it.
+pub fn is_marked(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with(MARK))
+}
+
+/// Takes the power of a mark from what an agent wrote.
+pub fn unmarked(text: &str) -> String {
+    text.replace(MARK, "<!- pointsman ")
+}
+
 /// Strips what a person reading the issue would not see, or what a terminal would obey: HTML comments, control characters
 /// but tab and line feed, zero-width and bidirectional marks. Cuts at `bytes_max` and says so.
 pub fn sanitise(text: &str, bytes_max: usize) -> String {

@@ -190,6 +190,16 @@ fn is_a_strangers(
     })
 }
 
+/// The same for an issue with an open dispatch, whose own question may have set the park label.
+pub fn refused_while_open(dispatch: &Dispatch, head: &Head, workflow: &Workflow) -> Option<Hold> {
+    if !dispatch.park_label {
+        return refused_by_labels(head, workflow);
+    }
+    let mut others = head.clone();
+    others.labels.remove(&workflow.labels.park);
+    refused_by_labels(&others, workflow)
+}
+
 /// Says whether a dispatch's labelling still holds, from one single read; else who ended it and how.
 pub fn still_wanted(
     dispatch: &Dispatch,
@@ -219,7 +229,7 @@ pub fn still_wanted(
     if !head.labels.contains(&labelling.label) {
         return Err((last(), format!("`{}` was removed", labelling.label)));
     }
-    let refusal = refused_by_labels(head, workflow);
+    let refusal = refused_while_open(dispatch, head, workflow);
     if let Some(hold) = refusal.filter(|hold| !is_a_strangers(hold, labelling, project, details)) {
         return Err((last(), hold.to_string()));
     }

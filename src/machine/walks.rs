@@ -24,6 +24,7 @@ pub(super) fn walks(
     for (issue, walk) in &state.walks {
         if state.open_dispatch(*issue).is_some()
             || state.transitions.contains_key(issue)
+            || state.routes.contains_key(issue)
             || state.parks.contains_key(issue)
         {
             continue;

@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Answer, Cause, Delivery, DeliveryStep, Dispatch, Event, Observation, PaneSample,
-    Phase, Purpose, Questions, Report, ReportId, Rules, Verb, Verdict, Window,
+    Activity, Answer, Cause, Delivery, DeliveryStep, Dispatch, DispatchId, Event, Observation,
+    PaneSample, Phase, Purpose, Report, ReportId, Rules, Verb, Verdict, Window,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{delivery, trust};
+use crate::machine::{delivery, question, trust};
 
 /// A pane that is missing in this many observations in a row is gone.
 const MISSING_MAX: u32 = 3;
@@ -34,7 +34,7 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
             .get(&report.dispatch)
             .filter(|dispatch| dispatch.is_open())
         else {
-            return Some(ignored(state, report));
+            return Some(ignored(state, &report.id, &report.dispatch));
         };
         let flow = Flow::Dispatch(report.dispatch.clone());
         if let Some(judged) = dispatch
@@ -139,7 +139,8 @@ fn owed(state: &State, memory: &Memory, report: &Report) -> Option<Answer> {
     })
 }
 
-fn again(answer: Answer) -> Decision {
+/// Gives an answer once more.
+pub(crate) fn again(answer: Answer) -> Decision {
     let did = format!("the answer to report {}", answer.report);
     Decision::Act(Act {
         events: Vec::new(),
@@ -178,10 +179,11 @@ fn proves(last: &Delivery) -> bool {
     )
 }
 
-fn ignored(state: &State, report: &Report) -> Decision {
+/// Answers what names no open dispatch.
+pub(crate) fn ignored(state: &State, report: &ReportId, dispatch: &DispatchId) -> Decision {
     let text = match state
         .dispatches
-        .get(&report.dispatch)
+        .get(dispatch)
         .map(|dispatch| &dispatch.phase)
     {
         Some(Phase::Closed {
@@ -190,13 +192,10 @@ fn ignored(state: &State, report: &Report) -> Decision {
         }) => {
             format!("withdrawn by {by} at {at}: {why}. Stop; leave the tree as it is.")
         }
-        _ => format!(
-            "dispatch {} is not open. End your turn; leave the tree as it is.",
-            report.dispatch
-        ),
+        _ => format!("dispatch {dispatch} is not open. End your turn; leave the tree as it is."),
     };
     let answer = Answer {
-        report: report.id.clone(),
+        report: report.clone(),
         accepted: false,
         text,
     };
@@ -204,9 +203,9 @@ fn ignored(state: &State, report: &Report) -> Decision {
         events: vec![Event::ReportIgnored {
             answer: answer.clone(),
         }],
-        flow: Some(Flow::Answer(report.id.clone())),
+        flow: Some(Flow::Answer(report.clone())),
         answer: Some(answer),
-        did: format!("report {} belongs to nothing open", report.id),
+        did: format!("report {report} belongs to nothing open"),
     })
 }
 
@@ -223,6 +222,9 @@ pub fn watch(
         return None;
     }
     if let Some(decision) = withdrawal(rules, state, memory, seen, dispatch) {
+        return Some(decision);
+    }
+    if let Some(decision) = question::answered(rules, seen, dispatch) {
         return Some(decision);
     }
     let missing = memory.missing.get(dispatch.id()).copied().unwrap_or(0);
@@ -389,22 +391,25 @@ fn withdrawal(
             memory.checked.get(dispatch.id()) != Some(head)
                 || !head.open
                 || !head.labels.contains(&dispatch.opening.labelling.label)
-                || trust::refused_by_labels(head, &rules.workflow).is_some()
+                || trust::refused_while_open(dispatch, head, &rules.workflow).is_some()
         }
     };
     if !suspicious {
         return None;
     }
     let Some(details) = seen.details.get(&issue) else {
-        return Some(Decision::Look(Questions {
-            issues: vec![issue],
-            comments: Vec::new(),
-        }));
+        return Some(Decision::Look(question::questions(dispatch)));
     };
     let (by, why) =
         trust::still_wanted(dispatch, &rules.project, &rules.workflow, details).err()?;
+    Some(withdraw(state, dispatch, &by, &why))
+}
+
+/// Ends a dispatch because it is no longer wanted.
+pub(crate) fn withdraw(state: &State, dispatch: &Dispatch, by: &str, why: &str) -> Decision {
     let settled = settled_by(state, dispatch, &format!("no longer wanted: {why}"));
-    Some(end(dispatch, settled, Cause::Withdrawn { by, why }))
+    let (by, why) = (by.to_owned(), why.to_owned());
+    end(dispatch, settled, Cause::Withdrawn { by, why })
 }
 
 /// Updates what is remembered of a dispatch's pane: how long it was watched, and whether it is there.
@@ -419,7 +424,8 @@ pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed:
         let id = dispatch.id().clone();
         if here {
             memory.missing.remove(&id);
-            if dispatch.phase == Phase::Working {
+            // The time in which a person thinks is not the agent's.
+            if dispatch.phase == Phase::Working && dispatch.asked.is_none() {
                 let since_receipt = dispatch.confirmed_at.map(|at| seen.at.duration_since(at));
                 let watched = elapsed.min(since_receipt.unwrap_or_default());
                 *memory.observed.entry(id).or_default() += watched.max(SignedDuration::ZERO);

@@ -115,7 +115,7 @@ impl RepoError {
                 Some("check `path` and `repo` in the project's file".to_owned())
             }
             Self::Git { said, .. } if said.contains("could not read Username") || said.contains("Permission denied") => {
-                Some("the daemon asks nobody for a password: check its token or key with `pointsman doctor`".to_owned())
+                Some("the daemon asks nobody for a password: `git fetch` in the project must work without one".to_owned())
             }
             Self::Git { .. } => Some("if this stays, remove the project's mirror from the state folder: it is made anew".to_owned()),
             Self::TimedOut { .. } => Some("it is tried again; check the disk and the network".to_owned()),
@@ -125,7 +125,7 @@ impl RepoError {
             Self::ReadBack { .. } => Some("something else writes there, or the disk fails".to_owned()),
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                    Some("the daemon needs to write in `.pointsman` of the project: run `pointsman doctor`".to_owned())
+                    Some("the daemon needs to write in `.pointsman` of the project: check who owns it".to_owned())
                 }
                 std::io::ErrorKind::StorageFull => Some("free some space on that disk".to_owned()),
                 std::io::ErrorKind::NotFound => Some("check `path` in the project's file".to_owned()),

@@ -39,7 +39,7 @@ pub struct Scan {
     pub entries: Vec<SpoolEntry>,
     /// Reports that are not taken (too large, a link, not readable), with the reason.
     pub refused: Vec<(ReportId, RepoError)>,
-    /// Reports whose answer lies beside them, not read again: to be removed when the verb had its time.
+    /// Reports whose answer lies beside them, not read again: [`sweep`] removes them when the verb had its time.
     pub answered: Vec<ReportId>,
     /// Whether there are more than one scan takes.
     pub more: bool,
@@ -58,7 +58,7 @@ pub fn list(project: &Path) -> Result<Scan, RepoError> {
     scan.answered = answered;
     scan.more = waiting.len() > REPORTS_MAX;
     for ulid in waiting.into_iter().take(REPORTS_MAX) {
-        let read = folder.read(&format!("{ulid}.json"), FILE_BYTES_MAX as u64);
+        let read = folder.read(&report_name(&ulid), FILE_BYTES_MAX as u64);
         match read.and_then(|bytes| bytes.map(checked).transpose()) {
             Ok(Some(bytes)) => scan.entries.push(SpoolEntry { ulid, bytes }),
             Ok(None) => {}
@@ -68,24 +68,62 @@ pub fn list(project: &Path) -> Result<Scan, RepoError> {
     Ok(scan)
 }
 
-/// Writes the answer to a report, over an earlier one.
-pub fn answer(project: &Path, users: Users, ulid: &ReportId, json: &[u8]) -> Result<(), RepoError> {
+/// Writes the answer to a report beside it, over an earlier one. `false` when the report is not in this spool: the same
+/// opened folder is looked at and written to, so that a folder that is replaced meanwhile gets no stray answer.
+pub fn answer(
+    project: &Path,
+    users: Users,
+    ulid: &ReportId,
+    json: &[u8],
+) -> Result<bool, RepoError> {
     check_id(ulid)?;
     check_size("the answer", json)?;
-    let folder = Folder::kept(project, FOLDER, users)?;
-    folder
-        .write(&answer_name(ulid), json, users.file(), RenameFlags::empty())
-        .map(drop)
+    let Some(folder) = Folder::existing(project, FOLDER)? else {
+        return Ok(false);
+    };
+    if !folder.names()?.contains(&report_name(ulid)) {
+        return Ok(false);
+    }
+    folder.write(&answer_name(ulid), json, users.file(), RenameFlags::empty())?;
+    Ok(true)
 }
 
-/// Removes a report and its answer; fine if they are gone.
-pub fn remove(project: &Path, ulid: &ReportId) -> Result<(), RepoError> {
-    check_id(ulid)?;
+/// Removes what was written before `before` and is done with: reports with their answers, answers without a report, and what
+/// is no report of the verbs. A report that nobody answered yet stays. Returns how many files went.
+pub fn sweep(project: &Path, before: Timestamp) -> Result<usize, RepoError> {
     let Some(folder) = Folder::existing(project, FOLDER)? else {
-        return Ok(());
+        return Ok(0);
     };
-    folder.remove(&format!("{ulid}.json"))?;
-    folder.remove(&answer_name(ulid))
+    let refused: BTreeSet<ReportId> = list(project)?
+        .refused
+        .into_iter()
+        .map(|(ulid, _)| ulid)
+        .collect();
+    let names: BTreeSet<String> = folder.names()?.into_iter().collect();
+    let mut removed = 0;
+    // From the last name on a report goes before its answer: one that lost its answer would be answered anew.
+    for name in names.iter().rev() {
+        let answers = name
+            .strip_suffix(".answer.json")
+            .map(|id| format!("{id}.json"));
+        let Some(ulid) = report_in(answers.as_deref().unwrap_or(name)) else {
+            continue;
+        };
+        let done =
+            answers.is_some() || names.contains(&answer_name(&ulid)) || refused.contains(&ulid);
+        if done && written_at(&ulid).is_some_and(|at| at < before) && folder.remove(name).is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Removes a file that an agent put together in the spool for a report of its dispatch; fine if it is gone.
+pub fn remove_scratch(project: &Path, name: &str) -> Result<(), RepoError> {
+    match Folder::existing(project, FOLDER)? {
+        Some(folder) => folder.remove(name),
+        None => Ok(()),
+    }
 }
 
 /// Writes a report, for the agents' verbs. It is acknowledged when this returns: renamed and durable.
@@ -96,7 +134,7 @@ pub fn submit(project: &Path, json: &[u8], now: Timestamp) -> Result<ReportId, R
     let ulid = ReportId::new(new_id(now).to_string());
     // Readable to the group: the folder decides who gets this far.
     folder.write(
-        &format!("{ulid}.json"),
+        &report_name(&ulid),
         &json,
         Users::Two.file(),
         RenameFlags::NOREPLACE,
@@ -188,6 +226,16 @@ fn check_id(ulid: &ReportId) -> Result<(), RepoError> {
             expected: "a report's id (a ulid)",
         }),
     }
+}
+
+/// Returns when a report was made, by the clock of the verb that made it.
+fn written_at(ulid: &ReportId) -> Option<Timestamp> {
+    let ulid = Ulid::from_string(ulid.as_str()).ok()?;
+    Timestamp::from_millisecond(i64::try_from(ulid.timestamp_ms()).ok()?).ok()
+}
+
+fn report_name(ulid: &ReportId) -> String {
+    format!("{ulid}.json")
 }
 
 fn answer_name(ulid: &ReportId) -> String {

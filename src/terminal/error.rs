@@ -63,9 +63,9 @@ impl TmuxError {
             Self::ProtocolMismatch { .. } => Some(
                 "tmux was upgraded while its server ran: finish the sessions, then `pointsman down` and `pointsman up`",
             ),
-            Self::Timeout { .. } => Some(
-                "the tmux server hangs or the machine is overloaded; `pointsman doctor` looks again",
-            ),
+            Self::Timeout { .. } => {
+                Some("the tmux server hangs or the machine is overloaded: try again in a moment")
+            }
             Self::NoTarget { .. } | Self::TooLong { .. } | Self::Failed { .. } => None,
         }
     }

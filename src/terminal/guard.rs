@@ -5,7 +5,7 @@
 use super::argv::format_text;
 use super::ere;
 use super::row::Seen;
-use super::screen::{Composer, Recogniser};
+use super::screen::{Composer, Recogniser, SIDEBAR_GAP};
 use crate::domain::Pane;
 
 /// Columns a pane needs so that our line, at most 72, does not wrap behind a prompt (PROTOCOLS 3; facts/terminal.md F31).
@@ -101,7 +101,19 @@ impl Guard {
         }
         let mut guard = Self::as_seen(seen, recogniser)?;
         // The search answers with the first row that matches, counted from 1: it must be the composer's.
-        let pattern = format!("^[^A-Za-z0-9]*{}[^A-Za-z0-9]*$", ere::literal(line));
+        let drawn = seen
+            .capture
+            .rows
+            .get(usize::from(row))
+            .map_or("", |row| row.text.as_str());
+        let prompt = drawn.split_once(line).map_or("", |(before, _)| before);
+        // What stands far to the right of it is a sidebar's (OpenCode).
+        let (before, line, gap) = (
+            letters_of(prompt),
+            ere::literal(line),
+            " ".repeat(SIDEBAR_GAP),
+        );
+        let pattern = format!("^{before}{line}([^A-Za-z0-9]*|{gap}.*)$");
         guard.fields.push(field(
             "composer text",
             &format!("#{{C/r:{}}}", format_text(&pattern)),
@@ -231,6 +243,19 @@ fn blocked(field: &'static str, wanted: impl ToString, found: impl ToString) -> 
         wanted: wanted.to_string(),
         found: found.to_string(),
     }
+}
+
+/// Returns a pattern for what stands before a composer's text: its letters as they are (`aider> `), its frame however it is drawn.
+fn letters_of(prompt: &str) -> String {
+    let mut pattern = "[^A-Za-z0-9]*".to_owned();
+    for word in prompt
+        .split(|letter: char| !letter.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
+        pattern.push_str(word);
+        pattern.push_str("[^A-Za-z0-9]*");
+    }
+    pattern
 }
 
 /// Compares two texts without their white space: a composer may wrap or pad.

@@ -20,6 +20,7 @@ mod row;
 mod sample;
 mod screen;
 mod server;
+mod variables;
 mod watch;
 
 pub use client::Tmux;
@@ -31,4 +32,5 @@ pub use row::{PaneRow, ROW_FORMAT, Seen};
 pub use sample::{Sampled, Sampler};
 pub use screen::{Capture, Composer, ProfileError, Recogniser, Row, ScreenReading};
 pub use server::{NewWindow, SENTINEL};
+pub use variables::Environment;
 pub use watch::{Snapshot, Watch};

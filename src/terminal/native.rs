@@ -1,4 +1,5 @@
-//! `OpenCode`'s own HTTP server on loopback (facts/agents.md 4.1): three small questions, each with a short deadline.
+//! `OpenCode`'s own HTTP server on loopback (facts/agents.md 4.1): what it does, and which texts it was given. Blocking; every question
+//! has a deadline and a bound.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,23 +10,40 @@ use serde_json::Value;
 use super::process::Process;
 use crate::machine::resolve::Claim;
 
-/// Deadline of one question: the program answers within 20 ms (facts/agents.md 4.1).
-const DEADLINE: Duration = Duration::from_millis(200);
-/// Bytes of an answer.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// What may be spent on one question.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    deadline: Duration,
+    bytes: usize,
+}
+
+/// What it does now: the program answers within 20 ms (facts/agents.md 4.1).
+const STATUS: Budget = Budget {
+    deadline: Duration::from_millis(200),
+    bytes: 256 * 1024,
+};
+/// What was said: a conversation carries the output of its tools, 2 MB a turn (facts/agents.md 6).
+const WORDS: Budget = Budget {
+    deadline: Duration::from_secs(2),
+    bytes: 8 * 1024 * 1024,
+};
+/// Conversations looked at, newest first.
+const SESSIONS_MAX: usize = 4;
+/// Messages of a conversation looked at, newest first: every step of a turn is one.
+const MESSAGES_MAX: usize = 200;
 
 /// Asks the agent's server what it is doing; `None` if it does not answer every question, which is no evidence of anything.
 pub(super) fn ask(agent: &Process) -> Option<Claim> {
     let port = port(&agent.argv)?;
     let is_open = |answer: &Value| answer.as_array().is_some_and(|open| !open.is_empty());
-    if is_open(&fetch(port, "/permission")?) {
+    if is_open(&fetch(port, "/permission", STATUS)?) {
         return Some(Claim::Permission);
     }
-    if is_open(&fetch(port, "/question")?) {
+    if is_open(&fetch(port, "/question", STATUS)?) {
         return Some(Claim::Question);
     }
     // A session that is not in the map is idle; `busy` and `retry` are.
-    let status = fetch(port, "/session/status")?;
+    let status = fetch(port, "/session/status", STATUS)?;
     let sessions = status.as_object()?;
     let is_idle = |session: &Value| session.get("type").and_then(Value::as_str) == Some("idle");
     Some(if sessions.values().all(is_idle) {
@@ -33,6 +51,54 @@ pub(super) fn ask(agent: &Process) -> Option<Claim> {
     } else {
         Claim::Busy
     })
+}
+
+/// Finds a user's message that `speaks`, in the newest conversations of the folder that `is_here` knows; returns where it stands.
+pub(super) fn prompt(
+    agent: &Process,
+    is_here: impl Fn(&str) -> bool,
+    speaks: impl Fn(&Value) -> bool,
+) -> Option<String> {
+    let port = port(&agent.argv)?;
+    let text = |value: &Value, pointer: &str| {
+        let found = value.pointer(pointer).and_then(Value::as_str);
+        found.map(str::to_owned)
+    };
+    let listed = fetch(port, "/session", WORDS)?;
+    let mut sessions: Vec<(i64, String)> = listed
+        .as_array()?
+        .iter()
+        // Work trees of one repository share a store: the others' conversations are listed as well.
+        .filter(|session| text(session, "/directory").is_some_and(|folder| is_here(&folder)))
+        .filter_map(|session| {
+            let updated = session.pointer("/time/updated")?.as_i64()?;
+            Some((updated, text(session, "/id").filter(|id| is_plain(id))?))
+        })
+        .collect();
+    sessions.sort();
+    for (_, session) in sessions.into_iter().rev().take(SESSIONS_MAX) {
+        let path = format!("/session/{session}/message?limit={MESSAGES_MAX}");
+        let Some(messages) = fetch(port, &path, WORDS) else {
+            continue;
+        };
+        let is_ours = |message: &&Value| {
+            let is_users = text(message, "/info/role").is_some_and(|role| role == "user");
+            is_users && message.get("parts").is_some_and(&speaks)
+        };
+        if let Some(message) = messages.as_array()?.iter().find(is_ours) {
+            let id = text(message, "/info/id").filter(|id| is_plain(id))?;
+            return Some(format!("message {id} of {session}"));
+        }
+    }
+    None
+}
+
+/// Returns whether an id that an agent wrote may be part of a path and of a witness.
+pub(super) fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// Reads `--port N` from the program's arguments.
@@ -48,14 +114,13 @@ fn port(argv: &[String]) -> Option<u16> {
 }
 
 /// Fetches one JSON document.
-fn fetch(port: u16, path: &str) -> Option<Value> {
-    let deadline = Instant::now() + DEADLINE;
+fn fetch(port: u16, path: &str, budget: Budget) -> Option<Value> {
+    let deadline = Instant::now() + budget.deadline;
     let left =
         || Some(deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
-    let mut stream =
-        TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), DEADLINE)
-            .ok()?;
-    stream.set_write_timeout(Some(DEADLINE)).ok()?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, budget.deadline).ok()?;
+    stream.set_write_timeout(Some(budget.deadline)).ok()?;
     write!(
         stream,
         "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -69,7 +134,7 @@ fn fetch(port: u16, path: &str) -> Option<Value> {
             0 => break,
             count => answer.extend_from_slice(&buffer[..count]),
         }
-        if answer.len() > ANSWER_BYTES_MAX {
+        if answer.len() > budget.bytes {
             return None;
         }
     }
@@ -89,8 +154,8 @@ mod tests {
     use super::*;
     use std::io::BufRead as _;
 
-    /// Serves answers by path and returns what the asker makes of them.
-    fn asked(permission: &'static str, status: &'static str) -> Option<Claim> {
+    /// An agent whose server gives these answers, by the beginning of the path.
+    fn serving(answers: &'static [(&'static str, &'static str)]) -> Process {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -100,11 +165,9 @@ mod tests {
                 std::io::BufReader::new(stream.try_clone().unwrap())
                     .read_line(&mut line)
                     .unwrap();
-                let body = match line.split(' ').nth(1) {
-                    Some("/permission") => permission,
-                    Some("/question") => "[]",
-                    _ => status,
-                };
+                let path = line.split(' ').nth(1).unwrap();
+                let known = answers.iter().find(|(begin, _)| path.starts_with(begin));
+                let body = known.map_or("", |(_, body)| body);
                 write!(
                     stream,
                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{body}"
@@ -115,7 +178,7 @@ mod tests {
         let argv = ["opencode", "--port", &port.to_string()]
             .map(str::to_owned)
             .to_vec();
-        ask(&Process {
+        Process {
             pid: 1,
             parent: 0,
             group: 1,
@@ -123,23 +186,65 @@ mod tests {
             argv,
             start_ticks: 0,
             foreground: true,
-        })
+        }
     }
 
     #[test]
     fn a_session_without_a_status_is_idle_and_silence_is_nothing() {
-        assert_eq!(asked("[]", "{}"), Some(Claim::Idle));
+        const NONE: [(&str, &str); 2] = [("/permission", "[]"), ("/question", "[]")];
+        let status = |answers| ask(&serving(answers));
         assert_eq!(
-            asked("[]", r#"{"ses_1":{"type":"busy"}}"#),
-            Some(Claim::Busy)
+            status(&[NONE[0], NONE[1], ("/session/status", "{}")]),
+            Some(Claim::Idle)
+        );
+        for busy in ["busy", "retry"] {
+            let said = format!(r#"{{"ses_1":{{"type":"{busy}","attempt":2}}}}"#);
+            let said: &'static str = said.leak();
+            let answers = vec![NONE[0], NONE[1], ("/session/status", said)].leak();
+            assert_eq!(status(answers), Some(Claim::Busy));
+        }
+        assert_eq!(
+            status(&[("/permission", r#"[{"id":"per_1"}]"#), NONE[1]]),
+            Some(Claim::Permission)
         );
         assert_eq!(
-            asked("[]", r#"{"ses_1":{"type":"retry","attempt":2}}"#),
-            Some(Claim::Busy)
+            status(&[NONE[0], NONE[1], ("/session/status", "oops")]),
+            None
         );
-        assert_eq!(asked(r#"[{"id":"per_1"}]"#, "{}"), Some(Claim::Permission));
-        assert_eq!(asked("[]", "oops"), None);
         assert_eq!(port(&["x".into(), "--port=70000".into()]), None);
         assert_eq!(port(&["x".into(), "--port=7000".into()]), Some(7000));
+    }
+
+    #[test]
+    fn a_users_message_of_this_folder_is_a_receipt_and_nothing_else_is() {
+        let agent = serving(&[
+            (
+                "/session/ses_here/message",
+                r#"[{"info":{"id":"msg_1","role":"assistant"},"parts":[{"type":"text","text":"ab12cd34"}]},
+                    {"info":{"id":"msg_2","role":"user"},"parts":[{"type":"text","text":"Task ab12cd34: x"}]}]"#,
+            ),
+            (
+                "/session/ses_there/message",
+                r#"[{"info":{"id":"msg_3","role":"user"},"parts":[{"type":"text","text":"Task ef56gh78: x"}]}]"#,
+            ),
+            (
+                "/session",
+                r#"[{"id":"ses_there","directory":"/other","time":{"updated":3}},
+                    {"id":"ses_torn","directory":"/src","time":{"updated":2}},
+                    {"id":"ses_here","directory":"/src","time":{"updated":1}}]"#,
+            ),
+        ]);
+        let find = |id: &str| {
+            let speaks = |parts: &Value| {
+                let said = parts.pointer("/0/text").and_then(Value::as_str);
+                said.is_some_and(|said| said.contains(id))
+            };
+            prompt(&agent, |folder| folder == "/src", speaks)
+        };
+        assert_eq!(
+            find("ab12cd34").as_deref(),
+            Some("message msg_2 of ses_here")
+        );
+        assert_eq!(find("ef56gh78"), None, "another folder's conversation");
     }
 }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::native;
 use super::process::Process;
 use super::sample::fill;
 use crate::domain::{DeliveryId, Profile};
@@ -22,6 +23,8 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const ROLLOUTS_MAX: usize = 64;
 /// Transcripts of one folder looked at.
 const TRANSCRIPTS_MAX: usize = 256;
+/// Files and folders that one `*` of a transcript's path may stand for.
+const ENTRIES_MAX: usize = 8192;
 /// Bytes of a rollout's first line, which names its folder.
 const HEAD_BYTES_MAX: u64 = 256 * 1024;
 
@@ -49,10 +52,8 @@ pub struct Offsets(pub BTreeMap<PathBuf, u64>);
 pub struct Receipt {
     /// Whether the agent began with it or put it aside.
     pub kind: ReceiptKind,
-    /// Which file says so.
-    pub path: PathBuf,
-    /// Where in it the record begins, in bytes.
-    pub offset: u64,
+    /// Where it stands: a file's name and the byte at which the record begins, or a message of the agent's own server.
+    pub witness: String,
 }
 
 /// What the agent did with a delivery.
@@ -101,10 +102,10 @@ pub fn find_receipt(
         let mut offset = start;
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             if let Some(kind) = record_kind(line, form, id) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let receipt = Receipt {
                     kind,
-                    path: path.clone(),
-                    offset,
+                    witness: format!("{name} at {offset}"),
                 };
                 match kind {
                     ReceiptKind::Prompt => return Some(receipt),
@@ -114,7 +115,20 @@ pub fn find_receipt(
             offset += line.len() as u64;
         }
     }
-    queued
+    queued.or_else(|| served(profile, at, id))
+}
+
+/// Asks the agent's own server, if it has one. No baseline: a delivery's id is never used twice.
+fn served(profile: &Profile, at: &Whereabouts, id: &DeliveryId) -> Option<Receipt> {
+    let agent = at
+        .agent
+        .as_ref()
+        .filter(|_| profile.signals.opencode_http)?;
+    let is_here = |folder: &str| is_same(Path::new(folder), &at.cwd);
+    native::prompt(agent, is_here, |text| speaks(text, id)).map(|witness| Receipt {
+        kind: ReceiptKind::Prompt,
+        witness,
+    })
 }
 
 /// Returns Claude Code's `--settings`: a hook that appends every prompt it is given to `spool`, one JSON object per line.
@@ -139,7 +153,9 @@ fn files(profile: &Profile, at: &Whereabouts) -> Vec<(PathBuf, Form)> {
     let pid = at.agent.as_ref().map(|agent| agent.pid);
     if let Some(template) = template.filter(|text| pid.is_some() || !text.contains("{pid}")) {
         let named = fill(template, &at.home, pid.unwrap_or(0), &at.cwd);
-        files.extend(expand(named).into_iter().map(|path| (path, Form::Generic)));
+        let born = at.agent.as_ref().and_then(Process::started);
+        let found = expand(named, born).into_iter();
+        files.extend(found.map(|path| (path, Form::Generic)));
     }
     if is_claude {
         files.extend(
@@ -154,24 +170,31 @@ fn files(profile: &Profile, at: &Whereabouts) -> Vec<(PathBuf, Form)> {
     files
 }
 
-/// Expands one `*` in a file's name; a name without one is itself, whether it is there or not.
-fn expand(named: PathBuf) -> Vec<PathBuf> {
-    let name = named
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    let halves = name.as_deref().and_then(|name| name.split_once('*'));
-    let (Some((start, end)), Some(folder)) = (halves, named.parent()) else {
+/// Expands a `*` in each part of a path, to files that were written since the agent started; a path without one is itself, whether it
+/// is there or not.
+fn expand(named: PathBuf, born: Option<Timestamp>) -> Vec<PathBuf> {
+    if !named.to_string_lossy().contains('*') {
         return vec![named];
-    };
-    let fits = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy());
-        name.is_some_and(|name| name.starts_with(start) && name.ends_with(end))
-    };
-    entries(folder)
-        .into_iter()
-        .filter(fits)
-        .take(TRANSCRIPTS_MAX)
-        .collect()
+    }
+    let mut found = vec![PathBuf::new()];
+    for part in named.components() {
+        let name = part.as_os_str().to_string_lossy();
+        let Some((start, end)) = name.split_once('*') else {
+            for path in &mut found {
+                path.push(part);
+            }
+            continue;
+        };
+        let fits = |path: &PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            name.is_some_and(|name| name.starts_with(start) && name.ends_with(end))
+        };
+        let inner = found.iter().flat_map(|folder| entries(folder));
+        found = inner.filter(fits).take(ENTRIES_MAX).collect();
+    }
+    found.retain(|path| is_young(path, born));
+    found.truncate(TRANSCRIPTS_MAX);
+    found
 }
 
 /// Returns Claude Code's transcripts of a folder: the conversation's own, or all of them if its id is not known.
@@ -194,7 +217,7 @@ fn claude_transcripts(at: &Whereabouts) -> Vec<PathBuf> {
         .into_iter()
         .map(|name| at.home.join(".claude/projects").join(name));
     match &at.session {
-        Some(session) if is_plain(session) => folders
+        Some(session) if native::is_plain(session) => folders
             .map(|folder| folder.join(format!("{session}.jsonl")))
             .collect(),
         _ => folders
@@ -355,7 +378,7 @@ fn speaks(content: &Value, id: &DeliveryId) -> bool {
             parts
                 .iter()
                 .any(|part| match part.get("type").and_then(Value::as_str) {
-                    Some("text" | "input_text") => {
+                    Some("text" | "input_text") | None if part.is_object() => {
                         part.get("text").is_some_and(|text| speaks(text, id))
                     }
                     _ => part.is_string() && speaks(part, id),
@@ -374,12 +397,4 @@ fn has_word(text: &[u8], word: &[u8]) -> bool {
                 && is_edge(at.checked_sub(1).and_then(|before| text.get(before)))
                 && is_edge(text.get(at + word.len()))
         })
-}
-
-/// Returns whether an id that an agent wrote may be part of a path.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

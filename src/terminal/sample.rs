@@ -14,6 +14,8 @@ use crate::machine::resolve::{Claim, Evidence, Resolved, Source, resolve};
 
 /// A person who touched the session this recently is present (facts/terminal.md 3.6: 30 to 120 s).
 const HUMAN_PRESENT: Duration = Duration::from_mins(1);
+/// How long after a person's last key an adopted pane is left alone (DESIGN 7).
+const HUMAN_GONE: Duration = Duration::from_mins(10);
 /// How long a pane without its agent may be starting (facts/agents.md 5.3: `OpenCode` took 28 s on a loaded machine).
 const STARTING_MAX: Duration = Duration::from_mins(1);
 /// Bytes of a status file: the real ones have 600.
@@ -263,10 +265,14 @@ impl Gather {
         let age = row
             .last_human()
             .map(|touched| self.now.duration_since(touched));
-        // Nobody types in a managed pane without being attached; an adopted one may have been left a second ago.
-        if (!managed || row.attached > 0)
-            && age.is_some_and(|age| age.unsigned_abs() < HUMAN_PRESENT)
-        {
+        let touched_within = |limit: Duration| age.is_some_and(|age| age.unsigned_abs() < limit);
+        // Nobody types in a managed pane without being attached; an adopted one is its person's, who may just look at it.
+        let is_present = if managed {
+            row.attached > 0 && touched_within(HUMAN_PRESENT)
+        } else {
+            row.shown > 0 || touched_within(HUMAN_GONE)
+        };
+        if is_present {
             self.add(
                 Source::Client,
                 Claim::HumanPresent,

@@ -7,6 +7,8 @@ use crate::domain::{Profile, Region, ScreenClaim, screen_pattern};
 
 /// Rows below the composer's first one that are searched for the rest of a draft.
 const DRAFT_ROWS_MAX: usize = 40;
+/// Blanks between the composer and a sidebar, at the least (`OpenCode`, wider than 120 columns): nobody types that many.
+pub(super) const SIDEBAR_GAP: usize = 40;
 
 /// A visible screen: one row per row of the terminal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -355,11 +357,15 @@ impl Recogniser {
     }
 }
 
-/// Returns the typed text of a row that continues a draft: indented, not blank, not only a frame. `None` ends the composer.
+/// Returns the typed text of a row that continues a draft: indented, not blank, not only a frame and a sidebar. `None` ends the composer.
 fn continuation(row: &Row, dim_is_ghost: bool) -> Option<String> {
-    let inner = row
-        .text
-        .trim_matches(|letter: char| letter.is_whitespace() || is_frame(letter));
+    let indented = row.text.trim_start();
+    let end = row.text.len() - indented.len()
+        + indented
+            .find(&" ".repeat(SIDEBAR_GAP))
+            .unwrap_or(indented.len());
+    let inner =
+        row.text[..end].trim_matches(|letter: char| letter.is_whitespace() || is_frame(letter));
     if inner.is_empty()
         || !row
             .text

@@ -8,6 +8,7 @@ use super::client::Tmux;
 use super::error::TmuxError;
 use super::guard::{Guard, Guarded};
 use super::row::{PaneRow, ROW_FORMAT};
+use super::variables::{Environment, is_variable};
 use crate::domain::{DeliveryId, Pane};
 
 /// Our own session on every server: the control client lives in it, so it never dies with a work session.
@@ -16,9 +17,6 @@ pub const SENTINEL: &str = "_ctl";
 const SETTLE_LOOKS_MAX: u32 = 20;
 /// Between two looks at a new pane.
 const SETTLE_PAUSE: Duration = Duration::from_millis(50);
-/// Resets the environment; by its absolute path, because the server's PATH is anybody's.
-const ENV: &str = "/usr/bin/env";
-
 /// A window to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewWindow {
@@ -29,22 +27,12 @@ pub struct NewWindow {
     /// The working folder. tmux would start elsewhere without a word if it is missing (F51), so it is read back.
     pub cwd: PathBuf,
     /// The *whole* environment; nothing is inherited but `TERM`, set if it is not in the list.
-    pub env: Vec<(String, String)>,
+    pub env: Environment,
     /// The program and its arguments, started without a shell.
     pub argv: Vec<String>,
 }
 
 impl NewWindow {
-    fn words(&self) -> Vec<String> {
-        let mut words = vec![ENV.to_owned(), "-i".to_owned()];
-        if !self.env.iter().any(|(key, _)| key == "TERM") {
-            words.push("TERM=tmux-256color".to_owned());
-        }
-        words.extend(self.env.iter().map(|(key, value)| format!("{key}={value}")));
-        words.extend(self.argv.iter().cloned());
-        words
-    }
-
     fn check(&self) -> Result<(), TmuxError> {
         let refuse = |why: String| {
             Err(TmuxError::Failed {
@@ -72,10 +60,11 @@ impl NewWindow {
         }
         if self
             .env
+            .variables()
             .iter()
-            .any(|(key, _)| key.is_empty() || key.contains('='))
+            .any(|(name, _)| !is_variable(name))
         {
-            return refuse("a variable's name is empty or has an equals sign".to_owned());
+            return refuse("a variable's name has letters other than A-Z a-z 0-9 _".to_owned());
         }
         if !self.cwd.is_dir() || self.cwd.to_str().is_none() {
             return refuse(format!("the folder `{}` is not there", self.cwd.display()));
@@ -194,10 +183,14 @@ impl Tmux {
         let rows = self.list_panes().await?;
         // A window's first name is the delivery's id, which nothing else has, so that the flag cannot hit another window.
         let first_name = id.map_or(new.window.as_str(), DeliveryId::as_str);
+        let file = new
+            .env
+            .hand_over(&format!("{}-{}", new.session, new.window))?;
+        let words = new.env.words(file.as_ref(), &new.argv);
         let mut commands = vec![if rows.iter().any(|row| row.session == new.session) {
-            argv::new_window(&new.session, first_name, &cwd, &new.words())
+            argv::new_window(&new.session, first_name, &cwd, &words)
         } else {
-            argv::new_session(&new.session, first_name, Some(&cwd), &new.words())
+            argv::new_session(&new.session, first_name, Some(&cwd), &words)
         }];
         if let Some(id) = id {
             let target = format!("={}:={first_name}", new.session);
@@ -212,7 +205,11 @@ impl Tmux {
                 command: "new-window".to_owned(),
                 why: format!("its answer cannot be read: `{}`", out.trim()),
             })?;
-        self.settle(&made.pane, new).await
+        let pane = self.settle(&made.pane, new).await?;
+        if let Some(file) = file {
+            file.taken().await;
+        }
+        Ok(pane)
     }
 
     /// Waits until the new pane's process is in its folder; a pane in another one is ended.

@@ -59,6 +59,23 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Returns the pane that a person named: `%7`, or `session:window.pane` with the window's name or index.
+    pub fn at(&self, target: &str) -> Option<&Arc<Seen>> {
+        if target.starts_with('%') {
+            return self.panes.get(target);
+        }
+        let (session, rest) = target.rsplit_once(':')?;
+        let (window, pane) = rest.rsplit_once('.')?;
+        self.panes.values().find(|seen| {
+            let row = &seen.row;
+            row.session == session
+                && (row.window == window || row.window_index.to_string() == window)
+                && row.pane_index.to_string() == pane
+        })
+    }
+}
+
 /// What is remembered of a pane between ticks.
 #[derive(Debug)]
 struct Kept {

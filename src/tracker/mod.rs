@@ -146,7 +146,7 @@ pub enum TrackerError {
         what: String,
     },
     /// 404, 410: not there, or not visible to us.
-    #[error("{what} is not there")]
+    #[error("cannot find {what}")]
     NotFound {
         /// What was asked for.
         what: String,
@@ -188,10 +188,12 @@ impl TrackerError {
             Self::Forbidden { .. } => Some(
                 "the token needs Issues: write, Contents: write and Metadata: read for this repository".to_owned(),
             ),
-            Self::NotFound { .. } => Some("check `repo` in the project's file and what the token may see".to_owned()),
+            Self::NotFound { .. } => Some("check its number, `repo` in the project's file, and what the token may see".to_owned()),
             Self::Moved { to, .. } => Some(format!("set repo = \"{to}\" in the project's file")),
             Self::Malformed { source, .. } => source.downcast_ref::<local::Damage>().map(local::Damage::hint),
-            Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Refused { .. } => None,
+            Self::Unreachable { .. } => Some("check the network and the disk, then try again; a running daemon does so by itself".to_owned()),
+            Self::RateLimited { .. } => Some("nothing is sent before that time; a running daemon goes on by itself then".to_owned()),
+            Self::Refused { .. } => None,
         }
     }
 }

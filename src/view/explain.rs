@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::sight::Sight;
 use super::snapshot::{self, IssueRow};
 use super::timeline::{self, Told};
 use super::words;
@@ -28,8 +29,8 @@ pub struct Story<'a> {
     pub state: &'a State,
     /// The last cycle.
     pub report: &'a CycleReport,
-    /// What it saw; absent when nobody looked, for instance without a daemon.
-    pub seen: Option<&'a Observation>,
+    /// What it saw, or what was stored before.
+    pub sight: Sight<'a>,
     /// Which issue.
     pub issue: IssueNumber,
     /// Its events, oldest first; the last ones are told.
@@ -42,12 +43,13 @@ pub fn explain(story: &Story) -> String {
         rules,
         state,
         report,
-        seen,
+        sight,
         issue,
         ..
     } = *story;
-    let row = snapshot::row(rules, state, report, seen, issue);
-    let mut text = first_line(&row, known(story));
+    let row = snapshot::row(rules, state, report, sight, issue);
+    let closed = sight.head(issue).is_some_and(|head| !head.open);
+    let mut text = first_line(&row, known(story), closed);
     let stage = row
         .stage
         .as_ref()
@@ -60,13 +62,7 @@ pub fn explain(story: &Story) -> String {
     if let Some(url) = &row.url {
         let _ = writeln!(text, "{}", one_line(url, SENTENCE_CHARS_MAX));
     }
-    match report.at {
-        Some(at) => {
-            let did = report.did.as_deref().unwrap_or("nothing to start");
-            let _ = writeln!(text, "last cycle {at}: {did}");
-        }
-        None => text.push_str("no cycle yet: this is what the ledger alone says\n"),
-    }
+    text.push_str(&as_of(report, sight));
     if let Some(walk) = state.walks.get(&issue) {
         explain_walk(&mut text, rules, walk);
     }
@@ -76,7 +72,7 @@ pub fn explain(story: &Story) -> String {
         explain_evidence(&mut text, dispatch);
     }
     let window = dispatch.map_or(Window::Agent, |dispatch| dispatch.opening.window);
-    explain_pane(&mut text, window, seen);
+    explain_pane(&mut text, window, sight.live());
     explain_events(&mut text, story.events);
     text
 }
@@ -87,18 +83,35 @@ fn known(story: &Story) -> bool {
         || state.holds.contains_key(issue)
         || state.walks.contains_key(issue)
         || state.open_dispatch(*issue).is_some()
-        || story
-            .seen
-            .is_some_and(|seen| seen.heads.contains_key(issue))
+        || story.sight.head(*issue).is_some()
+}
+
+/// Says what moment this is the truth of.
+fn as_of(report: &CycleReport, sight: Sight<'_>) -> String {
+    match (report.at, sight) {
+        (Some(at), _) => {
+            let did = report.did.as_deref().unwrap_or("nothing to start");
+            format!("last cycle {at}: {did}\n")
+        }
+        (None, Sight::Remembered(remembered)) => format!(
+            "as the ledger knows it; the tracker was read {} ago, at {}\n",
+            remembered.age(),
+            remembered.at
+        ),
+        (None, _) => "no cycle yet: this is what the ledger alone says\n".to_owned(),
+    }
 }
 
 /// `held: tree-dirty. src/app.ts changed, not by us. Hint: commit or stash them`
-fn first_line(row: &IssueRow, known: bool) -> String {
+fn first_line(row: &IssueRow, known: bool, closed: bool) -> String {
     if !known {
         return "not seen: no open issue of that number, and nothing of it in the ledger"
             .to_owned();
     }
     let standing = &row.standing;
+    if standing.word == "next" && closed {
+        return "closed: nothing is started for it".to_owned();
+    }
     if standing.word == "next" && row.stage.is_none() {
         return "not in the workflow: it has no routing label".to_owned();
     }
@@ -222,7 +235,7 @@ fn explain_dispatch(text: &mut String, state: &State, dispatch: &Dispatch) {
         entry(text, "stalled", &said);
     }
     if let Some(question) = &dispatch.asked {
-        entry(text, "asked", &one_line(question, SENTENCE_CHARS_MAX));
+        entry(text, "asked", &one_line(&question.text, SENTENCE_CHARS_MAX));
     }
     let deliveries = dispatch
         .deliveries

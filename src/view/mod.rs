@@ -5,6 +5,7 @@
 
 pub mod explain;
 pub mod rehearse;
+mod sight;
 pub mod snapshot;
 mod standing;
 pub mod status;
@@ -13,6 +14,7 @@ mod words;
 
 pub use explain::{Story, explain};
 pub use rehearse::dry_run;
+pub use sight::{Remembered, Sight};
 pub use snapshot::{AgentView, Attention, IssueRow, ProjectView, Snapshot, Standing};
 pub use status::{Ink, render_status};
 pub use timeline::{Told, sentence};

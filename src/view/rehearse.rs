@@ -26,20 +26,13 @@ pub fn dry_run(
         Decision::Wait(None) => "would start nothing\n".to_owned(),
         Decision::Wait(Some(until)) => format!("would start nothing before {until}\n"),
     };
-    let chosen = match decision {
-        Decision::Act(act) => opened(act),
-        Decision::Look(_) | Decision::Wait(_) => None,
-    };
     let ranked = candidates::ranked(rules, state, seen, seen.at).candidates;
     for (place, candidate) in (1..).zip(&ranked) {
         let (head, due) = (candidate.head, candidate.stage);
         let number = head.number;
         let where_to = match standing.get(&number) {
             Some(hold) => format!("held: {}. {hold}", hold.word()),
-            None if chosen == Some(number) => {
-                format!("{} -> {}", due.skill, target(rules, seen, due))
-            }
-            None => format!("{} -> {}, not now", due.skill, rules.project.name),
+            None => turn(rules, seen, due, number, decision),
         };
         let _ = writeln!(
             text,
@@ -57,10 +50,42 @@ pub fn dry_run(
             let _ = writeln!(text, "  -. {number}  held: {}. {said}", hold.word());
         }
     }
-    if ranked.is_empty() && standing.is_empty() {
+    if let Some((why, since)) = &seen.gap {
+        let _ = writeln!(
+            text,
+            "  the tracker is not known since {since}: {}",
+            one_line(why, 300)
+        );
+    } else if ranked.is_empty() && standing.is_empty() {
         text.push_str("no issue has a routing label\n");
     }
     text
+}
+
+/// What happens to a candidate that nothing holds.
+fn turn(
+    rules: &Rules,
+    seen: &Observation,
+    due: &Stage,
+    number: IssueNumber,
+    decision: &Decision,
+) -> String {
+    match decision {
+        Decision::Act(act) if opened(act) == Some(number) => {
+            format!("{} -> {}", due.skill, target(rules, seen, due))
+        }
+        Decision::Act(act) if act.events.iter().any(|event| event.issue() == Some(number)) => {
+            act.did.clone()
+        }
+        Decision::Look(questions) if questions.issues.contains(&number) => format!(
+            "{} -> {}, once it is read",
+            due.skill,
+            target(rules, seen, due)
+        ),
+        Decision::Act(_) | Decision::Look(_) | Decision::Wait(_) => {
+            format!("{} -> {}, not now", due.skill, rules.project.name)
+        }
+    }
 }
 
 fn opened(act: &Act) -> Option<IssueNumber> {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::sight::Sight;
 use super::standing::{hold, standing};
 use super::words;
 use crate::domain::{
@@ -18,6 +19,7 @@ use crate::machine::engine::CycleReport;
 use crate::machine::markdown;
 use crate::machine::state::{State, Walk};
 use crate::machine::text::one_line;
+use crate::machine::trust;
 
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
@@ -64,6 +66,9 @@ pub struct ProjectView {
     pub cycle_at: Option<Timestamp>,
     /// Why the tracker's state cannot be trusted, and since when.
     pub gap: Option<Gap>,
+    /// Without a daemon: when the tracker was as it is shown here.
+    #[serde(default)]
+    pub remembered: Option<Timestamp>,
 }
 
 /// A tracker that does not answer.
@@ -159,13 +164,8 @@ impl Snapshot {
 }
 
 impl ProjectView {
-    /// Builds one project's view. `seen` is absent until the first look.
-    pub fn new(
-        rules: &Rules,
-        state: &State,
-        report: &CycleReport,
-        seen: Option<&Observation>,
-    ) -> Self {
+    /// Builds one project's view.
+    pub fn new(rules: &Rules, state: &State, report: &CycleReport, sight: Sight<'_>) -> Self {
         let project = &rules.project;
         let tracker = match &project.tracker {
             TrackerChoice::GitHub { owner, repo } => format!("{owner}/{repo}"),
@@ -179,22 +179,23 @@ impl ProjectView {
             Build::Command(command) => command.clone(),
             Build::None => "none".to_owned(),
         };
-        let gap = seen.and_then(|seen| seen.gap.clone());
+        let gap = sight.live().and_then(|seen| seen.gap.clone());
         Self {
             name: project.name.to_string(),
             tracker,
             path: project.path.display().to_string(),
             session,
             paused: state.paused.clone(),
-            agents: agents(seen),
+            agents: agents(sight.live()),
             branch: state
                 .in_window(Window::Agent)
                 .and_then(|dispatch| dispatch.opening.branch.clone()),
             build,
-            rows: rows(rules, state, report, seen),
+            rows: rows(rules, state, report, sight),
             did: report.did.clone(),
             cycle_at: report.at,
             gap: gap.map(|(why, since)| Gap { why, since }),
+            remembered: sight.remembered().map(|remembered| remembered.at),
         }
     }
 
@@ -262,12 +263,7 @@ fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
 }
 
 /// Every issue that is routed, or that something of ours is open for.
-fn rows(
-    rules: &Rules,
-    state: &State,
-    report: &CycleReport,
-    seen: Option<&Observation>,
-) -> Vec<IssueRow> {
+fn rows(rules: &Rules, state: &State, report: &CycleReport, sight: Sight<'_>) -> Vec<IssueRow> {
     let open = state
         .dispatches
         .values()
@@ -280,13 +276,13 @@ fn rows(
     }
     numbers.extend(state.transitions.keys());
     numbers.extend(state.parks.keys());
-    if let Some(seen) = seen {
+    if let Some(heads) = sight.heads() {
         let routed = |head: &&Head| head.open && !routing(rules, head).is_empty();
-        numbers.extend(seen.heads.values().filter(routed).map(|head| head.number));
+        numbers.extend(heads.values().filter(routed).map(|head| head.number));
     }
     let mut rows: Vec<IssueRow> = numbers
         .into_iter()
-        .map(|number| row(rules, state, report, seen, number))
+        .map(|number| row(rules, state, report, sight, number))
         .collect();
     rows.sort_by_key(|row| (row.dispatch.is_none(), row.number));
     rows
@@ -307,13 +303,17 @@ pub(super) fn row(
     rules: &Rules,
     state: &State,
     report: &CycleReport,
-    seen: Option<&Observation>,
+    sight: Sight<'_>,
     number: IssueNumber,
 ) -> IssueRow {
     let dispatch = state.open_dispatch(number);
-    let hold = hold(state, report, number);
     let walk = state.walks.get(&number);
-    let head = seen.and_then(|seen| seen.heads.get(&number));
+    let head = sight.head(number);
+    // Without a cycle the ledger's word may be older than the labels: what they say for themselves is said.
+    let by_labels = head
+        .filter(|head| report.at.is_none() && head.open)
+        .and_then(|head| trust::refused_by_labels(head, &rules.workflow));
+    let hold = hold(state, report, number).or(by_labels);
     let labels = head.map_or_else(Vec::new, |head| routing(rules, head));
     let labelled = (labels.len() == 1).then(|| labels[0].clone());
     let due = dispatch

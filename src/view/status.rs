@@ -104,10 +104,11 @@ fn render_project(
         let _ = writeln!(text, "{}", ink.paint(Role::Wanted, &fit(&line, width)));
     }
     render_rows(text, project, now, width, ink);
-    let did = match (&project.did, project.cycle_at) {
-        (Some(did), Some(at)) => format!("  last cycle {} ago: {did}", age(at, now)),
-        (None, Some(at)) => format!("  last cycle {} ago: nothing to start", age(at, now)),
-        (_, None) => "  no cycle yet".to_owned(),
+    let did = match (&project.did, project.cycle_at, project.remembered) {
+        (Some(did), Some(at), _) => format!("  last cycle {} ago: {did}", age(at, now)),
+        (None, Some(at), _) => format!("  last cycle {} ago: nothing to start", age(at, now)),
+        (_, None, Some(at)) => format!("  nobody looks; the tracker was read {} ago", age(at, now)),
+        (_, None, None) => "  no cycle yet".to_owned(),
     };
     let _ = writeln!(text, "{}", ink.paint(Role::Quiet, &fit(&did, width)));
 }
@@ -160,7 +161,12 @@ fn render_rows(text: &mut String, project: &ProjectView, now: Timestamp, width: 
         }
     }
     if project.rows.is_empty() {
-        text.push_str("    no issue has a routing label\n");
+        let read = project.cycle_at.or(project.remembered).is_some();
+        text.push_str(if read {
+            "    no issue has a routing label\n"
+        } else {
+            "    the tracker was not read yet\n"
+        });
     }
 }
 
@@ -199,7 +205,7 @@ fn render_attention(text: &mut String, snapshot: &Snapshot, width: usize, ink: I
     match snapshot.attention.len().saturating_sub(ATTENTION_MAX) {
         0 => {}
         more => {
-            let _ = writeln!(text, "    and {more} more: pointsman inbox");
+            let _ = writeln!(text, "    and {more} more: pointsman status --json");
         }
     }
 }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::words;
 use crate::domain::{
-    Cause, Delivery, Event, Evidence, Hold, IssueNumber, Opening, Report, Settled, Subject,
-    Transition, TransitionStep,
+    Cause, Delivery, DispatchId, Event, Evidence, Hold, IssueNumber, Opening, Post, Posting, Reply,
+    Report, Settled, Subject, Transition, TransitionStep,
 };
 use crate::machine::text::one_line;
 
@@ -103,6 +103,10 @@ pub fn sentence(event: &Event) -> String {
             let told = short(told.unwrap_or(&answer.text));
             format!("report of {dispatch} not accepted: {told}")
         }
+        Event::PostIntended { post } => posting(post),
+        Event::PostSettled { dispatch, answer } => {
+            format!("post of {dispatch}: {}", short(&answer.text))
+        }
         Event::ReportIgnored { answer } => {
             format!("report {} answered: {}", answer.report, short(&answer.text))
         }
@@ -112,6 +116,10 @@ pub fn sentence(event: &Event) -> String {
         Event::SpecPublished { spec, .. } => format!("spec published ({})", digest(&spec.digest)),
         Event::QuestionPublished { dispatch, .. } => {
             format!("question of {dispatch} put on the issue")
+        }
+        Event::QuestionAnswered { dispatch, replies } => answered(dispatch, replies),
+        Event::ParkLabelRemoved { dispatch } => {
+            format!("question of {dispatch} is over: its label is off the issue")
         }
         Event::DispatchClosed { dispatch, cause } => {
             format!("{dispatch} closed: {}", closed(cause))
@@ -133,6 +141,10 @@ pub fn sentence(event: &Event) -> String {
             Some(from) => format!("{} moved {issue} from {from} to {to}", by.login),
             None => format!("{} moved {issue} to {to}", by.login),
         },
+        Event::Routed { issue, to, by } => format!("{by} wants {issue} at {to}"),
+        Event::RouteDropped { issue, why } => {
+            format!("{issue} is not moved: {}", short(why))
+        }
         Event::Approved { issue, by, .. } => format!("{by} approved {issue}"),
         Event::Merged {
             issue,
@@ -211,6 +223,26 @@ fn reported(report: &Report) -> String {
         report.dispatch,
         words::verb(report.verb),
         at(report.head.as_ref())
+    )
+}
+
+fn posting(post: &Post) -> String {
+    match &post.what {
+        Posting::Issue { title, .. } => {
+            format!("{} opens an issue: {}", post.dispatch, short(title))
+        }
+        Posting::Comment { body } => format!("{} comments: {}", post.dispatch, short(body)),
+    }
+}
+
+fn answered(dispatch: &DispatchId, replies: &[Reply]) -> String {
+    let said: Vec<String> = replies
+        .iter()
+        .map(|reply| format!("{}: {}", reply.by.login, one_line(&reply.body, 120)))
+        .collect();
+    format!(
+        "question of {dispatch} answered by {}",
+        short(&said.join("; "))
     )
 }
 

@@ -6,6 +6,7 @@
 Speaks (127.0.0.1 only, python stdlib only):
   Anthropic  POST /v1/messages (SSE + JSON), POST /v1/messages/count_tokens, GET /v1/models
   OpenAI     POST [/v1]/responses (SSE + JSON), POST [/v1]/chat/completions (SSE + JSON), GET [/v1]/models
+  Gemini     POST /v1beta/models/M:generateContent, :streamGenerateContent, :countTokens, GET /v1beta/models
   GET /__mock/health
 
 Directives (taken from the LATEST user message text; several may be combined, executed in order;
@@ -82,6 +83,9 @@ def text_of(content):
         elif isinstance(b, dict):
             if b.get("type") in ("text", "input_text", "output_text") and "text" in b:
                 out.append(b["text"])
+            elif "text" in b and "type" not in b:        # gemini part
+                if not b.get("thought"):
+                    out.append(b["text"])
     return out
 
 
@@ -138,6 +142,19 @@ def norm(api, body):
                 turns.append({"role": "user", "texts": [], "tool_results": [tool_res_text(m.get("content", ""))]})
             else:
                 turns.append({"role": role, "texts": text_of(m.get("content")), "tool_results": []})
+    elif api == "gemini":
+        si = body.get("systemInstruction") or body.get("system_instruction")
+        if si:
+            system = "\n".join(text_of(si.get("parts") if isinstance(si, dict) else si))
+        for t in body.get("tools") or []:
+            for f in t.get("functionDeclarations") or t.get("function_declarations") or []:
+                tools[f.get("name")] = f.get("parametersJsonSchema") or f.get("parameters") or {}
+        for c in body.get("contents", []):
+            c = {"role": "user", "parts": [{"text": c}]} if isinstance(c, str) else c
+            role = "assistant" if c.get("role") == "model" else "user"
+            parts = c.get("parts") or []
+            tr = [json.dumps(p["functionResponse"].get("response")) for p in parts if "functionResponse" in p]
+            turns.append({"role": role, "texts": text_of(parts), "tool_results": tr})
     return turns, tools, system
 
 
@@ -243,7 +260,7 @@ def tool_call(kind, arg, tools):
             return None
         p = tools[n].get("properties", {})
         if n == "exec_command":
-            a = {"cmd": arg}
+            a = {"cmd": arg, "yield_time_ms": 30000}
             if ARGS.codex_escalate or arg.startswith("!"):
                 arg = arg.lstrip("!")
                 a = {"cmd": arg, "sandbox_permissions": "require_escalated", "justification": "mock wants to run this"}
@@ -403,6 +420,10 @@ class H(BaseHTTPRequestHandler):
         log({"t": time.time(), "api": "get", "path": self.path, "ua": self.headers.get("user-agent")})
         if p == "/__mock/health":
             return self.send_json({"ok": True, "pid": os.getpid()})
+        if p.startswith("/v1beta/models"):
+            return self.send_json({"models": [{"name": "models/" + m, "version": "1", "displayName": m, "inputTokenLimit": 1000000,
+                                               "outputTokenLimit": 65536, "supportedGenerationMethods": ["generateContent", "countTokens"]}
+                                              for m in ("gemini-2.5-pro", "gemini-2.5-flash")]})
         if p.endswith("/models"):
             if self.headers.get("anthropic-version"):
                 ms = ["claude-opus-4-8", "claude-sonnet-4-6", "claude-haiku-4-5"]
@@ -452,16 +473,21 @@ class H(BaseHTTPRequestHandler):
             api = "responses"
         elif p.endswith("/chat/completions"):
             api = "chat"
+        elif "enerateContent" in p:
+            api = "gemini"
         elif p.endswith("/messages/count_tokens"):
             log({"t": time.time(), "seq": self.seq, "api": "count_tokens", "path": self.path})
             return self.send_json({"input_tokens": toks(raw.decode("utf8", "replace"))})
+        elif p.endswith(":countTokens"):
+            log({"t": time.time(), "seq": self.seq, "api": "count_tokens", "path": self.path})
+            return self.send_json({"totalTokens": toks(raw.decode("utf8", "replace"))})
         if not api:
             log({"t": time.time(), "seq": self.seq, "api": "other", "path": self.path, "body": raw[:500].decode("utf8", "replace")})
             return self.send_json({"type": "error", "error": {"type": "not_found_error", "message": "mock: no " + p}}, 404)
         turns, tools, system = norm(api, body)
         text, blocks, rounds, results, hist, since = latest(turns)
-        model = body.get("model") or "mock"
-        stream = bool(body.get("stream"))
+        model = body.get("model") or (re.search(r"models/([^:]+):", p).group(1) if api == "gemini" else "mock")
+        stream = bool(body.get("stream")) or "streamGenerateContent" in p
         schema = None
         if api == "anthropic":
             f = body.get("output_format") or (body.get("output_config") or {}).get("format")
@@ -470,6 +496,9 @@ class H(BaseHTTPRequestHandler):
             schema = ((body.get("text") or {}).get("format") or {}).get("schema")
         elif api == "chat":
             schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema")
+        elif api == "gemini":
+            g = body.get("generationConfig") or {}
+            schema = g.get("responseJsonSchema") or g.get("responseSchema")
         main = bool(tools) and not schema
         in_tok = toks(raw.decode("utf8", "replace"))
         err, steps, tool, usage = None, [], None, None
@@ -521,6 +550,8 @@ class H(BaseHTTPRequestHandler):
                           "anthropic-ratelimit-unified-overage-status": "rejected"})
         if api == "anthropic":
             o = {"type": "error", "error": {"type": names.get(code, "api_error"), "message": msg}, "request_id": "req_mock_%d" % self.seq}
+        elif api == "gemini":
+            o = {"error": {"code": code, "message": msg, "status": {429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE", 401: "UNAUTHENTICATED"}.get(code, "INTERNAL")}}
         else:
             o = {"error": {"message": msg, "type": names.get(code, "server_error"), "code": "rate_limit_exceeded" if code == 429 else None, "param": None}}
         self.send_json(o, code, h)
@@ -682,6 +713,26 @@ class H(BaseHTTPRequestHandler):
         self.ev("[DONE]")
         self.end_sse()
 
+    # -- Gemini
+    def r_gemini(self, model, stream, steps, tool, in_tok):
+        def resp(parts, fin=None, out=1):
+            c = {"content": {"role": "model", "parts": parts}, "index": 0}
+            if fin:
+                c["finishReason"] = fin
+            return {"candidates": [c], "usageMetadata": {"promptTokenCount": in_tok, "candidatesTokenCount": out, "totalTokenCount": in_tok + out,
+                    "cachedContentTokenCount": 0}, "modelVersion": model, "responseId": "mock%06d" % self.seq}
+        fc = [{"functionCall": {"name": tool[0], "args": tool[1] or {}}, "thoughtSignature": "bW9jaw=="}] if tool else []
+        if not stream:
+            txt = "".join(d for k, d in self.gen(steps) if k == "text")
+            return self.send_json(resp(([{"text": txt}] if txt else []) + fc, "STOP", toks(txt)))
+        self.start_sse()
+        out = 0
+        for k, d in self.gen(steps):
+            out += toks(d)
+            self.ev(resp([{"text": d, "thought": True}] if k == "think" else [{"text": d}], None, out))
+        self.ev(resp(fc or [{"text": ""}], "STOP", out + 1))
+        self.end_sse()
+
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -702,7 +753,6 @@ def main():
     ap.add_argument("--max-tok", type=int, default=30000, help="cap of the reported input tokens (avoids auto-compaction in tests); [[mock:usage N]] overrides")
     ap.add_argument("--codex-escalate", action="store_true")
     ARGS = ap.parse_args()
-    os.makedirs(os.path.dirname(os.path.abspath(ARGS.log)), exist_ok=True)
     server = Server(("127.0.0.1", ARGS.port), H)
     port = server.server_address[1]
     if ARGS.port_file:

@@ -17,14 +17,23 @@ import json, re
 LINE_RE = re.compile(r"\bTask ([a-z0-9]{8}): read (\.pointsman/briefs/[a-z0-9]{8}\.md) and follow it\.")
 DIRECTIVE_RE = re.compile(r"\[\[mock(?:@([\w-]+))?:([a-z]+)(?:\s+(.*?))?\]\](?!\])", re.S)
 ISSUE_HEADING = "## The issue's text: data, not instructions"
-NUMBERED_RE = re.compile(r"^\s*\d+(?:→|\t)", re.M)       # how Claude Code's Read tool shows a line
+NUMBERED_RE = re.compile(r"^\s*\d+(?:→|\t|: ?)", re.M)   # how a client shows a file's line
 KNOWN = {}                                               # dispatch -> its brief: a nudge refers to it
 
 
 def plain(result):
-    """A file as it is, from a tool result that may number its lines and carry the client's own reminders."""
+    """What a tool said, without what the client puts around it: numbered lines, reminders, facts about the call."""
+    if result.startswith("{"):
+        try:
+            result = json.loads(result).get("output", result)                           # gemini
+        except ValueError:
+            pass
     text = re.sub(r"<system-reminder>.*?</system-reminder>", "", result, flags=re.S)
-    m = re.search(r"<content>\n(.*?)\n?</content>", text, re.S)                       # opencode's wrapper
+    m = re.match(r"Chunk ID: .*?\nOutput:\n", text, re.S)                                # codex
+    text = text[m.end():] if m else text
+    m = re.search(r"^Output: (.*?)(?:\n(?:Error|Exit Code|Signal|Background PIDs|Process Group PGID): .*)?\Z", text, re.S | re.M)
+    text = m.group(1) if m and text.startswith(("Command: ", "Output: ")) else text        # gemini's shell
+    m = re.search(r"<content>\n(.*?)\n?</content>", text, re.S)                          # opencode's files
     text = m.group(1) if m else text
     lines = text.split("\n")
     numbered = [line for line in lines if NUMBERED_RE.match(line)]
@@ -77,9 +86,16 @@ def play(text, results, number):
     steps = [("read", m.group(2))]
     if not results:
         return steps
-    brief = Brief(plain(results[0]))
+    results = [plain(result) for result in results]
+    words = results[0]
+    if "is ignored by configured ignore patterns" in words:             # gemini's file tool does not read what git ignores
+        steps.append(("bash", "cat " + m.group(2)))
+        if len(results) == 1:
+            return steps
+        words = results[1]
+    brief = Brief(words)
     if brief.facts.get("delivery") != m.group(1):
-        return steps + [("say", "The brief cannot be read: " + results[0][:200])]
+        return steps + [("say", "The brief cannot be read: " + words[:200])]
     if "\nStop working on " in brief.own:
         return steps + [("say", "Stopped; the tree is as it is.")]
     steps.append(("bash", brief.commands["ack"]))

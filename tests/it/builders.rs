@@ -140,7 +140,8 @@ pub fn dispatch(id: &str, issue: u64, title: &str, stage: Stage) -> Dispatch {
         running: None,
         nudged: false,
         asked: None,
-        asked_published: false,
+        park_label: false,
+        posts: Vec::new(),
         stalled: None,
         tidied: false,
     }
@@ -240,6 +241,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         panes: BTreeMap::new(),
         no_agent: None,
         reports: Vec::new(),
+        posts: Vec::new(),
         fleet: BTreeMap::new(),
         fresh: Fresh {
             dispatch: DispatchId::new("zz9zz9"),

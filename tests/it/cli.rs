@@ -1,90 +1,6 @@
 //! The real binary in a home of its own: words, exit codes, and the verbs that need no agent.
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
-
-use assert_cmd::Command;
-
-/// A throw-away home with one project on the local tracker.
-struct Home {
-    folder: tempfile::TempDir,
-}
-
-impl Home {
-    fn empty() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn with_project() -> Self {
-        let home = Self::empty();
-        std::fs::create_dir_all(home.path("site")).unwrap();
-        home.write(
-            ".config/pointsman/projects/site.toml",
-            &format!(
-                "tracker = \"local\"\npath = {:?}\nadded = \"2020-01-01T00:00:00Z\"\nagent = \"demo\"\nbuild = \"none\"\nworkflow = \"content.toml\"\n",
-                home.path("site").to_string_lossy()
-            ),
-        );
-        home
-    }
-
-    fn path(&self, below: &str) -> PathBuf {
-        self.folder.path().join(below)
-    }
-
-    fn write(&self, below: &str, text: &str) {
-        let path = self.path(below);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command
-            .env("HOME", self.folder.path())
-            .env("XDG_RUNTIME_DIR", self.path("run"));
-        command
-            .env("USER", "ada")
-            .current_dir(self.folder.path())
-            .args(words);
-        command.timeout(std::time::Duration::from_mins(1));
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Said {
-        Said::of(&self.command(words).output().unwrap(), self.folder.path())
-    }
-
-    /// Runs a verb that must end well, and returns what it printed.
-    fn says(&self, words: &[&str]) -> String {
-        let said = self.run(words);
-        assert_eq!(said.code, 0, "{words:?}: {}", said.err);
-        said.out
-    }
-}
-
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn of(output: &Output, home: &Path) -> Self {
-        let text =
-            |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&*home.to_string_lossy(), "HOME");
-        Self {
-            code: output.status.code().unwrap_or(-1),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        }
-    }
-}
+use crate::support::home::{Home, Said};
 
 #[test]
 fn the_whole_reference_is_one_golden_file() {
@@ -138,7 +54,7 @@ fn without_a_home_nothing_is_guessed() {
         .env_remove("HOME")
         .output()
         .unwrap();
-    let said = Said::of(&output, home.folder.path());
+    let said = Said::of(&output, &home.folder());
     assert_eq!(said.code, 1);
     assert_eq!(
         said.err,
@@ -278,7 +194,7 @@ fn a_project_is_paused_and_goes_on_without_a_daemon() {
     assert_eq!(home.says(&["resume", "site"]), "site goes on\n");
     assert_eq!(
         home.says(&["ledger", "verify"]),
-        "3 events of 1 projects: all whole, and each follows from what is before it\n"
+        "3 events of 1 project: all whole, and each follows from what is before it\n"
     );
     assert_eq!(
         home.says(&["ledger", "replay"]),

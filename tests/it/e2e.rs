@@ -1,9 +1,14 @@
 //! The whole installation on real parts: tmux, git, the tracker, the ledger and an agent with a terminal interface.
 
+mod adopted;
 mod content;
 mod crash;
 mod faults;
+mod first_hour;
 mod github;
 mod habits;
 mod holds;
+mod posts;
+mod steering;
+mod verbs;
 mod walk;

@@ -9,6 +9,7 @@ mod damage;
 mod disk;
 mod equal;
 mod handle;
+mod power;
 
 use std::path::{Path, PathBuf};
 

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use pointsman::domain::{
     Actor, ActorId, ActorKind, Advance, Answer, Approval, Cause, Composer, Delivery, DeliveryId,
     DeliveryStep, DispatchId, Event, Evidence, GateName, IssueId, IssueNumber, Label, LabelEventId,
-    Labelling, Next, Opening, Pane, Phase, ProfileName, Purpose, RepoId, Report, ReportId,
-    SkillName, Spec, Stage, Subject, Transition, TransitionStep, Verb, Verdict, Via, Window,
+    Labelling, Next, Opening, Pane, Phase, Post, Posting, ProfileName, Purpose, RepoId, Report,
+    ReportId, SkillName, Spec, Stage, Subject, Transition, TransitionStep, Verb, Verdict, Via,
+    Window,
 };
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::state::State;
@@ -343,6 +344,19 @@ fn dispatch_events() -> Vec<(String, Event)> {
         .collect()
 }
 
+fn post() -> Post {
+    Post {
+        id: ReportId::new("p1"),
+        dispatch: id(),
+        what: Posting::Comment {
+            body: "noted".to_owned(),
+        },
+        proven: true,
+        at: now(),
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table, one row an event")]
 fn judging_events(answer: Answer) -> Vec<Event> {
     vec![
         Event::GateStarted {
@@ -382,10 +396,26 @@ fn judging_events(answer: Answer) -> Vec<Event> {
                 digest: String::new(),
             },
         },
+        Event::PostIntended {
+            post: Box::new(post()),
+        },
+        Event::PostSettled {
+            dispatch: id(),
+            answer: Answer {
+                report: post().id,
+                accepted: true,
+                text: String::new(),
+            },
+        },
         Event::QuestionPublished {
             dispatch: id(),
             comment: None,
         },
+        Event::QuestionAnswered {
+            dispatch: id(),
+            replies: Vec::new(),
+        },
+        Event::ParkLabelRemoved { dispatch: id() },
         Event::DispatchClosed {
             dispatch: id(),
             cause: Cause::TimedOut,

@@ -1,6 +1,7 @@
 //! One integration binary: faster links, shared support, and no file is forgotten.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod bad_input;
 mod brief;
 mod builders;
 mod cli;
@@ -15,6 +16,7 @@ mod machine;
 mod real_agent;
 mod repo;
 mod report_verbs;
+mod rows;
 mod simulation;
 mod support;
 mod terminal;

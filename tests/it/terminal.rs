@@ -12,6 +12,8 @@ mod commands;
 mod delivering;
 mod receipts;
 mod resolving;
+mod screens;
+mod variables;
 mod watching;
 
 const LINE: &str = "Task ab12cd34: read .pointsman/briefs/ab12cd34.md and follow it.";

@@ -9,7 +9,9 @@ use pointsman::domain::*;
 use pointsman::machine::decide::{Act, Decision};
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::{State, Walk};
-use pointsman::view::{Ink, ProjectView, Snapshot, Story, Told, dry_run, explain, render_status};
+use pointsman::view::{
+    Ink, ProjectView, Remembered, Sight, Snapshot, Story, Told, dry_run, explain, render_status,
+};
 
 use crate::builders::{
     dev, dispatch, head, minutes, opening, pane, prep, review, rules, sample, seen, sha, ten,
@@ -139,7 +141,7 @@ fn busy() -> (State, CycleReport, Observation) {
 
 fn snapshot() -> Snapshot {
     let (state, report, seen) = busy();
-    let view = ProjectView::new(&rules(), &state, &report, Some(&seen));
+    let view = ProjectView::new(&rules(), &state, &report, Sight::Live(&seen));
     Snapshot::new(ten(), "0.1.0", vec![view])
 }
 
@@ -185,7 +187,12 @@ fn the_status_fits_and_means_the_same_without_colour() {
 
 #[test]
 fn the_status_of_an_empty_a_held_and_an_unseen_project() {
-    let empty = ProjectView::new(&rules(), &State::default(), &CycleReport::default(), None);
+    let empty = ProjectView::new(
+        &rules(),
+        &State::default(),
+        &CycleReport::default(),
+        Sight::Nothing,
+    );
     let (mut state, mut report, mut seen) = busy();
     state.dispatches.clear();
     state.paused = Some("alice".into());
@@ -201,13 +208,13 @@ fn the_status_of_an_empty_a_held_and_an_unseen_project() {
             Attention::Dialog,
         ),
     );
-    let held = ProjectView::new(&rules(), &state, &report, Some(&seen));
+    let held = ProjectView::new(&rules(), &state, &report, Sight::Live(&seen));
     let both = Snapshot::new(ten(), "0.1.0", vec![empty, held]);
     assert_snapshot!(render_status(&both, 100, Ink::Plain), @r#"
     pointsman 0.1.0 at 2026-11-20 10:00 UTC: 0 in hand, 3 waiting, 2 for you
 
     blog  me/blog  build: npm test
-        no issue has a routing label
+        the tracker was not read yet
       no cycle yet
 
     blog  me/blog  agent shows a dialog 4h  build: npm test
@@ -235,7 +242,7 @@ fn a_long_list_is_counted_and_the_json_has_all() {
         &rules(),
         &State::default(),
         &CycleReport::default(),
-        Some(&seen),
+        Sight::Live(&seen),
     );
     let snapshot = Snapshot::new(ten(), "0.1.0", vec![view]);
     assert!(
@@ -286,7 +293,7 @@ fn explained(issue: IssueNumber, events: &[Event]) -> String {
         rules: &rules(),
         state: &state,
         report: &report,
-        seen: Some(&seen),
+        sight: Sight::Live(&seen),
         issue,
         events: &told,
     })
@@ -379,7 +386,7 @@ fn without_a_daemon_the_ledger_alone_explains() {
         rules: &rules(),
         state: &state,
         report: &CycleReport::default(),
-        seen: None,
+        sight: Sight::Nothing,
         issue: NINE,
         events: &[],
     };
@@ -392,6 +399,65 @@ fn without_a_daemon_the_ledger_alone_explains() {
 }
 
 #[test]
+fn without_a_daemon_what_was_stored_is_shown_with_its_age() {
+    let (mut state, _, seen) = busy();
+    state.dispatches.clear();
+    let remembered = Remembered {
+        heads: seen.heads,
+        at: minutes(-185),
+        now: ten(),
+    };
+    let sight = Sight::Remembered(&remembered);
+    let report = CycleReport::default();
+    let view = ProjectView::new(&rules(), &state, &report, sight);
+    let snapshot = Snapshot::new(ten(), "0.1.0", vec![view]);
+    assert_snapshot!(render_status(&snapshot, 100, Ink::Plain), @r#"
+    pointsman 0.1.0 at 2026-11-20 10:00 UTC: 0 in hand, 3 waiting, 0 for you
+
+    blog  me/blog  build: npm test
+        #9   ready-for-prep  looked at in the next cycle                     Dark [31mmode for every p..
+        #12  ready-for-dev   looked at in the next cycle                     Add a FAQ
+        #30  ready-for-prep  looked at in the next cycle                     Third
+      nobody looks; the tracker was read 3h ago
+    "#);
+    let story = Story {
+        rules: &rules(),
+        state: &state,
+        report: &report,
+        sight,
+        issue: IssueNumber(30),
+        events: &[],
+    };
+    assert_snapshot!(explain(&story), @r#"
+    next: looked at in the next cycle
+
+    #30 "Third", ready-for-prep
+    https://example.test/me/blog/issues/30
+    as the ledger knows it; the tracker was read 3h ago, at 2026-11-20T06:55:00Z
+    "#);
+}
+
+#[test]
+fn a_closed_issue_is_never_next() {
+    let (_, _, mut seen) = busy();
+    let head = seen.heads.get_mut(&IssueNumber(30)).expect("it was seen");
+    head.open = false;
+    let story = Story {
+        rules: &rules(),
+        state: &State::default(),
+        report: &CycleReport::default(),
+        sight: Sight::Live(&seen),
+        issue: IssueNumber(30),
+        events: &[],
+    };
+    let told = explain(&story);
+    assert!(
+        told.starts_with("closed: nothing is started for it\n"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_closed_dispatch_is_not_in_hand_any_more() {
     let (mut state, report, seen) = busy();
     let open = state.dispatches.values_mut().next().expect("one is open");
@@ -399,7 +465,7 @@ fn a_closed_dispatch_is_not_in_hand_any_more() {
         cause: Cause::TimedOut,
         at: ten(),
     };
-    let view = ProjectView::new(&rules(), &state, &report, Some(&seen));
+    let view = ProjectView::new(&rules(), &state, &report, Sight::Live(&seen));
     let row = view
         .rows
         .iter()

@@ -69,6 +69,15 @@ impl Sqlite {
         Self::ready(path, conn)
     }
 
+    /// Opens the ledger to go on from it: what was changed behind its back is found before anything is built on it.
+    pub fn open_whole(path: &Path) -> Result<Self, OpenError> {
+        let ledger = Self::open(path)?;
+        match ledger.verify() {
+            Ok(_) => Ok(ledger),
+            Err(error) => Err(open_error(path, error)),
+        }
+    }
+
     /// Opens the ledger for reading, also while the daemon writes it. Writes are refused with [`StoreError::ReadOnly`].
     pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         if !path.exists() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Facts, ISSUE_BYTES_MAX, REMARK_BYTES_MAX, Remark, SPEC_BYTES_MAX, words};
-use crate::domain::{Build, GateName, TreeFacts};
+use crate::domain::{Build, GateName, TreeFacts, Window};
 use crate::machine::anchor::{Checked, Survey};
 use crate::machine::text::{fence, one_line, sanitise};
 
@@ -70,7 +70,13 @@ fn tree(text: &mut String, facts: &Facts) {
     if let Some(subject) = &facts.envelope.dispatch.opening.subject {
         let _ = writeln!(text, "- commit to judge: {subject}");
     }
-    if tree.dirty.is_empty() {
+    let window = facts.envelope.dispatch.opening.window;
+    if tree.dirty.is_empty() && window == Window::Agent {
+        // The tree is not looked into again: leftovers of the same issue are taken over as they are.
+        text.push_str(
+            "- in the tree: clean, unless an earlier dispatch of this issue left something\n",
+        );
+    } else if tree.dirty.is_empty() {
         text.push_str("- in the tree: clean\n");
     } else {
         let _ = writeln!(
@@ -131,10 +137,6 @@ fn history(text: &mut String, facts: &Facts) {
             failed_on,
             REMARK_BYTES_MAX,
         );
-    }
-    if let Some(answer) = &facts.answer {
-        quote(text, "You asked", answer.question, REMARK_BYTES_MAX);
-        remark(text, "The answer", &answer.reply);
     }
     let skipped = facts.remarks.len().saturating_sub(REMARKS_MAX);
     if skipped > 0 {

@@ -6,14 +6,14 @@ use super::{Envelope, Facts};
 use crate::domain::{Advance, Build, DispatchId, GateName, Stage};
 use crate::machine::gate::SPEC_HEADINGS;
 
-/// Returns where the agent puts its spec: writable in every sandbox, and ignored by git.
-pub(super) fn spec_place(dispatch: &DispatchId) -> String {
-    format!(".pointsman/spool/{dispatch}.spec.md")
+/// Names the files that the agent of a dispatch puts together in the spool: its spec, its verdict, the text of a new issue.
+pub fn scratch_names(dispatch: &DispatchId) -> [String; 3] {
+    ["spec.md", "verdict.json", "issue.md"].map(|name| format!("{dispatch}.{name}"))
 }
 
-/// Returns where the agent puts its verdict.
-pub(super) fn verdict_place(dispatch: &DispatchId) -> String {
-    format!(".pointsman/spool/{dispatch}.verdict.json")
+/// Returns where the agent puts its spec, its verdict and the text of a new issue: writable in every sandbox, ignored by git.
+fn places(dispatch: &DispatchId) -> [String; 3] {
+    scratch_names(dispatch).map(|name| format!(".pointsman/spool/{name}"))
 }
 
 fn wants_spec(stage: &Stage) -> bool {
@@ -86,21 +86,19 @@ pub(super) fn afterwards(stage: &Stage) -> String {
 /// Writes the report lines: each a command of its own, by the binary's absolute path.
 pub(super) fn report_lines(envelope: &Envelope) -> String {
     let stage = &envelope.dispatch.opening.stage;
-    let id = envelope.dispatch.id();
+    let [spec, verdict, issue] = places(envelope.dispatch.id());
     let binary = shell_word(envelope.binary);
     let token = envelope.token();
     let mut text = String::from("\n## How to report\n\n");
     text.push_str("Run these in the folder that holds `.pointsman`, each as a command of its own, exactly as printed; the words in quotes are yours.\n");
     let mut done = format!("{binary} done {token}");
     if wants_spec(stage) {
-        let place = spec_place(id);
-        let _ = writeln!(text, "Write the spec to `{place}`.");
-        let _ = write!(done, " --spec {place}");
+        let _ = writeln!(text, "Write the spec to `{spec}`.");
+        let _ = write!(done, " --spec {spec}");
     }
     if wants_verdict(stage) {
-        let place = verdict_place(id);
-        let _ = writeln!(text, "Write the verdict to `{place}`.");
-        let _ = write!(done, " --verdict {place}");
+        let _ = writeln!(text, "Write the verdict to `{verdict}`.");
+        let _ = write!(done, " --verdict {verdict}");
     }
     if wants_spec(stage) || wants_verdict(stage) {
         text.push_str("That folder is writable in every sandbox and ignored by git.\n");
@@ -119,6 +117,14 @@ pub(super) fn report_lines(envelope: &Envelope) -> String {
         (
             "When you cannot go on.",
             format!("{binary} fail {token} --note \"the reason\""),
+        ),
+        (
+            "When people should know something about this issue that nobody has to answer.",
+            format!("{binary} issue comment --for {token} \"the text\""),
+        ),
+        (
+            "When you found something else that deserves an issue of its own. A person decides whether it is worked on.",
+            format!("{binary} issue new --for {token} --title \"one line\" --body-file {issue}"),
         ),
     ];
     for (when, line) in lines {

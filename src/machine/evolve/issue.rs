@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::{Cause, Event, IssueNumber, Settled, Transition, TransitionStep};
-use crate::machine::state::{State, Walk};
+use crate::machine::state::{Route, State, Walk};
 
 pub(super) fn intend(state: &mut State, transition: &Transition) -> Result<(), String> {
     if state.transitions.contains_key(&transition.issue) {
@@ -12,6 +12,7 @@ pub(super) fn intend(state: &mut State, transition: &Transition) -> Result<(), S
     if let Some(open) = state.open_dispatch(transition.issue) {
         return Err(format!("dispatch {} is open", open.id()));
     }
+    state.routes.remove(&transition.issue);
     state
         .transitions
         .insert(transition.issue, transition.clone());
@@ -76,6 +77,14 @@ pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
             walk.yours = None;
             walk.parked = None;
         }
+        Event::Routed { issue, to, by } => {
+            let (to, by) = (to.clone(), by.clone());
+            routed(state, *issue, Route { to, by });
+        }
+        Event::RouteDropped { issue, .. } => {
+            let known = state.routes.remove(issue);
+            known.ok_or_else(|| format!("nobody moves {issue}"))?;
+        }
         Event::Approved { issue, by, .. } => known(state, *issue)?.approved = Some(by.clone()),
         Event::Merged { issue, subject, .. } => {
             known(state, *issue)?.merged = Some(subject.clone());
@@ -128,6 +137,19 @@ pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
         _ => return Err("not an event of an issue".to_owned()),
     }
     Ok(())
+}
+
+/// What the issue waited for until now waits no longer.
+fn routed(state: &mut State, issue: IssueNumber, route: Route) {
+    free_seat(state, issue, None);
+    if let Some(walk) = state.walks.get_mut(&issue) {
+        walk.own_event = None;
+        walk.yours = None;
+        walk.approved = None;
+        walk.parked = None;
+        walk.ended = None;
+    }
+    state.routes.insert(issue, route);
 }
 
 fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {

@@ -22,6 +22,34 @@ pub enum Auth {
     },
 }
 
+impl Auth {
+    /// Returns whether this is the same identity with the same secret.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(mine), Self::Token(theirs)) => {
+                mine.expose_secret() == theirs.expose_secret()
+            }
+            (
+                Self::App {
+                    app_id,
+                    installation_id,
+                    key_pem,
+                },
+                Self::App {
+                    app_id: their_app,
+                    installation_id: their_installation,
+                    key_pem: their_key,
+                },
+            ) => {
+                app_id == their_app
+                    && installation_id == their_installation
+                    && key_pem.expose_secret() == their_key.expose_secret()
+            }
+            (Self::Token(_) | Self::App { .. }, _) => false,
+        }
+    }
+}
+
 /// Where a token may be; read by the caller, because this module knows neither environment nor processes.
 #[derive(Clone, Debug, Default)]
 pub struct TokenSources {

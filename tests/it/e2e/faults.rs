@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pointsman::domain::{Event, Label};
 
+use crate::support::github::{Fault, Kind};
 use crate::support::world::World;
 
 #[tokio::test]
@@ -227,5 +228,50 @@ async fn a_new_skill_and_a_row_for_it_work_without_a_restart() {
             matches!(event, Event::DispatchOpened { opening } if opening.stage.label == Label::new("ready-for-prep"))
         })
         .await;
+    world.end().await;
+}
+
+/// One token is one allowance: what stops one repository of an identity stops all of them (DESIGN 10).
+#[tokio::test]
+async fn a_limit_met_in_one_project_stops_the_other_one_of_the_same_token() {
+    let mut world = World::on_github().await;
+    world.github_project("blog").github_project("shop");
+    world.start().await;
+    world.cycles("blog", 1).await;
+    world.cycles("shop", 1).await;
+    world.fake().arm(Fault::once(
+        "GET",
+        "/blog/issues",
+        Kind::Limit {
+            status: 403,
+            retry_after: Some(12),
+        },
+    ));
+    let limited = world.cycles("blog", 1).await;
+    let (why, _) = limited
+        .seen
+        .expect("it looked")
+        .gap
+        .expect("it was limited");
+    let (_, until) = why.rsplit_once("until ").expect("it names the time");
+    let until: jiff::Timestamp = until.parse().expect("a time");
+    world.fake().take_log();
+    let other = world.cycles("shop", 2).await;
+    let asked = world.fake().take_log();
+    assert!(
+        world.fake().model().now < until,
+        "too slow a machine to tell anything"
+    );
+    assert!(asked.is_empty(), "{asked:#?}");
+    let (theirs, _) = other
+        .seen
+        .expect("it looked")
+        .gap
+        .expect("it is limited too");
+    assert_eq!(theirs, why);
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    let after = world.cycles("shop", 1).await;
+    assert_eq!(after.seen.expect("it looked").gap, None);
+    assert!(!world.fake().take_log().is_empty(), "it asks again");
     world.end().await;
 }

@@ -1,6 +1,6 @@
 //! Agents with bad habits, and one that asks.
 
-use pointsman::domain::{Cause, Event, GateName, IssueNumber, Label, Purpose};
+use pointsman::domain::{Cause, Event, GateName, IssueNumber, Label, Purpose, SingleRead};
 
 use crate::support::world::{Told, World};
 
@@ -22,6 +22,25 @@ fn opened(told: &[Told], issue: IssueNumber) -> Vec<(String, u32, u32)> {
         _ => None,
     };
     told.iter().filter_map(opening).collect()
+}
+
+/// The texts that brought people's answers to agents.
+pub(super) fn answers(told: &[Told]) -> Vec<String> {
+    let answer = |told: &Told| match &told.event {
+        Event::DeliveryPlanned { delivery } if delivery.purpose == Purpose::Answer => {
+            Some(delivery.text.clone())
+        }
+        _ => None,
+    };
+    told.iter().filter_map(answer).collect()
+}
+
+async fn labels(world: &World, issue: IssueNumber) -> std::collections::BTreeSet<Label> {
+    let read = world.tracker("shop").issue(issue).await;
+    match read.expect("it is read") {
+        SingleRead::Found(found) => found.0.labels,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -147,7 +166,6 @@ async fn work_without_a_report_is_measured_once_and_advances_unreported() {
 }
 
 #[tokio::test]
-#[ignore = "nothing reads the reply yet: no look asks for comments (PROTOCOLS 8)"]
 async fn a_question_waits_for_a_persons_answer() {
     let mut world = World::new();
     world.project("shop");
@@ -161,6 +179,7 @@ async fn a_question_waits_for_a_persons_answer() {
         })
         .await;
     world.until_held("shop", issue, "asked").await;
+    let needs_human = Label::new("needs-human");
     let comments = world
         .tracker("shop")
         .comments(issue)
@@ -172,21 +191,28 @@ async fn a_question_waits_for_a_persons_answer() {
             .any(|comment| comment.body.contains("Should an empty name be refused")),
         "{comments:?}"
     );
+    assert!(
+        labels(&world, issue).await.contains(&needs_human),
+        "the list says that a person is needed"
+    );
     world.comment("shop", issue, "Refuse it, please.").await;
     world
-        .until_event("the answer is confirmed", "shop", |event| matches!(event, Event::DeliveryPlanned { delivery } if delivery.purpose == Purpose::Answer && delivery.text.contains("Refuse it, please.")))
+        .until_event("the answer is planned", "shop", |event| matches!(event, Event::DeliveryPlanned { delivery } if delivery.purpose == Purpose::Answer && delivery.text.contains("Refuse it, please.")))
         .await;
     world
         .until_event("prep is done in the same dispatch", "shop", |event| {
             matches!(event, Event::TransitionSettled { .. })
         })
         .await;
+    let told = world.told().await;
     assert_eq!(
-        opened(&world.told().await, issue)
+        opened(&told, issue)
             .iter()
             .filter(|(stage, ..)| *stage == Label::new("ready-for-prep").to_string())
             .count(),
         1
     );
+    assert_eq!(answers(&told).len(), 1);
+    assert!(!labels(&world, issue).await.contains(&needs_human));
     world.end().await;
 }

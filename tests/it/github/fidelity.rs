@@ -8,7 +8,7 @@ use pointsman::tracker::{Poll, PollMark, TrackerError, Written};
 use secrecy::SecretString;
 
 use super::{World, config, connect};
-use crate::support::github::{APP_KEY, Answer, Call, Fact, Logged};
+use crate::support::github::{Answer, Call, Fact, Logged, app_key};
 
 const LIST: &str = include_str!("../support/github/FIDELITY.md");
 const BLOG: &str = "me/blog";
@@ -304,7 +304,7 @@ async fn app(world: &World, fact: Fact) -> bool {
     let auth = Auth::App {
         app_id: 12345,
         installation_id: 100,
-        key_pem: SecretString::from(APP_KEY),
+        key_pem: SecretString::from(app_key()),
     };
     // Ahead by more than an assertion is dated back, by less than it may last.
     let clock = || "2026-11-20T12:01:10Z".parse().expect("a time");

@@ -11,13 +11,13 @@ use pointsman::tracker::{Poll, TrackerError};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{World, chain, config, connect};
-use crate::support::github::{APP_KEY, Fact, Fault, Kind};
+use crate::support::github::{Fact, Fault, Kind, app_key};
 
 fn app(world: &World, installation_id: u64) -> GitHub {
     let auth = Auth::App {
         app_id: 12345,
         installation_id,
-        key_pem: SecretString::from(APP_KEY),
+        key_pem: SecretString::from(app_key()),
     };
     GitHub::connect(&config(&world.fake, auth), "me", "blog").expect("the key is good")
 }

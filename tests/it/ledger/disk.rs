@@ -12,7 +12,7 @@ use pointsman::ledger::{
 use super::{claims, event, ledger_of_four};
 
 /// The variable that tells the test binary to be the child that is killed.
-const CHILD_LEDGER: &str = "POINTSMAN_TEST_CHILD_LEDGER";
+pub(super) const CHILD_LEDGER: &str = "POINTSMAN_TEST_CHILD_LEDGER";
 
 #[test]
 fn a_reader_sees_appends_while_the_writer_is_open_and_cannot_write() {

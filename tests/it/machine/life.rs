@@ -38,7 +38,10 @@ fn working_rules() -> Rules {
             clear_key: None,
         },
         signals: Signals::default(),
-        screen: ScreenRules::default(),
+        screen: ScreenRules {
+            composer: Some("^> (.*)$".to_owned()),
+            ..ScreenRules::default()
+        },
         loosens: Vec::new(),
     };
     rules.profiles = BTreeMap::from([(profile.name.clone(), profile)]);

@@ -11,7 +11,7 @@ use pointsman::config;
 use pointsman::daemon::hands::now;
 use pointsman::daemon::places::{Offered, Places};
 use pointsman::daemon::runner::Message;
-use pointsman::daemon::{Daemon, control, open_local, store};
+use pointsman::daemon::{Daemon, OpenTrackerError, control, open_local, store};
 use pointsman::domain::{
     Attention, Cause, DeliveryId, DispatchId, Event, GateName, IssueNumber, Label, ProjectName,
     Purpose, Request, Settled, Verdict, Window,
@@ -21,16 +21,10 @@ use pointsman::view::timeline;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(super) const PROJECT: &str = "shop";
-const KEY: &str = "mock-mock-mock-00000000000000000000";
-pub(super) const LOOK: Duration = Duration::from_millis(200);
+use super::homes::{Agent, Trust};
 
-/// Whether the project's folder was trusted before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
-    Given,
-    Missing,
-}
+pub(super) const PROJECT: &str = "shop";
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 /// A home, a project with a remote, a daemon, and what was seen so far.
 pub(super) struct Lab {
@@ -60,17 +54,17 @@ fn told(name: &str) -> String {
 }
 
 impl Lab {
-    pub(super) async fn start(trust: Trust) -> Self {
+    pub(super) async fn start(agent: Agent, trust: Trust) -> Self {
         let folder = TempDir::new().unwrap();
         let home = folder.path().canonicalize().unwrap();
-        let places = places(&home);
-        make_project(&home, &places);
-        make_home(&home, &places, trust);
+        let places = places(&home, agent);
+        make_project(&home, &places, agent);
+        agent.make_home(&home, &places, trust, &told("AGENTLAB_URL"));
         let config = config::load(&places.config, &places.home)
             .unwrap_or_else(|problems| panic!("{problems}"));
         let log = PathBuf::from(told("AGENTLAB_LOG"));
         let log_from = std::fs::metadata(&log).map_or(0, |facts| facts.len());
-        let no_auth = Arc::new(|_: &_| Err("no tracker but the local one".to_owned()));
+        let no_auth = Arc::new(|_: &_| Err(OpenTrackerError::NoToken));
         let daemon = Daemon::start(places, config, no_auth).await.unwrap();
         let listening = tokio::spawn(control::serve(Arc::clone(&daemon)));
         Self {
@@ -377,7 +371,7 @@ impl Drop for Lab {
     }
 }
 
-fn places(home: &Path) -> Places {
+fn places(home: &Path, agent: Agent) -> Places {
     let bin = told("AGENTLAB_BIN");
     let env = [
         ("PATH", format!("{bin}:/usr/local/bin:/usr/bin:/bin")),
@@ -385,54 +379,28 @@ fn places(home: &Path) -> Places {
         ("LANG", "C.UTF-8".to_owned()),
         ("SHELL", "/bin/bash".to_owned()),
     ];
-    let offered = [
-        ("ANTHROPIC_BASE_URL", told("AGENTLAB_URL")),
-        ("ANTHROPIC_API_KEY", KEY.to_owned()),
-        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".to_owned()),
-        ("GITHUB_TOKEN", "never-passed-on".to_owned()),
-    ];
+    let offered = agent.offered(&told("AGENTLAB_URL"));
+    let token = ("GITHUB_TOKEN", "never-passed-on".to_owned());
     Places {
         config: home.join("config"),
         state: home.join("state"),
         runtime: home.join("run"),
         socket: home.join("tmux/sock"),
+        default_socket: home.join("their-tmux"),
         home: home.to_owned(),
         binary: PathBuf::from(env!("CARGO_BIN_EXE_pointsman")),
         env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
-        offered: Offered::new(offered.map(|(name, value)| (name.to_owned(), value))),
+        offered: Offered::new(
+            offered
+                .into_iter()
+                .chain([token])
+                .map(|(name, value)| (name.to_owned(), value)),
+        ),
     }
-}
-
-/// A home in which Claude Code was set up: no onboarding, the key approved, and `touch` is what it asks about.
-fn make_home(home: &Path, places: &Places, trust: Trust) {
-    let trusted = json!({ "hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true, "projectOnboardingSeenCount": 4 });
-    let mut projects = serde_json::Map::new();
-    if trust == Trust::Given {
-        for tree in [
-            home.join(PROJECT),
-            places.state.join("trees").join(PROJECT).join("check"),
-        ] {
-            projects.insert(tree.to_string_lossy().into_owned(), trusted.clone());
-        }
-    }
-    let setup = json!({
-        "hasCompletedOnboarding": true, "theme": "dark", "numStartups": 10, "hasSeenAutoDefaultNotice": true, "hasSeenAutoDefaultNudge": true,
-        "lastReleaseNotesSeen": "2.1.328", "projects": projects,
-        "customApiKeyResponses": { "approved": [&KEY[KEY.len() - 20..]], "rejected": [] },
-    });
-    std::fs::write(home.join(".claude.json"), setup.to_string()).unwrap();
-    let settings = json!({ "permissions": { "defaultMode": "default", "allow": ["Bash", "Read", "Write", "Edit"], "ask": ["Bash(touch:*)"] } });
-    std::fs::create_dir_all(home.join(".claude")).unwrap();
-    std::fs::write(home.join(".claude/settings.json"), settings.to_string()).unwrap();
-    std::fs::write(
-        home.join(".gitconfig"),
-        "[user]\n\tname = Agent\n\temail = agent@localhost\n",
-    )
-    .unwrap();
 }
 
 /// A small real repository with a build command and a bare remote.
-fn make_project(home: &Path, places: &Places) {
+fn make_project(home: &Path, places: &Places, agent: Agent) {
     let tree = home.join(PROJECT);
     let remote = home.join("shop.git");
     std::fs::create_dir_all(tree.join("tests")).unwrap();
@@ -480,8 +448,9 @@ fn make_project(home: &Path, places: &Places) {
     git(home, &tree, &["remote", "set-head", "origin", "main"]);
     std::fs::create_dir_all(places.config.join("projects")).unwrap();
     let project = format!(
-        "tracker = \"local\"\npath = {:?}\nadded = \"2020-01-01T00:00:00Z\"\nagent = \"claude-code\"\nbuild = \"sh tests/run.sh\"\n",
-        tree.to_string_lossy()
+        "tracker = \"local\"\npath = {:?}\nadded = \"2020-01-01T00:00:00Z\"\nagent = {:?}\nbuild = \"sh tests/run.sh\"\n",
+        tree.to_string_lossy(),
+        agent.name()
     );
     std::fs::write(places.config.join("projects/shop.toml"), project).unwrap();
     std::fs::write(places.config.join("pointsman.toml"), "cycle = \"10s\"\n").unwrap();

@@ -155,16 +155,17 @@ fn a_report_goes_in_and_its_answer_comes_back() {
     let answer = std::thread::scope(|scope| {
         let waiting = scope
             .spawn(|| spool::wait_answer(&place.path, &ulid, Duration::from_secs(20)).unwrap());
-        spool::answer(&place.path, Users::One, &ulid, b"{\"ok\":1}").unwrap();
-        spool::answer(&place.path, Users::One, &ulid, b"{\"ok\":1}").unwrap();
+        assert!(spool::answer(&place.path, Users::One, &ulid, b"{\"ok\":1}").unwrap());
+        assert!(spool::answer(&place.path, Users::One, &ulid, b"{\"ok\":1}").unwrap());
         waiting.join().unwrap()
     });
     assert_eq!(answer.as_deref(), Some(b"{\"ok\":1}".as_slice()));
     let scan = spool::list(&place.path).unwrap();
     assert_eq!((scan.entries.len(), scan.answered), (0, vec![ulid.clone()]));
-    spool::remove(&place.path, &ulid).unwrap();
-    spool::remove(&place.path, &ulid).unwrap();
-    assert_eq!(fs::read_dir(place.ours("spool")).unwrap().count(), 0);
+    let other = Place::folder();
+    fs::create_dir_all(other.ours("spool")).unwrap();
+    assert!(!spool::answer(&other.path, Users::One, &ulid, b"{}").unwrap());
+    assert_eq!(fs::read_dir(other.ours("spool")).unwrap().count(), 0);
     for bad in [
         "../x",
         "",
@@ -172,7 +173,7 @@ fn a_report_goes_in_and_its_answer_comes_back() {
         "01arz3ndektsv4rrffq69g5fav",
     ] {
         assert!(
-            spool::remove(&place.path, &ReportId::new(bad)).is_err(),
+            spool::answer(&place.path, Users::One, &ReportId::new(bad), b"{}").is_err(),
             "{bad}"
         );
     }
@@ -224,6 +225,34 @@ fn one_bad_report_never_hides_another() {
 }
 
 #[test]
+fn what_was_answered_long_ago_is_swept_and_what_was_not_stays() {
+    let place = Place::folder();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let report = |second| spool::submit(&place.path, b"{}", at(second)).unwrap();
+    let (old, new, open, orphan) = (report(1_000), report(9_000), report(1_001), report(1_002));
+    for ulid in [&old, &new, &orphan] {
+        assert!(spool::answer(&place.path, Users::One, ulid, b"{}").unwrap());
+    }
+    let spooled = |name: &str| place.ours("spool").join(name);
+    fs::remove_file(spooled(&format!("{orphan}.json"))).unwrap();
+    fs::write(spooled("d12345.spec.md"), "a spec").unwrap();
+    assert_eq!(spool::sweep(&place.path, at(5_000)).unwrap(), 3);
+    let mut left: Vec<String> = fs::read_dir(place.ours("spool"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    let mut expected = vec![
+        format!("{new}.json"),
+        format!("{new}.answer.json"),
+        format!("{open}.json"),
+        "d12345.spec.md".to_owned(),
+    ];
+    expected.sort();
+    assert_eq!(left, expected);
+}
+
+#[test]
 fn a_flooded_spool_is_read_in_parts_oldest_first() {
     let place = Place::folder();
     for n in 0..=i64::try_from(spool::REPORTS_MAX).unwrap() {
@@ -233,7 +262,8 @@ fn a_flooded_spool_is_read_in_parts_oldest_first() {
     let scan = spool::list(&place.path).unwrap();
     assert_eq!((scan.entries.len(), scan.more), (spool::REPORTS_MAX, true));
     assert_eq!(scan.entries[0].bytes, b"0");
-    spool::remove(&place.path, &scan.entries[0].ulid).unwrap();
+    let oldest = format!("{}.json", scan.entries[0].ulid);
+    fs::remove_file(place.ours("spool").join(oldest)).unwrap();
     let scan = spool::list(&place.path).unwrap();
     assert_eq!(
         (scan.entries[0].bytes.as_slice(), scan.more),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Action, EffectId, Event, Finding, Observation, Outcome, Questions, Request,
+    Action, Details, EffectId, Event, Finding, IssueNumber, Observation, Outcome, Questions,
+    Request,
 };
 use pointsman::ledger::{AppendError, Claim, Memory, NewRecord, Records, Store};
 use pointsman::machine::engine::{Effect, Engine, Input};
@@ -13,12 +14,16 @@ use pointsman::machine::state::State;
 
 use super::invariants::{self, Watch};
 use super::perform::Performed;
+use super::told::{self, Rehearsed};
 use super::world::World;
 
 /// The project's stream.
 const STREAM: &str = "blog";
 /// So many cycles at one instant are a hot loop.
 const CYCLES_AT_ONCE_MAX: u32 = 60;
+
+/// The words of one look in so many are compared with what was decided.
+const HEARD: u64 = 7;
 
 /// A bug that the driver plants, to test the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +84,8 @@ pub(crate) struct Driver {
     serial: u64,
     wake: Option<Timestamp>,
     looking: bool,
+    /// What this cycle's looks read singly.
+    details: BTreeMap<IssueNumber, Details>,
     cycled: Timestamp,
     cycles_at_once: u32,
     waited: String,
@@ -102,6 +109,7 @@ impl Driver {
             serial: 0,
             wake: None,
             looking: false,
+            details: BTreeMap::new(),
             cycled: now,
             cycles_at_once: 0,
             waited: String::new(),
@@ -262,14 +270,26 @@ impl Driver {
     }
 
     fn look(&mut self, questions: &Questions) {
+        if *questions == Questions::default() {
+            self.details.clear();
+        }
         let seen = self.world.observe(questions, &self.engine.state);
         self.soon(Task::Saw(Box::new(seen)));
     }
 
     fn saw(&mut self, seen: Observation) {
         self.looking = false;
-        let heads = seen.heads.clone();
+        self.details.extend(seen.details.clone());
+        let told = Observation {
+            details: self.details.clone(),
+            ..seen.clone()
+        };
         let before = self.engine.report.clone();
+        // Words cost time: a world hears them now and then, and there are many worlds.
+        let heard = self.serial.is_multiple_of(HEARD);
+        let rehearsed = heard
+            .then(|| Rehearsed::new(&self.world.rules, &self.engine, &told, self.world.now))
+            .transpose();
         self.input(Input::Seen(Box::new(seen)));
         let report = self.engine.report.clone();
         if report == before {
@@ -290,7 +310,14 @@ impl Driver {
             }
         }
         let rules = &self.world.rules;
-        if let Err(what) = invariants::standing(rules, &self.shadow, &heads, &report) {
+        let checked = invariants::standing(rules, &self.shadow, &told.heads, &report)
+            .and(rehearsed)
+            .and_then(|rehearsed| match rehearsed {
+                Some(rehearsed) => told::agrees(rules, &self.engine, &told)
+                    .and_then(|()| rehearsed.came_true(&self.engine)),
+                None => Ok(()),
+            });
+        if let Err(what) = checked {
             self.world.breaks(what);
         }
     }

@@ -85,17 +85,23 @@ impl Watch {
         let in_stage = before
             .dispatches
             .values()
-            .filter(|other| other.is_open() && other.opening.stage.label == *label);
+            .filter(|other| other.is_open() && !other.waits_for_a_person())
+            .filter(|other| other.opening.stage.label == *label);
         if !seated && in_stage.count() >= usize::try_from(opening.stage.wip).expect("small") {
             return Err(format!("{id}: more than the WIP of {label}"));
         }
         let holder = before.seats.get(label).filter(|holder| **holder != issue);
         if opening.stage.seat
-            && holder.is_some_and(|holder| before.open_dispatch(*holder).is_some())
+            && holder
+                .and_then(|holder| before.open_dispatch(*holder))
+                .is_some_and(|other| !other.waits_for_a_person())
         {
             return Err(format!("{id}: the seat of {label} is taken"));
         }
-        let open = before.dispatches.values().filter(|other| other.is_open());
+        let open = before
+            .dispatches
+            .values()
+            .filter(|other| other.is_open() && !other.waits_for_a_person());
         if open.count() >= usize::try_from(limits.active_max).expect("small") {
             return Err(format!("{id}: more than active_max"));
         }
@@ -149,11 +155,15 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
                 .is_some_and(|one| one.to == Next::Stage(label.clone()))
         }
         Action::RemoveLabel { issue, label } => {
-            asked_anew(state, world, *issue, label)?;
-            state
-                .transitions
-                .get(issue)
-                .is_some_and(|one| one.from == *label)
+            let moves = state.transitions.get(issue);
+            let park = *label == world.rules.workflow.labels.park;
+            if !park {
+                asked_anew(state, world, *issue, label)?;
+            }
+            let mut asking = state.dispatches.values().filter(|one| one.park_label);
+            moves.is_some_and(|one| one.from == *label)
+                || (park && state.routes.contains_key(issue))
+                || (park && asking.any(|one| one.issue() == *issue))
         }
         Action::Clear { dispatch, .. } => {
             matches!(phase(dispatch.id()), Some(Phase::Closed { .. }))
@@ -173,6 +183,10 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
             .get(issue)
             .is_some_and(|walk| walk.approved.is_some()),
         Action::Publish { dispatch, .. } => phase(dispatch).is_some(),
+        Action::Post { post, .. } => state
+            .dispatches
+            .get(&post.dispatch)
+            .is_some_and(|one| one.posts.iter().any(|posted| posted.post.id == post.id)),
         Action::PrepareTree { .. }
         | Action::Compose { .. }
         | Action::Stage { .. }

@@ -46,6 +46,11 @@ impl Driver {
             11 => self.ask(Request::Pause {
                 by: "alice".to_owned(),
             }),
+            12 if self.world.rng.chance(500) => {
+                let to = self.world.any_stage();
+                let by = "ann".to_owned();
+                self.ask(Request::Route { issue, to, by });
+            }
             12 | 13 => self.ask(Request::Resume {
                 by: "alice".to_owned(),
             }),
@@ -127,6 +132,11 @@ impl Driver {
         let standing = self.engine.report.standing.clone();
         for (issue, hold) in standing {
             match hold.word() {
+                "asked" if self.world.rng.chance(500) => {
+                    let tracker = &mut self.world.tracker;
+                    tracker.say(issue, &mallory(), "do as I say", now);
+                    tracker.say(issue, &alice(), "the first of the two", now);
+                }
                 "asked" => {
                     if let Some(label) = self.world.routing_of(issue) {
                         let tracker = &mut self.world.tracker;

@@ -3,9 +3,9 @@
 use jiff::SignedDuration;
 use pointsman::domain::{
     Action, Answer, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
-    Ground, IssueNumber, Outcome, Pane, Publish, Purpose, Report, Via, Window,
+    Ground, IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
 };
-use pointsman::machine::text::{issue_digest, sha256};
+use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
 use super::panes::{Doing, Plan, SimPane, Trace};
@@ -136,14 +136,25 @@ impl World {
                 ground,
             } => Outcome::Measured(self.gate(dispatch, gate, report, ground)),
             Action::Publish { issue, what, .. } => {
-                let body = match what {
-                    Publish::Spec(spec) => spec.text.clone(),
-                    Publish::Question(question) => question.clone(),
+                let (body, label) = match what {
+                    Publish::Spec(spec) => (format!("{}\n{}", spec.text, mark("spec")), None),
+                    Publish::Question {
+                        report,
+                        text,
+                        label,
+                    } => {
+                        let mark = mark(&format!("question {report}"));
+                        (format!("{text}\n{mark}"), Some(label))
+                    }
                 };
+                if let Some(label) = label {
+                    self.tracker.label(*issue, label, true, &us(), now);
+                }
                 Outcome::Commented {
                     comment: self.tracker.comment_once(*issue, &body, now),
                 }
             }
+            Action::Post { post, issue, again } => self.write(post, *issue, *again),
             Action::Answer { answer, .. } => {
                 self.answer(answer);
                 Outcome::Done
@@ -191,8 +202,9 @@ impl World {
                     return Outcome::Done;
                 }
                 // The comment is the mark of having parked: a person's removal since is not undone.
-                if !self.tracker.has_comment(*issue, why) {
-                    self.tracker.comment_once(*issue, why, now);
+                let body = format!("{why}\n{}", mark("park"));
+                if !self.tracker.has_comment(*issue, &body) {
+                    self.tracker.comment_once(*issue, &body, now);
                     self.tracker.label(*issue, label, true, &us(), now);
                 }
                 Outcome::Done
@@ -468,8 +480,53 @@ impl World {
             .is_some_and(|issue| issue.commits > 0)
     }
 
+    /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
+    fn write(&mut self, post: &Post, on: IssueNumber, again: bool) -> Outcome {
+        let now = self.now;
+        match &post.what {
+            Posting::Comment { body } => {
+                let body = format!("{body}\n{}", mark(&format!("comment {}", post.id)));
+                self.tracker.comment_once(on, &body, now);
+                Outcome::Posted { issue: None }
+            }
+            Posting::Issue { title, .. } => {
+                if let (Some(number), true) = (self.opened.get(&post.id), again) {
+                    return Outcome::Posted {
+                        issue: Some(*number),
+                    };
+                }
+                let number = 1 + self
+                    .tracker
+                    .issues
+                    .keys()
+                    .map(|one| one.0)
+                    .max()
+                    .unwrap_or(0);
+                self.tracker.add(number, title, now);
+                if self
+                    .opened
+                    .insert(post.id.clone(), IssueNumber(number))
+                    .is_some()
+                {
+                    self.breaks(format!("{} opened an issue twice", post.id));
+                }
+                Outcome::Posted {
+                    issue: Some(IssueNumber(number)),
+                }
+            }
+        }
+    }
+
     /// Writes an answer; an agent that is told what is missing goes on.
     fn answer(&mut self, answer: &Answer) {
+        let post = self
+            .posts
+            .iter_mut()
+            .find(|(post, _)| post.id == answer.report);
+        if let Some((_, told)) = post {
+            *told = Some(answer.clone());
+            return;
+        }
         let Some(spooled) = self
             .spool
             .iter_mut()
@@ -506,7 +563,6 @@ fn needs_its_issue(action: &Action) -> Option<IssueNumber> {
     match action {
         Action::Publish { issue, .. }
         | Action::AddLabel { issue, .. }
-        | Action::RemoveLabel { issue, .. }
         | Action::CloseIssue { issue } => Some(*issue),
         _ => None,
     }

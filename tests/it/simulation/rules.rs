@@ -151,7 +151,10 @@ fn profile(first_line: FirstLine) -> Profile {
             clear_key: None,
         },
         signals: Signals::default(),
-        screen: ScreenRules::default(),
+        screen: ScreenRules {
+            composer: Some("^> (.*)$".to_owned()),
+            ..ScreenRules::default()
+        },
         loosens: Vec::new(),
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Actor, Cause, DispatchId, Event, FirstLine, IssueNumber, Label, Limits, Merge, Purpose,
-    Request, Settled, Verb, Window,
+    Actor, Cause, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label, Limits, Merge,
+    Posting, Purpose, Request, Settled, Verb, Window,
 };
 use pointsman::ledger::Records;
 
@@ -85,6 +85,11 @@ impl Page {
                 issue: issue(number),
                 by: "alice".to_owned(),
             }),
+            ["route", number, to] => self.driver.ask(Request::Route {
+                issue: issue(number),
+                to: Label::new(*to),
+                by: "ann".to_owned(),
+            }),
             ["cycle"] => {
                 self.driver.wake_at(now);
                 self.settle(CYCLE_MAX);
@@ -93,6 +98,7 @@ impl Page {
             ["labels", number] => self.labels(number),
             ["answers"] => self.answers(),
             ["composer"] => self.composer(),
+            ["told"] => self.told(),
             other => self.happens(other),
         }
     }
@@ -111,6 +117,10 @@ impl Page {
             }
             ["close", number] => tracker.set_open(issue(number), false, now),
             ["reopen", number] => tracker.set_open(issue(number), true, now),
+            ["comment", number, body, rest @ ..] => {
+                let by = actor(rest.last().unwrap_or(&"alice"));
+                tracker.say(issue(number), &by, body, now);
+            }
             ["edit", number, who] => tracker.edit(issue(number), &actor(who), now),
             ["commit", number] => {
                 let found = tracker.issues.get_mut(&issue(number));
@@ -119,6 +129,19 @@ impl Page {
             ["agent", is] => self.pane(Window::Agent, is),
             ["check", is] => self.pane(Window::Check, is),
             ["report", number, verb] => self.report(number, verb, "pass"),
+            ["post", number, "issue", title] => self.post(
+                number,
+                Posting::Issue {
+                    title: (*title).to_owned(),
+                    body: String::new(),
+                },
+            ),
+            ["post", number, "comment", body] => self.post(
+                number,
+                Posting::Comment {
+                    body: (*body).to_owned(),
+                },
+            ),
             ["verdict", number, verdict] => self.report(number, "done", verdict),
             ["build", is] => self.driver.world.build_is_red = *is == "red",
             ["lose", what] => {
@@ -217,6 +240,21 @@ impl Page {
         }
     }
 
+    /// The issue's newest dispatch.
+    fn newest(&self, number: &str) -> &Dispatch {
+        let briefs = self.driver.world.briefs.values();
+        briefs
+            .filter(|dispatch| dispatch.issue() == issue(number))
+            .max_by_key(|dispatch| dispatch.opened_at)
+            .expect("it was dispatched")
+    }
+
+    /// The issue's newest dispatch wants something on the tracker.
+    fn post(&mut self, number: &str, what: Posting) {
+        let dispatch = self.newest(number).id().clone();
+        self.driver.world.post(&dispatch, what);
+    }
+
     /// The issue's newest dispatch speaks; its agent goes idle.
     fn report(&mut self, number: &str, verb: &str, verdict: &str) {
         let verb = match verb {
@@ -226,14 +264,7 @@ impl Page {
             "ack" => Verb::Ack,
             other => panic!("no report is {other}"),
         };
-        let newest = self
-            .driver
-            .world
-            .briefs
-            .values()
-            .filter(|dispatch| dispatch.issue() == issue(number))
-            .max_by_key(|dispatch| dispatch.opened_at)
-            .expect("it was dispatched");
+        let newest = self.newest(number);
         let (dispatch, window): (DispatchId, Window) = (newest.id().clone(), newest.opening.window);
         self.driver.world.report(&dispatch, verb, true, verdict);
         if self.driver.world.panes.contains_key(&window) {
@@ -272,6 +303,13 @@ impl Page {
         let pane = &self.driver.world.panes[&Window::Agent];
         let text = format!("composer: {:?}", pane.composer);
         self.say(&text);
+    }
+
+    fn told(&mut self) {
+        for (_, answer) in self.driver.world.posts.clone() {
+            let text = answer.map_or_else(|| "no answer".to_owned(), |answer| answer.text);
+            self.say(&text);
+        }
     }
 
     fn say(&mut self, what: &str) {
@@ -320,6 +358,15 @@ fn sentence(event: &Event) -> Option<String> {
         Event::Overridden { issue, by, to, .. } => {
             format!("{issue}: {} moved it to {to}", by.login)
         }
+        Event::Routed { issue, to, by } => format!("{by} wants {issue} at {to}"),
+        Event::RouteDropped { issue, why } => format!("{issue} is not moved: {why}"),
+        Event::QuestionAnswered { replies, .. } => {
+            let by: Vec<&str> = replies
+                .iter()
+                .map(|reply| reply.by.login.as_str())
+                .collect();
+            format!("question answered by {}", by.join(", "))
+        }
         Event::ReportReceived { report } => format!("report {:?}", report.verb).to_lowercase(),
         Event::GateFinished { evidence, .. } => {
             let is = if evidence.holds { "holds" } else { "is red" };
@@ -346,7 +393,10 @@ fn sentence(event: &Event) -> Option<String> {
         | Event::Approved { .. }
         | Event::ProjectPaused { .. }
         | Event::ProjectResumed { .. }
-        | Event::QuestionPublished { .. } => event.kind().replace('-', " "),
+        | Event::PostIntended { .. }
+        | Event::PostSettled { .. }
+        | Event::QuestionPublished { .. }
+        | Event::ParkLabelRemoved { .. } => event.kind().replace('-', " "),
         _ => return None,
     })
 }
@@ -418,5 +468,37 @@ fn every_scenario_reads_as_its_transcript() {
         let name = page.file_stem().unwrap().to_string_lossy().into_owned();
         let transcript = Page::new().read(&text);
         settings.bind(|| insta::assert_snapshot!(name, transcript));
+    }
+}
+
+/// W11: whatever labels an issue has, exactly one routing label starts it, and every other set says why not.
+#[test]
+fn exactly_one_routing_label_starts_an_issue() {
+    let routing = ["ready-for-prep", "ready-for-dev", "QA", "review"];
+    for set in 0..1_u32 << (routing.len() + 2) {
+        let has = |bit: usize| set >> bit & 1 == 1;
+        let mut labels: Vec<&str> = (0..routing.len())
+            .filter(|bit| has(*bit))
+            .map(|bit| routing[bit])
+            .collect();
+        let routed = labels.len();
+        labels.extend(has(4).then_some("hold"));
+        labels.extend(has(5).then_some("question"));
+        let labels = if labels.is_empty() {
+            String::new()
+        } else {
+            format!(" labels={}", labels.join(","))
+        };
+        let page = format!("issue 7 \"Fix login\"{labels}\ncycle\nexplain\n");
+        let said = Page::new().read(&page);
+        let starts = said.contains("> dispatch");
+        assert_eq!(starts, routed == 1 && !has(4), "{said}");
+        let why = match (routed, has(4)) {
+            (0, _) => continue,
+            (_, true) => "vetoed",
+            (1, false) => "in-hand",
+            (_, false) => "several-labels",
+        };
+        assert!(said.contains(&format!("#7 {why}")), "{why}: {said}");
     }
 }

@@ -168,6 +168,23 @@ impl Tracker {
         Some(fresh)
     }
 
+    /// A person says something.
+    pub(crate) fn say(&mut self, number: IssueNumber, by: &Actor, body: &str, at: Timestamp) {
+        self.ids += 1;
+        let id = CommentId::new(format!("c{}", self.ids));
+        let Some(issue) = self.issues.get_mut(&number) else {
+            return;
+        };
+        issue.comments.push(Comment {
+            id,
+            author: Some(by.clone()),
+            body: body.to_owned(),
+            created_at: at,
+            updated_at: at,
+        });
+        issue.head.updated_at = at;
+    }
+
     pub(crate) fn has_comment(&self, number: IssueNumber, body: &str) -> bool {
         self.issues
             .get(&number)
@@ -188,6 +205,22 @@ impl Tracker {
         self.listed.clone()
     }
 
+    /// One single read with the comments after one of them.
+    pub(crate) fn read_after(
+        &self,
+        number: IssueNumber,
+        since: &CommentId,
+        at: Timestamp,
+    ) -> Details {
+        let mut details = self.read(number, at);
+        let comments = self.issues.get(&number).map(|issue| {
+            let rest = issue.comments.iter().skip_while(|one| one.id != *since);
+            rest.skip(1).cloned().collect()
+        });
+        details.comments = comments;
+        details
+    }
+
     /// One single read.
     pub(crate) fn read(&self, number: IssueNumber, at: Timestamp) -> Details {
         let found = self.issues.get(&number);
@@ -206,6 +239,7 @@ impl Tracker {
             .iter()
             .filter_map(|event| event.actor.clone())
             .chain(issue.text.edited.iter().filter_map(|edit| edit.by.clone()))
+            .chain(issue.comments.iter().filter_map(|one| one.author.clone()))
             .map(|actor| {
                 let role = if actor == alice() || actor == us() {
                     Role::Write
@@ -219,7 +253,7 @@ impl Tracker {
             read: SingleRead::Found(Box::new((issue.head.clone(), issue.text.clone()))),
             events: issue.events.clone(),
             roles,
-            comments: Some(issue.comments.clone()),
+            comments: None,
             at,
         }
     }

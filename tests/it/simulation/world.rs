@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    DeliveryId, Dispatch, DispatchId, Fresh, IssueNumber, Label, Observation, Purpose, Questions,
-    Report, ReportId, Rules, Subject, Verb, Window,
+    Answer, DeliveryId, Dispatch, DispatchId, Fresh, IssueNumber, Label, Observation, Post,
+    Posting, Purpose, Questions, Report, ReportId, Rules, Subject, Verb, Window,
 };
 use pointsman::machine::state::State;
 
@@ -42,6 +42,9 @@ pub(crate) struct World {
     pub(crate) tracker: Tracker,
     pub(crate) panes: BTreeMap<Window, SimPane>,
     pub(crate) spool: Vec<Spooled>,
+    /// Posts as they lie in the spool, and what they became.
+    pub(crate) posts: Vec<(Post, Option<Answer>)>,
+    pub(crate) opened: BTreeMap<ReportId, IssueNumber>,
     pub(crate) briefs: BTreeMap<DispatchId, Dispatch>,
     pub(crate) staged: BTreeMap<DeliveryId, (DispatchId, Purpose)>,
     pub(crate) receipts: BTreeMap<DeliveryId, Timestamp>,
@@ -71,6 +74,8 @@ impl World {
             tracker: Tracker::default(),
             panes: BTreeMap::new(),
             spool: Vec::new(),
+            posts: Vec::new(),
+            opened: BTreeMap::new(),
             briefs: BTreeMap::new(),
             staged: BTreeMap::new(),
             receipts: BTreeMap::new(),
@@ -118,11 +123,21 @@ impl World {
             questions
                 .issues
                 .iter()
-                .map(|issue| (*issue, self.tracker.read(*issue, self.now)))
+                .map(|issue| {
+                    let since = questions.comments.iter().find(|(of, _)| of == issue);
+                    let read = match since {
+                        Some((_, since)) => self.tracker.read_after(*issue, since, self.now),
+                        None => self.tracker.read(*issue, self.now),
+                    };
+                    (*issue, read)
+                })
                 .collect()
         };
         self.serial += 1;
-        let open = state.dispatches.values().filter(|one| one.is_open());
+        let open = state
+            .dispatches
+            .values()
+            .filter(|one| one.is_open() && !one.waits_for_a_person());
         let open = u32::try_from(open.count()).expect("few dispatches");
         let others = u32::try_from(self.others).expect("few");
         Observation {
@@ -143,6 +158,12 @@ impl World {
                 .iter()
                 .filter(|spooled| spooled.answer.is_none())
                 .map(|spooled| spooled.report.clone())
+                .collect(),
+            posts: self
+                .posts
+                .iter()
+                .filter(|(_, answer)| answer.is_none())
+                .map(|(post, _)| post.clone())
                 .collect(),
             fleet: BTreeMap::from([("fake".to_owned(), open + others)]),
             fresh: Fresh {
@@ -259,6 +280,19 @@ impl World {
             answer: None,
         });
         id
+    }
+
+    /// Puts a post into the spool.
+    pub(crate) fn post(&mut self, dispatch: &DispatchId, what: Posting) {
+        self.serial += 1;
+        let post = Post {
+            id: ReportId::new(format!("p{}", self.serial)),
+            dispatch: dispatch.clone(),
+            what,
+            proven: true,
+            at: self.now,
+        };
+        self.posts.push((post, None));
     }
 
     /// Draws what an agent makes of its next brief.

@@ -1,5 +1,6 @@
 //! What the tests share.
 
 pub(crate) mod github;
+pub(crate) mod home;
 pub(crate) mod tmux;
 pub(crate) mod world;

@@ -8,7 +8,7 @@ use pointsman::domain::{
     FirstLine, Pane, Profile, ProfileName, Region, ScreenClaim, ScreenRule, ScreenRules, Signals,
     Submit,
 };
-use pointsman::terminal::{NewWindow, Sampler, Seen, Tmux};
+use pointsman::terminal::{Environment, NewWindow, Sampler, Seen, Tmux};
 use tempfile::TempDir;
 
 /// A tmux server on a socket in a folder of its own; ended when dropped.
@@ -71,7 +71,7 @@ impl Lab {
             session: session.to_owned(),
             window: window.to_owned(),
             cwd: self.dir.path().to_owned(),
-            env,
+            env: Environment::Argv(env),
             argv: words,
         }
     }

@@ -79,6 +79,7 @@ impl World {
             config: home.join(".config/pointsman"),
             runtime: state.join("run/pointsman"),
             socket: state.join("run/pointsman-tmux/sock"),
+            default_socket: home.join("their-tmux"),
             state,
             binary: PathBuf::from(BINARY),
             env,
@@ -456,7 +457,18 @@ impl World {
         };
         let name = ProjectName::new(project);
         match &self.daemon {
-            Some(daemon) => assert!(daemon.ask(&name, request).await),
+            Some(daemon) => {
+                // The ledger has the gates' end a moment before the engine has it.
+                let deadline = Instant::now() + PATIENCE;
+                loop {
+                    let reply = control::ask(daemon, &name, request.clone()).await;
+                    if reply.done {
+                        break;
+                    }
+                    assert!(Instant::now() < deadline, "{}", reply.text);
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
             None => drop(self.call(&Call::Ask {
                 project: name,
                 request,

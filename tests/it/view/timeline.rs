@@ -7,7 +7,7 @@ use pointsman::domain::*;
 use pointsman::view::sentence;
 
 use super::{NINE, TWELVE, delivery, report, row};
-use crate::builders::{alice, dev, opening, pane, sha, ten};
+use crate::builders::{alice, dev, minutes, opening, pane, sha, ten};
 
 #[test]
 fn every_event_is_one_line() {
@@ -29,10 +29,16 @@ fn every_event_is_one_line() {
     gate build started for ab12cd
     gate build is red at cccccccccc: `npm test` exited 1
     report of ab12cd not accepted: Missing: branch: no commit
+    ab12cd opens an issue: An empty name is greeted
+    post of ab12cd: not accepted. Missing: branch: no commit
     report 01JREPORT answered: not accepted. Missing: branch: no commit
     `pointsman/12-faq` pushed at cccccccccc
     spec published (d1d1d1d1d1)
+    ann wants #12 at QA
+    #12 is not moved: the issue is closed
     question of ab12cd put on the issue
+    question of ab12cd answered by alice: Blue, please
+    question of ab12cd is over: its label is off the issue
     ab12cd closed: verified at cccccccccc, unreported
     ab12cd cleared away
     delivery k7k7k7k7 planned: the nudge of ab12cd
@@ -125,6 +131,22 @@ fn of_dispatches() -> Vec<Event> {
             dispatch: dispatch(),
             answer: answer.clone(),
         },
+        Event::PostIntended {
+            post: Box::new(Post {
+                id: ReportId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+                dispatch: dispatch(),
+                what: Posting::Issue {
+                    title: "An empty name is greeted".into(),
+                    body: String::new(),
+                },
+                proven: true,
+                at: minutes(-1),
+            }),
+        },
+        Event::PostSettled {
+            dispatch: dispatch(),
+            answer: answer.clone(),
+        },
         Event::ReportIgnored { answer },
         Event::BranchPushed {
             dispatch: dispatch(),
@@ -136,9 +158,30 @@ fn of_dispatches() -> Vec<Event> {
             comment: None,
             spec,
         },
+        Event::Routed {
+            issue: IssueNumber(12),
+            to: Label::new("QA"),
+            by: "ann".into(),
+        },
+        Event::RouteDropped {
+            issue: IssueNumber(12),
+            why: "the issue is closed".into(),
+        },
         Event::QuestionPublished {
             dispatch: dispatch(),
             comment: None,
+        },
+        Event::QuestionAnswered {
+            dispatch: dispatch(),
+            replies: vec![Reply {
+                comment: CommentId::new("c7"),
+                by: alice(),
+                at: minutes(-1),
+                body: "Blue,\nplease".into(),
+            }],
+        },
+        Event::ParkLabelRemoved {
+            dispatch: dispatch(),
         },
         Event::DispatchClosed {
             dispatch: dispatch(),

@@ -23,5 +23,5 @@ pub(crate) use entry::{Answer, Call, Logged};
 pub(crate) use fact::Fact;
 pub(crate) use fault::{Fault, Kind};
 pub(crate) use model::Model;
-pub(crate) use people::APP_KEY;
+pub(crate) use people::app_key;
 pub(crate) use server::FakeGitHub;

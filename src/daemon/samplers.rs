@@ -1,0 +1,52 @@
+//! The agent profiles of the configuration in force, compiled. One list for all projects, replaced as a whole on reload.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use crate::domain::{Profile, ProfileName};
+use crate::terminal::{ProfileError, Sampler};
+
+/// Every profile's patterns, by the profile's name.
+#[derive(Clone, Debug)]
+pub struct Samplers(Arc<RwLock<Compiled>>);
+
+type Compiled = BTreeMap<ProfileName, Arc<Sampler>>;
+
+impl Samplers {
+    /// Compiles the profiles; `home` is the agents' home folder.
+    pub fn new(
+        profiles: &BTreeMap<ProfileName, Profile>,
+        home: &Path,
+    ) -> Result<Self, ProfileError> {
+        Ok(Self(Arc::new(RwLock::new(compile(profiles, home)?))))
+    }
+
+    /// Returns a profile's patterns as they are now.
+    pub fn get(&self, name: &ProfileName) -> Option<Arc<Sampler>> {
+        let compiled = self.0.read().expect("no holder of this lock panics");
+        compiled.get(name).cloned()
+    }
+
+    /// Replaces all of them, or none if one does not compile.
+    pub fn replace(
+        &self,
+        profiles: &BTreeMap<ProfileName, Profile>,
+        home: &Path,
+    ) -> Result<(), ProfileError> {
+        let compiled = compile(profiles, home)?;
+        *self.0.write().expect("no holder of this lock panics") = compiled;
+        Ok(())
+    }
+}
+
+fn compile(
+    profiles: &BTreeMap<ProfileName, Profile>,
+    home: &Path,
+) -> Result<Compiled, ProfileError> {
+    let compile = |(name, profile): (&ProfileName, &Profile)| {
+        let sampler = Sampler::new(profile.clone(), home.to_owned())?;
+        Ok((name.clone(), Arc::new(sampler)))
+    };
+    profiles.iter().map(compile).collect()
+}

@@ -1,0 +1,162 @@
+//! A person's move by our hand: `pointsman route` (PROTOCOLS 7). What is open for the issue is withdrawn first, then the label
+//! moves like any other of ours, and rests on that person's word.
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    Action, Actor, ActorId, ActorKind, Approval, Details, Event, IssueNumber, Label, Next,
+    Observation, Questions, Rules, SingleRead, Transition, TransitionStep,
+};
+use crate::machine::decide::{Act, Decision, Memory};
+use crate::machine::open;
+use crate::machine::state::{Route, State};
+use crate::machine::step::{Flow, Step};
+use crate::machine::text::issue_digest;
+use crate::machine::watchdog;
+
+/// Carries the oldest of the moves on that can go on now.
+pub fn routes(
+    rules: &Rules,
+    state: &State,
+    memory: &Memory,
+    seen: &Observation,
+    now: Timestamp,
+) -> Option<Decision> {
+    if seen.gap.is_some() {
+        return None;
+    }
+    let mut routes = state.routes.iter();
+    routes.find_map(|(issue, route)| carry_on(rules, state, memory, seen, *issue, route, now))
+}
+
+fn carry_on(
+    rules: &Rules,
+    state: &State,
+    memory: &Memory,
+    seen: &Observation,
+    issue: IssueNumber,
+    route: &Route,
+    now: Timestamp,
+) -> Option<Decision> {
+    if let Some(dispatch) = state.open_dispatch(issue) {
+        let busy = memory.busy.contains(&Flow::Dispatch(dispatch.id().clone()));
+        let why = format!("moved to {}", route.to);
+        return (!busy).then(|| watchdog::withdraw(state, dispatch, &route.by, &why));
+    }
+    let flow = Flow::Route(issue);
+    if state.transitions.contains_key(&issue)
+        || state.parks.contains_key(&issue)
+        || memory.waits(&flow)
+    {
+        return None;
+    }
+    let Some(details) = seen.details.get(&issue) else {
+        return Some(Decision::Look(Questions {
+            issues: vec![issue],
+            comments: Vec::new(),
+        }));
+    };
+    Some(match movable(rules, route, details) {
+        Ok(Movable::Now { from, to }) => begin(issue, route, details, from, to, now),
+        Ok(Movable::Parked) => Act::carry_on(flow, format!("{issue} needs nobody any more")),
+        Err(why) => {
+            let did = format!("{issue} stays: {why}");
+            let why = why.to_owned();
+            Act::record(vec![Event::RouteDropped { issue, why }], None, did)
+        }
+    })
+}
+
+/// What stands between an issue and its move.
+enum Movable {
+    /// Nothing: from this label to that one.
+    Now { from: Label, to: Label },
+    /// The park label, which goes first.
+    Parked,
+}
+
+fn movable(rules: &Rules, route: &Route, details: &Details) -> Result<Movable, &'static str> {
+    let stage = rules.workflow.stage(&route.to);
+    let stage = stage.ok_or("the workflow has no such stage any more")?;
+    let SingleRead::Found(found) = &details.read else {
+        return Err("the issue is not there");
+    };
+    let head = &found.0;
+    if !head.open {
+        return Err("the issue is closed");
+    }
+    let routing = open::routing_labels(rules);
+    let mut there = routing
+        .into_iter()
+        .filter(|label| head.labels.contains(label));
+    let park = &rules.workflow.labels.park;
+    // Without a routing label the one that may be there instead goes: a transition always takes one off.
+    let (from, more) = (there.next().unwrap_or_else(|| park.clone()), there.next());
+    if from == route.to {
+        return Err("it has that label already");
+    }
+    if more.is_some() {
+        return Err("it has several routing labels");
+    }
+    if from != *park && head.labels.contains(park) {
+        return Ok(Movable::Parked);
+    }
+    let to = stage.label.clone();
+    Ok(Movable::Now { from, to })
+}
+
+fn begin(
+    issue: IssueNumber,
+    route: &Route,
+    details: &Details,
+    from: Label,
+    to: Label,
+    now: Timestamp,
+) -> Decision {
+    let text = match &details.read {
+        SingleRead::Found(found) => issue_digest(&found.1.title, &found.1.body),
+        SingleRead::Transferred { .. } | SingleRead::Gone => String::new(),
+    };
+    let approval = Approval {
+        by: operator(&route.by),
+        at: details.at,
+        text,
+    };
+    let did = format!("{issue} moves to {to}, by {}'s word", route.by);
+    let transition = Transition {
+        issue,
+        from,
+        to: Next::Stage(to),
+        dispatch: None,
+        after: details.events.last().map(|event| event.id.clone()),
+        rework: false,
+        at: now,
+        unchanged_since: None,
+        step: TransitionStep::Intended,
+    };
+    let events = vec![
+        Event::WalkApproved { issue, approval },
+        Event::TransitionIntended { transition },
+    ];
+    Act::record(events, Some(Flow::Transition(issue)), did)
+}
+
+/// The person at the command line: no account of the tracker, so no id of one.
+fn operator(name: &str) -> Actor {
+    Actor {
+        id: ActorId::new(format!("operator:{name}")),
+        login: name.to_owned(),
+        kind: ActorKind::User,
+    }
+}
+
+/// A parked issue that a person moves is theirs no longer: the park label goes first.
+pub fn next(state: &State, issue: IssueNumber, park: &Label) -> Step {
+    if !state.routes.contains_key(&issue) {
+        return Step::Rest;
+    }
+    Step::Do(Action::RemoveLabel {
+        issue,
+        label: park.clone(),
+    })
+}

@@ -1,0 +1,190 @@
+//! An agent in a pane of its person's own tmux server: used, and otherwise left alone (DESIGN 7).
+
+#![expect(clippy::disallowed_methods, reason = "a test is an edge")]
+
+use std::process::{Command, Stdio};
+
+use pointsman::domain::{Hold, Verdict};
+
+use crate::support::world::{World, assert_confirmed};
+
+/// Runs tmux on the person's server.
+fn theirs(world: &World, words: &[&str]) -> String {
+    let out = Command::new("tmux")
+        .arg("-S")
+        .arg(&world.places.default_socket)
+        .args(words)
+        .env_clear()
+        .envs(world.places.env.iter().cloned())
+        .env("LANG", "C.UTF-8")
+        .current_dir(world.home().join("shop"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("tmux runs");
+    String::from_utf8_lossy(&out.stdout).trim_end().to_owned()
+}
+
+/// Everything of theirs that we could have changed.
+fn their_things(world: &World) -> Vec<String> {
+    [
+        &["show-options", "-s"][..],
+        &["show-options", "-g"],
+        &["show-options", "-gw"],
+        &["show-hooks", "-g"],
+        &["list-keys"],
+        &[
+            "list-panes",
+            "-s",
+            "-t",
+            "work",
+            "-F",
+            "#{pane_id} #{pane_pid} #{window_name}",
+        ],
+    ]
+    .into_iter()
+    .map(|words| theirs(world, words))
+    .collect()
+}
+
+#[tokio::test]
+async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
+    let mut world = World::new();
+    world.project("shop");
+    world.write_project(
+        "shop",
+        "tracker = \"local\"\nbuild = \"sh tests/run.sh\"\nsession = \"default:work:mine.0\"\n",
+    );
+    let binary = world.places.binary_text();
+    let agent = [
+        "new-session",
+        "-d",
+        "-x",
+        "120",
+        "-y",
+        "40",
+        "-s",
+        "work",
+        "-n",
+        "mine",
+    ];
+    theirs(&world, &[&agent[..], &[&binary, "demo-agent"]].concat());
+    let before = their_things(&world);
+    world.start().await;
+    let issue = world
+        .issue(
+            "shop",
+            "Greet by name",
+            "It should take a name.",
+            "ready-for-prep",
+        )
+        .await;
+
+    // The tree is its person's: no branch is switched under their hands, and it is said which one is needed.
+    let Hold::Stalled { why, .. } = world.until_held("shop", issue, "stalled").await else {
+        panic!("it is held")
+    };
+    let wanted = "git switch -c pointsman/1-greet-by-name main";
+    assert!(why.contains(wanted), "{why}");
+    assert_eq!(
+        world.git("shop", &["symbolic-ref", "--short", "HEAD"]),
+        "main"
+    );
+    world.git("shop", &["switch", "-q", "-c", "pointsman/1-greet-by-name"]);
+
+    world.until_yours("shop", issue).await;
+    assert_confirmed(&world.told().await);
+    assert_eq!(their_things(&world), before, "their server is as it was");
+    assert!(theirs(&world, &["capture-pane", "-p", "-t", "work:mine.0"]).contains("Task "));
+    assert!(
+        !world.windows().contains(&"shop:agent".to_owned()),
+        "no agent of ours was started: {:?}",
+        world.windows()
+    );
+
+    // It is gone: that is said, and nothing is started in its place.
+    theirs(&world, &["kill-pane", "-t", "work:mine.0"]);
+    let next = world
+        .issue("shop", "Again", "Once more.", "ready-for-prep")
+        .await;
+    let held = world.until_held("shop", next, "no-agent").await;
+    let hint = held.hint().expect("it says what to do");
+    assert!(
+        hint.contains("start your agent there, or change `session`"),
+        "{hint}"
+    );
+    assert!(!world.windows().contains(&"shop:agent".to_owned()));
+    theirs(&world, &["kill-server"]);
+    world.end().await;
+}
+
+/// A person at the pane goes first: looking at it is enough.
+#[tokio::test]
+async fn nothing_is_typed_into_an_adopted_pane_that_somebody_looks_at() {
+    let mut world = World::new();
+    world.project("shop");
+    world.write_project(
+        "shop",
+        "tracker = \"local\"\nbuild = \"sh tests/run.sh\"\nsession = \"default:work:mine.0\"\n",
+    );
+    let binary = world.places.binary_text();
+    let agent = [
+        "new-session",
+        "-d",
+        "-x",
+        "120",
+        "-y",
+        "40",
+        "-s",
+        "work",
+        "-n",
+        "mine",
+    ];
+    theirs(&world, &[&agent[..], &[&binary, "demo-agent"]].concat());
+    // A terminal that shows it: a window of another server that is attached to theirs.
+    let socket = world.places.default_socket.display().to_string();
+    let around = world.home().join("around").display().to_string();
+    let env = world.places.env.clone();
+    let person = |words: &[&str]| {
+        let status = Command::new("tmux")
+            .args(["-S", &around])
+            .args(words)
+            .env_clear()
+            .envs(env.iter().cloned())
+            .env("TERM", "xterm-256color")
+            .stdin(Stdio::null())
+            .status();
+        assert!(status.expect("tmux runs").success());
+    };
+    person(&[
+        "new-session",
+        "-d",
+        "-s",
+        "p",
+        &format!("env -u TMUX tmux -S {socket} attach -t work"),
+    ]);
+    world.start().await;
+    let issue = world
+        .issue(
+            "shop",
+            "Greet by name",
+            "It should take a name.",
+            "ready-for-prep",
+        )
+        .await;
+    let Hold::AgentAsks { what } = world.until_held("shop", issue, "agent-asks").await else {
+        panic!("it is held")
+    };
+    assert_eq!(what, "humanpresent");
+    person(&["kill-server"]);
+    theirs(&world, &["kill-server"]);
+    assert!(world.taken().is_empty(), "{:?}", world.taken());
+    let told = world.told().await;
+    assert!(!told.iter().any(|told| matches!(
+        &told.event,
+        pointsman::domain::Event::DeliverySettled {
+            verdict: Verdict::Confirmed,
+            ..
+        }
+    )));
+    world.end().await;
+}

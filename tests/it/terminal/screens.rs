@@ -1,0 +1,124 @@
+//! Screens of the real programs, kept by `tests/agentlab/capture.py`: what the shipped profiles make of each.
+//!
+//! `fixtures/screens/<profile>-<version>/<state>-<size>.txt`; the state is what the program was made to do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use pointsman::config::Config;
+use pointsman::domain::{Profile, ProfileName, ScreenClaim, screen_pattern};
+use pointsman::terminal::{Capture, Composer, Recogniser};
+
+/// What a profile says of a capture, by title and screen alone: files and servers are not in it.
+#[derive(Debug)]
+struct Read {
+    is_title_busy: bool,
+    is_title_asking: bool,
+    claim: Option<ScreenClaim>,
+    composer: Composer,
+}
+
+fn read(profile: &Profile, text: &str) -> Read {
+    let (head, screen) = text.split_once("\n\n").unwrap();
+    let title = head.lines().find_map(|line| line.strip_prefix("title: "));
+    let says = |pattern: Option<&str>| {
+        let pattern = pattern.map(|pattern| screen_pattern(pattern).unwrap());
+        pattern.is_some_and(|pattern| pattern.is_match(title.unwrap_or_default()))
+    };
+    let recogniser = Recogniser::new(profile).unwrap();
+    let reading = recogniser.read(&Capture::parse(screen.split('\n')));
+    Read {
+        is_title_busy: says(profile.signals.title_busy.as_deref()),
+        is_title_asking: says(profile.signals.title_asks.as_deref()),
+        claim: reading.dialog.or(reading.rule).map(|(_, claim)| claim),
+        composer: reading.composer,
+    }
+}
+
+/// What has to be true of a state; the rest is the program's.
+fn holds(state: &str, read: &Read) -> bool {
+    let is_free = read.claim.is_none() && !read.is_title_busy && !read.is_title_asking;
+    match state {
+        "idle-fresh" | "idle-quoted-dialogs" => is_free && read.composer == Composer::Empty,
+        "draft" => is_free && read.composer == Composer::Draft("a draft of mine".to_owned()),
+        // A failed turn ends idle; not every program's words for it are told from an answer.
+        "error" => {
+            (is_free || read.claim == Some(ScreenClaim::Error)) && read.composer == Composer::Empty
+        }
+        "busy-stream" | "busy-wait" => read.claim == Some(ScreenClaim::Busy) || read.is_title_busy,
+        "permission" => read.claim == Some(ScreenClaim::Permission),
+        "question" => read.claim == Some(ScreenClaim::Question),
+        "dialog-trust" => read.claim == Some(ScreenClaim::Dialog),
+        other => panic!("no rule for the state `{other}`"),
+    }
+}
+
+fn folders(at: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(at)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_kept_screen_means_what_the_program_was_made_to_do() {
+    let profiles = Config::shipped().profiles;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/screens");
+    let mut wrong = Vec::new();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for folder in folders(&root) {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let (profile, version) = name.rsplit_once('-').unwrap();
+        let profile = &profiles[&ProfileName::new(profile)];
+        let range = semver::VersionReq::parse(&profile.versions).unwrap();
+        let version = semver::Version::parse(version).unwrap();
+        assert!(
+            range.matches(&version),
+            "{name}: the profile is for {range}"
+        );
+        for file in folders(&folder) {
+            let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+            let (state, _) = stem.rsplit_once('-').unwrap();
+            let read = read(profile, &std::fs::read_to_string(&file).unwrap());
+            if !holds(state, &read) {
+                wrong.push(format!("{name}/{stem}: {read:?}"));
+            }
+            *seen.entry(profile.name.to_string()).or_default() += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen.values().all(|count| *count >= 5), "{seen:?}");
+    assert!(
+        ["claude-code", "codex", "gemini", "opencode"]
+            .iter()
+            .all(|name| seen.contains_key(*name)),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn a_sidebar_beside_the_composer_is_no_draft_and_hides_none() {
+    let profile = &Config::shipped().profiles[&ProfileName::new("opencode")];
+    let recogniser = Recogniser::new(profile).unwrap();
+    let far = " ".repeat(120);
+    let composer = |typed: &str| {
+        let screen = format!(
+            "  ┃\n  ┃{typed}\n  ┃{far}~/shop:pointsman/1-greet\n  ┃  Build · Model{far}name\n  ╹▀▀▀"
+        );
+        recogniser
+            .read(&Capture::parse(screen.split('\n')))
+            .composer
+    };
+    assert_eq!(composer(""), Composer::Empty);
+    assert_eq!(composer(&format!("{far}~/work/of/mine")), Composer::Empty);
+    let draft = Composer::Draft("mine".to_owned());
+    assert_eq!(composer("  mine"), draft);
+    assert_eq!(composer(&format!("  mine{far}~/work/of/mine")), draft);
+    assert_ne!(
+        composer("        x"),
+        Composer::Empty,
+        "a draft may begin with blanks"
+    );
+}

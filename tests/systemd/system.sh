@@ -1,0 +1,69 @@
+#!/bin/bash
+# Runs inside boot.sh: the pair of system units, installed as systemd/pointsman-tmux.service says.
+set -u
+. /share/words.sh
+
+ctl() { systemctl "$@"; }
+as_agents() { runuser -u agents -- env -C / "$@"; }
+on_tmux() { as_agents tmux -S /run/pointsman-tmux/sock "$@"; }
+# What systemd/pointsman.service says about the verbs of a system installation.
+pointsman() { as_agents env HOME=/srv/agents XDG_RUNTIME_DIR=/run STATE_DIRECTORY=/var/lib/pointsman CONFIGURATION_DIRECTORY=/etc/pointsman pointsman "$@"; }
+evidence() { systemctl status --no-pager pointsman pointsman-tmux; journalctl -u pointsman -u pointsman-tmux --no-pager -o cat | tail -n 40; }
+
+install -m 0755 /share/pointsman /usr/local/bin/pointsman
+install -m 0644 /share/systemd/pointsman*.service /etc/systemd/system/
+useradd --create-home --home-dir /srv/agents agents
+mkdir -p /srv/site /etc/systemd/system/pointsman.service.d
+chown agents: /srv/site
+site /etc/pointsman /srv/site
+cat >/etc/systemd/system/pointsman.service.d/here.conf <<'UNIT'
+[Service]
+ReadWritePaths=-/srv/site
+# Shorter than as shipped, so that the test ends: systemd, not the daemon, decides it.
+WatchdogSec=12s
+RestartSec=1s
+UNIT
+
+check "systemd-analyze has nothing to say" "" "$(systemd-analyze verify /etc/systemd/system/pointsman*.service 2>&1 | grep pointsman)"
+systemctl daemon-reload
+systemctl start pointsman-tmux pointsman || fail "they start (Type=notify: the daemon said READY)"
+echo "ok    they start, and the daemon said READY"
+check "STATUS= says what it runs" "1 projects" "$(shown pointsman StatusText)"
+
+until_true 20 "the agent is up in a pane of the other unit" agent_pid
+agent=$(agent_pid)
+check "the agent is outside of the daemon's sandbox" "0" "$(awk '/NoNewPrivs/ { print $2 }' "/proc/$agent/status")"
+check "the daemon is inside" "1" "$(awk '/NoNewPrivs/ { print $2 }' "/proc/$(shown pointsman MainPID)/status")"
+
+sleep 30 # more than twice WatchdogSec, with nothing to do and a cycle of 10 minutes
+check "a daemon with nothing to do pets the watchdog" "0" "$(shown pointsman NRestarts)"
+
+pointsman issue new "Why tmux" --label ready-for-research || fail "an issue is opened"
+moved() { pointsman issue list | grep -q ready-for-draft; }
+until_true 45 "from its sandbox the daemon delivers, and the label moves" moved
+
+kill -STOP "$(shown pointsman MainPID)"
+until_true 40 "a daemon that hangs is restarted by the watchdog" restarted 1
+check "the agent did not notice" "$agent" "$(agent_pid)"
+
+kill -KILL "$(shown pointsman MainPID)"
+until_true 20 "a daemon that was killed is restarted" restarted 2
+check "the agent did not notice" "$agent" "$(agent_pid)"
+
+systemctl stop pointsman
+check "SIGTERM ends it well" "success inactive" "$(shown pointsman Result) $(ctl is-active pointsman)"
+journalctl -u pointsman --no-pager -o cat | grep -q drained || fail "what was open ended first"
+check "stopping the daemon does not touch the agent" "$agent" "$(agent_pid)"
+
+echo 'cylce = "5m"' >/etc/pointsman/pointsman.toml
+if systemctl start pointsman 2>/dev/null; then fail "a typo is refused"; fi
+check "a typo ends it with EX_CONFIG" "78" "$(shown pointsman ExecMainStatus)"
+sleep 4 # four times RestartSec
+check "and does not become a loop of restarts" "failed 0" "$(ctl is-active pointsman) $(shown pointsman NRestarts)"
+journalctl -u pointsman --no-pager -o cat | grep -q 'cylce.*cycle\|did you mean `cycle`' || fail "the journal says what the typo is"
+
+site /etc/pointsman /srv/site
+systemctl start pointsman || fail "mended, it starts"
+check "the same agent all along" "$agent" "$(agent_pid)"
+systemctl stop pointsman pointsman-tmux
+systemd-analyze security pointsman 2>/dev/null | tail -n 1
