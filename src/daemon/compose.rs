@@ -120,16 +120,25 @@ async fn facts<'a>(
     envelope: Envelope<'a>,
 ) -> Facts<'a> {
     let dispatch = envelope.dispatch;
-    let mirror = match &dispatch.base {
-        Some(_) if project.git => crate::daemon::gates::mirror(hands, project).await.ok(),
+    let claims = anchor::parse(&text.body);
+    let anchors = ground
+        .spec
+        .as_ref()
+        .map(|spec| anchor::of_spec(&spec.text))
+        .unwrap_or_default();
+    let reads_all = dispatch.opening.stage.needs.contains(&GateName::Coverage);
+    // Half a dozen git processes bring the mirror up to date: a brief that asks it nothing does not wait for them.
+    let asks = reads_all || !claims.found.is_empty() || !anchors.found.is_empty();
+    let commit = dispatch.base.as_ref().filter(|_| project.git);
+    let mirror = match commit {
+        Some(_) if asks => crate::daemon::gates::mirror(hands, project).await.ok(),
         Some(_) | None => None,
     };
     let said = Said {
         mirror: mirror.as_ref(),
-        commit: dispatch.base.as_ref(),
+        commit,
     };
     let (remarks, strangers) = remarks(project, details);
-    let reads_all = dispatch.opening.stage.needs.contains(&GateName::Coverage);
     let changed = match (&mirror, &dispatch.opening.subject) {
         (Some(mirror), Some(subject)) if reads_all => {
             crate::daemon::gates::changed_files(mirror, subject)
@@ -146,11 +155,8 @@ async fn facts<'a>(
         remarks,
         strangers,
         tree: None,
-        claims: said.check(&anchor::parse(&text.body)).await,
-        anchors: match &ground.spec {
-            Some(spec) => said.check(&anchor::of_spec(&spec.text)).await,
-            None => Survey::default(),
-        },
+        claims: said.check(&claims).await,
+        anchors: said.check(&anchors).await,
         changed,
         build: &project.build,
         gates: &[],
@@ -187,7 +193,13 @@ struct Said<'a> {
 
 impl Said<'_> {
     async fn check(&self, anchors: &Anchors) -> Survey {
-        let (Some(mirror), Some(commit)) = (self.mirror, self.commit) else {
+        let Some(commit) = self.commit else {
+            return Survey::default();
+        };
+        if anchors.found.is_empty() {
+            return anchor::check_all(anchors, &Objects::default());
+        }
+        let Some(mirror) = self.mirror else {
             return Survey::default();
         };
         match Objects::load(mirror, commit, anchors).await {

@@ -34,6 +34,7 @@ async fn token(world: &World) -> String {
     token.expect("it is signed").to_owned()
 }
 
+#[expect(clippy::too_many_lines, reason = "one story from end to end")]
 #[tokio::test]
 async fn an_agent_opens_issues_and_comments_once_and_without_a_label() {
     let mut world = World::new();

@@ -1,5 +1,7 @@
 //! The verbs about agents and daemons, as a person types them: the real binary, real tmux on a socket of its own.
 
+#![expect(clippy::disallowed_methods, reason = "a test is an edge")]
+
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
