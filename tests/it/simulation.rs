@@ -27,7 +27,7 @@ use pointsman::domain::{FirstLine, Limits, Merge};
 
 use driver::{Driver, Plant};
 use faults::{Faults, Rng};
-use rules::{alice, rules, start};
+use rules::{alice, drawn, rules, start};
 use world::World;
 
 /// Worlds of a plain `cargo test`.
@@ -57,13 +57,19 @@ fn draw(seed: u64) -> World {
     } else {
         Merge::Off
     };
-    let rules = rules(limits, first_line, merge);
+    let mut rules = rules(limits, first_line, merge);
+    // Half of the worlds walk a workflow of their own, some of them in a folder without git.
+    if rng.chance(500) {
+        rules.project.git = rng.chance(700);
+        rules.workflow.stages = drawn(&mut rng, rules.project.git);
+    }
+    let stages = rules.workflow.stages.len() as u64;
     let issues = 1 + rng.below(3);
     let mut world = World::new(rng.next(), rules, faults, start());
     for number in 1..=issues {
         let at = start() + SignedDuration::from_secs(i64::try_from(number).expect("small"));
         world.tracker.add(number, &format!("issue {number}"), at);
-        let stage = usize::try_from(rng.below(2)).expect("small");
+        let stage = usize::try_from(rng.below(stages.min(2))).expect("small");
         let label = world.rules.workflow.stages[stage].label.clone();
         let number = pointsman::domain::IssueNumber(number);
         world.tracker.label(number, &label, true, &alice(), at);
@@ -251,6 +257,10 @@ fn every_planted_bug_is_caught() {
         (Plant::ReadsOldLabels, "#"),
         (Plant::NeverWakes, "no rest"),
         (Plant::ForgetsAnEvent, "not the fold"),
+        (Plant::SkipsTheReread, "nobody wants it"),
+        (Plant::LeavesTheLine, "left in the composer"),
+        (Plant::OverlooksPeople, "#"),
+        (Plant::NeverAnswers, "no rest"),
     ] {
         let (broken, ..) = search(0..300, plant);
         let (seed, broken) = broken.unwrap_or_else(|| panic!("{plant:?} was not caught"));

@@ -1,7 +1,7 @@
 //! What people do to a world: they label, change their minds, type into panes, and in the end put things right.
 
 use jiff::SignedDuration;
-use pointsman::domain::{IssueNumber, Label, Request, Window};
+use pointsman::domain::{IssueNumber, Label, Request, SingleRead, Window};
 
 use super::driver::Driver;
 use super::panes::Doing;
@@ -35,7 +35,7 @@ impl Driver {
     pub(crate) fn chaos(&mut self) {
         let issue = self.world.any_issue();
         let now = self.world.now;
-        let choice = self.world.rng.below(20);
+        let choice = self.world.rng.below(23);
         self.note(|| format!("CHAOS {choice} ({issue})"));
         match choice {
             0..=9 => self.at_the_tracker(choice, issue),
@@ -54,6 +54,18 @@ impl Driver {
             12 | 13 => self.ask(Request::Resume {
                 by: "alice".to_owned(),
             }),
+            20 => self.world.others = self.world.rng.below(3),
+            21 => self.world.tracker.rename(issue, &alice(), now),
+            22 if self.world.rng.chance(150) => {
+                let read = if self.world.rng.chance(500) {
+                    SingleRead::Gone
+                } else {
+                    SingleRead::Transferred {
+                        to: "elsewhere#1".to_owned(),
+                    }
+                };
+                self.world.tracker.lose(issue, read);
+            }
             choice => {
                 let window = if self.world.rng.chance(700) {
                     Window::Agent
@@ -65,7 +77,7 @@ impl Driver {
                 };
                 match choice {
                     14 | 15 => pane.dies(now),
-                    16 if pane.composer.is_empty() => pane.composer.push_str("a person's draft"),
+                    16 => pane.composer.push_str("a person's draft"),
                     17 if matches!(pane.doing, Doing::Idle { .. }) => pane.doing = Doing::Dialog,
                     18 if matches!(pane.doing, Doing::Idle { .. }) => pane.doing = Doing::CopyMode,
                     _ => pane_is_cleared(pane, now),
@@ -149,6 +161,7 @@ impl Driver {
         self.note(|| "HEALED".to_owned());
         self.world.faults = self.world.faults.healed();
         self.world.gap = None;
+        self.world.others = 0;
         self.cycle = Some(SignedDuration::from_mins(10));
         self.ask(Request::Resume {
             by: "alice".to_owned(),
