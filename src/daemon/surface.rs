@@ -57,6 +57,7 @@ fn does_not_run(daemon: &Daemon, name: &ProjectName) -> Attention {
     Attention {
         project: name.to_string(),
         issue: None,
+        word: "not-running".to_owned(),
         says: format!("it does not run: {why}"),
         hint: hint.map(|hint| format!("{hint}; then restart the daemon")),
     }
@@ -67,6 +68,7 @@ fn config_fault(fault: &str) -> Attention {
     Attention {
         project: INSTALLATION.to_owned(),
         issue: None,
+        word: "configuration".to_owned(),
         says: format!("the files have mistakes, so the last good version is in force: {first}"),
         hint: Some("`pointsman labels check` shows every mistake with its line".to_owned()),
     }

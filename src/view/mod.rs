@@ -4,6 +4,7 @@
 //! counted from the snapshot's own moment.
 
 pub mod explain;
+pub mod inbox;
 pub mod rehearse;
 mod sight;
 pub mod snapshot;
@@ -13,6 +14,7 @@ pub mod timeline;
 mod words;
 
 pub use explain::{Story, explain};
+pub use inbox::{Inbox, Matter, render_inbox};
 pub use rehearse::dry_run;
 pub use sight::{Remembered, Sight};
 pub use snapshot::{AgentView, Attention, IssueRow, ProjectView, Snapshot, Standing};

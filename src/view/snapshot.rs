@@ -144,6 +144,9 @@ pub struct Attention {
     pub project: String,
     /// About which issue, if it is about one.
     pub issue: Option<IssueNumber>,
+    /// The stable word: a hold's, or `configuration`, `not-running`, `tracker`.
+    #[serde(default)]
+    pub word: String,
     /// What is the matter.
     pub says: String,
     /// What to do.
@@ -200,26 +203,28 @@ impl ProjectView {
     }
 
     fn attention(&self) -> Vec<Attention> {
-        let about = |issue, says: &str, hint: Option<&str>| Attention {
+        let about = |issue, word: &str, says: &str, hint: Option<&str>| Attention {
             project: self.name.clone(),
             issue,
+            word: word.to_owned(),
             says: says.to_owned(),
             hint: hint.map(str::to_owned),
         };
         let mut found = Vec::new();
         if let Some(gap) = &self.gap {
             let says = format!("the tracker is not known since {}: {}", gap.since, gap.why);
-            found.push(about(None, &says, None));
+            found.push(about(None, "tracker", &says, None));
         }
         for agent in self.agents.iter().filter(|agent| agent.asks) {
             let says = format!("the window `{}` {}", agent.window.as_str(), agent.state);
             let hint = format!("pointsman attach {}", self.name);
-            found.push(about(None, &says, Some(&hint)));
+            found.push(about(None, "agent-asks", &says, Some(&hint)));
         }
         for row in self.rows.iter().filter(|row| row.standing.yours) {
             let standing = &row.standing;
             found.push(about(
                 Some(row.number),
+                &standing.word,
                 &standing.says,
                 standing.hint.as_deref(),
             ));

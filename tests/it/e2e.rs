@@ -8,6 +8,7 @@ mod first_hour;
 mod github;
 mod habits;
 mod holds;
+mod inbox;
 mod posts;
 mod steering;
 mod verbs;

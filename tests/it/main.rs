@@ -7,6 +7,7 @@ mod builders;
 mod cli;
 mod config;
 mod demo_agent;
+mod doctor;
 mod e2e;
 mod gates;
 mod github;
