@@ -15,6 +15,6 @@ mod words;
 pub use explain::{Story, explain};
 pub use rehearse::dry_run;
 pub use sight::{Remembered, Sight};
-pub use snapshot::{AgentView, Attention, IssueRow, ProjectView, Snapshot, Standing};
+pub use snapshot::{AgentView, Attention, Gap, IssueRow, ProjectView, Snapshot, Standing};
 pub use status::{Ink, render_status};
 pub use timeline::{Told, sentence};
