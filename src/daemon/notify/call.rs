@@ -132,26 +132,23 @@ pub(super) async fn command(
         }
         child.wait().await
     };
-    match tokio::time::timeout(times.command_max, ends).await {
-        Ok(ended) => {
-            // What it left running on purpose is its own.
-            group.0 = None;
-            let status = ended.map_err(CallError::Start)?;
-            if status.success() {
-                Ok(())
-            } else {
-                Err(CallError::Ended(status))
-            }
-        }
-        Err(_) => {
-            group.send(Signal::TERM);
-            tokio::time::sleep(times.grace).await;
-            group.send(Signal::KILL);
-            group.0 = None;
-            child.wait().await.map_err(CallError::Start)?;
-            Err(CallError::TooLong(times.command_max))
-        }
+    if let Ok(ended) = tokio::time::timeout(times.command_max, ends).await {
+        // What it left running on purpose is its own.
+        group.0 = None;
+        let status = ended.map_err(CallError::Start)?;
+        return if status.success() {
+            Ok(())
+        } else {
+            Err(CallError::Ended(status))
+        };
     }
+    group.send(Signal::TERM);
+    tokio::time::sleep(times.grace).await;
+    // Before the wait: until then nobody else can have the group's number.
+    group.send(Signal::KILL);
+    group.0 = None;
+    child.wait().await.map_err(CallError::Start)?;
+    Err(CallError::TooLong(times.command_max))
 }
 
 /// Posts the JSON.
