@@ -93,7 +93,7 @@ fn matter(snapshot: &Snapshot, attention: &Attention) -> Matter {
     let title = row
         .map(|row| row.title.clone())
         .filter(|title| !title.is_empty());
-    let says = match (attention.word.as_str(), &title) {
+    let says = match (attention.kind.as_str(), &title) {
         // Its sentence only lists what can be done.
         ("yours", Some(title)) => title.clone(),
         _ => attention.says.clone(),
@@ -102,7 +102,7 @@ fn matter(snapshot: &Snapshot, attention: &Attention) -> Matter {
         project: attention.project.clone(),
         issue: attention.issue,
         title,
-        word: attention.word.clone(),
+        word: attention.kind.clone(),
         says,
         ends: ends(attention, project, row),
     }
@@ -117,7 +117,7 @@ fn ends(attention: &Attention, project: Option<&ProjectView>, row: Option<&Issue
     let number = issue.0;
     let is_local = project.is_some_and(|project| project.tracker == "local");
     let url = row.and_then(|row| row.url.as_ref());
-    match (attention.word.as_str(), &attention.hint) {
+    match (attention.kind.as_str(), &attention.hint) {
         ("asked", _) if is_local => {
             format!("pointsman issue comment {number} \"<ANSWER>\" --project {name}")
         }

@@ -17,6 +17,6 @@ pub use explain::{Story, explain};
 pub use inbox::{Inbox, Matter, render_inbox};
 pub use rehearse::dry_run;
 pub use sight::{Remembered, Sight};
-pub use snapshot::{AgentView, Attention, IssueRow, ProjectView, Snapshot, Standing};
+pub use snapshot::{AgentView, Attention, Gap, IssueRow, ProjectView, Snapshot, Standing};
 pub use status::{Ink, render_status};
 pub use timeline::{Told, sentence};

@@ -144,9 +144,12 @@ pub struct Attention {
     pub project: String,
     /// About which issue, if it is about one.
     pub issue: Option<IssueNumber>,
-    /// The stable word: a hold's, or `configuration`, `not-running`, `tracker`.
+    /// The stable word for what is the matter: a hold's, `tracker`, `window`, `configuration` or `not-running`.
     #[serde(default)]
-    pub word: String,
+    pub kind: String,
+    /// Where a person reads the issue, if it was seen.
+    #[serde(default)]
+    pub url: Option<String>,
     /// What is the matter.
     pub says: String,
     /// What to do.
@@ -202,32 +205,33 @@ impl ProjectView {
         }
     }
 
-    fn attention(&self) -> Vec<Attention> {
-        let about = |issue, word: &str, says: &str, hint: Option<&str>| Attention {
+    /// Collects what a person has to look at.
+    pub fn attention(&self) -> Vec<Attention> {
+        let about = |kind: &str, says: String, hint: Option<String>| Attention {
             project: self.name.clone(),
-            issue,
-            word: word.to_owned(),
-            says: says.to_owned(),
-            hint: hint.map(str::to_owned),
+            issue: None,
+            kind: kind.to_owned(),
+            url: None,
+            says,
+            hint,
         };
         let mut found = Vec::new();
         if let Some(gap) = &self.gap {
             let says = format!("the tracker is not known since {}: {}", gap.since, gap.why);
-            found.push(about(None, "tracker", &says, None));
+            found.push(about("tracker", says, None));
         }
         for agent in self.agents.iter().filter(|agent| agent.asks) {
             let says = format!("the window `{}` {}", agent.window.as_str(), agent.state);
             let hint = format!("pointsman attach {}", self.name);
-            found.push(about(None, "agent-asks", &says, Some(&hint)));
+            found.push(about("window", says, Some(hint)));
         }
         for row in self.rows.iter().filter(|row| row.standing.yours) {
             let standing = &row.standing;
-            found.push(about(
-                Some(row.number),
-                &standing.word,
-                &standing.says,
-                standing.hint.as_deref(),
-            ));
+            found.push(Attention {
+                issue: Some(row.number),
+                url: row.url.clone(),
+                ..about(&standing.word, standing.says.clone(), standing.hint.clone())
+            });
         }
         found
     }
@@ -245,7 +249,7 @@ fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
             state: words::agent(&sample.state).to_owned(),
             since: words::agent_since(&sample.state),
             because: sample.state.because.clone(),
-            asks: sample.state.attention != crate::domain::Attention::None,
+            asks: wants_somebody(&sample.state.attention),
         })
         .collect();
     if !seen.panes.contains_key(&Window::Agent) {
@@ -265,6 +269,15 @@ fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
         );
     }
     found
+}
+
+/// Tells whether a person has to come: one who types in it is there already.
+fn wants_somebody(attention: &crate::domain::Attention) -> bool {
+    use crate::domain::Attention as A;
+    match attention {
+        A::Permission | A::Question | A::Dialog | A::RateLimited { .. } | A::Error => true,
+        A::None | A::HumanPresent => false,
+    }
 }
 
 /// Every issue that is routed, or that something of ours is open for.

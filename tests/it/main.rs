@@ -14,6 +14,7 @@ mod github;
 mod ledger;
 mod local_tracker;
 mod machine;
+mod notify;
 mod real_agent;
 mod repo;
 mod report_verbs;
