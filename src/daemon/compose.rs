@@ -1,5 +1,7 @@
 //! Writing a brief: the skill's own words, then facts that were read for this very delivery.
 
+use std::collections::BTreeMap;
+
 use crate::daemon::gates::skill_body;
 use crate::daemon::hands::{Comments, Hands, now, tracker_failed};
 use crate::daemon::objects::Objects;
@@ -31,9 +33,12 @@ pub async fn compose(
         Purpose::Brief => Comments::All,
         Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
     };
-    let details = match hands.details(dispatch.issue(), wanted).await {
-        Ok(details) => details,
-        Err(error) => return tracker_failed(&error),
+    let details = match dispatch.issue() {
+        Some(issue) => match hands.details(issue, wanted).await {
+            Ok(details) => details,
+            Err(error) => return tracker_failed(&error),
+        },
+        None => no_issue(),
     };
     let (text, url) = match &details.read {
         SingleRead::Found(found) => (found.1.clone(), found.0.url.clone()),
@@ -86,6 +91,17 @@ pub async fn compose(
         digest: sha256(text_of_brief.as_bytes()),
         text: text_of_brief,
         issue_text: issue_digest(&text.title, &text.body),
+    }
+}
+
+/// What is read of the issue of a dispatch that has none.
+fn no_issue() -> Details {
+    Details {
+        read: SingleRead::Gone,
+        events: Vec::new(),
+        roles: BTreeMap::new(),
+        comments: None,
+        at: now(),
     }
 }
 

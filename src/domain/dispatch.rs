@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, CommentId, DeliveryId, DispatchId, Evidence, IssueId, IssueNumber, Label, LabelEventId,
-    Next, Pane, Post, ProfileName, RepoId, Report, ReportId, Stage, Subject, Window,
+    Actor, Basis, CommentId, DeliveryId, DispatchId, Errand, Evidence, IssueId, IssueNumber, Label,
+    LabelEventId, Next, Pane, Post, ProfileName, RepoId, Report, ReportId, Stage, Subject, Window,
 };
 
 /// One act of setting a routing label: the unit of request (PROTOCOLS 1).
@@ -56,11 +56,9 @@ pub struct Approval {
 pub struct Opening {
     /// The dispatch's id.
     pub id: DispatchId,
-    /// The request.
-    pub labelling: Labelling,
-    /// Whose word it rests on.
-    pub approval: Approval,
-    /// The stage's row as it was.
+    /// Why it was opened.
+    pub basis: Basis,
+    /// The stage's row as it was; an errand's own, which asks for nothing and leads nowhere.
     pub stage: Stage,
     /// The workflow file's digest.
     pub workflow: String,
@@ -84,6 +82,48 @@ pub struct Opening {
     pub branch: Option<String>,
     /// The commit a checker stands on: the maker's evidence.
     pub subject: Option<Subject>,
+}
+
+impl Opening {
+    /// Returns the request, if it rests on one.
+    pub fn labelling(&self) -> Option<&Labelling> {
+        match &self.basis {
+            Basis::Labelling { labelling, .. } => Some(labelling),
+            Basis::Errand(_) => None,
+        }
+    }
+
+    /// Returns whose word it rests on, if it rests on a labelling.
+    pub fn approval(&self) -> Option<&Approval> {
+        match &self.basis {
+            Basis::Labelling { approval, .. } => Some(approval),
+            Basis::Errand(_) => None,
+        }
+    }
+
+    /// Returns the errand, if it is one.
+    pub fn errand(&self) -> Option<&Errand> {
+        match &self.basis {
+            Basis::Labelling { .. } => None,
+            Basis::Errand(errand) => Some(errand),
+        }
+    }
+
+    /// Returns the issue it is about; what the clock asked for has none.
+    pub fn issue(&self) -> Option<IssueNumber> {
+        match &self.basis {
+            Basis::Labelling { labelling, .. } => Some(labelling.issue),
+            Basis::Errand(errand) => errand.issue(),
+        }
+    }
+
+    /// Returns what it is about, in words: the issue, or the skill that was due.
+    pub fn about(&self) -> String {
+        match self.issue() {
+            Some(issue) => issue.to_string(),
+            None => format!("the scheduled `{}`", self.stage.skill),
+        }
+    }
 }
 
 /// A dispatch as the fold knows it.
@@ -141,9 +181,14 @@ impl Dispatch {
         &self.opening.id
     }
 
-    /// Returns its issue.
-    pub fn issue(&self) -> IssueNumber {
-        self.opening.labelling.issue
+    /// Returns its issue; what the clock asked for has none.
+    pub fn issue(&self) -> Option<IssueNumber> {
+        self.opening.issue()
+    }
+
+    /// Returns what it is about, in words.
+    pub fn about(&self) -> String {
+        self.opening.about()
     }
 
     /// Returns whether it ended because its labelling no longer holds.

@@ -1,6 +1,6 @@
 //! The decision of one cycle, as a value: what is looked at, what is started, and why everything else waits.
 //!
-//! Order, first match acts (DESIGN 3): finish what is open, then candidates by rank. This module never reads a clock, and
+//! Order, first match acts (DESIGN 3): finish what is open, then candidates by rank, then what is due by the clock. This module never reads a clock, and
 //! every candidate that is not chosen carries a typed reason.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::machine::open::{self, Chosen};
 use crate::machine::rank::{Rank, rank};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, post, route, trust, watchdog};
+use crate::machine::{flow, post, route, schedule, trust, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -107,7 +107,10 @@ pub fn decide(
     note_faults(memory, &mut standing);
     let candidates = candidates(rules, state, seen, &mut standing, now);
     let held_by_project = project_hold(rules, state, seen, now);
-    let mut first: Option<Decision> = finish_open(rules, state, memory, seen, now);
+    let mut first: Option<Decision> = schedule::noted(rules, state);
+    if first.is_none() {
+        first = finish_open(rules, state, memory, seen, now);
+    }
     if first.is_none() {
         first = walks(rules, state, memory, seen);
     }
@@ -150,6 +153,7 @@ pub fn decide(
     if first.is_none() && !questions.issues.is_empty() {
         first = Some(Decision::Look(questions));
     }
+    let first = first.or_else(|| schedule::due(rules, state, seen, now));
     (
         first.unwrap_or_else(|| Decision::Wait(next_moment(state, memory, seen, &standing, now))),
         standing,
@@ -164,7 +168,9 @@ fn open_standing(state: &State, seen: &Observation) -> Standing {
         .values()
         .filter(|dispatch| dispatch.is_open())
     {
-        standing.insert(dispatch.issue(), hold_of(state, dispatch, seen));
+        if let Some(issue) = dispatch.issue() {
+            standing.insert(issue, hold_of(state, dispatch, seen));
+        }
     }
     for transition in state.transitions.values() {
         standing.insert(
@@ -308,7 +314,7 @@ fn finish_open(
                 format!(
                     "going on with dispatch {} of {}",
                     dispatch.id(),
-                    dispatch.issue()
+                    dispatch.about()
                 ),
             ));
         }
@@ -492,7 +498,12 @@ fn candidates<'a>(
 }
 
 /// A reason that stops every candidate of the project.
-fn project_hold(rules: &Rules, state: &State, seen: &Observation, now: Timestamp) -> Option<Hold> {
+pub(crate) fn project_hold(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    now: Timestamp,
+) -> Option<Hold> {
     let limits = &rules.workflow.limits;
     if let Some(by) = &state.paused {
         return Some(Hold::Paused { by: by.clone() });
@@ -594,7 +605,7 @@ fn waits_for_a_person(
     let in_hand = state
         .dispatches
         .values()
-        .any(|dispatch| dispatch.issue() == holder && !dispatch.waits_for_a_person())
+        .any(|dispatch| dispatch.issue() == Some(holder) && !dispatch.waits_for_a_person())
         || state.transitions.contains_key(&holder)
         || state.parks.contains_key(&holder);
     if in_hand {

@@ -236,7 +236,9 @@ impl Engine {
     /// Remembers which heads were confirmed by a single read, so that only a change asks for another one.
     fn note_checks(&mut self, seen: &Observation) {
         for dispatch in self.state.dispatches.values().filter(|one| one.is_open()) {
-            let issue = dispatch.issue();
+            let Some(issue) = dispatch.issue() else {
+                continue;
+            };
             if let (Some(head), true) = (seen.heads.get(&issue), seen.details.contains_key(&issue))
             {
                 self.memory
@@ -600,6 +602,12 @@ impl Engine {
         step
     }
 
+    /// Returns whether an opening is on its way to the ledger.
+    fn is_opening(&self) -> bool {
+        let mut events = self.appends.iter().flat_map(|pending| &pending.events);
+        events.any(|event| matches!(event, Event::DispatchOpened { .. }))
+    }
+
     fn asked(&mut self, request: Request, now: Timestamp, effects: &mut Vec<Effect>) {
         let event = match request {
             Request::Approve { issue, by } if self.state.waits_for_approval(issue) => {
@@ -611,6 +619,9 @@ impl Engine {
                 self.memory.refused.remove(&issue);
                 Event::Routed { issue, to, by }
             }
+            // What is possible was found out without what is about to be opened.
+            Request::Try { .. } if self.is_opening() => return,
+            Request::Try { opening } => Event::DispatchOpened { opening },
             Request::Pause { by } => Event::ProjectPaused { by },
             Request::Resume { by } => Event::ProjectResumed { by },
         };

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Action, Advance, Answer, Cause, Delivery, DeliveryStep, Dispatch, Event, Evidence, FirstLine,
-    GateName, Ground, Next, Outcome, PaneSample, Phase, Publish, Purpose, Report, Rules, Spec,
-    Subject, Transition, TransitionStep, Verb, Verdict, Via, Window,
+    GateName, Ground, Labelling, Next, Outcome, PaneSample, Phase, Publish, Purpose, Report, Rules,
+    Spec, Subject, Transition, TransitionStep, Verb, Verdict, Via, Window,
 };
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{delivery, post, question};
+use crate::machine::{delivery, errand, post, question};
 
 /// Says what a dispatch needs next.
 pub fn next(
@@ -155,7 +155,10 @@ fn work(
     if !silent {
         return Step::Rest;
     }
-    let missing = missing(&dispatch.evidence);
+    let missing = match dispatch.opening.errand() {
+        Some(_) => errand::MISSING.to_owned(),
+        None => missing(&dispatch.evidence),
+    };
     if dispatch.nudged {
         let nudge = state
             .last_delivery(dispatch)
@@ -197,6 +200,9 @@ fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Timestamp) -> S
     let Some(report) = dispatch.report.as_ref() else {
         return Step::Rest;
     };
+    let Some(labelling) = dispatch.opening.labelling() else {
+        return errand::judge(dispatch, report);
+    };
     if report.verb == Verb::Fail {
         return close(
             dispatch,
@@ -217,11 +223,13 @@ fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Timestamp) -> S
     {
         match dispatch.evidence.iter().rev().find(|row| row.gate == *gate) {
             None => return measure(state, dispatch, gate, report),
-            Some(row) if !row.holds => return red(state, dispatch, rules, report, row, now),
+            Some(row) if !row.holds => {
+                return red(state, dispatch, labelling, rules, report, row, now);
+            }
             Some(_) => {}
         }
     }
-    green(state, dispatch, report, now)
+    green(state, dispatch, labelling, report, now)
 }
 
 fn measure(state: &State, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Step {
@@ -247,13 +255,14 @@ fn measure(state: &State, dispatch: &Dispatch, gate: &GateName, report: &Report)
 fn red(
     state: &State,
     dispatch: &Dispatch,
+    labelling: &Labelling,
     rules: &Rules,
     report: &Report,
     row: &Evidence,
     now: Timestamp,
 ) -> Step {
     if let Some(findings) = &row.findings {
-        return rework(state, dispatch, rules, findings, now);
+        return rework(state, dispatch, labelling, rules, findings, now);
     }
     let answer = Answer {
         report: report.id.clone(),
@@ -283,13 +292,14 @@ fn red(
 fn rework(
     state: &State,
     dispatch: &Dispatch,
+    labelling: &Labelling,
     rules: &Rules,
     findings: &str,
     now: Timestamp,
 ) -> Step {
     let rounds = state
         .walks
-        .get(&dispatch.issue())
+        .get(&labelling.issue)
         .map_or(0, |walk| walk.rounds);
     let closed = |cause| Event::DispatchClosed {
         dispatch: dispatch.id().clone(),
@@ -302,7 +312,7 @@ fn rework(
                 findings: findings.to_owned(),
             }),
             Event::TransitionIntended {
-                transition: transition(dispatch, Next::Stage(back.clone()), true, now),
+                transition: transition(dispatch, labelling, Next::Stage(back.clone()), true, now),
             },
         ]),
         Some(_) => {
@@ -318,13 +328,19 @@ fn rework(
     }
 }
 
-fn transition(dispatch: &Dispatch, to: Next, rework: bool, now: Timestamp) -> Transition {
+fn transition(
+    dispatch: &Dispatch,
+    labelling: &Labelling,
+    to: Next,
+    rework: bool,
+    now: Timestamp,
+) -> Transition {
     Transition {
-        issue: dispatch.issue(),
+        issue: labelling.issue,
         from: dispatch.opening.stage.label.clone(),
         to,
         dispatch: Some(dispatch.id().clone()),
-        after: Some(dispatch.opening.labelling.event.clone()),
+        after: Some(labelling.event.clone()),
         rework,
         at: now,
         unchanged_since: None,
@@ -343,8 +359,14 @@ pub fn subject(dispatch: &Dispatch) -> Option<Subject> {
 }
 
 /// All gates hold: push, publish, close, move on.
-fn green(state: &State, dispatch: &Dispatch, report: &Report, now: Timestamp) -> Step {
-    let walk = state.walks.get(&dispatch.issue());
+fn green(
+    state: &State,
+    dispatch: &Dispatch,
+    labelling: &Labelling,
+    report: &Report,
+    now: Timestamp,
+) -> Step {
+    let walk = state.walks.get(&labelling.issue);
     let stage = &dispatch.opening.stage;
     let subject = subject(dispatch);
     if let (true, Some(branch), Some(subject)) =
@@ -365,13 +387,13 @@ fn green(state: &State, dispatch: &Dispatch, report: &Report, now: Timestamp) ->
             != Some(&digest)
         {
             let spec = Spec {
-                issue: dispatch.issue(),
+                issue: labelling.issue,
                 text: text.clone(),
                 digest,
             };
             return Step::Do(Action::Publish {
                 dispatch: dispatch.id().clone(),
-                issue: dispatch.issue(),
+                issue: labelling.issue,
                 what: Publish::Spec(spec),
             });
         }
@@ -384,7 +406,7 @@ fn green(state: &State, dispatch: &Dispatch, report: &Report, now: Timestamp) ->
     let person = stage.advance == Advance::Human || stage.needs.contains(&GateName::Approval);
     if !person {
         events.push(Event::TransitionIntended {
-            transition: transition(dispatch, stage.next.clone(), false, now),
+            transition: transition(dispatch, labelling, stage.next.clone(), false, now),
         });
     }
     Step::Record(events)
@@ -399,13 +421,17 @@ fn close(dispatch: &Dispatch, cause: Cause) -> Step {
 
 /// Ends a dispatch and hands its issue to a person, in one append.
 fn park(dispatch: &Dispatch, rules: &Rules, why: String) -> Step {
+    // An errand leaves its issue, if it has one, where it is.
+    let Some(labelling) = dispatch.opening.labelling() else {
+        return close(dispatch, Cause::Lost { why });
+    };
     Step::Record(vec![
         Event::DispatchClosed {
             dispatch: dispatch.id().clone(),
             cause: Cause::Parked { why: why.clone() },
         },
         Event::ParkIntended {
-            issue: dispatch.issue(),
+            issue: labelling.issue,
             label: rules.workflow.labels.park.clone(),
             why,
         },
@@ -457,6 +483,10 @@ fn farewell(dispatch: &Dispatch, cause: &Cause) -> Option<Answer> {
         .filter(|report| report.verb != Verb::Unreported)?;
     let stage = &dispatch.opening.stage;
     let (accepted, text) = match cause {
+        Cause::Verified { .. } if dispatch.opening.errand().is_some() => (
+            true,
+            "recorded. Nothing moves: this was an errand. End your turn.".to_owned(),
+        ),
         Cause::Verified { .. } if stage.advance == Advance::Human => (
             true,
             "accepted. A person makes the last move; end your turn.".to_owned(),

@@ -5,6 +5,7 @@
 
 pub mod explain;
 pub mod rehearse;
+mod scheduled;
 mod sight;
 pub mod snapshot;
 mod standing;
@@ -14,6 +15,7 @@ mod words;
 
 pub use explain::{Story, explain};
 pub use rehearse::dry_run;
+pub use scheduled::ScheduleRow;
 pub use sight::{Remembered, Sight};
 pub use snapshot::{AgentView, Attention, IssueRow, ProjectView, Snapshot, Standing};
 pub use status::{Ink, render_status};

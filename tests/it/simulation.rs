@@ -23,7 +23,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::SignedDuration;
-use pointsman::domain::{FirstLine, Limits, Merge};
+use pointsman::domain::{FirstLine, Limits, Merge, SkillName};
 
 use driver::{Driver, Plant};
 use faults::{Faults, Rng};
@@ -69,6 +69,10 @@ fn draw(seed: u64) -> World {
         world.tracker.label(number, &label, true, &alice(), at);
     }
     world.now = start() + SignedDuration::from_secs(10);
+    if world.rng.chance(300) {
+        let at = 9 * 60 + 1 + u16::try_from(world.rng.below(120)).expect("small");
+        world.rules.schedules.insert(SkillName::new("scout"), at);
+    }
     world
 }
 
@@ -78,6 +82,7 @@ struct Ran {
     log: Vec<String>,
     dispatches: u64,
     moves: u64,
+    errands: u64,
 }
 
 fn run(seed: u64, plant: Plant, verbose: bool) -> Ran {
@@ -99,6 +104,7 @@ fn run(seed: u64, plant: Plant, verbose: bool) -> Ran {
         log: driver.log,
         dispatches: driver.watch.dispatches,
         moves: driver.watch.moves,
+        errands: driver.watch.errands,
     }
 }
 
@@ -251,6 +257,7 @@ fn every_planted_bug_is_caught() {
         (Plant::ReadsOldLabels, "#"),
         (Plant::NeverWakes, "no rest"),
         (Plant::ForgetsAnEvent, "not the fold"),
+        (Plant::ForgetsTheDay, "is run twice"),
     ] {
         let (broken, ..) = search(0..300, plant);
         let (seed, broken) = broken.unwrap_or_else(|| panic!("{plant:?} was not caught"));

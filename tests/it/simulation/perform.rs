@@ -5,6 +5,7 @@ use pointsman::domain::{
     Action, Answer, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
     IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
 };
+use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
@@ -77,8 +78,12 @@ impl World {
         let now = self.now;
         match action {
             Action::PrepareTree { dispatch } => Outcome::Prepared {
-                base: Some(self.tip(dispatch.issue())),
-                known: vec![self.tip(dispatch.issue())],
+                base: dispatch.issue().map(|issue| self.tip(issue)),
+                known: dispatch
+                    .issue()
+                    .map(|issue| self.tip(issue))
+                    .into_iter()
+                    .collect(),
             },
             Action::Compose {
                 dispatch,
@@ -90,12 +95,15 @@ impl World {
                     .insert(dispatch.id().clone(), (**dispatch).clone());
                 self.staged
                     .insert(delivery.clone(), (dispatch.id().clone(), purpose));
-                let text = &self.tracker.issues[&dispatch.issue()].text;
+                let text = dispatch
+                    .issue()
+                    .map(|issue| &self.tracker.issues[&issue].text);
                 let words = ground.message.clone().unwrap_or_default();
                 Outcome::Composed {
                     digest: sha256(words.as_bytes()),
                     text: words,
-                    issue_text: issue_digest(&text.title, &text.body),
+                    issue_text: text
+                        .map_or_else(String::new, |text| issue_digest(&text.title, &text.body)),
                 }
             }
             Action::Stage { .. } => Outcome::Staged,
@@ -196,7 +204,11 @@ impl World {
     #[expect(clippy::result_large_err, reason = "the error is the outcome itself")]
     /// Reads the request again, as every paste and late Enter does.
     fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
-        let details = self.tracker.read(dispatch.issue(), self.now);
+        let Some(issue) = dispatch.issue() else {
+            return schedule::gone(&self.rules, dispatch)
+                .map_or(Ok(()), |(by, why)| Err(Outcome::NoLongerWanted { by, why }));
+        };
+        let details = self.tracker.read(issue, self.now);
         trust::still_wanted(dispatch, &self.rules.workflow, &details)
             .map_err(|(by, why)| Outcome::NoLongerWanted { by, why })
     }
@@ -379,7 +391,8 @@ impl World {
 
     fn gate(&mut self, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Evidence {
         let checks = dispatch.opening.window == Window::Check;
-        let tip = self.tip(dispatch.issue());
+        let issue = dispatch.issue().expect("an errand has no gates");
+        let tip = self.tip(issue);
         let subject = if checks {
             dispatch.opening.subject.clone()
         } else {
@@ -413,10 +426,11 @@ impl World {
     }
 
     /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
-    fn write(&mut self, post: &Post, on: IssueNumber, again: bool) -> Outcome {
+    fn write(&mut self, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
         let now = self.now;
         match &post.what {
             Posting::Comment { body } => {
+                let on = on.expect("what has no issue is not asked to comment");
                 let body = format!("{body}\n{}", mark(&format!("comment {}", post.id)));
                 self.tracker.comment_once(on, &body, now);
                 Outcome::Posted { issue: None }

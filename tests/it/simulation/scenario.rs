@@ -243,7 +243,7 @@ impl Page {
     fn newest(&self, number: &str) -> &Dispatch {
         let briefs = self.driver.world.briefs.values();
         briefs
-            .filter(|dispatch| dispatch.issue() == issue(number))
+            .filter(|dispatch| dispatch.issue() == Some(issue(number)))
             .max_by_key(|dispatch| dispatch.opened_at)
             .expect("it was dispatched")
     }
@@ -326,7 +326,7 @@ fn sentence(event: &Event) -> Option<String> {
         Event::DispatchOpened { opening } => format!(
             "dispatch {} of {} to {} (attempt {}, round {})",
             opening.id,
-            opening.labelling.issue,
+            opening.about(),
             opening.stage.skill,
             opening.attempt,
             opening.round
