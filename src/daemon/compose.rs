@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::daemon::gates::skill_body;
-use crate::daemon::hands::{Comments, Hands, now, tracker_failed};
+use crate::daemon::gates;
+use crate::daemon::hands::{Comments, Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::objects::Objects;
 use crate::domain::{
     DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead,
@@ -40,21 +40,13 @@ pub async fn compose(
         },
         None => no_issue(),
     };
-    let (text, url) = match &details.read {
-        SingleRead::Found(found) => (found.1.clone(), found.0.url.clone()),
-        SingleRead::Transferred { .. } | SingleRead::Gone => (empty(), String::new()),
-    };
-    let skill = match purpose {
-        Purpose::Brief => match skill_body(hands, &project, &dispatch.opening.stage.skill).await {
-            Ok(body) => Some(body),
-            Err(why) => {
-                return Outcome::Failed {
-                    why,
-                    until: now() + crate::daemon::hands::RETRY_AFTER,
-                };
-            }
+    let (text, url) = text_of(&details);
+    let (mirror, skill) = match purpose {
+        Purpose::Brief => match ground_of_brief(hands, &project, dispatch).await {
+            Ok(found) => found,
+            Err(outcome) => return outcome,
         },
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => None,
+        Purpose::Nudge | Purpose::Answer | Purpose::Stop => (None, None),
     };
     let head = hands.ledger.head(hands.name.as_str()).await;
     let (seq, hash) = head.map_or((0, String::new()), |head| (head.ver, hex(&head.hash)));
@@ -81,7 +73,16 @@ pub async fn compose(
         Some(body) => {
             let tree = project.git.then(|| tree_of(dispatch));
             let rules = hands.rules();
-            let mut facts = facts(hands, &project, ground, &details, &text, &url, envelope).await;
+            let mut facts = facts(
+                &project,
+                mirror.as_ref(),
+                ground,
+                &details,
+                &text,
+                &url,
+                envelope,
+            )
+            .await;
             facts.tree = tree.as_ref();
             facts.gates = rules.as_ref().map_or(&[], |rules| &rules.workflow.gates);
             brief::compose(body, &facts)
@@ -105,11 +106,39 @@ fn no_issue() -> Details {
     }
 }
 
-fn empty() -> Text {
-    Text {
-        title: String::new(),
-        body: String::new(),
-        edited: None,
+/// The mirror, brought up to date once for the whole brief (it takes half a dozen git processes), and the skill's text.
+async fn ground_of_brief(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+) -> Result<(Option<Mirror>, Option<String>), Outcome> {
+    let mirror = if project.git {
+        gates::mirror(hands, project).await.ok()
+    } else {
+        None
+    };
+    let skill = gates::skill_body(hands, mirror.as_ref(), &dispatch.opening.stage.skill).await;
+    match skill {
+        Ok(body) => Ok((mirror, Some(body))),
+        Err(why) => Err(Outcome::Failed {
+            why,
+            until: now() + RETRY_AFTER,
+        }),
+    }
+}
+
+/// An issue that is gone or elsewhere has no text for us.
+fn text_of(details: &Details) -> (Text, String) {
+    match &details.read {
+        SingleRead::Found(found) => (found.1.clone(), found.0.url.clone()),
+        SingleRead::Transferred { .. } | SingleRead::Gone => {
+            let nothing = Text {
+                title: String::new(),
+                body: String::new(),
+                edited: None,
+            };
+            (nothing, String::new())
+        }
     }
 }
 
@@ -127,8 +156,8 @@ fn tree_of(dispatch: &Dispatch) -> TreeFacts {
 
 /// Gathers what a brief says besides the skill's own words.
 async fn facts<'a>(
-    hands: &Hands,
     project: &'a Project,
+    mirror: Option<&Mirror>,
     ground: &'a Ground,
     details: &'a Details,
     text: &'a Text,
@@ -143,24 +172,13 @@ async fn facts<'a>(
         .map(|spec| anchor::of_spec(&spec.text))
         .unwrap_or_default();
     let reads_all = dispatch.opening.stage.needs.contains(&GateName::Coverage);
-    // Half a dozen git processes bring the mirror up to date: a brief that asks it nothing does not wait for them.
-    let asks = reads_all || !claims.found.is_empty() || !anchors.found.is_empty();
     let commit = dispatch.base.as_ref().filter(|_| project.git);
-    let mirror = match commit {
-        Some(_) if asks => crate::daemon::gates::mirror(hands, project).await.ok(),
-        Some(_) | None => None,
-    };
-    let said = Said {
-        mirror: mirror.as_ref(),
-        commit,
-    };
+    let said = Said { mirror, commit };
     let (remarks, strangers) = remarks(project, details);
-    let changed = match (&mirror, &dispatch.opening.subject) {
-        (Some(mirror), Some(subject)) if reads_all => {
-            crate::daemon::gates::changed_files(mirror, subject)
-                .await
-                .unwrap_or_default()
-        }
+    let changed = match (mirror, &dispatch.opening.subject) {
+        (Some(mirror), Some(subject)) if reads_all => gates::changed_files(mirror, subject)
+            .await
+            .unwrap_or_default(),
         _ => Vec::new(),
     };
     Facts {

@@ -57,7 +57,7 @@ else
   case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
 fi || { echo "broken the tree cannot be put on ${branch:-$default}"; exit 3; }
 echo "head $(git rev-parse HEAD)"
-git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v " refs/heads/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
+git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v -e " refs/heads/$own-" -e " refs/remotes/[^/]*/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
 "#;
 
 /// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip.

@@ -51,6 +51,12 @@ pub enum Action {
         n: u8,
         late: bool,
     },
+    /// Clears our own line, wanted no more, under guard G2, and reads the composer back.
+    Clear {
+        dispatch: Box<Dispatch>,
+        delivery: Box<Delivery>,
+        pane: Pane,
+    },
     /// Waits for a receipt until then.
     AwaitReceipt {
         delivery: Box<Delivery>,
@@ -128,6 +134,7 @@ impl Action {
             Self::OpenWindow { .. } => "open-window",
             Self::Echo { .. } => "echo",
             Self::Enter { .. } => "enter",
+            Self::Clear { .. } => "clear",
             Self::AwaitReceipt { .. } => "await-receipt",
             Self::Inspect { .. } => "inspect",
             Self::Gate { .. } => "gate",
@@ -154,6 +161,7 @@ impl Action {
             | Self::Launch { dispatch, .. }
             | Self::OpenWindow { dispatch }
             | Self::Enter { dispatch, .. }
+            | Self::Clear { dispatch, .. }
             | Self::Gate { dispatch, .. }
             | Self::Push { dispatch, .. }
             | Self::Tidy { dispatch, .. } => Some(dispatch.id()),
@@ -248,6 +256,10 @@ pub enum Outcome {
     Entered,
     /// The guard refused the Enter.
     NotEntered { why: String },
+    /// The line was cleared, and the composer is empty.
+    Cleared,
+    /// It may still be there: the guard refused, or the key did not clear it.
+    NotCleared { why: String },
     /// A receipt with the delivery's id.
     Receipt { witness: String },
     /// No receipt in the time given.

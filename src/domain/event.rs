@@ -81,6 +81,8 @@ pub enum Event {
     },
     /// tmux took the Enter.
     LineSubmitted { delivery: DeliveryId, n: u8 },
+    /// The line was wanted no more and was cleared before it was submitted: nothing of it was delivered.
+    LineCleared { delivery: DeliveryId },
     /// A wait ended without a receipt.
     ReceiptMissed { delivery: DeliveryId, waits: u8 },
     /// The delivery ended.

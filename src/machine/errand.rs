@@ -9,7 +9,7 @@ use crate::domain::{
     Advance, Answer, Basis, Cause, Dispatch, Errand, Event, Fresh, Hold, IssueNumber, Label, Next,
     Observation, Opening, Report, Rules, SkillName, Stage, Verb, Window,
 };
-use crate::machine::decide;
+use crate::machine::candidates;
 use crate::machine::open::{profile_of, session_hold};
 use crate::machine::state::State;
 use crate::machine::step::Step;
@@ -103,7 +103,7 @@ pub fn trial(
         )));
     }
     let stage = trial_stage(skill);
-    let hold = decide::project_hold(rules, state, seen, now)
+    let hold = candidates::held(rules, state, seen, now)
         .or_else(|| trust::vetoed(head, &rules.workflow))
         .or_else(|| session_hold(rules, state, seen, &stage));
     if let Some(hold) = hold {

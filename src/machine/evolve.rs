@@ -4,16 +4,19 @@
 
 mod ask;
 mod errand;
+mod issue;
 mod post;
+mod steps;
 
 use jiff::Timestamp;
 
 use crate::domain::{
     Answer, Approval, Basis, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId,
-    Event, IssueNumber, Labelling, Opening, Phase, Purpose, Report, Settled, Transition,
-    TransitionStep, Verb, Verdict,
+    Event, Labelling, Opening, Phase, Purpose, Report, Verb, Verdict,
 };
-use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, Route, State, Walk};
+use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State};
+use issue::{free_seat, intend, transit, walk};
+use steps::step_after;
 
 /// An event that cannot follow what the ledger says: a bug of ours, or a ledger that was changed by another hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +80,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         | Event::LineLaunched { .. }
         | Event::EnterIntended { .. }
         | Event::LineSubmitted { .. }
+        | Event::LineCleared { .. }
         | Event::ReceiptMissed { .. }
         | Event::DeliverySettled { .. } => deliver(state, at, event),
         Event::TreePrepared { .. }
@@ -280,6 +284,7 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
     | Event::LineLaunched { delivery: id, .. }
     | Event::EnterIntended { delivery: id, .. }
     | Event::LineSubmitted { delivery: id, .. }
+    | Event::LineCleared { delivery: id }
     | Event::ReceiptMissed { delivery: id, .. }
     | Event::DeliverySettled { delivery: id, .. }) = event
     else {
@@ -327,87 +332,10 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
                 .insert(context);
         }
         Event::DeliverySettled { verdict, .. } => settle(owner, &delivery, *verdict, at),
+        Event::LineCleared { .. } => settle(owner, &delivery, Verdict::NotDelivered, at),
         _ => {}
     }
     Ok(())
-}
-
-#[expect(clippy::too_many_lines, reason = "a table, one row a pair")]
-fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
-    use DeliveryStep as S;
-    Some(match (step, event) {
-        (S::Planned, Event::BriefStaged { .. }) => S::Staged,
-        (S::Staged, Event::PasteIntended { .. }) => S::PasteIntended,
-        (S::PasteIntended, Event::LinePasted { .. }) => S::Pasted,
-        (S::Staged, Event::LaunchIntended { .. }) => S::LaunchIntended,
-        (S::LaunchIntended, Event::LineLaunched { .. }) => S::Submitted { n: 0, waits: 0 },
-        (S::Pasted, Event::EnterIntended { n: 1, .. }) => S::EnterIntended { n: 1 },
-        // A launch argument (0) is submitted by the launch: no Enter belongs to it.
-        (S::Submitted { n, .. }, Event::EnterIntended { n: next, .. })
-            if *n > 0 && *next == n + 1 =>
-        {
-            S::EnterIntended { n: *next }
-        }
-        (S::EnterIntended { n }, Event::EnterIntended { n: again, .. }) if n == again => {
-            S::EnterIntended { n: *n }
-        }
-        (S::EnterIntended { n }, Event::LineSubmitted { n: sent, .. }) if n == sent => {
-            S::Submitted { n: *n, waits: 0 }
-        }
-        (S::Submitted { n, waits }, Event::ReceiptMissed { waits: now, .. })
-            if *now == waits + 1 =>
-        {
-            S::Submitted { n: *n, waits: *now }
-        }
-        (
-            S::Settled {
-                verdict: Verdict::Unconfirmed | Verdict::Queued | Verdict::TypedNotSubmitted,
-                ..
-            },
-            Event::DeliverySettled {
-                verdict: Verdict::Confirmed,
-                witness,
-                ..
-            },
-        ) => S::Settled {
-            verdict: Verdict::Confirmed,
-            witness: witness.clone(),
-        },
-        (S::Settled { .. }, _) => return None,
-        // Before the intent nothing can have been typed, and that is all that can be said.
-        (
-            S::Planned | S::Staged,
-            Event::DeliverySettled {
-                verdict: Verdict::NotDelivered,
-                witness,
-                ..
-            },
-        ) => S::Settled {
-            verdict: Verdict::NotDelivered,
-            witness: witness.clone(),
-        },
-        (S::Planned | S::Staged, _) => return None,
-        // Nothing was typed: proven only while no paste was recorded as done.
-        (
-            S::PasteIntended | S::LaunchIntended,
-            Event::DeliverySettled {
-                verdict, witness, ..
-            },
-        ) => S::Settled {
-            verdict: *verdict,
-            witness: witness.clone(),
-        },
-        (
-            _,
-            Event::DeliverySettled {
-                verdict, witness, ..
-            },
-        ) if *verdict != Verdict::NotDelivered => S::Settled {
-            verdict: *verdict,
-            witness: witness.clone(),
-        },
-        _ => return None,
-    })
 }
 
 fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Timestamp) {
@@ -419,9 +347,10 @@ fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Times
     match verdict {
         Verdict::Confirmed => {
             owner.undelivered = 0;
+            // Also after the end: who has the brief is told to stop.
+            owner.confirmed_at = owner.confirmed_at.or(Some(at));
             if owner.phase == Phase::Delivering {
                 owner.phase = Phase::Working;
-                owner.confirmed_at = Some(at);
             }
         }
         Verdict::NotDelivered => {
@@ -469,6 +398,11 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
             found.running = None;
             found.asked = None;
         }
+    }
+    if report.verb == Verb::Ask && found.phase == Phase::Judging {
+        // It takes back what was being judged.
+        found.phase = Phase::Working;
+        found.running = None;
     }
     if found.confirmed_at.is_none() {
         found.confirmed_at = Some(report.at);
@@ -628,165 +562,6 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         Cause::Parked { .. } => free_seat(state, issue, None),
     }
     Ok(())
-}
-
-/// Frees one stage's seat, or all of an issue.
-fn free_seat(state: &mut State, issue: IssueNumber, stage: Option<&crate::domain::Label>) {
-    state
-        .seats
-        .retain(|label, holder| *holder != issue || stage.is_some_and(|stage| stage != label));
-}
-
-fn intend(state: &mut State, transition: &Transition) -> Result<(), String> {
-    if state.transitions.contains_key(&transition.issue) {
-        return Err(format!("{} is already moving", transition.issue));
-    }
-    if let Some(open) = state.open_dispatch(transition.issue) {
-        return Err(format!("dispatch {} is open", open.id()));
-    }
-    state.routes.remove(&transition.issue);
-    state
-        .transitions
-        .insert(transition.issue, transition.clone());
-    Ok(())
-}
-
-fn transit(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
-    let (Event::TransitionStepped { issue, .. }
-    | Event::TransitionUnseen { issue }
-    | Event::TransitionSettled { issue, .. }) = event
-    else {
-        return Err("not an event of a transition".to_owned());
-    };
-    let Some(transition) = state.transitions.get_mut(issue) else {
-        return Err(format!("{issue} is not moving"));
-    };
-    match event {
-        Event::TransitionStepped { step, .. } => {
-            if *step == TransitionStep::Intended {
-                return Err("a transition does not go back".to_owned());
-            }
-            transition.step = *step;
-            transition.unchanged_since = None;
-        }
-        Event::TransitionUnseen { .. } => {
-            transition.unchanged_since = transition.unchanged_since.or(Some(at));
-        }
-        Event::TransitionSettled { outcome, .. } => {
-            let transition = state.transitions.remove(issue).expect("it was found above");
-            arrive(state, &transition, outcome);
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
-    let walk = state.walks.entry(transition.issue).or_default();
-    walk.yours = None;
-    match outcome {
-        Settled::Moved { event } => {
-            walk.own_event = event.clone().or(walk.own_event.take());
-            if transition.rework {
-                walk.rounds += 1;
-            }
-            walk.approved = None;
-            if transition.to == crate::domain::Next::Done {
-                free_seat(state, transition.issue, None);
-                state.walks.remove(&transition.issue);
-            }
-        }
-        Settled::Overridden { .. } => free_seat(state, transition.issue, None),
-    }
-}
-
-fn walk(state: &mut State, event: &Event) -> Result<(), String> {
-    match event {
-        Event::Overridden { issue, .. } => {
-            free_seat(state, *issue, None);
-            let walk = state.walks.entry(*issue).or_default();
-            walk.own_event = None;
-            walk.yours = None;
-            walk.parked = None;
-        }
-        Event::Routed { issue, to, by } => {
-            let (to, by) = (to.clone(), by.clone());
-            routed(state, *issue, Route { to, by });
-        }
-        Event::RouteDropped { issue, .. } => {
-            let known = state.routes.remove(issue);
-            known.ok_or_else(|| format!("nobody moves {issue}"))?;
-        }
-        Event::Approved { issue, by, .. } => known(state, *issue)?.approved = Some(by.clone()),
-        Event::Merged { issue, subject, .. } => {
-            known(state, *issue)?.merged = Some(subject.clone());
-        }
-        Event::ParkIntended { issue, label, why } => {
-            if let Some(open) = state.open_dispatch(*issue) {
-                return Err(format!("dispatch {} is open", open.id()));
-            }
-            state.parks.insert(*issue, (label.clone(), why.clone()));
-            free_seat(state, *issue, None);
-        }
-        Event::IssueParked { issue } => {
-            let (_, why) = state
-                .parks
-                .remove(issue)
-                .ok_or_else(|| format!("{issue} was not to be parked"))?;
-            state.walks.entry(*issue).or_default().parked = Some(why);
-        }
-        Event::IssueUnparked { issue, event } => {
-            let walk = known(state, *issue)?;
-            walk.again = Some(event.clone());
-            walk.parked = None;
-            walk.ended = None;
-            walk.rounds = 0;
-        }
-        Event::IssueLeft { issue, how } => {
-            let walk = known(state, *issue)?;
-            // The same label event may stand again when the issue is opened again: its claims are used up.
-            let by = "a person".to_owned();
-            let ended = walk.ended.take().map(|(_, at)| {
-                let why = how.clone();
-                (Cause::Withdrawn { by, why }, at)
-            });
-            *walk = Walk {
-                event: walk.event.take(),
-                labelling: walk.labelling.take(),
-                attempts: walk.attempts,
-                ended,
-                again: walk.again.take(),
-                left: true,
-                ..Walk::default()
-            };
-            free_seat(state, *issue, None);
-        }
-        Event::WalkApproved { issue, approval } => {
-            state.walks.entry(*issue).or_default().approval = Some(approval.clone());
-        }
-        _ => return Err("not an event of an issue".to_owned()),
-    }
-    Ok(())
-}
-
-/// What the issue waited for until now waits no longer.
-fn routed(state: &mut State, issue: IssueNumber, route: Route) {
-    free_seat(state, issue, None);
-    if let Some(walk) = state.walks.get_mut(&issue) {
-        walk.own_event = None;
-        walk.yours = None;
-        walk.approved = None;
-        walk.parked = None;
-        walk.ended = None;
-    }
-    state.routes.insert(issue, route);
-}
-
-fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {
-    state
-        .walks
-        .get_mut(&issue)
-        .ok_or_else(|| format!("{issue} is not in the workflow"))
 }
 
 /// Applies events to a copy of the touched state first: an illegal one never reaches the ledger.

@@ -2,14 +2,19 @@
 
 pub mod anchor;
 pub mod brief;
+pub mod candidates;
 pub mod decide;
 pub mod delivery;
+mod ending;
 pub mod engine;
 pub mod errand;
 pub mod evolve;
 pub mod flow;
 pub mod gate;
+mod judging;
+pub mod legend;
 pub mod markdown;
+pub mod memory;
 pub mod open;
 pub mod post;
 pub mod question;
@@ -22,4 +27,5 @@ pub mod step;
 pub mod text;
 pub mod transition;
 pub mod trust;
+mod walks;
 pub mod watchdog;

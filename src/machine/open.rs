@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Actor, Basis, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName, Rules,
-    Stage, Window,
+    Activity, Actor, Basis, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName,
+    Rules, Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
+use crate::machine::delivery;
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
@@ -105,6 +106,19 @@ pub fn session_hold(
     }
     let window = window_of(stage);
     if let Some(other) = state.in_window(window) {
+        let left = state
+            .last_delivery(other)
+            .filter(|last| !other.is_open() && delivery::is_unknown(last));
+        let draft = seen
+            .panes
+            .get(&window)
+            .is_some_and(|sample| sample.state.activity == Activity::Draft);
+        if let (Some(left), true) = (left, draft) {
+            return Some(Hold::LineLeft {
+                dispatch: other.id().clone(),
+                line: left.line(),
+            });
+        }
         return Some(Hold::Session {
             dispatch: other.id().clone(),
             issue: other.issue(),
@@ -145,7 +159,6 @@ pub fn session_hold(
 }
 
 fn activity_word(activity: crate::domain::Activity) -> &'static str {
-    use crate::domain::Activity;
     match activity {
         Activity::Starting => "starting",
         Activity::Idle { .. } => "idle, but not alive",

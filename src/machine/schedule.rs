@@ -12,7 +12,7 @@ use crate::domain::{
     Basis, DeliveryStep, Dispatch, DispatchId, Errand, Event, Hold, Observation, Rules, SkillName,
     Verdict,
 };
-use crate::machine::decide::{self, Act, Decision};
+use crate::machine::decide::{Act, Decision};
 use crate::machine::errand;
 use crate::machine::open;
 use crate::machine::state::State;
@@ -120,11 +120,11 @@ pub fn turns(
     rules: &Rules,
     state: &State,
     seen: &Observation,
+    project: Option<&Hold>,
     now: Timestamp,
 ) -> Vec<(SkillName, u16, Turn)> {
-    let project = decide::project_hold(rules, state, seen, now);
     let turns = rules.schedules.iter().filter_map(|(skill, minute)| {
-        let turn = turn(rules, state, seen, project.as_ref(), skill, *minute, now)?;
+        let turn = turn(rules, state, seen, project, skill, *minute, now)?;
         Some((skill.clone(), *minute, turn))
     });
     turns.collect()
@@ -160,8 +160,14 @@ fn turn(
 }
 
 /// Starts what is due and held by nothing; of several, one a cycle.
-pub fn due(rules: &Rules, state: &State, seen: &Observation, now: Timestamp) -> Option<Decision> {
-    let mut turns = turns(rules, state, seen, now).into_iter();
+pub(super) fn due(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    project: Option<&Hold>,
+    now: Timestamp,
+) -> Option<Decision> {
+    let mut turns = turns(rules, state, seen, project, now).into_iter();
     let (skill, run) = turns.find_map(|(skill, _, turn)| match turn {
         Turn::Due(run) => Some((skill, run)),
         Turn::Later(_) | Turn::InHand(_) | Turn::Held(..) => None,

@@ -4,14 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Actor, ActorKind, Approval, Basis, Details, Dispatch, Errand, Head, Hold, Label, LabelEvent,
     Labelling, Project, Role, SingleRead, Text, Workflow,
 };
+use crate::machine::legend::Legend;
 use crate::machine::state::Walk;
 use crate::machine::text::issue_digest;
+
+/// How long a label's event may be late before nobody can be named (PROTOCOLS 1).
+pub const UNATTRIBUTED_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a trusted labelling rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub fn request(
     let Some(event) = standing_event(&details.events, label) else {
         return Err(Hold::Unattributed {
             since: Some(details.at),
+            until: Some(details.at + UNATTRIBUTED_FOR),
         });
     };
     let ours = walk.is_some_and(|walk| walk.own_event.as_ref() == Some(&event.id));
@@ -64,6 +69,7 @@ pub fn request(
     }
     let actor = event.actor.clone().ok_or(Hold::Unattributed {
         since: Some(event.at),
+        until: None,
     })?;
     let digest = issue_digest(&text.title, &text.body);
     let approval = match walk.and_then(|walk| walk.approval.clone()).filter(|_| ours) {
@@ -163,30 +169,31 @@ fn check_edit(
 
 /// The label of an issue by which anybody keeps agents away.
 pub fn vetoed(head: &Head, workflow: &Workflow) -> Option<Hold> {
-    let mut veto = workflow.labels.veto.iter();
-    let label = veto.find(|label| head.labels.contains(label))?.clone();
-    Some(Hold::Vetoed { label })
+    let refusal = Legend::of(workflow).read(head).refusal(head, workflow);
+    refusal.filter(|hold| matches!(hold, Hold::Vetoed { .. }))
 }
 
 /// The labels of an issue that forbid starting, whoever set them.
 pub fn refused_by_labels(head: &Head, workflow: &Workflow) -> Option<Hold> {
-    let special = &workflow.labels;
-    if let Some(hold) = vetoed(head, workflow) {
-        return Some(hold);
-    }
-    if head.labels.contains(&special.park) {
-        return Some(Hold::Parked {
-            label: special.park.clone(),
-            why: None,
-        });
-    }
-    let routing: Vec<Label> = workflow
-        .stages
-        .iter()
-        .map(|stage| stage.label.clone())
-        .filter(|label| head.labels.contains(label))
-        .collect();
-    (routing.len() > 1).then_some(Hold::SeveralLabels { labels: routing })
+    Legend::of(workflow).read(head).refusal(head, workflow)
+}
+
+/// Says whether the other routing labels are all of people who may not start work: they stop nothing either.
+fn is_a_strangers(
+    hold: &Hold,
+    labelling: &Labelling,
+    project: &Project,
+    details: &Details,
+) -> bool {
+    let Hold::SeveralLabels { labels } = hold else {
+        return false;
+    };
+    let mut others = labels.iter().filter(|label| **label != labelling.label);
+    others.all(|label| {
+        let event = standing_event(&details.events, label);
+        let actor = event.and_then(|event| event.actor.as_ref());
+        actor.is_some_and(|actor| !is_trusted(project, actor, &details.roles))
+    })
 }
 
 /// The same for an issue with an open dispatch, whose own question may have set the park label. An errand asks for no route.
@@ -205,6 +212,7 @@ pub fn refused_while_open(dispatch: &Dispatch, head: &Head, workflow: &Workflow)
 /// Says whether a dispatch's labelling still holds, from one single read; else who ended it and how.
 pub fn still_wanted(
     dispatch: &Dispatch,
+    project: &Project,
     workflow: &Workflow,
     details: &Details,
 ) -> Result<(), (String, String)> {
@@ -236,7 +244,10 @@ pub fn still_wanted(
     if let Some(gone) = labelling.filter(|labelling| !head.labels.contains(&labelling.label)) {
         return Err((last(), format!("`{}` was removed", gone.label)));
     }
-    if let Some(hold) = refused_while_open(dispatch, head, workflow) {
+    let refusal = refused_while_open(dispatch, head, workflow);
+    if let Some(hold) = refusal.filter(|hold| {
+        !labelling.is_some_and(|asked| is_a_strangers(hold, asked, project, details))
+    }) {
         return Err((last(), hold.to_string()));
     }
     let Some(labelling) = labelling else {

@@ -7,6 +7,7 @@ use super::snapshot::Standing;
 use super::standing::standing;
 use super::words;
 use crate::domain::{Hold, Observation, Rules, SkillName};
+use crate::machine::candidates;
 use crate::machine::schedule::{self, Turn};
 use crate::machine::state::State;
 
@@ -27,7 +28,8 @@ pub struct ScheduleRow {
 
 /// Returns every schedule as it stands at the moment that was seen.
 pub(super) fn rows(rules: &Rules, state: &State, seen: &Observation) -> Vec<ScheduleRow> {
-    let turns = schedule::turns(rules, state, seen, seen.at);
+    let held = candidates::held(rules, state, seen, seen.at);
+    let turns = schedule::turns(rules, state, seen, held.as_ref(), seen.at);
     turns
         .into_iter()
         .map(|(skill, minute, turn)| row(rules, state, skill, minute, &turn))

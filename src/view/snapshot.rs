@@ -380,7 +380,7 @@ fn since(
     }
     match hold {
         Some(Hold::Tracker { since, .. }) => Some(*since),
-        Some(Hold::Unattributed { since }) => *since,
+        Some(Hold::Unattributed { since, .. }) => *since,
         Some(
             Hold::Yours { .. } | Hold::Parked { .. } | Hold::BackOff { .. } | Hold::Spent { .. },
         ) => walk.and_then(|walk| walk.ended.as_ref()).map(|(_, at)| *at),

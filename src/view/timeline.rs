@@ -78,6 +78,9 @@ pub fn sentence(event: &Event) -> String {
         Event::EnterIntended { delivery, n, .. } => {
             format!("delivery {delivery}: about to send Enter {n}")
         }
+        Event::LineCleared { delivery } => {
+            format!("the line of {delivery} is wanted no more: cleared")
+        }
         Event::LineSubmitted { delivery, n } => {
             format!("delivery {delivery}: submitted with Enter {n}")
         }

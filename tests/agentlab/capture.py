@@ -179,6 +179,18 @@ def states(name, folder, size):
     keep(folder, "error", size)
 
 
+def end():
+    """Ends the server and the agents: Gemini outlives its terminal."""
+    pids = [int(pid) for pid in tmux("list-panes", "-a", "-F", "#{pane_pid}").split()]
+    tmux("kill-server")
+    time.sleep(1)
+    for pid in pids:
+        try:
+            os.kill(pid, 15)
+        except ProcessLookupError:
+            pass
+
+
 def main():
     try:
         for name in sys.argv[4:] or AGENTS:
@@ -188,8 +200,7 @@ def main():
             for size in SIZES:
                 states(name, "%s/%s-%s" % (OUT, name, version), size)
     finally:
-        tmux("kill-server")
-        time.sleep(1)
+        end()
         shutil.rmtree(LAB, ignore_errors=True)
 
 

@@ -31,13 +31,13 @@ def plain(result):
     text = re.sub(r"<system-reminder>.*?</system-reminder>", "", result, flags=re.S)
     m = re.match(r"Chunk ID: .*?\nOutput:\n", text, re.S)                                # codex
     text = text[m.end():] if m else text
-    m = re.search(r"^Output: (.*?)(?:\n(?:Error|Exit Code|Signal|Background PIDs|Process Group PGID): .*)?\Z", text, re.S | re.M)
-    text = m.group(1) if m and text.startswith(("Command: ", "Output: ")) else text        # gemini's shell
+    m = re.search(r"^Output: (.*?)(?:\n(?:Error|Exit Code|Signal|Background PIDs|Process Group PGID): .*)?(?:\n</untrusted_context>)?\Z", text, re.S | re.M)
+    text = m.group(1) if m and text.startswith(("Command: ", "Output: ", "<untrusted_context>")) else text        # gemini's shell
     m = re.search(r"<content>\n(.*?)\n?</content>", text, re.S)                          # opencode's files
     text = m.group(1) if m else text
     lines = text.split("\n")
     numbered = [line for line in lines if NUMBERED_RE.match(line)]
-    if len(numbered) > len(lines) // 2:
+    if len(numbered) > max(2, len(lines) // 2):                                           # a line of grep is no file
         text = "\n".join(NUMBERED_RE.sub("", line) for line in lines)
     return text
 
@@ -87,15 +87,9 @@ def play(text, results, number):
     if not results:
         return steps
     results = [plain(result) for result in results]
-    words = results[0]
-    if "is ignored by configured ignore patterns" in words:             # gemini's file tool does not read what git ignores
-        steps.append(("bash", "cat " + m.group(2)))
-        if len(results) == 1:
-            return steps
-        words = results[1]
-    brief = Brief(words)
+    brief = Brief(results[0])
     if brief.facts.get("delivery") != m.group(1):
-        return steps + [("say", "The brief cannot be read: " + words[:200])]
+        return steps + [("say", "The brief cannot be read: " + results[0][:200])]
     if "\nStop working on " in brief.own:
         return steps + [("say", "Stopped; the tree is as it is.")]
     steps.append(("bash", brief.commands["ack"]))

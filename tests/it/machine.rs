@@ -1,5 +1,9 @@
 //! The transition table: every (state, event) pair is legal or refused, for live appends and for replay alike.
 
+mod life;
+mod movers;
+mod moves;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -207,6 +211,7 @@ fn delivery_events() -> Vec<(String, Event)> {
         });
         events.push(Event::LineSubmitted { delivery: id(), n });
     }
+    events.push(Event::LineCleared { delivery: id() });
     events.push(Event::ReceiptMissed {
         delivery: id(),
         waits: 1,

@@ -43,8 +43,20 @@ async fn opencode_walks_an_issue_from_prep_to_done() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the agent and the mock model: tests/agentlab/run.sh"]
-async fn gemini_walks_an_issue_from_prep_to_done() {
-    one_issue_walks(Agent::Gemini).await;
+async fn gemini_is_given_a_brief_and_says_so() {
+    let mut lab = Lab::start(Agent::Gemini, Trust::Given).await;
+    lab.label("Greet customers by name", "Anything.").await;
+    lab.until("the brief is confirmed", WALK_MAX, |lab| {
+        let deliveries = lab.deliveries();
+        deliveries.iter().any(|(id, _)| {
+            lab.verdict_of(id).is_some_and(|(verdict, witness)| {
+                verdict == Verdict::Confirmed && witness.contains(Agent::Gemini.receipt())
+            })
+        })
+    })
+    .await;
+    assert_eq!(lab.dialogs, Vec::<String>::new());
+    lab.end().await;
 }
 
 #[expect(clippy::too_many_lines, reason = "one story from end to end")]

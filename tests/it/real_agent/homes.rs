@@ -144,13 +144,14 @@ fn opencode(home: &Path, url: &str) {
     );
 }
 
-/// The shell and the file tools are allowed, as a person does who lets it work.
+/// The shell and the file tools are allowed and may see what git ignores, as a person does who lets it work.
 fn gemini(home: &Path) {
     let settings = json!({
         "security": { "auth": { "selectedType": "gemini-api-key" }, "folderTrust": { "enabled": false } },
-        "general": { "enableAutoUpdate": false, "enableAutoUpdateNotification": false },
+        "general": { "enableAutoUpdate": false, "enableAutoUpdateNotification": false, "defaultApprovalMode": "auto_edit" },
         "privacy": { "usageStatisticsEnabled": false },
         "tools": { "allowed": ["run_shell_command", "read_file", "write_file"] },
+        "context": { "fileFiltering": { "respectGitIgnore": false } },
     });
     write(&home.join(".gemini/settings.json"), &settings.to_string());
 }

@@ -263,9 +263,13 @@ impl Lab {
     }
 
     fn tmux(&self, words: &[&str]) -> String {
+        Self::tmux_at(&self.daemon.places.socket, words)
+    }
+
+    fn tmux_at(socket: &Path, words: &[&str]) -> String {
         let output = Command::new("tmux")
             .arg("-S")
-            .arg(&self.daemon.places.socket)
+            .arg(socket)
             .args(words)
             .output()
             .unwrap();
@@ -366,7 +370,14 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
+        // After a failure the daemon still runs, and would start the server again: it no longer finds the socket's folder.
+        let socket = &self.daemon.places.socket;
+        let moved = self.folder.path().join("ended");
+        if let Some(folder) = socket.parent()
+            && std::fs::rename(folder, &moved).is_ok()
+        {
+            Self::tmux_at(&moved.join("sock"), &["kill-server"]);
+        }
         if std::thread::panicking() {
             eprintln!("the walk's folder was {}", self.folder.path().display());
         }

@@ -47,6 +47,14 @@ pub(crate) enum Plant {
     ForgetsTheDay,
     /// A restart forgets the last event.
     ForgetsAnEvent,
+    /// The request is not read again before the paste.
+    SkipsTheReread,
+    /// A line that is wanted no more stays in the composer.
+    LeavesTheLine,
+    /// Label events of people who set the old label again are not read.
+    OverlooksPeople,
+    /// Answers to reports are not written.
+    NeverAnswers,
 }
 
 #[derive(Debug)]
@@ -360,6 +368,11 @@ impl Driver {
             if let Err(what) = self.watch.event(&limits, &self.shadow, at, &read) {
                 self.world.breaks(what);
             }
+            if let Event::DispatchTidied { dispatch } = &read
+                && let Err(what) = invariants::tidied(&self.shadow, &self.world, dispatch)
+            {
+                self.world.breaks(what);
+            }
             if let Err(illegal) = evolve(&mut self.shadow, at, &read) {
                 self.world
                     .breaks(format!("the ledger took what is illegal: {illegal}"));
@@ -392,6 +405,22 @@ impl Driver {
                     baseline: String::new(),
                 }
             }
+            (
+                Plant::SkipsTheReread,
+                Action::Paste {
+                    dispatch,
+                    delivery,
+                    pane,
+                },
+            ) if self.world.is_open(pane) => {
+                let window = dispatch.opening.window;
+                self.world.type_into(window, dispatch, delivery);
+                Outcome::Pasted {
+                    baseline: String::new(),
+                }
+            }
+            (Plant::LeavesTheLine, Action::Clear { .. }) => Outcome::Cleared,
+            (Plant::NeverAnswers, Action::Answer { .. }) => Outcome::Done,
             (Plant::SkipsTheLook, Action::Inspect { .. }) => Outcome::Found(Finding::NoTrace),
             (plant, action) => match self.world.act(action) {
                 Performed::Later(at) => {
@@ -428,6 +457,22 @@ impl Driver {
                     labels: from.into_iter().collect(),
                     open,
                     events: Vec::new(),
+                }
+            }
+            (
+                Plant::OverlooksPeople,
+                Action::ReadLabels { .. },
+                Outcome::Labels {
+                    labels,
+                    open,
+                    mut events,
+                },
+            ) => {
+                events.retain(|event| event.actor == Some(super::rules::us()));
+                Outcome::Labels {
+                    labels,
+                    open,
+                    events,
                 }
             }
             (_, _, outcome) => outcome,

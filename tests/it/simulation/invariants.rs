@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Action, Basis, DeliveryStep, DispatchId, Errand, Event, Head, IssueNumber, Label, Labelling,
-    Limits, Next, Opening, Phase, Rules, SkillName,
+    Limits, Next, Opening, Phase, Rules, SkillName, line_of,
 };
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::schedule;
@@ -204,11 +204,17 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
         }
         Action::RemoveLabel { issue, label } => {
             let moves = state.transitions.get(issue);
+            let park = *label == world.rules.workflow.labels.park;
+            if !park {
+                asked_anew(state, world, *issue, label)?;
+            }
             let mut asking = state.dispatches.values().filter(|one| one.park_label);
             moves.is_some_and(|one| one.from == *label)
-                || (*label == world.rules.workflow.labels.park && state.routes.contains_key(issue))
-                || (*label == world.rules.workflow.labels.park
-                    && asking.any(|one| one.issue() == Some(*issue)))
+                || (park && state.routes.contains_key(issue))
+                || (park && asking.any(|one| one.issue() == Some(*issue)))
+        }
+        Action::Clear { dispatch, .. } => {
+            matches!(phase(dispatch.id()), Some(Phase::Closed { .. }))
         }
         Action::CloseIssue { issue } => state
             .transitions
@@ -245,6 +251,48 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
     } else {
         let text: String = format!("{action:?}").chars().take(120).collect();
         Err(format!("an effect without its intent: {text}"))
+    }
+}
+
+/// A label that a person set since the intent is a request of theirs: a move does not remove it.
+fn asked_anew(
+    state: &State,
+    world: &World,
+    issue: IssueNumber,
+    label: &Label,
+) -> Result<(), String> {
+    let (Some(transition), Some(found)) = (
+        state.transitions.get(&issue),
+        world.tracker.issues.get(&issue),
+    ) else {
+        return Ok(());
+    };
+    let set = found.events.iter().find(|event| {
+        event.set
+            && event.label == *label
+            && event.at > transition.at
+            && event.actor != Some(us())
+            // One that is younger than a read's way here could not be seen.
+            && world.now.duration_since(event.at) > SignedDuration::from_secs(15)
+    });
+    match set {
+        Some(_) => Err(format!(
+            "{issue}: `{label}` is removed, a person set it again"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A dispatch that is over leaves no line of ours behind.
+pub(crate) fn tidied(state: &State, world: &World, id: &DispatchId) -> Result<(), String> {
+    let deliveries = state.dispatches.get(id).map(|one| &one.deliveries);
+    let left = deliveries.into_iter().flatten().find(|delivery| {
+        let line = line_of(delivery);
+        world.panes.values().any(|pane| pane.composer == line)
+    });
+    match left {
+        Some(delivery) => Err(format!("{delivery} was left in the composer")),
+        None => Ok(()),
     }
 }
 
@@ -346,7 +394,7 @@ pub(crate) fn owed(state: &State, world: &World, report: &CycleReport) -> Option
             .stages
             .iter()
             .any(|stage| labels.contains(&stage.label));
-        if !issue.head.open || !routed {
+        if !issue.head.open || !routed || issue.gone.is_some() {
             continue;
         }
         match report.standing.get(number) {

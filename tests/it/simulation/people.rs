@@ -1,7 +1,7 @@
 //! What people do to a world: they label, change their minds, type into panes, and in the end put things right.
 
 use jiff::SignedDuration;
-use pointsman::domain::{IssueNumber, Label, Questions, Request, SkillName, Window};
+use pointsman::domain::{IssueNumber, Label, Questions, Request, SingleRead, SkillName, Window};
 use pointsman::machine::errand;
 
 use super::driver::Driver;
@@ -36,7 +36,7 @@ impl Driver {
     pub(crate) fn chaos(&mut self) {
         let issue = self.world.any_issue();
         let now = self.world.now;
-        let choice = self.world.rng.below(22);
+        let choice = self.world.rng.below(25);
         self.note(|| format!("CHAOS {choice} ({issue})"));
         match choice {
             0..=9 => self.at_the_tracker(choice, issue),
@@ -52,11 +52,23 @@ impl Driver {
                 let by = "ann".to_owned();
                 self.ask(Request::Route { issue, to, by });
             }
-            20 => self.tries(issue),
-            21 => self.changes_the_schedule(),
             12 | 13 => self.ask(Request::Resume {
                 by: "alice".to_owned(),
             }),
+            20 => self.world.others = self.world.rng.below(3),
+            21 => self.world.tracker.rename(issue, &alice(), now),
+            23 => self.tries(issue),
+            24 => self.changes_the_schedule(),
+            22 if self.world.rng.chance(150) => {
+                let read = if self.world.rng.chance(500) {
+                    SingleRead::Gone
+                } else {
+                    SingleRead::Transferred {
+                        to: "elsewhere#1".to_owned(),
+                    }
+                };
+                self.world.tracker.lose(issue, read);
+            }
             choice => {
                 let window = if self.world.rng.chance(700) {
                     Window::Agent
@@ -68,7 +80,7 @@ impl Driver {
                 };
                 match choice {
                     14 | 15 => pane.dies(now),
-                    16 if pane.composer.is_empty() => pane.composer.push_str("a person's draft"),
+                    16 => pane.composer.push_str("a person's draft"),
                     17 if matches!(pane.doing, Doing::Idle { .. }) => pane.doing = Doing::Dialog,
                     18 if matches!(pane.doing, Doing::Idle { .. }) => pane.doing = Doing::CopyMode,
                     _ => pane_is_cleared(pane, now),
@@ -180,6 +192,7 @@ impl Driver {
         self.note(|| "HEALED".to_owned());
         self.world.faults = self.world.faults.healed();
         self.world.gap = None;
+        self.world.others = 0;
         self.cycle = Some(SignedDuration::from_mins(10));
         self.ask(Request::Resume {
             by: "alice".to_owned(),

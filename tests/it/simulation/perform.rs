@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use pointsman::domain::{
     Action, Answer, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
-    IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
+    Ground, IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
@@ -47,7 +47,11 @@ impl World {
                 until,
             })
         };
-        let lost = matches!(action, Action::Paste { .. }) && self.lose.remove(&Lose::Paste);
+        let lost = matches!(action, Action::Paste { .. })
+            && (self.lose.remove(&Lose::Paste) || self.lose.contains(&Lose::EveryPaste));
+        if needs_its_issue(action).is_some_and(|issue| self.tracker.is_gone(issue)) {
+            return failed("there is no such issue");
+        }
         if lost || self.rng.chance(self.faults.fails_before) {
             return failed("the client died");
         }
@@ -95,15 +99,15 @@ impl World {
                     .insert(dispatch.id().clone(), (**dispatch).clone());
                 self.staged
                     .insert(delivery.clone(), (dispatch.id().clone(), purpose));
-                let text = dispatch
-                    .issue()
-                    .map(|issue| &self.tracker.issues[&issue].text);
+                let issue = dispatch.issue().filter(|one| !self.tracker.is_gone(*one));
+                let text = issue.map(|issue| &self.tracker.issues[&issue].text);
+                let (title, body) =
+                    text.map_or(("", ""), |text| (text.title.as_str(), text.body.as_str()));
                 let words = ground.message.clone().unwrap_or_default();
                 Outcome::Composed {
                     digest: sha256(words.as_bytes()),
                     text: words,
-                    issue_text: text
-                        .map_or_else(String::new, |text| issue_digest(&text.title, &text.body)),
+                    issue_text: issue_digest(title, body),
                 }
             }
             Action::Stage { .. } => Outcome::Staged,
@@ -122,6 +126,7 @@ impl World {
                 late,
                 ..
             } => self.enter(dispatch, delivery, pane, *late),
+            Action::Clear { delivery, pane, .. } => self.clear(delivery, pane),
             Action::AwaitReceipt { .. } => Outcome::Done,
             Action::Inspect { delivery, pane } => {
                 Outcome::Found(self.inspect(delivery, pane.as_ref()))
@@ -130,8 +135,8 @@ impl World {
                 dispatch,
                 gate,
                 report,
-                ..
-            } => Outcome::Measured(self.gate(dispatch, gate, report)),
+                ground,
+            } => Outcome::Measured(self.gate(dispatch, gate, report, ground)),
             Action::Publish { issue, what, .. } => {
                 let (body, label) = match what {
                     Publish::Spec(spec) => (format!("{}\n{}", spec.text, mark("spec")), None),
@@ -173,6 +178,11 @@ impl World {
                 self.tracker.label(*issue, label, false, &us(), now);
                 Outcome::Done
             }
+            Action::ReadLabels { issue } if self.tracker.is_gone(*issue) => Outcome::Labels {
+                labels: Vec::new(),
+                open: false,
+                events: Vec::new(),
+            },
             Action::ReadLabels { issue } => {
                 let issue = &self.tracker.issues[issue];
                 Outcome::Labels {
@@ -190,6 +200,9 @@ impl World {
                 into: "main".to_owned(),
             },
             Action::Park { issue, label, why } => {
+                if self.tracker.is_gone(*issue) {
+                    return Outcome::Done;
+                }
                 // The comment is the mark of having parked: a person's removal since is not undone.
                 let body = format!("{why}\n{}", mark("park"));
                 if !self.tracker.has_comment(*issue, &body) {
@@ -209,8 +222,19 @@ impl World {
                 .map_or(Ok(()), |(by, why)| Err(Outcome::NoLongerWanted { by, why }));
         };
         let details = self.tracker.read(issue, self.now);
-        trust::still_wanted(dispatch, &self.rules.workflow, &details)
-            .map_err(|(by, why)| Outcome::NoLongerWanted { by, why })
+        trust::still_wanted(
+            dispatch,
+            &self.rules.project,
+            &self.rules.workflow,
+            &details,
+        )
+        .map_err(|(by, why)| Outcome::NoLongerWanted { by, why })
+    }
+
+    /// Whether the paste guard would let a line into a pane.
+    pub(crate) fn is_open(&self, pane: &Pane) -> bool {
+        let window = self.window_of(pane);
+        window.is_some_and(|window| self.panes[&window].is_open())
     }
 
     fn window_of(&self, pane: &Pane) -> Option<Window> {
@@ -256,10 +280,14 @@ impl World {
             return;
         };
         let open = pane.is_open();
+        let brief = delivery.purpose == Purpose::Brief;
         pane.composer.push_str(&delivery.line());
         pane.traces.insert(delivery.id.clone(), Trace::default());
         if !open {
             self.breaks(format!("{} was pasted into a busy pane", delivery.id));
+        }
+        if brief && self.wanted(dispatch).is_err() {
+            self.breaks(format!("{} was typed, and nobody wants it", delivery.id));
         }
         self.typed(dispatch, delivery);
     }
@@ -331,6 +359,24 @@ impl World {
         Outcome::Entered
     }
 
+    fn clear(&mut self, delivery: &Delivery, pane: &Pane) -> Outcome {
+        let now = self.now;
+        let window = self.window_of(pane);
+        let pane = window.and_then(|window| self.panes.get_mut(&window));
+        match pane {
+            Some(pane)
+                if matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line() =>
+            {
+                pane.composer.clear();
+                pane.doing = Doing::Idle { since: now };
+                Outcome::Cleared
+            }
+            _ => Outcome::NotCleared {
+                why: "no longer wanted, and the guard refused".to_owned(),
+            },
+        }
+    }
+
     fn has_receipt(&self, delivery: &Delivery) -> bool {
         self.receipts
             .get(&delivery.id)
@@ -389,7 +435,13 @@ impl World {
         }
     }
 
-    fn gate(&mut self, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Evidence {
+    fn gate(
+        &mut self,
+        dispatch: &Dispatch,
+        gate: &GateName,
+        report: &Report,
+        ground: &Ground,
+    ) -> Evidence {
         let checks = dispatch.opening.window == Window::Check;
         let issue = dispatch.issue().expect("an errand has no gates");
         let tip = self.tip(issue);
@@ -401,7 +453,10 @@ impl World {
         let mut findings = None;
         let holds = match gate {
             GateName::Spec => report.spec.is_some(),
-            GateName::Branch => dispatch.base.as_ref() != Some(&tip),
+            // What was verified before is not new; what an earlier attempt left behind is.
+            GateName::Branch => {
+                self.has_commits(dispatch) && ground.verified.as_ref() != Some(&tip)
+            }
             GateName::Build => !self.build_is_red && !self.rng.chance(self.faults.red_build),
             GateName::Verdict => {
                 findings = (report.verdict.as_deref() == Some("rework"))
@@ -423,6 +478,13 @@ impl World {
             at: self.now,
             ms: 1,
         }
+    }
+
+    fn has_commits(&self, dispatch: &Dispatch) -> bool {
+        let issue = dispatch.issue();
+        issue
+            .and_then(|issue| self.tracker.issues.get(&issue))
+            .is_some_and(|issue| issue.commits > 0)
     }
 
     /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
@@ -501,6 +563,16 @@ impl World {
                 until,
             });
         }
+    }
+}
+
+/// What the tracker refuses once the issue is gone.
+fn needs_its_issue(action: &Action) -> Option<IssueNumber> {
+    match action {
+        Action::Publish { issue, .. }
+        | Action::AddLabel { issue, .. }
+        | Action::CloseIssue { issue } => Some(*issue),
+        _ => None,
     }
 }
 

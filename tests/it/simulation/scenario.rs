@@ -97,6 +97,7 @@ impl Page {
             ["explain"] => self.explain(),
             ["labels", number] => self.labels(number),
             ["answers"] => self.answers(),
+            ["composer"] => self.composer(),
             ["told"] => self.told(),
             other => self.happens(other),
         }
@@ -298,6 +299,12 @@ impl Page {
         }
     }
 
+    fn composer(&mut self) {
+        let pane = &self.driver.world.panes[&Window::Agent];
+        let text = format!("composer: {:?}", pane.composer);
+        self.say(&text);
+    }
+
     fn told(&mut self) {
         for (_, answer) in self.driver.world.posts.clone() {
             let text = answer.map_or_else(|| "no answer".to_owned(), |answer| answer.text);
@@ -377,7 +384,8 @@ fn sentence(event: &Event) -> Option<String> {
         Event::ParkIntended { issue, why, .. } => {
             format!("{issue} to a person: {}", why.replace('\n', " "))
         }
-        Event::IssueParked { .. }
+        Event::LineCleared { .. }
+        | Event::IssueParked { .. }
         | Event::IssueUnparked { .. }
         | Event::IssueLeft { .. }
         | Event::ReportRefused { .. }
@@ -433,6 +441,7 @@ fn actor(who: &str) -> Actor {
 fn lost(what: &str) -> Lose {
     match what {
         "paste" => Lose::Paste,
+        "every-paste" => Lose::EveryPaste,
         "paste-answer" => Lose::PasteAnswer,
         "enter" => Lose::Enter,
         "label-answer" => Lose::LabelAnswer,

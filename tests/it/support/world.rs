@@ -813,6 +813,15 @@ impl Drop for World {
             let _gone = child.wait();
         }
         self.tmux_output(&["kill-server"]);
+        if self.places.default_socket.exists() {
+            let theirs = Command::new("tmux")
+                .arg("-S")
+                .arg(&self.places.default_socket)
+                .arg("kill-server")
+                .env_remove("TMUX")
+                .output();
+            drop(theirs);
+        }
         if std::thread::panicking() {
             #[expect(
                 clippy::print_stderr,
