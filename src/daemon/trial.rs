@@ -6,6 +6,7 @@ use crate::daemon::control::{Reply, ask};
 use crate::daemon::hands::{now, rules_of};
 use crate::daemon::key::random_letters;
 use crate::daemon::observe::DISPATCH_LETTERS;
+use crate::daemon::runner::Message;
 use crate::daemon::{Daemon, store};
 use crate::domain::{
     Cause, DeliveryId, DispatchId, Event, Fresh, IssueNumber, ProjectName, Request, SkillName, Verb,
@@ -15,7 +16,9 @@ use crate::machine::text::one_line;
 
 /// How long the verb waits for the end; the trial goes on without it.
 const FOLLOWED_MAX: Duration = Duration::from_mins(30);
-/// Between two looks at the ledger.
+/// How long an agent that was busy at the last look is looked at again.
+const FRESH_LOOK_MAX: Duration = Duration::from_secs(5);
+/// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// Events that are read at once.
 const PAGE: usize = 500;
@@ -30,14 +33,8 @@ pub async fn run(
 ) -> Reply {
     let (skill, issue, _) = what;
     let unknown = || Reply::refused(format!("there is no project `{project}`"));
-    let (Some(shown), Some(hands)) = (daemon.show(project).await, daemon.hands(project)) else {
+    let Some(hands) = daemon.hands(project) else {
         return unknown();
-    };
-    let Some(rules) = rules_of(&daemon.config(), project) else {
-        return unknown();
-    };
-    let Some(seen) = &shown.seen else {
-        return Reply::refused("nothing was seen yet: try again in a moment");
     };
     let id = DispatchId::new(random_letters(DISPATCH_LETTERS));
     let fresh = Fresh {
@@ -45,15 +42,29 @@ pub async fn run(
         secret_hash: hands.key.secret_hash(&id),
         dispatch: id.clone(),
     };
-    let opening = match errand::trial(&rules, &shown.state, seen, what, fresh, now()) {
-        Ok(opening) => Box::new(opening),
-        Err(why) => return Reply::refused(why),
+    let deadline = tokio::time::Instant::now() + FRESH_LOOK_MAX;
+    let (opening, version) = loop {
+        let rules = rules_of(&daemon.config(), project);
+        let (Some(shown), Some(rules)) = (daemon.show(project).await, rules) else {
+            return unknown();
+        };
+        let Some(seen) = &shown.seen else {
+            return Reply::refused("nothing was seen yet: try again in a moment");
+        };
+        match errand::trial(&rules, &shown.state, seen, what, fresh.clone(), now()) {
+            Ok(opening) => break (Box::new(opening), shown.state.version),
+            Err(refusal) if refusal.passes && tokio::time::Instant::now() < deadline => {
+                daemon.send(project, Message::Wake).await;
+                tokio::time::sleep(LOOK).await;
+            }
+            Err(refusal) => return Reply::refused(refusal.why),
+        }
     };
     let asked = ask(daemon, project, Request::Try { opening }).await;
     if !asked.done {
         return asked;
     }
-    let told = follow(daemon, project, &id, shown.state.version).await;
+    let told = follow(daemon, project, &id, version).await;
     Reply {
         done: told.done,
         text: format!(

@@ -75,6 +75,21 @@ pub fn opening(rules: &Rules, basis: Basis, stage: Stage, title: String, fresh: 
     }
 }
 
+/// Why a trial cannot begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason, for the person.
+    pub why: String,
+    /// Whether the next look at the agent may say otherwise: what was seen of it may be old.
+    pub passes: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, passes: false }
+    }
+}
+
 /// Describes a person's trial, or says why it cannot begin now.
 pub fn trial(
     rules: &Rules,
@@ -83,17 +98,15 @@ pub fn trial(
     (skill, issue, by): (&SkillName, IssueNumber, &str),
     fresh: Fresh,
     now: Timestamp,
-) -> Result<Opening, String> {
+) -> Result<Opening, Refusal> {
     if !rules.skills.contains_key(skill) {
         let names: Vec<&str> = rules.skills.keys().map(SkillName::as_str).collect();
-        return Err(format!(
-            "there is no skill `{skill}`. There are: {}",
-            names.join(", ")
-        ));
+        let names = names.join(", ");
+        return Err(format!("there is no skill `{skill}`. There are: {names}").into());
     }
     let head = seen.heads.get(&issue).filter(|head| head.open);
     let head = head.ok_or_else(|| format!("{issue} is not an open issue"))?;
-    let refused = |why: String| format!("`{skill}` is not tried: {why}");
+    let refused = |why: String| Refusal::from(format!("`{skill}` is not tried: {why}"));
     if let Some(other) = state.open_dispatch(issue) {
         return Err(refused(format!("dispatch {} works on {issue}", other.id())));
     }
@@ -107,7 +120,10 @@ pub fn trial(
         .or_else(|| trust::vetoed(head, &rules.workflow))
         .or_else(|| session_hold(rules, state, seen, &stage));
     if let Some(hold) = hold {
-        return Err(refused(words(&hold)));
+        return Err(Refusal {
+            passes: matches!(hold, Hold::AgentNotIdle { .. }),
+            ..refused(words(&hold))
+        });
     }
     let basis = Basis::Errand(Errand::Trial {
         by: by.to_owned(),

@@ -3,6 +3,7 @@
 mod adopted;
 mod content;
 mod crash;
+mod errands;
 mod faults;
 mod first_hour;
 mod github;

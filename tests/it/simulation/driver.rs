@@ -213,11 +213,11 @@ impl Driver {
 
     fn input(&mut self, input: Input) {
         let now = self.world.now;
+        let effects = self.engine.step(&self.world.rules, input, now);
         if self.plant == Plant::ForgetsTheDay {
             self.engine.state.ran.clear();
             self.shadow.ran.clear();
         }
-        let effects = self.engine.step(&self.world.rules, input, now);
         for effect in effects {
             match effect {
                 Effect::Look(questions) => {

@@ -102,7 +102,7 @@ impl Driver {
             Ok(opening) => self.ask(Request::Try {
                 opening: Box::new(opening),
             }),
-            Err(why) => self.note(|| why),
+            Err(refusal) => self.note(|| refusal.why),
         }
     }
 

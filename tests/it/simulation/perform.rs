@@ -203,12 +203,10 @@ impl World {
                 if self.tracker.is_gone(*issue) {
                     return Outcome::Done;
                 }
-                // The comment is the mark of having parked: a person's removal since is not undone.
+                // One comment a reason, and the label each time: it may be parked for the same reason again.
                 let body = format!("{why}\n{}", mark("park"));
-                if !self.tracker.has_comment(*issue, &body) {
-                    self.tracker.comment_once(*issue, &body, now);
-                    self.tracker.label(*issue, label, true, &us(), now);
-                }
+                self.tracker.comment_once(*issue, &body, now);
+                self.tracker.label(*issue, label, true, &us(), now);
                 Outcome::Done
             }
         }
