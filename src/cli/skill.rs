@@ -272,15 +272,13 @@ fn attempt(places: &Places, args: &TryArgs) -> Result<(), Failure> {
         };
         client::call(places, &call).await
     });
-    match reply? {
-        Some(reply) => client::settle(reply),
-        None => {
-            let failure = Failure::new(anyhow::anyhow!(
-                "no daemon runs, and a trial needs one until the agent is done"
-            ));
-            Err(failure.hint("start `pointsman run` in another terminal".to_owned()))
-        }
+    if let Some(reply) = reply? {
+        return client::settle(reply);
     }
+    let failure = Failure::new(anyhow::anyhow!(
+        "no daemon runs, and a trial needs one until the agent is done"
+    ));
+    Err(failure.hint("start `pointsman run` in another terminal".to_owned()))
 }
 
 fn render(args: &RenderArgs) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ use crate::machine::brief::{self, Envelope, Facts, Remark, Witness};
 use crate::machine::text::{is_marked, issue_digest, sha256};
 use crate::machine::trust;
 use crate::repo::Mirror;
+use crate::tracker::TrackerError;
 
 /// Composes the text of a delivery.
 pub async fn compose(
@@ -33,12 +34,9 @@ pub async fn compose(
         Purpose::Brief => Comments::All,
         Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
     };
-    let details = match dispatch.issue() {
-        Some(issue) => match hands.details(issue, wanted).await {
-            Ok(details) => details,
-            Err(error) => return tracker_failed(&error),
-        },
-        None => no_issue(),
+    let details = match details_of(hands, dispatch, wanted).await {
+        Ok(details) => details,
+        Err(error) => return tracker_failed(&error),
     };
     let (text, url) = text_of(&details);
     let (mirror, skill) = match purpose {
@@ -95,14 +93,21 @@ pub async fn compose(
     }
 }
 
-/// What is read of the issue of a dispatch that has none.
-fn no_issue() -> Details {
-    Details {
-        read: SingleRead::Gone,
-        events: Vec::new(),
-        roles: BTreeMap::new(),
-        comments: None,
-        at: now(),
+/// Reads the dispatch's issue; of one that has none there is nothing to read.
+async fn details_of(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    wanted: Comments<'_>,
+) -> Result<Details, TrackerError> {
+    match dispatch.issue() {
+        Some(issue) => hands.details(issue, wanted).await,
+        None => Ok(Details {
+            read: SingleRead::Gone,
+            events: Vec::new(),
+            roles: BTreeMap::new(),
+            comments: None,
+            at: now(),
+        }),
     }
 }
 

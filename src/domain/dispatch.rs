@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Basis, CommentId, DeliveryId, DispatchId, Errand, Evidence, IssueId, IssueNumber, Label,
+    Actor, Basis, CommentId, DeliveryId, DispatchId, Evidence, IssueId, IssueNumber, Label,
     LabelEventId, Next, Pane, Post, ProfileName, RepoId, Report, ReportId, Stage, Subject, Window,
 };
 
@@ -82,48 +82,6 @@ pub struct Opening {
     pub branch: Option<String>,
     /// The commit a checker stands on: the maker's evidence.
     pub subject: Option<Subject>,
-}
-
-impl Opening {
-    /// Returns the request, if it rests on one.
-    pub fn labelling(&self) -> Option<&Labelling> {
-        match &self.basis {
-            Basis::Labelling { labelling, .. } => Some(labelling),
-            Basis::Errand(_) => None,
-        }
-    }
-
-    /// Returns whose word it rests on, if it rests on a labelling.
-    pub fn approval(&self) -> Option<&Approval> {
-        match &self.basis {
-            Basis::Labelling { approval, .. } => Some(approval),
-            Basis::Errand(_) => None,
-        }
-    }
-
-    /// Returns the errand, if it is one.
-    pub fn errand(&self) -> Option<&Errand> {
-        match &self.basis {
-            Basis::Labelling { .. } => None,
-            Basis::Errand(errand) => Some(errand),
-        }
-    }
-
-    /// Returns the issue it is about; what the clock asked for has none.
-    pub fn issue(&self) -> Option<IssueNumber> {
-        match &self.basis {
-            Basis::Labelling { labelling, .. } => Some(labelling.issue),
-            Basis::Errand(errand) => errand.issue(),
-        }
-    }
-
-    /// Returns what it is about, in words: the issue, or the skill that was due.
-    pub fn about(&self) -> String {
-        match self.issue() {
-            Some(issue) => issue.to_string(),
-            None => format!("the scheduled `{}`", self.stage.skill),
-        }
-    }
 }
 
 /// A dispatch as the fold knows it.

@@ -4,9 +4,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Approval, IssueId, IssueNumber, Labelling, ProjectName, RepoId};
+use crate::domain::{Approval, IssueId, IssueNumber, Labelling, Opening, ProjectName, RepoId};
 
 /// What a dispatch rests on.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all dispatches rest on a labelling, and openings are boxed"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
@@ -53,6 +57,48 @@ impl Errand {
         match self {
             Self::Trial { issue, .. } => Some(*issue),
             Self::Due { .. } => None,
+        }
+    }
+}
+
+impl Opening {
+    /// Returns the request, if it rests on one.
+    pub fn labelling(&self) -> Option<&Labelling> {
+        match &self.basis {
+            Basis::Labelling { labelling, .. } => Some(labelling),
+            Basis::Errand(_) => None,
+        }
+    }
+
+    /// Returns whose word it rests on, if it rests on a labelling.
+    pub fn approval(&self) -> Option<&Approval> {
+        match &self.basis {
+            Basis::Labelling { approval, .. } => Some(approval),
+            Basis::Errand(_) => None,
+        }
+    }
+
+    /// Returns the errand, if it is one.
+    pub fn errand(&self) -> Option<&Errand> {
+        match &self.basis {
+            Basis::Labelling { .. } => None,
+            Basis::Errand(errand) => Some(errand),
+        }
+    }
+
+    /// Returns the issue it is about; what the clock asked for has none.
+    pub fn issue(&self) -> Option<IssueNumber> {
+        match &self.basis {
+            Basis::Labelling { labelling, .. } => Some(labelling.issue),
+            Basis::Errand(errand) => errand.issue(),
+        }
+    }
+
+    /// Returns what it is about, in words: the issue, or the skill that was due.
+    pub fn about(&self) -> String {
+        match self.issue() {
+            Some(issue) => issue.to_string(),
+            None => format!("the scheduled `{}`", self.stage.skill),
         }
     }
 }

@@ -55,10 +55,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             state.holds = holds.clone();
             Ok(())
         }
-        Event::SchedulesChanged { schedules } => {
-            errand::scheduled(state, at, schedules);
-            Ok(())
-        }
+        Event::SchedulesChanged { schedules } => errand::scheduled(state, at, schedules),
         Event::DispatchOpened { opening } => open(state, at, opening),
         Event::DeliveryPlanned { delivery } => plan(state, delivery),
         Event::ReportReceived { report } => receive(state, report),

@@ -26,7 +26,12 @@ pub(super) fn opened(state: &mut State, opening: &Opening, errand: &Errand) -> R
 }
 
 /// Takes down the schedules as they are configured; those that are new or changed count from now.
-pub(super) fn scheduled(state: &mut State, at: Timestamp, schedules: &BTreeMap<SkillName, u16>) {
+#[expect(clippy::unnecessary_wraps, reason = "a row of the fold's table")]
+pub(super) fn scheduled(
+    state: &mut State,
+    at: Timestamp,
+    schedules: &BTreeMap<SkillName, u16>,
+) -> Result<(), String> {
     let known = std::mem::take(&mut state.schedules);
     let kept = |skill: &SkillName, minute: u16| {
         let same = known.get(skill).filter(|known| known.minute == minute);
@@ -36,4 +41,5 @@ pub(super) fn scheduled(state: &mut State, at: Timestamp, schedules: &BTreeMap<S
         .iter()
         .map(|(skill, minute)| (skill.clone(), kept(skill, *minute)))
         .collect();
+    Ok(())
 }

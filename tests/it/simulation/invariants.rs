@@ -66,7 +66,7 @@ impl Watch {
         self.dispatches += 1;
         match opening.basis.clone() {
             Basis::Labelling { labelling, .. } => {
-                self.begins(limits, before, opening, &labelling)?
+                self.begins(limits, before, opening, &labelling)?;
             }
             Basis::Errand(errand) => self.runs(opening, &errand)?,
         }
