@@ -1,4 +1,16 @@
 //! The verbs (layer 1): every decision, as plain functions over plain values. No clock, no disk, no network, no async.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`engine`], [`step`], [`memory`] | the loop: inputs, appends, effects; what a step answers; what is remembered between cycles and is no truth |
+//! | [`state`], [`evolve`] | the fold of the ledger, and the one table of what may follow what |
+//! | [`decide`], [`candidates`], [`legend`], [`rank`], [`open`] | what is done next: open matters first, then the best candidate; every other one has its hold |
+//! | [`flow`], [`delivery`], `judging`, `ending` | the life of a dispatch: prepare, deliver, judge, clear away |
+//! | [`gate`], [`anchor`] | whether the work is there; whether what a text claims is true |
+//! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
+//! | [`question`], [`post`] | what agents ask and write down |
+//! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
+//! | [`brief`], [`markdown`], [`text`] | the words |
 
 pub mod anchor;
 pub mod brief;
