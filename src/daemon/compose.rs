@@ -1,5 +1,7 @@
 //! Writing a brief: the skill's own words, then facts that were read for this very delivery.
 
+use std::collections::BTreeMap;
+
 use crate::daemon::gates;
 use crate::daemon::hands::{Comments, Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::objects::Objects;
@@ -12,6 +14,7 @@ use crate::machine::brief::{self, Envelope, Facts, Remark, Witness};
 use crate::machine::text::{is_marked, issue_digest, sha256};
 use crate::machine::trust;
 use crate::repo::Mirror;
+use crate::tracker::TrackerError;
 
 /// Composes the text of a delivery.
 pub async fn compose(
@@ -31,7 +34,7 @@ pub async fn compose(
         Purpose::Brief => Comments::All,
         Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
     };
-    let details = match hands.details(dispatch.issue(), wanted).await {
+    let details = match details_of(hands, dispatch, wanted).await {
         Ok(details) => details,
         Err(error) => return tracker_failed(&error),
     };
@@ -87,6 +90,24 @@ pub async fn compose(
         digest: sha256(text_of_brief.as_bytes()),
         text: text_of_brief,
         issue_text: issue_digest(&text.title, &text.body),
+    }
+}
+
+/// Reads the dispatch's issue; of one that has none there is nothing to read.
+async fn details_of(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    wanted: Comments<'_>,
+) -> Result<Details, TrackerError> {
+    match dispatch.issue() {
+        Some(issue) => hands.details(issue, wanted).await,
+        None => Ok(Details {
+            read: SingleRead::Gone,
+            events: Vec::new(),
+            roles: BTreeMap::new(),
+            comments: None,
+            at: now(),
+        }),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::daemon::session::Sources;
 use crate::domain::{
     Composer, Delivery, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
 };
-use crate::machine::{text, trust};
+use crate::machine::{schedule, text, trust};
 use crate::repo::{Users, brief};
 use crate::terminal::{self, Guard, Guarded, Sampler, Seen, TmuxError, Trace};
 
@@ -49,7 +49,11 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
         return None;
     }
     let rules = hands.rules()?;
-    let details = match hands.details(dispatch.issue(), Comments::Unread).await {
+    let Some(issue) = dispatch.issue() else {
+        let (by, why) = schedule::gone(&rules, dispatch)?;
+        return Some(Outcome::NoLongerWanted { by, why });
+    };
+    let details = match hands.details(issue, Comments::Unread).await {
         Ok(details) => details,
         Err(error) => return Some(tracker_failed(&error)),
     };

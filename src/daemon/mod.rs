@@ -27,6 +27,7 @@ pub mod store;
 pub mod surface;
 pub mod trackers;
 pub mod tree;
+pub mod trial;
 pub mod writes;
 
 use std::collections::BTreeMap;

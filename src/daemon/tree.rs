@@ -117,11 +117,8 @@ pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
 /// Returns the one path of a stage without git that the `file` gate looks at.
 pub fn stage_file(project: &Project, dispatch: &Dispatch) -> Option<std::path::PathBuf> {
     let file = dispatch.opening.stage.file.as_ref()?;
-    Some(
-        project
-            .path
-            .join(file.replace("{n}", &dispatch.issue().0.to_string())),
-    )
+    let IssueNumber(number) = dispatch.issue()?;
+    Some(project.path.join(file.replace("{n}", &number.to_string())))
 }
 
 /// Returns the subject of a stage's file: `files:` and its digest, or of nothing.
@@ -147,10 +144,14 @@ pub fn read_plain(root: &Path, path: &Path) -> Option<Vec<u8>> {
 }
 
 async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Outcome {
-    let IssueNumber(number) = dispatch.issue();
+    let own = match dispatch.issue() {
+        Some(IssueNumber(number)) => format!("pointsman/{number}"),
+        // No branch has this name: no leftover in the tree is taken over.
+        None => format!("pointsman/errand-{}", dispatch.id()),
+    };
     let args = vec![
         dispatch.opening.branch.clone().unwrap_or_default(),
-        format!("pointsman/{number}"),
+        own,
         dispatch.id().to_string(),
         match project.session {
             SessionChoice::Managed => "managed",

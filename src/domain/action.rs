@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    IssueNumber, Label, LabelEvent, Pane, Post, Report, ReportId, Spec, Subject, Verdict, Window,
+    IssueNumber, Label, LabelEvent, Opening, Pane, Post, Report, ReportId, Spec, Subject, Verdict,
+    Window,
 };
 
 /// Numbers effects of one engine.
@@ -89,7 +90,7 @@ pub enum Action {
     /// Writes on the tracker what an agent asked for; `again` looks first whether it is there.
     Post {
         post: Box<Post>,
-        issue: IssueNumber,
+        issue: Option<IssueNumber>,
         again: bool,
     },
     /// Writes the answer to a report.
@@ -320,6 +321,8 @@ pub enum Request {
     Pause { by: String },
     /// `pointsman resume`.
     Resume { by: String },
+    /// `pointsman skill try`: the errand as it was found to be possible.
+    Try { opening: Box<Opening> },
     /// `pointsman route <n> <stage>`: a person's move by our hand.
     Route {
         issue: IssueNumber,

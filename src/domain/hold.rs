@@ -47,7 +47,7 @@ pub enum Hold {
     /// Another dispatch has the session or the tree.
     Session {
         dispatch: DispatchId,
-        issue: IssueNumber,
+        issue: Option<IssueNumber>,
     },
     /// The agent's window is not there.
     NoAgent { window: String, hint: String },
@@ -254,8 +254,20 @@ impl fmt::Display for Hold {
             Self::BackOff { attempt, until } => {
                 write!(f, "attempt {attempt} failed; again at {until}")
             }
-            Self::Session { dispatch, issue } => {
+            Self::Session {
+                dispatch,
+                issue: Some(issue),
+            } => {
                 write!(f, "{issue} (dispatch {dispatch}) has the session")
+            }
+            Self::Session {
+                dispatch,
+                issue: None,
+            } => {
+                write!(
+                    f,
+                    "a scheduled errand (dispatch {dispatch}) has the session"
+                )
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),

@@ -95,6 +95,12 @@ pub(super) fn candidates<'a>(
     found
 }
 
+/// Says what stops everything new in the project, for whoever asks outside of a cycle.
+pub fn held(rules: &Rules, state: &State, seen: &Observation, now: Timestamp) -> Option<Hold> {
+    let pausing = ranked(rules, state, seen, now).pausing;
+    project_hold(rules, state, seen, pausing, now)
+}
+
 /// A reason that stops every candidate of the project.
 pub(super) fn project_hold(
     rules: &Rules,
@@ -236,7 +242,7 @@ fn waits_for_a_person(
     let in_hand = state
         .dispatches
         .values()
-        .any(|dispatch| dispatch.issue() == holder && !dispatch.waits_for_a_person())
+        .any(|dispatch| dispatch.issue() == Some(holder) && !dispatch.waits_for_a_person())
         || state.transitions.contains_key(&holder)
         || state.parks.contains_key(&holder);
     if in_hand {

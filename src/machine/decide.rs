@@ -1,7 +1,7 @@
 //! The decision of one cycle, as a value: what is looked at, what is started, and why everything else waits.
 //!
-//! Order, first match acts (DESIGN 3): finish what is open, then candidates by rank. This module never reads a clock, and
-//! every candidate that is not chosen carries a typed reason.
+//! Order, first match acts (DESIGN 3): finish what is open, then candidates by rank, then what is due by the clock. This module
+//! never reads a clock, and every candidate that is not chosen carries a typed reason.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, post, route, walks, watchdog};
+use crate::machine::{flow, post, route, schedule, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -83,7 +83,10 @@ pub fn decide(
     let ranked = ranked(rules, state, seen, now);
     let held_by_project = project_hold(rules, state, seen, ranked.pausing, now);
     let candidates = candidates(ranked.candidates, rules, state, &mut standing);
-    let mut first: Option<Decision> = finish_open(rules, state, memory, seen, now);
+    let mut first: Option<Decision> = schedule::noted(rules, state);
+    if first.is_none() {
+        first = finish_open(rules, state, memory, seen, now);
+    }
     if first.is_none() {
         first = walks::walks(rules, state, memory, seen);
     }
@@ -128,6 +131,7 @@ pub fn decide(
     if first.is_none() && !questions.issues.is_empty() {
         first = Some(Decision::Look(questions));
     }
+    let first = first.or_else(|| schedule::due(rules, state, seen, held_by_project.as_ref(), now));
     (
         first.unwrap_or_else(|| Decision::Wait(next_moment(state, memory, seen, &standing, now))),
         standing,
@@ -142,7 +146,9 @@ fn open_standing(state: &State, seen: &Observation) -> Standing {
         .values()
         .filter(|dispatch| dispatch.is_open())
     {
-        standing.insert(dispatch.issue(), hold_of(state, dispatch, seen));
+        if let Some(issue) = dispatch.issue() {
+            standing.insert(issue, hold_of(state, dispatch, seen));
+        }
     }
     for transition in state.transitions.values() {
         standing.insert(
@@ -185,7 +191,7 @@ fn note_faults(memory: &Memory, standing: &mut Standing) {
 /// An agent that is busy beyond the stage's time is a person's to look at.
 fn note_stuck(state: &State, memory: &Memory, standing: &mut Standing) {
     for dispatch in state.dispatches.values() {
-        let held = standing.get_mut(&dispatch.issue());
+        let held = dispatch.issue().and_then(|issue| standing.get_mut(&issue));
         if let Some(hold @ Hold::InHand { .. }) = held
             && watchdog::is_out_of_time(memory, dispatch)
         {
@@ -314,7 +320,7 @@ fn finish_open(
                 format!(
                     "going on with dispatch {} of {}",
                     dispatch.id(),
-                    dispatch.issue()
+                    dispatch.about()
                 ),
             ));
         }

@@ -90,6 +90,10 @@ fn farewell(dispatch: &Dispatch, cause: &Cause) -> Option<Answer> {
         .filter(|report| report.verb != Verb::Unreported)?;
     let stage = &dispatch.opening.stage;
     let (accepted, text) = match cause {
+        Cause::Verified { .. } if dispatch.opening.errand().is_some() => (
+            true,
+            "recorded. Nothing moves: this was an errand. End your turn.".to_owned(),
+        ),
         Cause::Verified { .. } if stage.advance == Advance::Human => (
             true,
             "accepted. A person makes the last move; end your turn.".to_owned(),

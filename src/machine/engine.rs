@@ -436,6 +436,12 @@ impl Engine {
         }
     }
 
+    /// Returns whether an opening is on its way to the ledger.
+    fn is_opening(&self) -> bool {
+        let mut events = self.appends.iter().flat_map(|pending| &pending.events);
+        events.any(|event| matches!(event, Event::DispatchOpened { .. }))
+    }
+
     fn asked(&mut self, request: Request, now: Timestamp, effects: &mut Vec<Effect>) {
         let event = match request {
             Request::Approve { issue, by } if self.state.waits_for_approval(issue) => {
@@ -447,6 +453,9 @@ impl Engine {
                 self.memory.refused.remove(&issue);
                 Event::Routed { issue, to, by }
             }
+            // What is possible was found out without what is about to be opened.
+            Request::Try { .. } if self.is_opening() => return,
+            Request::Try { opening } => Event::DispatchOpened { opening },
             Request::Pause { by } => Event::ProjectPaused { by },
             Request::Resume { by } => Event::ProjectResumed { by },
         };

@@ -3,6 +3,7 @@
 //! It never sees the rules: events carry what was decided.
 
 mod ask;
+mod errand;
 mod issue;
 mod post;
 mod steps;
@@ -10,8 +11,8 @@ mod steps;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, Opening, Phase,
-    Purpose, Report, Verb, Verdict,
+    Answer, Approval, Basis, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId,
+    Event, Labelling, Opening, Phase, Purpose, Report, Verb, Verdict,
 };
 use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State};
 use issue::{free_seat, intend, transit, walk};
@@ -54,6 +55,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             state.holds = holds.clone();
             Ok(())
         }
+        Event::SchedulesChanged { schedules } => errand::scheduled(state, at, schedules),
         Event::DispatchOpened { opening } => open(state, at, opening),
         Event::DeliveryPlanned { delivery } => plan(state, delivery),
         Event::ReportReceived { report } => receive(state, report),
@@ -116,10 +118,42 @@ fn replace_none<T>(slot: &mut Option<T>, value: T, why: &str) -> Result<(), Stri
 }
 
 fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), String> {
-    let issue = opening.labelling.issue;
-    if let Some(other) = state.open_dispatch(issue) {
-        return Err(format!("{issue} has dispatch {} open", other.id()));
+    if let Some(other) = opening.issue().and_then(|issue| state.open_dispatch(issue)) {
+        let about = opening.about();
+        return Err(format!("{about} has dispatch {} open", other.id()));
     }
+    if let Some(other) = state.in_window(opening.window) {
+        return Err(format!(
+            "dispatch {} has the window `{}`",
+            other.id(),
+            opening.window.as_str()
+        ));
+    }
+    match &opening.basis {
+        Basis::Labelling {
+            labelling,
+            approval,
+        } => begin(state, opening, labelling, approval)?,
+        Basis::Errand(errand) => errand::opened(state, opening, errand)?,
+    }
+    state.openings.push_back(at);
+    if state.openings.len() > OPENINGS_MAX {
+        state.openings.pop_front();
+    }
+    state
+        .dispatches
+        .insert(opening.id.clone(), new_dispatch(opening.clone(), at));
+    Ok(())
+}
+
+/// Takes a step of an issue's walk.
+fn begin(
+    state: &mut State,
+    opening: &Opening,
+    labelling: &Labelling,
+    approval: &Approval,
+) -> Result<(), String> {
+    let issue = labelling.issue;
     let holder = state.seats.get(&opening.stage.label).copied();
     if let Some(holder) = holder.filter(|holder| opening.stage.seat && *holder != issue)
         && state
@@ -129,15 +163,8 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         let label = &opening.stage.label;
         return Err(format!("{holder} has the seat of {label}"));
     }
-    if let Some(other) = state.in_window(opening.window) {
-        return Err(format!(
-            "dispatch {} has the window `{}`",
-            other.id(),
-            opening.window.as_str()
-        ));
-    }
     let walk = state.walks.entry(issue).or_default();
-    let key = opening.labelling.key();
+    let key = labelling.key();
     let attempts = if walk.labelling.as_deref() == Some(&key) {
         walk.attempts
     } else {
@@ -150,14 +177,14 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         ));
     }
     walk.labelling = Some(key);
-    walk.event = Some(opening.labelling.event.clone());
+    walk.event = Some(labelling.event.clone());
     walk.left = false;
     walk.attempts = opening.attempt;
     walk.ended = None;
     walk.yours = None;
     walk.approved = None;
     walk.title.clone_from(&opening.title);
-    walk.approval = Some(opening.approval.clone());
+    walk.approval = Some(approval.clone());
     if let Some(branch) = &opening.branch {
         walk.branch = Some(branch.clone());
     }
@@ -165,13 +192,6 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         // Taken over from a holder that waits for a person, if it was not free: that was decided before.
         state.seats.insert(opening.stage.label.clone(), issue);
     }
-    state.openings.push_back(at);
-    if state.openings.len() > OPENINGS_MAX {
-        state.openings.pop_front();
-    }
-    state
-        .dispatches
-        .insert(opening.id.clone(), new_dispatch(opening.clone(), at));
     Ok(())
 }
 
@@ -291,9 +311,12 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
         Event::PasteIntended { pane, context, .. } | Event::LineLaunched { pane, context, .. } => {
             owner.pane = Some(pane.clone());
             owner.context = Some(context.clone());
+            let Some(labelling) = owner.opening.labelling() else {
+                return Ok(());
+            };
             let (stage, issue, context) = (
                 owner.opening.stage.label.clone(),
-                owner.issue(),
+                labelling.issue,
                 context.clone(),
             );
             state
@@ -364,6 +387,7 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
     match report.verb {
         // A report proves the brief's arrival as well as a receipt does: only the brief has the secret.
         Verb::Ack => {}
+        Verb::Ask if found.opening.errand().is_some() => {}
         Verb::Ask => ask::asked(found, report),
         Verb::Done | Verb::Fail | Verb::Unreported => {
             found.phase = Phase::Judging;
@@ -383,14 +407,18 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
             found.phase = Phase::Working;
         }
     }
+    let is_errand = found.opening.errand().is_some();
     let text = match report.verb {
         Verb::Ack => "recorded.",
+        Verb::Ask if is_errand => {
+            "nobody is asked: this is an errand. Decide it yourself, or report `fail` with the question."
+        }
         Verb::Ask => "recorded: a person is asked. End your turn; the answer comes to you.",
         Verb::Done | Verb::Fail | Verb::Unreported => return Ok(()),
     };
     let answer = Answer {
         report: report.id.clone(),
-        accepted: true,
+        accepted: report.verb == Verb::Ack || !is_errand,
         text: text.to_owned(),
     };
     take_answer(state, answer);
@@ -453,7 +481,8 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             subject,
         } => {
             let found = judging(state, id)?;
-            let issue = found.issue();
+            let issue = found.opening.labelling().map(|labelling| labelling.issue);
+            let issue = issue.ok_or_else(|| format!("dispatch {id} is an errand"))?;
             found.stalled = None;
             let walk = state.walks.entry(issue).or_default();
             walk.branch = Some(branch.clone());
@@ -477,8 +506,11 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
                 .deliveries
                 .retain(|_, delivery| delivery.dispatch != *id);
             let gone = state.dispatches.remove(id).expect("it was found above");
-            if gone.is_withdrawn() && state.open_dispatch(gone.issue()).is_none() {
-                free_seat(state, gone.issue(), None);
+            if let Some(labelling) = gone.opening.labelling()
+                && gone.is_withdrawn()
+                && state.open_dispatch(labelling.issue).is_none()
+            {
+                free_seat(state, labelling.issue, None);
             }
         }
         _ => return Err("not an event of a dispatch".to_owned()),
@@ -497,13 +529,17 @@ fn judging<'a>(state: &'a mut State, id: &DispatchId) -> Result<&'a mut Dispatch
 
 fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Result<(), String> {
     let found = open_one(state, id)?;
-    let (issue, stage) = (found.issue(), found.opening.stage.clone());
+    let issue = found.opening.labelling().map(|labelling| labelling.issue);
+    let stage = found.opening.stage.clone();
     found.phase = Phase::Closed {
         cause: cause.clone(),
         at,
     };
     found.stalled = None;
     ask::closed(found, cause);
+    let Some(issue) = issue else {
+        return Ok(());
+    };
     let walk = state.walks.entry(issue).or_default();
     walk.ended = Some((cause.clone(), at));
     match cause {

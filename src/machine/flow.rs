@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{delivery, ending, judging, question};
+use crate::machine::{delivery, ending, errand, judging, question};
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
 pub const UNDELIVERED_TOLD: u32 = 5;
@@ -163,7 +163,10 @@ fn work(
     if !silent {
         return Step::Rest;
     }
-    let missing = missing(&dispatch.evidence);
+    let missing = match dispatch.opening.errand() {
+        Some(_) => errand::MISSING.to_owned(),
+        None => missing(&dispatch.evidence),
+    };
     if dispatch.nudged {
         let nudge = state
             .last_delivery(dispatch)
@@ -210,13 +213,17 @@ pub(super) fn close(dispatch: &Dispatch, cause: Cause) -> Step {
 
 /// Ends a dispatch and hands its issue to a person, in one append.
 pub(super) fn park(dispatch: &Dispatch, rules: &Rules, why: String) -> Step {
+    // An errand leaves its issue, if it has one, where it is.
+    let Some(labelling) = dispatch.opening.labelling() else {
+        return close(dispatch, Cause::Lost { why });
+    };
     Step::Record(vec![
         Event::DispatchClosed {
             dispatch: dispatch.id().clone(),
             cause: Cause::Parked { why: why.clone() },
         },
         Event::ParkIntended {
-            issue: dispatch.issue(),
+            issue: labelling.issue,
             label: rules.workflow.labels.park.clone(),
             why,
         },

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Action, Advance, Answer, Cause, Dispatch, Event, Evidence, GateName, Next, Publish, Report,
-    Rules, Spec, Subject, Transition, TransitionStep, Verb,
+    Action, Advance, Answer, Cause, Dispatch, Event, Evidence, GateName, Labelling, Next, Publish,
+    Report, Rules, Spec, Subject, Transition, TransitionStep, Verb,
 };
+use crate::machine::errand;
 use crate::machine::flow::{close, missing, park};
 use crate::machine::state::State;
 use crate::machine::step::Step;
@@ -14,6 +15,9 @@ use crate::machine::step::Step;
 pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Timestamp) -> Step {
     let Some(report) = dispatch.report.as_ref() else {
         return Step::Rest;
+    };
+    let Some(labelling) = dispatch.opening.labelling() else {
+        return errand::judge(dispatch, report);
     };
     if report.verb == Verb::Fail {
         return close(
@@ -35,11 +39,13 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
     {
         match dispatch.evidence.iter().rev().find(|row| row.gate == *gate) {
             None => return measure(state, dispatch, gate, report),
-            Some(row) if !row.holds => return red(state, dispatch, rules, report, row, now),
+            Some(row) if !row.holds => {
+                return red(state, dispatch, labelling, rules, report, row, now);
+            }
             Some(_) => {}
         }
     }
-    green(state, dispatch, report, now)
+    green(state, dispatch, labelling, report, now)
 }
 
 fn measure(state: &State, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Step {
@@ -65,13 +71,14 @@ fn measure(state: &State, dispatch: &Dispatch, gate: &GateName, report: &Report)
 fn red(
     state: &State,
     dispatch: &Dispatch,
+    labelling: &Labelling,
     rules: &Rules,
     report: &Report,
     row: &Evidence,
     now: Timestamp,
 ) -> Step {
     if let Some(findings) = &row.findings {
-        return rework(state, dispatch, rules, findings, now);
+        return rework(state, dispatch, labelling, rules, findings, now);
     }
     let answer = Answer {
         report: report.id.clone(),
@@ -101,13 +108,14 @@ fn red(
 fn rework(
     state: &State,
     dispatch: &Dispatch,
+    labelling: &Labelling,
     rules: &Rules,
     findings: &str,
     now: Timestamp,
 ) -> Step {
     let rounds = state
         .walks
-        .get(&dispatch.issue())
+        .get(&labelling.issue)
         .map_or(0, |walk| walk.rounds);
     let closed = |cause| Event::DispatchClosed {
         dispatch: dispatch.id().clone(),
@@ -120,7 +128,7 @@ fn rework(
                 findings: findings.to_owned(),
             }),
             Event::TransitionIntended {
-                transition: transition(dispatch, Next::Stage(back.clone()), true, now),
+                transition: transition(dispatch, labelling, Next::Stage(back.clone()), true, now),
             },
         ]),
         Some(_) => {
@@ -136,13 +144,19 @@ fn rework(
     }
 }
 
-fn transition(dispatch: &Dispatch, to: Next, rework: bool, now: Timestamp) -> Transition {
+fn transition(
+    dispatch: &Dispatch,
+    labelling: &Labelling,
+    to: Next,
+    rework: bool,
+    now: Timestamp,
+) -> Transition {
     Transition {
-        issue: dispatch.issue(),
+        issue: labelling.issue,
         from: dispatch.opening.stage.label.clone(),
         to,
         dispatch: Some(dispatch.id().clone()),
-        after: Some(dispatch.opening.labelling.event.clone()),
+        after: Some(labelling.event.clone()),
         rework,
         at: now,
         unchanged_since: None,
@@ -161,8 +175,14 @@ fn subject(dispatch: &Dispatch) -> Option<Subject> {
 }
 
 /// All gates hold: push, publish, close, move on.
-fn green(state: &State, dispatch: &Dispatch, report: &Report, now: Timestamp) -> Step {
-    let walk = state.walks.get(&dispatch.issue());
+fn green(
+    state: &State,
+    dispatch: &Dispatch,
+    labelling: &Labelling,
+    report: &Report,
+    now: Timestamp,
+) -> Step {
+    let walk = state.walks.get(&labelling.issue);
     let stage = &dispatch.opening.stage;
     let subject = subject(dispatch);
     if let (true, Some(branch), Some(subject)) =
@@ -183,13 +203,13 @@ fn green(state: &State, dispatch: &Dispatch, report: &Report, now: Timestamp) ->
             != Some(&digest)
         {
             let spec = Spec {
-                issue: dispatch.issue(),
+                issue: labelling.issue,
                 text: text.clone(),
                 digest,
             };
             return Step::Do(Action::Publish {
                 dispatch: dispatch.id().clone(),
-                issue: dispatch.issue(),
+                issue: labelling.issue,
                 what: Publish::Spec(spec),
             });
         }
@@ -202,7 +222,7 @@ fn green(state: &State, dispatch: &Dispatch, report: &Report, now: Timestamp) ->
     let person = stage.advance == Advance::Human || stage.needs.contains(&GateName::Approval);
     if !person {
         events.push(Event::TransitionIntended {
-            transition: transition(dispatch, stage.next.clone(), false, now),
+            transition: transition(dispatch, labelling, stage.next.clone(), false, now),
         });
     }
     Step::Record(events)

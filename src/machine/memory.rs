@@ -129,7 +129,9 @@ impl Memory {
     /// Remembers which heads were confirmed by a single read, so that only a change asks for another one.
     fn note_checks(&mut self, state: &State, seen: &Observation) {
         for dispatch in state.dispatches.values().filter(|one| one.is_open()) {
-            let issue = dispatch.issue();
+            let Some(issue) = dispatch.issue() else {
+                continue;
+            };
             if let (Some(head), true) = (seen.heads.get(&issue), seen.details.contains_key(&issue))
             {
                 self.checked.insert(dispatch.id().clone(), head.clone());

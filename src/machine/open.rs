@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName, Rules,
-    Stage, Window,
+    Activity, Actor, Basis, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName,
+    Rules, Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::delivery;
@@ -289,8 +289,10 @@ fn opening(
     let checks = window_of(stage) == Window::Check;
     Opening {
         id: seen.fresh.dispatch.clone(),
-        labelling: request.labelling.clone(),
-        approval: request.approval.clone(),
+        basis: Basis::Labelling {
+            labelling: request.labelling.clone(),
+            approval: request.approval.clone(),
+        },
         stage: stage.clone(),
         workflow: rules.workflow.digest.clone(),
         attempt,

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Actor, ActorKind, Approval, Details, Dispatch, Head, Hold, Label, LabelEvent, Labelling,
-    Project, Role, SingleRead, Text, Workflow,
+    Actor, ActorKind, Approval, Basis, Details, Dispatch, Errand, Head, Hold, Label, LabelEvent,
+    Labelling, Project, Role, SingleRead, Text, Workflow,
 };
 use crate::machine::legend::Legend;
 use crate::machine::state::Walk;
@@ -167,6 +167,12 @@ fn check_edit(
     }
 }
 
+/// The label of an issue by which anybody keeps agents away.
+pub fn vetoed(head: &Head, workflow: &Workflow) -> Option<Hold> {
+    let refusal = Legend::of(workflow).read(head).refusal(head, workflow);
+    refusal.filter(|hold| matches!(hold, Hold::Vetoed { .. }))
+}
+
 /// The labels of an issue that forbid starting, whoever set them.
 pub fn refused_by_labels(head: &Head, workflow: &Workflow) -> Option<Hold> {
     Legend::of(workflow).read(head).refusal(head, workflow)
@@ -190,8 +196,11 @@ fn is_a_strangers(
     })
 }
 
-/// The same for an issue with an open dispatch, whose own question may have set the park label.
+/// The same for an issue with an open dispatch, whose own question may have set the park label. An errand asks for no route.
 pub fn refused_while_open(dispatch: &Dispatch, head: &Head, workflow: &Workflow) -> Option<Hold> {
+    if dispatch.opening.errand().is_some() {
+        return vetoed(head, workflow);
+    }
     if !dispatch.park_label {
         return refused_by_labels(head, workflow);
     }
@@ -211,7 +220,13 @@ pub fn still_wanted(
         let event = details.events.last().and_then(|event| event.actor.as_ref());
         event.map_or_else(|| "somebody".to_owned(), |actor| actor.login.clone())
     };
-    let labelling = &dispatch.opening.labelling;
+    let (repo, issue_id, labelling) = match &dispatch.opening.basis {
+        Basis::Labelling { labelling, .. } => {
+            (&labelling.repo, &labelling.issue_id, Some(labelling))
+        }
+        Basis::Errand(Errand::Trial { repo, issue_id, .. }) => (repo, issue_id, None),
+        Basis::Errand(Errand::Due { .. }) => return Ok(()),
+    };
     let found = match &details.read {
         SingleRead::Found(found) => found,
         SingleRead::Transferred { to } => {
@@ -220,19 +235,24 @@ pub fn still_wanted(
         SingleRead::Gone => return Err((last(), "the issue is gone".to_owned())),
     };
     let head = &found.0;
-    if head.id != labelling.issue_id || head.repo != labelling.repo {
+    if head.id != *issue_id || head.repo != *repo {
         return Err((last(), "the issue is another one now".to_owned()));
     }
     if !head.open {
         return Err((last(), "the issue was closed".to_owned()));
     }
-    if !head.labels.contains(&labelling.label) {
-        return Err((last(), format!("`{}` was removed", labelling.label)));
+    if let Some(gone) = labelling.filter(|labelling| !head.labels.contains(&labelling.label)) {
+        return Err((last(), format!("`{}` was removed", gone.label)));
     }
     let refusal = refused_while_open(dispatch, head, workflow);
-    if let Some(hold) = refusal.filter(|hold| !is_a_strangers(hold, labelling, project, details)) {
+    if let Some(hold) = refusal.filter(|hold| {
+        !labelling.is_some_and(|asked| is_a_strangers(hold, asked, project, details))
+    }) {
         return Err((last(), hold.to_string()));
     }
+    let Some(labelling) = labelling else {
+        return Ok(());
+    };
     match standing_event(&details.events, &labelling.label) {
         Some(event) if event.id == labelling.event => Ok(()),
         Some(_) => Err((last(), format!("`{}` was set anew", labelling.label))),

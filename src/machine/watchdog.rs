@@ -10,7 +10,7 @@ use crate::machine::decide::{Act, Decision};
 use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{delivery, question, trust};
+use crate::machine::{delivery, question, schedule, trust};
 
 /// A pane that is missing in this many observations in a row is gone.
 const MISSING_MAX: u32 = 3;
@@ -360,7 +360,7 @@ fn end(dispatch: &Dispatch, settled: Option<Event>, cause: Cause) -> Decision {
     let did = format!(
         "dispatch {} of {}: {}",
         dispatch.id(),
-        dispatch.issue(),
+        dispatch.about(),
         cause.word()
     );
     let flow = Flow::Dispatch(dispatch.id().clone());
@@ -380,17 +380,21 @@ fn withdrawal(
     seen: &Observation,
     dispatch: &Dispatch,
 ) -> Option<Decision> {
+    let Some(issue) = dispatch.issue() else {
+        let (by, why) = schedule::unwanted(rules, state, dispatch)?;
+        return Some(withdraw(state, dispatch, &by, &why));
+    };
     if seen.gap.is_some() {
         return None;
     }
-    let issue = dispatch.issue();
+    let labelling = dispatch.opening.labelling();
     let suspicious = match seen.heads.get(&issue) {
         None => true,
         Some(head) => {
             // The same label set anew looks the same in a list; only that something changed is seen there.
             memory.checked.get(dispatch.id()) != Some(head)
                 || !head.open
-                || !head.labels.contains(&dispatch.opening.labelling.label)
+                || labelling.is_some_and(|asked| !head.labels.contains(&asked.label))
                 || trust::refused_while_open(dispatch, head, &rules.workflow).is_some()
         }
     };

@@ -6,6 +6,7 @@
 pub mod explain;
 pub mod inbox;
 pub mod rehearse;
+mod scheduled;
 mod sight;
 pub mod snapshot;
 mod standing;
@@ -16,6 +17,7 @@ mod words;
 pub use explain::{Story, explain};
 pub use inbox::{Inbox, Matter, render_inbox};
 pub use rehearse::dry_run;
+pub use scheduled::ScheduleRow;
 pub use sight::{Remembered, Sight};
 pub use snapshot::{AgentView, Attention, Gap, IssueRow, ProjectView, Snapshot, Standing};
 pub use status::{Ink, render_status};

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::scheduled::ScheduleRow;
 use super::words::{age, agent, agent_since};
-use crate::domain::{Event, IssueNumber, Observation, Rules, Stage, Window};
+use crate::domain::{Errand, Event, IssueNumber, Observation, Rules, Stage, Window};
 use crate::machine::candidates;
 use crate::machine::decide::{Act, Decision, Standing};
 use crate::machine::state::State;
@@ -50,6 +51,15 @@ pub fn dry_run(
             let _ = writeln!(text, "  -. {number}  held: {}. {said}", hold.word());
         }
     }
+    for row in super::scheduled::rows(rules, state, seen) {
+        let _ = writeln!(
+            text,
+            "  -. {} at {}  {}",
+            row.skill,
+            row.at,
+            rehearsed(&row, decision)
+        );
+    }
     if let Some((why, since)) = &seen.gap {
         let _ = writeln!(
             text,
@@ -60,6 +70,22 @@ pub fn dry_run(
         text.push_str("no issue has a routing label\n");
     }
     text
+}
+
+/// `would run at 02:00`, or why not.
+fn rehearsed(row: &ScheduleRow, decision: &Decision) -> String {
+    let says = one_line(&row.standing.says, 300);
+    match row.standing.word.as_str() {
+        "next" if opens(decision, row) => "would run now".to_owned(),
+        "next" => "would run next; something else goes first".to_owned(),
+        "later" | "in-hand" => says,
+        word => format!("held: {word}. {says}"),
+    }
+}
+
+fn opens(decision: &Decision, row: &ScheduleRow) -> bool {
+    let due = |event: &Event| matches!(event, Event::DispatchOpened { opening } if matches!(opening.errand(), Some(Errand::Due { .. })) && opening.stage.skill == row.skill);
+    matches!(decision, Decision::Act(act) if act.events.iter().any(due))
 }
 
 /// What happens to a candidate that nothing holds.
@@ -90,7 +116,7 @@ fn turn(
 
 fn opened(act: &Act) -> Option<IssueNumber> {
     act.events.iter().find_map(|event| match event {
-        Event::DispatchOpened { opening } => Some(opening.labelling.issue),
+        Event::DispatchOpened { opening } => opening.issue(),
         _ => None,
     })
 }

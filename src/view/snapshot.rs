@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::scheduled::{self, ScheduleRow};
 use super::sight::Sight;
 use super::standing::{hold, standing};
 use super::words;
@@ -60,6 +61,9 @@ pub struct ProjectView {
     pub build: String,
     /// Issues in the workflow: in hand first, then as they stand.
     pub rows: Vec<IssueRow>,
+    /// What is due by the clock, as far as somebody looks.
+    #[serde(default)]
+    pub schedules: Vec<ScheduleRow>,
     /// What the last cycle did.
     pub did: Option<String>,
     /// When it ended.
@@ -198,6 +202,10 @@ impl ProjectView {
                 .and_then(|dispatch| dispatch.opening.branch.clone()),
             build,
             rows: rows(rules, state, report, sight),
+            schedules: sight
+                .live()
+                .map(|seen| scheduled::rows(rules, state, seen))
+                .unwrap_or_default(),
             did: report.did.clone(),
             cycle_at: report.at,
             gap: gap.map(|(why, since)| Gap { why, since }),
@@ -286,7 +294,7 @@ fn rows(rules: &Rules, state: &State, report: &CycleReport, sight: Sight<'_>) ->
         .dispatches
         .values()
         .filter(|dispatch| dispatch.is_open())
-        .map(Dispatch::issue);
+        .filter_map(Dispatch::issue);
     let mut numbers: BTreeSet<IssueNumber> = open.collect();
     match report.at {
         Some(_) => numbers.extend(report.standing.keys()),

@@ -4,6 +4,7 @@ mod adopted;
 mod called;
 mod content;
 mod crash;
+mod errands;
 mod faults;
 mod first_hour;
 mod github;

@@ -93,7 +93,9 @@ fn busy() -> (State, CycleReport, Observation) {
     state.deliveries.insert(brief.id.clone(), brief);
     state.dispatches.insert(open.id().clone(), open);
     let walk = Walk {
-        approval: Some(opening("ab12cd", 12, "Add a FAQ", dev()).approval),
+        approval: opening("ab12cd", 12, "Add a FAQ", dev())
+            .approval()
+            .cloned(),
         attempts: 1,
         rounds: 1,
         spec: Some(Spec {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Activity, Attention, Cause, Details, Event, FirstLine, IssueNumber, Label, LabelEvent,
+    Activity, Attention, Basis, Cause, Details, Event, FirstLine, IssueNumber, Label, LabelEvent,
     LabelEventId, Next, Observation, Phase, Profile, Report, ReportId, Role, Rules, ScreenRules,
     Settled, Signals, SingleRead, Submit, Text, Transition, TransitionStep, Verb, Window,
 };
@@ -86,7 +86,9 @@ fn ended(attempts: u32, cause: &Cause) -> State {
     for attempt in 1..=attempts {
         let mut opening = opening(&format!("d{attempt}"), 7, "Add an FAQ", dev());
         opening.attempt = attempt;
-        opening.approval.text = issue_digest("Add an FAQ", "");
+        if let Basis::Labelling { approval, .. } = &mut opening.basis {
+            approval.text = issue_digest("Add an FAQ", "");
+        }
         let id = opening.id.clone();
         let events = [
             Event::DispatchOpened {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pointsman::domain::{
-    Actor, ActorId, ActorKind, Details, Edit, Hold, Label, LabelEvent, LabelEventId, Role,
+    Actor, ActorId, ActorKind, Basis, Details, Edit, Hold, Label, LabelEvent, LabelEventId, Role,
     SingleRead, Text,
 };
 use pointsman::machine::state::Walk;
@@ -119,7 +119,9 @@ fn without_dispatch(change: &Change, label: &str) -> String {
 /// What follows for the dispatch of the first labelling.
 fn with_dispatch(change: &Change) -> String {
     let mut dispatch = dispatch("d7d7d7", 7, "Add an FAQ", dev());
-    dispatch.opening.labelling.event = LabelEventId::new("701");
+    if let Basis::Labelling { labelling, .. } = &mut dispatch.opening.basis {
+        labelling.event = LabelEventId::new("701");
+    }
     let rules = rules();
     match still_wanted(&dispatch, &rules.project, &rules.workflow, &details(change)) {
         Ok(()) => "goes on".to_owned(),

@@ -130,7 +130,7 @@ fn skill_part(told: &[Told], project: &str, issue: IssueNumber) -> String {
         .iter()
         .find_map(|told| match &told.event {
             Event::DispatchOpened { opening }
-                if told.project == project && opening.labelling.issue == issue =>
+                if told.project == project && opening.issue() == Some(issue) =>
             {
                 Some(opening.id.clone())
             }

@@ -43,6 +43,8 @@ pub(crate) enum Plant {
     ReadsOldLabels,
     /// Wake-ups are lost, and nothing ticks.
     NeverWakes,
+    /// Nobody remembers which day of a schedule was run, and no claim is made of it.
+    ForgetsTheDay,
     /// A restart forgets the last event.
     ForgetsAnEvent,
     /// The request is not read again before the paste.
@@ -212,6 +214,10 @@ impl Driver {
     fn input(&mut self, input: Input) {
         let now = self.world.now;
         let effects = self.engine.step(&self.world.rules, input, now);
+        if self.plant == Plant::ForgetsTheDay {
+            self.engine.state.ran.clear();
+            self.shadow.ran.clear();
+        }
         for effect in effects {
             match effect {
                 Effect::Look(questions) => {
@@ -329,7 +335,9 @@ impl Driver {
         let mut claims = Vec::new();
         let mut records = Vec::new();
         for event in events {
-            claims.extend(event.claims().into_iter().map(Claim));
+            let forgets = self.plant == Plant::ForgetsTheDay;
+            let kept = |claim: &String| !(forgets && claim.starts_with("schedule/"));
+            claims.extend(event.claims().into_iter().filter(kept).map(Claim));
             records.push(NewRecord {
                 at,
                 kind: event.kind(),

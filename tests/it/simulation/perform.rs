@@ -5,6 +5,7 @@ use pointsman::domain::{
     Action, Answer, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
     Ground, IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
 };
+use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
@@ -81,8 +82,12 @@ impl World {
         let now = self.now;
         match action {
             Action::PrepareTree { dispatch } => Outcome::Prepared {
-                base: Some(self.tip(dispatch.issue())),
-                known: vec![self.tip(dispatch.issue())],
+                base: dispatch.issue().map(|issue| self.tip(issue)),
+                known: dispatch
+                    .issue()
+                    .map(|issue| self.tip(issue))
+                    .into_iter()
+                    .collect(),
             },
             Action::Compose {
                 dispatch,
@@ -94,13 +99,10 @@ impl World {
                     .insert(dispatch.id().clone(), (**dispatch).clone());
                 self.staged
                     .insert(delivery.clone(), (dispatch.id().clone(), purpose));
-                let issue = dispatch.issue();
-                let text = &self.tracker.issues[&issue].text;
-                let (title, body) = if self.tracker.is_gone(issue) {
-                    ("", "")
-                } else {
-                    (text.title.as_str(), text.body.as_str())
-                };
+                let issue = dispatch.issue().filter(|one| !self.tracker.is_gone(*one));
+                let text = issue.map(|issue| &self.tracker.issues[&issue].text);
+                let (title, body) =
+                    text.map_or(("", ""), |text| (text.title.as_str(), text.body.as_str()));
                 let words = ground.message.clone().unwrap_or_default();
                 Outcome::Composed {
                     digest: sha256(words.as_bytes()),
@@ -201,12 +203,10 @@ impl World {
                 if self.tracker.is_gone(*issue) {
                     return Outcome::Done;
                 }
-                // The comment is the mark of having parked: a person's removal since is not undone.
+                // One comment a reason, and the label each time: it may be parked for the same reason again.
                 let body = format!("{why}\n{}", mark("park"));
-                if !self.tracker.has_comment(*issue, &body) {
-                    self.tracker.comment_once(*issue, &body, now);
-                    self.tracker.label(*issue, label, true, &us(), now);
-                }
+                self.tracker.comment_once(*issue, &body, now);
+                self.tracker.label(*issue, label, true, &us(), now);
                 Outcome::Done
             }
         }
@@ -215,7 +215,11 @@ impl World {
     #[expect(clippy::result_large_err, reason = "the error is the outcome itself")]
     /// Reads the request again, as every paste and late Enter does.
     fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
-        let details = self.tracker.read(dispatch.issue(), self.now);
+        let Some(issue) = dispatch.issue() else {
+            return schedule::gone(&self.rules, dispatch)
+                .map_or(Ok(()), |(by, why)| Err(Outcome::NoLongerWanted { by, why }));
+        };
+        let details = self.tracker.read(issue, self.now);
         trust::still_wanted(
             dispatch,
             &self.rules.project,
@@ -437,7 +441,8 @@ impl World {
         ground: &Ground,
     ) -> Evidence {
         let checks = dispatch.opening.window == Window::Check;
-        let tip = self.tip(dispatch.issue());
+        let issue = dispatch.issue().expect("an errand has no gates");
+        let tip = self.tip(issue);
         let subject = if checks {
             dispatch.opening.subject.clone()
         } else {
@@ -474,17 +479,18 @@ impl World {
     }
 
     fn has_commits(&self, dispatch: &Dispatch) -> bool {
-        self.tracker
-            .issues
-            .get(&dispatch.issue())
+        let issue = dispatch.issue();
+        issue
+            .and_then(|issue| self.tracker.issues.get(&issue))
             .is_some_and(|issue| issue.commits > 0)
     }
 
     /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
-    fn write(&mut self, post: &Post, on: IssueNumber, again: bool) -> Outcome {
+    fn write(&mut self, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
         let now = self.now;
         match &post.what {
             Posting::Comment { body } => {
+                let on = on.expect("what has no issue is not asked to comment");
                 let body = format!("{body}\n{}", mark(&format!("comment {}", post.id)));
                 self.tracker.comment_once(on, &body, now);
                 Outcome::Posted { issue: None }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use pointsman::domain::{
     Actor, ActorId, ActorKind, Advance, Build, FirstLine, GateName, Label, Limits, Merge, Next,
     Profile, ProfileName, Project, ProjectName, Rules, ScreenRules, SessionChoice, Signals,
@@ -161,7 +162,7 @@ fn profile(first_line: FirstLine) -> Profile {
 
 /// The rules of a git project with the default workflow.
 pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rules {
-    let skills = ["prep", "dev", "qa", "review"];
+    let skills = ["prep", "dev", "qa", "review", "scout"];
     Rules {
         project: Project {
             name: ProjectName::new("blog"),
@@ -193,5 +194,7 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
             .map(|name| (SkillName::new(*name), format!("digest of {name}")))
             .collect(),
         idle_without_report: Duration::from_mins(1),
+        schedules: BTreeMap::new(),
+        zone: TimeZone::UTC,
     }
 }

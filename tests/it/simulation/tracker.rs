@@ -185,12 +185,6 @@ impl Tracker {
         issue.head.updated_at = at;
     }
 
-    pub(crate) fn has_comment(&self, number: IssueNumber, body: &str) -> bool {
-        self.issues
-            .get(&number)
-            .is_some_and(|issue| issue.comments.iter().any(|comment| comment.body == body))
-    }
-
     /// Serves the list again, from now.
     pub(crate) fn refresh(&mut self) {
         self.listed = self

@@ -239,7 +239,8 @@ impl World {
         let makes = brief.opening.stage.makes_commits();
         if makes
             && matches!(plan, Plan::Honest | Plan::Mute)
-            && let Some(issue) = self.tracker.issues.get_mut(&brief.issue())
+            && let Some(issue) = brief.issue()
+            && let Some(issue) = self.tracker.issues.get_mut(&issue)
         {
             issue.commits += 1;
         }
@@ -261,7 +262,7 @@ impl World {
     ) -> ReportId {
         self.serial += 1;
         let id = ReportId::new(format!("r{}", self.serial));
-        let issue = self.briefs.get(dispatch).map(Dispatch::issue);
+        let issue = self.briefs.get(dispatch).and_then(Dispatch::issue);
         let head = issue.map(|issue| self.tip(issue));
         let report = Report {
             id: id.clone(),

@@ -122,10 +122,7 @@ impl World {
             let mut last = BTreeMap::new();
             for told in told.iter().filter(|told| told.project == project) {
                 if let Event::DispatchOpened { opening } = &told.event {
-                    last.insert(
-                        opening.id.clone(),
-                        (opening.labelling.issue, opening.stage.advance),
-                    );
+                    last.insert(opening.id.clone(), (opening.issue(), opening.stage.advance));
                 }
                 if let Event::DispatchClosed {
                     dispatch,
@@ -133,7 +130,7 @@ impl World {
                 } = &told.event
                 {
                     let (of, advance) = last.get(dispatch)?;
-                    if *of == issue && *advance == pointsman::domain::Advance::Human {
+                    if *of == Some(issue) && *advance == pointsman::domain::Advance::Human {
                         return Some(());
                     }
                 }
