@@ -268,6 +268,8 @@ async fn in_gate_tree(
     limit: Duration,
 ) -> Result<(Ran, Option<Subject>, String), Outcome> {
     let tree = hands.places.gate_tree(project);
+    // From the check-out to the end of the command: else one dispatch's command would run at another's commit.
+    let _ours = hands.gate_tree.lock().await;
     let subject = if project.git {
         let mirror = mirror(hands, project).await?;
         let subject = subject_of(&mirror, dispatch, report).await?;

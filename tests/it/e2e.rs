@@ -10,5 +10,6 @@ mod habits;
 mod holds;
 mod posts;
 mod steering;
+mod two_at_once;
 mod verbs;
 mod walk;

@@ -159,7 +159,8 @@ fn the_demo_ends_with_the_last_words_of_an_agent_that_does_not_stay_up() {
     assert_eq!(ended.status.code(), Some(1), "{said}");
     for line in [
         "codex ended in ",
-        "its last words were: No account: log in first",
+        "Caused by: its last words were: ",
+        "No account: log in first",
         "Hint: start it once yourself",
     ] {
         assert!(said.contains(line), "`{line}` is missing:\n{said}");
