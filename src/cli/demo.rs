@@ -5,25 +5,26 @@
     reason = "the demo makes its own repositories with git"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod stage;
+mod story;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::stage::{make_repository, write_project};
+use self::story::Story;
 use crate::cli::{Failure, edge, run};
 use crate::config;
-use crate::daemon::hands::now;
 use crate::daemon::places::Places;
 use crate::daemon::runner::Message;
-use crate::daemon::{Daemon, open_local, store};
-use crate::domain::{
-    Attention, DispatchId, Event, IssueNumber, Label, ProjectName, Request, Window,
-};
+use crate::daemon::{Daemon, open_local};
+use crate::domain::{IssueNumber, Label, ProjectName};
+use crate::terminal::Tmux;
 use crate::tracker::NewIssue;
-use crate::view::timeline;
 
 /// The profile of the scripted agent.
 const SCRIPTED: &str = "demo";
@@ -48,27 +49,31 @@ pub(super) struct DemoArgs {
     verbose: u8,
 }
 
-/// The demo's issues: project, title, body.
-const ISSUES: [(&str, &str, &str); 4] = [
+/// The demo's issues: project, title, body, and what the scripted agent does wrong in it.
+const ISSUES: [(&str, &str, &str, &str); 4] = [
     (
         "shop",
         "Greet customers by name",
         "`greet.sh` says hello to nobody in particular. It should take a name.",
+        "",
     ),
     (
         "shop",
         "Round prices up",
-        "Prices with cents look odd on the sign; round them up. [demo:bounce]",
+        "Prices with cents look odd on the sign; round them up.",
+        " [demo:bounce]",
     ),
     (
         "docs",
         "Say how to install",
-        "The page does not say how to install the shop. [demo:liar]",
+        "The page does not say how to install the shop.",
+        " [demo:liar]",
     ),
     (
         "docs",
         "List the opening hours",
         "Customers ask for the opening hours all the time.",
+        "",
     ),
 ];
 
@@ -88,10 +93,12 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
     }
     let config = run::load(&places)?;
     installed(&config, &args.agent)?;
-    let outcome = run::runtime()?.block_on(walk(places.clone(), config, args));
-    end_server(&places);
+    let runtime = run::runtime()?;
+    let outcome = runtime.block_on(walk(places.clone(), config, args));
+    let ended = runtime.block_on(Tmux::new(&places.socket).kill_server());
     let closed = folder.close();
     outcome?;
+    ended.map_err(Failure::of_tmux)?;
     closed.map_err(|error| {
         anyhow::Error::new(error).context("the demo's folder could not be removed")
     })?;
@@ -141,160 +148,27 @@ fn installed(config: &config::Config, agent: &str) -> Result<(), Failure> {
     )))
 }
 
-/// A small real repository with a build command and a bare remote.
-fn make_repository(home: &Path, name: &str) -> Result<(), Failure> {
-    let tree = home.join(name);
-    let remote = home.join(format!("{name}.git"));
-    std::fs::create_dir_all(tree.join("tests"))?;
-    std::fs::write(
-        tree.join("README.md"),
-        format!("# {name}\n\nA small project.\n"),
-    )?;
-    std::fs::write(tree.join("greet.sh"), "#!/bin/sh\necho \"hello\"\n")?;
-    std::fs::write(
-        tree.join("tests/run.sh"),
-        "set -e\nfor script in *.sh tests/*.sh; do sh -n \"$script\"; done\nsh greet.sh | grep -q hello\n",
-    )?;
-    git(
-        home,
-        home,
-        &[
-            "init",
-            "-q",
-            "--bare",
-            "-b",
-            "main",
-            &remote.to_string_lossy(),
-        ],
-    )?;
-    git(home, &tree, &["init", "-q", "-b", "main"])?;
-    git(home, &tree, &["add", "-A"])?;
-    git(
-        home,
-        &tree,
-        &[
-            "-c",
-            "user.name=Demo",
-            "-c",
-            "user.email=demo@localhost",
-            "commit",
-            "-q",
-            "-m",
-            "a small project",
-        ],
-    )?;
-    git(
-        home,
-        &tree,
-        &["remote", "add", "origin", &remote.to_string_lossy()],
-    )?;
-    git(home, &tree, &["push", "-q", "-u", "origin", "main"])?;
-    git(home, &tree, &["remote", "set-head", "origin", "main"])
-}
-
-fn git(home: &Path, at: &Path, args: &[&str]) -> Result<(), Failure> {
-    let output = Command::new("git")
-        .args(args)
-        .current_dir(at)
-        .env("HOME", home)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .stdin(std::process::Stdio::null())
-        .output()
-        .map_err(|error| {
-            Failure::new(anyhow::Error::new(error).context("git cannot be started"))
-                .hint("install git".to_owned())
-        })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(anyhow::anyhow!("git {} failed: {said}", args.join(" ")).into())
-}
-
-fn write_project(
-    places: &Places,
-    home: &Path,
-    name: &str,
-    build: &str,
-    agent: &str,
-) -> Result<(), Failure> {
-    let folder = places.config.join("projects");
-    std::fs::create_dir_all(&folder)?;
-    let path = home.join(name);
-    let text = format!(
-        "tracker = \"local\"\npath = {:?}\nadded = \"2020-01-01T00:00:00Z\"\nagent = {agent:?}\nbuild = {build:?}\n",
-        path.to_string_lossy()
-    );
-    std::fs::write(folder.join(format!("{name}.toml")), text)?;
-    std::fs::write(
-        places.config.join("pointsman.toml"),
-        "cycle = \"10s\"\nidle_without_report = \"10s\"\n",
-    )?;
-    Ok(())
-}
-
-#[expect(clippy::too_many_lines, reason = "the demo's own story, in order")]
 async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result<(), Failure> {
-    let folder = places.config.parent().unwrap_or(&places.config);
-    println!(
-        "Two projects, four issues, the agent `{}`; everything lies in {}",
-        args.agent,
-        folder.display()
-    );
-    if args.agent != SCRIPTED {
-        println!(
-            "It is your own {}: your account pays, and its settings decide what it may do unasked.",
-            args.agent
-        );
-    }
-    let started = now();
+    let mut stop = StopSignals::listen()?;
+    introduce(&places, &args.agent);
     let daemon = run::start(places, config).await?;
     let listening = tokio::spawn(crate::daemon::control::serve(Arc::clone(&daemon)));
-    let waiting = label_issues(&daemon).await?;
-    let limit = if args.agent == SCRIPTED {
-        DEMO_MAX
-    } else {
-        REAL_MAX
+    let mut story = Story::new(&args.agent, label_issues(&daemon, &args.agent).await?);
+    let followed = tokio::select! {
+        followed = follow(&mut story, &daemon, limit_of(&args.agent)) => followed,
+        () = stop.heard() => Err(anyhow::anyhow!("it was told to stop").into()),
     };
-    let mut story = Story {
-        seen: 0,
-        open: waiting,
-        started,
-        approved: BTreeSet::new(),
-        issues: BTreeMap::new(),
-        called: BTreeSet::new(),
-    };
-    let deadline = tokio::time::Instant::now() + limit;
-    while !story.open.is_empty() && tokio::time::Instant::now() < deadline {
-        story.tell(&daemon).await?;
-        story.play_the_person(&daemon).await;
-        story.call_the_person(&daemon);
-        tokio::time::sleep(LOOK).await;
+    if followed.is_ok() && story.open.is_empty() {
+        println!("\n{}", story.sum());
     }
-    story.tell(&daemon).await?;
-    let took = now().duration_since(started).as_secs();
-    let done = story.open.is_empty();
-    if done {
-        println!(
-            "\nAll four issues are done after {took} s. Every brief was confirmed, every move rests on evidence."
-        );
-    }
-    if args.keep {
-        keep(&daemon).await?;
+    if args.keep && followed.is_ok() {
+        keep(&daemon, &mut stop).await?;
     }
     daemon.drain(Duration::from_secs(20)).await;
     listening.await??;
-    if !done {
-        let left: Vec<String> = story
-            .open
-            .iter()
-            .map(|(project, issue)| format!("{project} {issue}"))
-            .collect();
-        return Err(Failure::new(anyhow::anyhow!(
-            "after {took} s these are not done: {}",
-            left.join(", ")
-        ))
-        .hint("run it again with -v to see every decision".to_owned()));
+    followed?;
+    if !story.open.is_empty() {
+        return Err(not_done(&story));
     }
     println!("\nNothing is left behind. What to try next (README, \"Your first hour\"):");
     println!(
@@ -310,14 +184,98 @@ async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result
     Ok(())
 }
 
-async fn label_issues(daemon: &Daemon) -> Result<Vec<(ProjectName, IssueNumber)>, Failure> {
+fn limit_of(agent: &str) -> Duration {
+    if agent == SCRIPTED {
+        DEMO_MAX
+    } else {
+        REAL_MAX
+    }
+}
+
+fn introduce(places: &Places, agent: &str) {
+    let folder = places.config.parent().unwrap_or(&places.config);
+    println!(
+        "Two projects, four issues, the agent `{agent}`; everything lies in {}",
+        folder.display()
+    );
+    if agent == SCRIPTED {
+        return;
+    }
+    println!(
+        "It is your own {agent}: your account pays, and its settings decide what it may do unasked.\n\
+         It may ask whether you trust these new folders, and for permissions. No key is pressed for you: this says where to\n\
+         answer, and waits. What you answer, {agent} keeps in its own settings; the demo writes nothing there.\n\
+         It takes {} minutes at most; control-c ends it and everything in it.",
+        REAL_MAX.as_secs() / 60
+    );
+}
+
+/// Tells the story until all is done or the time is up.
+async fn follow(story: &mut Story, daemon: &Daemon, limit: Duration) -> Result<(), Failure> {
+    let deadline = tokio::time::Instant::now() + limit;
+    while !story.open.is_empty() && tokio::time::Instant::now() < deadline {
+        story.tell(daemon).await?;
+        story.play_the_person(daemon).await;
+        story.call_the_person(daemon);
+        story.break_the_silence(daemon);
+        story.give_up_on_the_dead(daemon).await?;
+        tokio::time::sleep(LOOK).await;
+    }
+    story.tell(daemon).await
+}
+
+fn not_done(story: &Story) -> Failure {
+    let left: Vec<String> = story
+        .open
+        .iter()
+        .map(|(project, issue)| format!("{project} {issue}"))
+        .collect();
+    Failure::new(anyhow::anyhow!(
+        "after {} s these are not done: {}",
+        story.took_seconds(),
+        left.join(", ")
+    ))
+    .hint("run it again with -v to see every decision".to_owned())
+}
+
+/// What ends the demo early, and everything in it with it.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
+async fn label_issues(
+    daemon: &Daemon,
+    agent: &str,
+) -> Result<Vec<(ProjectName, IssueNumber)>, Failure> {
     let mut open = Vec::new();
-    for (project, title, body) in ISSUES {
+    for (project, title, body, quirk) in ISSUES {
+        // A quirk is the script's; a real agent is promised none.
+        let quirk = if agent == SCRIPTED { quirk } else { "" };
         let name = ProjectName::new(project);
         let tracker = open_local(&daemon.places, &name)?;
         let issue = NewIssue {
             title: title.to_owned(),
-            body: body.to_owned(),
+            body: format!("{body}{quirk}"),
             labels: vec![Label::new("ready-for-prep")],
         };
         let number = tracker.create_issue(&issue).await?;
@@ -329,158 +287,24 @@ async fn label_issues(daemon: &Daemon) -> Result<Vec<(ProjectName, IssueNumber)>
     Ok(open)
 }
 
-/// What is told while the demo runs.
-struct Story {
-    seen: u64,
-    open: Vec<(ProjectName, IssueNumber)>,
-    started: jiff::Timestamp,
-    approved: BTreeSet<(ProjectName, IssueNumber)>,
-    issues: BTreeMap<DispatchId, IssueNumber>,
-    /// Windows whose dialog was told; again once it is answered and another comes.
-    called: BTreeSet<(ProjectName, Window)>,
-}
-
-/// What a person wants to see go by; the ledger has the rest.
-fn is_news(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::DispatchOpened { .. }
-            | Event::DeliverySettled { .. }
-            | Event::GateFinished { .. }
-            | Event::ReportRefused { .. }
-            | Event::BranchPushed { .. }
-            | Event::SpecPublished { .. }
-            | Event::DispatchClosed { .. }
-            | Event::TransitionSettled { .. }
-            | Event::Merged { .. }
-            | Event::IssueParked { .. }
-            | Event::Overridden { .. }
-    )
-}
-
-impl Story {
-    /// Prints what was written down since the last look.
-    async fn tell(&mut self, daemon: &Daemon) -> Result<(), Failure> {
-        loop {
-            let records = daemon.ledger().read(self.seen, 500).await?;
-            if records.is_empty() {
-                return Ok(());
-            }
-            for record in records {
-                self.seen = record.seq;
-                let event = store::event_of(&record)?;
-                let name = ProjectName::new(record.stream.clone());
-                if let Event::DispatchOpened { opening } = &event
-                    && let Some(issue) = opening.issue()
-                {
-                    self.issues.insert(opening.id.clone(), issue);
-                }
-                if is_news(&event) {
-                    let of_dispatch = record
-                        .dispatch
-                        .as_ref()
-                        .and_then(|id| self.issues.get(&DispatchId::new(id.clone())));
-                    let issue = record.issue.map(IssueNumber).or(of_dispatch.copied());
-                    let issue = issue.map_or_else(String::new, |issue| issue.to_string());
-                    let second = record.at.duration_since(self.started).as_secs();
-                    println!(
-                        "{second:>4} s  {name:<5} {issue:<3} {}",
-                        timeline::sentence(&event)
-                    );
-                }
-                if let Event::TransitionSettled {
-                    issue,
-                    outcome: crate::domain::Settled::Moved { event: None },
-                } = &event
-                {
-                    self.open.retain(|open| *open != (name.clone(), *issue));
-                }
-            }
-        }
-    }
-
-    /// The last move is a person's: the demo says and does what they would.
-    async fn play_the_person(&mut self, daemon: &Daemon) {
-        for (name, issue) in self.open.clone() {
-            let Some(shown) = daemon.show(&name).await else {
-                continue;
-            };
-            let yours = shown
-                .report
-                .standing
-                .get(&issue)
-                .is_some_and(|hold| hold.word() == "yours");
-            if yours && self.approved.insert((name.clone(), issue)) {
-                println!("        {name:<5} $ pointsman approve {}", issue.0);
-                daemon
-                    .ask(
-                        &name,
-                        Request::Approve {
-                            issue,
-                            by: "you".to_owned(),
-                        },
-                    )
-                    .await;
-            }
-        }
-    }
-}
-
-impl Story {
-    /// A dialog of the agent's own is a person's to answer: no key is sent to it.
-    fn call_the_person(&mut self, daemon: &Daemon) {
-        for name in daemon.projects() {
-            for window in [Window::Agent, Window::Check] {
-                let sampled = daemon.hands(&name).and_then(|hands| hands.sampled(window));
-                let Some(state) = sampled.map(|sampled| sampled.sample.state) else {
-                    continue;
-                };
-                let asks = matches!(
-                    state.attention,
-                    Attention::Dialog | Attention::Permission | Attention::Question
-                );
-                if !asks {
-                    self.called.remove(&(name.clone(), window));
-                } else if self.called.insert((name.clone(), window)) {
-                    println!(
-                        "        {name:<5} the agent's own dialog waits for you (leave again with control-b d):"
-                    );
-                    println!(
-                        "              tmux -S {} attach -t {name}:{}",
-                        daemon.places.socket.display(),
-                        window.as_str()
-                    );
-                }
-            }
-        }
-    }
-}
-
-async fn keep(daemon: &Daemon) -> Result<(), Failure> {
+async fn keep(daemon: &Daemon, stop: &mut StopSignals) -> Result<(), Failure> {
     println!("\nEverything is still up. Look around from another terminal:");
     println!(
-        "    tmux -S {} attach -t shop",
+        "    TMUX= tmux -S {} attach -t shop",
         daemon.places.socket.display()
     );
     println!("Press Enter to end it.");
-    let read = tokio::task::spawn_blocking(|| {
+    let (pressed, enter) = tokio::sync::oneshot::channel();
+    // A thread of its own: the runtime would wait for a blocking task, also after control-c.
+    std::thread::spawn(move || {
         let mut line = String::new();
-        std::io::stdin().read_line(&mut line)
+        let read = std::io::stdin().read_line(&mut line);
+        // Nobody waits any more: then the demo is ending.
+        let _unheard = pressed.send(read.map(drop));
     });
-    read.await??;
-    Ok(())
-}
-
-/// Ends the demo's own tmux server; its sessions, agents and gates go with it.
-fn end_server(places: &Places) {
-    let socket: PathBuf = places.socket.clone();
-    let ended = Command::new("tmux")
-        .arg("-S")
-        .arg(&socket)
-        .arg("kill-server")
-        .stdin(std::process::Stdio::null())
-        .output();
-    if let Err(error) = ended {
-        tracing::debug!(%error, "there was no tmux server to end");
+    tokio::select! {
+        read = enter => read.map_err(anyhow::Error::new)??,
+        () = stop.heard() => {}
     }
+    Ok(())
 }

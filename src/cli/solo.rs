@@ -78,6 +78,7 @@ impl Solo {
             // Looking starts nothing: an agent that is not there stays away.
             kept: AtomicBool::new(false),
             mirror: OnceCell::new(),
+            gate_tree: tokio::sync::Mutex::new(()),
             name: project.name,
         });
         Ok(Self {

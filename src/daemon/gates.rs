@@ -273,6 +273,8 @@ async fn in_gate_tree(
     job::end_others(&hands.tmux, &name, &others)
         .await
         .map_err(|error| failed(&error))?;
+    // From the check-out to the end of the command: else one dispatch's command would run at another's commit.
+    let _ours = hands.gate_tree.lock().await;
     let subject = if project.git {
         let mirror = mirror(hands, project).await?;
         let subject = subject_of(&mirror, dispatch, report).await?;

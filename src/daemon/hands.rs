@@ -71,6 +71,8 @@ pub struct Inner {
     pub kept: std::sync::atomic::AtomicBool,
     /// The project's bare mirror: one, because its fetches go one after the other.
     pub mirror: tokio::sync::OnceCell<Mirror>,
+    /// Held by whoever works in the `gate` tree: two dispatches are measured at once, and there is one tree.
+    pub gate_tree: tokio::sync::Mutex<()>,
     /// The project's name.
     pub name: crate::domain::ProjectName,
 }

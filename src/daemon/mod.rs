@@ -275,6 +275,7 @@ impl Daemon {
             checker: Mutex::new(checker),
             kept: std::sync::atomic::AtomicBool::new(true),
             mirror: tokio::sync::OnceCell::new(),
+            gate_tree: tokio::sync::Mutex::new(()),
             name: project.name.clone(),
         });
         let (mailbox, inbox) = mpsc::channel(MAILBOX);

@@ -225,6 +225,13 @@ pub async fn own_tree(
             until: now() + DIRTY_AGAIN,
         });
     };
+    // A job of that name from before a restart may have been joined: it was told another commit.
+    if let Some(commit) = commit.filter(|commit| !head.starts_with(commit.as_str())) {
+        return Err(Outcome::Failed {
+            why: format!("the {name} tree stands at {head} and not at {commit}"),
+            until: now() + DIRTY_AGAIN,
+        });
+    }
     let locks = lines(&ran, "locks ").next().unwrap_or_default().to_owned();
     if let Some(command) = &project.prepare {
         let mark = tree.with_extension("prepared");
@@ -373,6 +380,7 @@ pub async fn merge(hands: &Hands, issue: IssueNumber, subject: &Subject) -> Outc
         build,
         format!("merge {issue}: approved"),
     ];
+    let _ours = hands.gate_tree.lock().await;
     match run(hands, &project.path, &name, MERGE, args, PREPARE_LIMIT).await {
         Ok(ran) => match lines(&ran, "into ").next().filter(|_| ran.succeeded()) {
             Some(into) => Outcome::Merged {

@@ -10,6 +10,7 @@ pub mod argv;
 mod client;
 mod control;
 mod deliver;
+mod ending;
 mod ere;
 mod error;
 mod guard;

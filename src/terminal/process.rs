@@ -36,7 +36,8 @@ pub struct Process {
 }
 
 impl Process {
-    fn read(pid: u32) -> Option<Self> {
+    /// Reads one; `None` if it is gone.
+    pub(super) fn read(pid: u32) -> Option<Self> {
         let root = PathBuf::from(format!("/proc/{pid}"));
         let stat = String::from_utf8_lossy(&std::fs::read(root.join("stat")).ok()?).into_owned();
         // The name stands in parentheses and may hold parentheses itself: the last one ends it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::argv;
 use super::client::Tmux;
+use super::ending::Held;
 use super::error::TmuxError;
 use super::guard::{Guard, Guarded};
 use super::row::{PaneRow, ROW_FORMAT};
@@ -245,14 +246,43 @@ impl Tmux {
         })
     }
 
-    /// Ends a pane if it still is the one that was pinned.
+    /// Ends a pane if it still is the one that was pinned, and every process below it, those that ignore a hang-up too.
     pub async fn kill_pane(&self, pane: &Pane) -> Result<Guarded, TmuxError> {
-        self.act(
-            &Guard::identity(pane),
-            &[argv::say("ok"), argv::kill_pane(&pane.id)],
-            &[],
-        )
-        .await
+        let rows = self.list_panes().await?;
+        // A dead pane keeps its process's number, which may be another pane's by now.
+        let given_on = |row: &PaneRow| row.pane.id != pane.id && row.pane.pid == pane.pid;
+        let root = (!rows.iter().any(given_on)).then_some(pane.pid);
+        let held = Held::below(server_of(&pane.generation), root);
+        let answer = self
+            .act(
+                &Guard::identity(pane),
+                &[argv::say("ok"), argv::kill_pane(&pane.id)],
+                &[],
+            )
+            .await?;
+        if answer == Guarded::Done {
+            held.end().await;
+        }
+        Ok(answer)
+    }
+
+    /// Ends the server and every process below its panes. There may be none.
+    pub async fn kill_server(&self) -> Result<(), TmuxError> {
+        let rows = match self.list_panes().await {
+            Err(TmuxError::NoServer { .. }) => return Ok(()),
+            rows => rows?,
+        };
+        let server = rows.first().and_then(|row| server_of(&row.pane.generation));
+        let held = Held::below(server, rows.iter().map(|row| row.pane.pid));
+        match self
+            .run(vec![tmux_interface::KillServer::new().build()])
+            .await
+        {
+            Ok(_) | Err(TmuxError::NoServer { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        held.end().await;
+        Ok(())
     }
 
     /// Sets an option of a pane (`@goal`, ...) if it still is the one that was pinned.
@@ -272,6 +302,11 @@ impl Tmux {
         )
         .await
     }
+}
+
+/// Returns the server's process, the first part of its generation.
+fn server_of(generation: &str) -> Option<u32> {
+    generation.split_once('.')?.0.parse().ok()
 }
 
 fn sentinel() -> argv::Command {

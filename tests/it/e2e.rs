@@ -13,5 +13,6 @@ mod holds;
 mod inbox;
 mod posts;
 mod steering;
+mod two_at_once;
 mod verbs;
 mod walk;

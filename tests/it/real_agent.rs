@@ -9,6 +9,7 @@
     reason = "a walk of a minute is followed as it goes"
 )]
 
+mod demo;
 mod homes;
 mod lab;
 

@@ -10,6 +10,7 @@ use crate::support::tmux::{Lab, run_fake_agent};
 
 mod commands;
 mod delivering;
+mod ending;
 mod receipts;
 mod resolving;
 mod screens;

@@ -125,3 +125,47 @@ async fn what_cannot_be_added_is_said_and_stops_nothing_else() {
     ");
     world.end().await;
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test is an edge")]
+fn the_demo_ends_with_the_last_words_of_an_agent_that_does_not_stay_up() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let home = folder.path();
+    let codex = home.join("bin/codex");
+    std::fs::create_dir_all(home.join("bin")).expect("a folder");
+    std::fs::create_dir_all(home.join("t")).expect("a folder");
+    std::fs::write(
+        &codex,
+        "#!/bin/sh\necho 'No account: log in first'\nexit 1\n",
+    )
+    .expect("it is written");
+    std::fs::set_permissions(&codex, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("it may run");
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_pointsman"))
+        .args(["demo", "--agent", "codex"])
+        .env_clear()
+        .env(
+            "PATH",
+            format!(
+                "{}:/usr/local/bin:/usr/bin:/bin",
+                home.join("bin").display()
+            ),
+        )
+        .env("HOME", home)
+        .env("TMPDIR", home.join("t"))
+        .output()
+        .expect("it runs");
+    let said = text(&ended);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    for line in [
+        "codex ended in ",
+        "Caused by: its last words were: ",
+        "No account: log in first",
+        "Hint: start it once yourself",
+    ] {
+        assert!(said.contains(line), "`{line}` is missing:\n{said}");
+    }
+    assert!(!said.contains("[demo:"), "{said}");
+    let left = std::fs::read_dir(home.join("t")).expect("it is there");
+    assert_eq!(left.count(), 0, "nothing is left behind");
+}

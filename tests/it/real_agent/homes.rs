@@ -1,11 +1,8 @@
 //! Homes in which an agent was set up as a person would: an account (the mock's), no onboarding, its own permission settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use pointsman::daemon::places::Places;
 use serde_json::json;
-
-use super::lab::PROJECT;
 
 const KEY: &str = "mock-mock-mock-00000000000000000000";
 
@@ -62,15 +59,15 @@ impl Agent {
         }
     }
 
-    /// Writes its settings below a home.
-    pub(super) fn make_home(self, home: &Path, places: &Places, trust: Trust, url: &str) {
+    /// Writes its settings below a home, with folders that were trusted before.
+    pub(super) fn make_home(self, home: &Path, trusted: &[PathBuf], url: &str) {
         write(
             &home.join(".gitconfig"),
             "[user]\n\tname = Agent\n\temail = agent@localhost\n",
         );
         match self {
-            Self::ClaudeCode => claude_code(home, places, trust),
-            Self::Codex => codex(home, trust, url),
+            Self::ClaudeCode => claude_code(home, trusted),
+            Self::Codex => codex(home, trusted, url),
             Self::OpenCode => opencode(home, url),
             Self::Gemini => gemini(home),
         }
@@ -83,16 +80,11 @@ fn write(path: &Path, text: &str) {
 }
 
 /// No onboarding, the key approved, and `touch` is what it asks about.
-fn claude_code(home: &Path, places: &Places, trust: Trust) {
-    let trusted = json!({ "hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true, "projectOnboardingSeenCount": 4 });
+fn claude_code(home: &Path, trusted: &[PathBuf]) {
+    let trust = json!({ "hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true, "projectOnboardingSeenCount": 4 });
     let mut projects = serde_json::Map::new();
-    if trust == Trust::Given {
-        for tree in [
-            home.join(PROJECT),
-            places.state.join("trees").join(PROJECT).join("check"),
-        ] {
-            projects.insert(tree.to_string_lossy().into_owned(), trusted.clone());
-        }
+    for tree in trusted {
+        projects.insert(tree.to_string_lossy().into_owned(), trust.clone());
     }
     let setup = json!({
         "hasCompletedOnboarding": true, "theme": "dark", "numStartups": 10, "hasSeenAutoDefaultNotice": true, "hasSeenAutoDefaultNudge": true,
@@ -105,7 +97,7 @@ fn claude_code(home: &Path, places: &Places, trust: Trust) {
 }
 
 /// Its sandbox and its approvals are as it ships them.
-fn codex(home: &Path, trust: Trust, url: &str) {
+fn codex(home: &Path, trusted: &[PathBuf], url: &str) {
     let mut text = format!(
         r#"model = "mock-model"
 model_provider = "mock"
@@ -116,8 +108,7 @@ wire_api = "responses"
 env_key = "OPENAI_API_KEY"
 "#
     );
-    if trust == Trust::Given {
-        let tree = home.join(PROJECT);
+    for tree in trusted {
         text += &format!(
             "[projects.{:?}]\ntrust_level = \"trusted\"\n",
             tree.display().to_string()

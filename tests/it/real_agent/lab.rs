@@ -16,6 +16,7 @@ use pointsman::domain::{
     Attention, Cause, DeliveryId, DispatchId, Event, GateName, IssueNumber, Label, ProjectName,
     Purpose, Request, Settled, Verdict, Window,
 };
+use pointsman::terminal::Tmux;
 use pointsman::tracker::NewIssue;
 use pointsman::view::timeline;
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ pub(super) fn cause_of(event: &Event) -> Option<&Cause> {
 }
 
 /// What `run.sh` tells.
-fn told(name: &str) -> String {
+pub(super) fn told(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/agentlab/run.sh"))
 }
 
@@ -59,7 +60,14 @@ impl Lab {
         let home = folder.path().canonicalize().unwrap();
         let places = places(&home, agent);
         make_project(&home, &places, agent);
-        agent.make_home(&home, &places, trust, &told("AGENTLAB_URL"));
+        let trusted = match trust {
+            Trust::Given => vec![
+                home.join(PROJECT),
+                places.state.join("trees").join(PROJECT).join("check"),
+            ],
+            Trust::Missing => Vec::new(),
+        };
+        agent.make_home(&home, &trusted, &told("AGENTLAB_URL"));
         let config = config::load(&places.config, &places.home)
             .unwrap_or_else(|problems| panic!("{problems}"));
         let log = PathBuf::from(told("AGENTLAB_LOG"));
@@ -376,7 +384,19 @@ impl Drop for Lab {
         if let Some(folder) = socket.parent()
             && std::fs::rename(folder, &moved).is_ok()
         {
-            Self::tmux_at(&moved.join("sock"), &["kill-server"]);
+            let ending = Tmux::new(moved.join("sock"));
+            // A runtime of its own: the test's is in the middle of a drop.
+            let ended = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime
+                    .block_on(ending.kill_server())
+                    .map_err(std::io::Error::other)
+            });
+            if let Ok(Err(error)) = ended.join() {
+                eprintln!("its tmux server does not end: {error}");
+            }
         }
         if std::thread::panicking() {
             eprintln!("the walk's folder was {}", self.folder.path().display());

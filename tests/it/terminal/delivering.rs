@@ -159,6 +159,7 @@ async fn a_client_killed_at_any_instant_leaves_a_true_trace() {
     let lab = Lab::new().await;
     let sampler = lab.sampler();
     let pane = lab.agent().await;
+    let mut pasted = 0;
     for round in 0..40_u32 {
         let id = DeliveryId::new(format!("kill{round:04}"));
         let seen = lab
@@ -173,32 +174,32 @@ async fn a_client_killed_at_any_instant_leaves_a_true_trace() {
         )
         .await;
         tokio::time::sleep(Duration::from_millis(30)).await;
-        let typed = lab
-            .tmux
-            .look(&pane)
-            .await
-            .unwrap()
-            .capture
-            .text()
-            .contains(LINE);
         let traced = lab.tmux.trace(&pane, &id).await.unwrap();
-        assert_eq!(
-            traced.trace == Trace::Pasted,
-            typed,
-            "round {round}: flag and screen differ"
-        );
-        assert!(
-            !(typed && traced.buffer),
-            "round {round}: pasted, and the buffer is still there"
-        );
-        if typed {
+        if traced.trace == Trace::Pasted {
+            pasted += 1;
+            assert!(
+                !traced.buffer,
+                "round {round}: pasted, and the buffer is still there"
+            );
+            // The flag is set when the bytes are in the terminal; a busy machine lets the program draw them later.
+            lab.until(&pane, |seen| seen.capture.text().contains(LINE))
+                .await;
             lab.raw(&["send-keys", "-t", &pane.id, "-H", "15"]);
+        } else {
+            assert_eq!(traced.trace, Trace::None, "round {round}");
         }
     }
+    // What the program itself took, in order: a last key behind it says that nothing is still on its way.
+    lab.raw(&["send-keys", "-t", &pane.id, "-l", "end"]);
+    lab.until(&pane, |seen| seen.capture.text().contains("❯\u{a0}end"))
+        .await;
+    let taken = lab.read("input.log");
     assert_eq!(
-        lab.read("input.log").matches("200~").count(),
-        lab.read("input.log").matches(LINE).count()
+        taken.matches(LINE).count(),
+        pasted,
+        "a flag for each line that was typed, and for no other"
     );
+    assert_eq!(taken.matches("200~").count(), pasted, "each as one paste");
 }
 
 #[tokio::test]
