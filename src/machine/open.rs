@@ -98,7 +98,9 @@ pub fn session_hold(
         });
     }
     let limit = rules.workflow.limits.active_max;
-    if seen.fleet.get(&profile.account).copied().unwrap_or(0) >= limit {
+    // The fleet was counted when the look began; a person's trial may have been opened since.
+    let counted = seen.fleet.get(&profile.account).copied().unwrap_or(0);
+    if counted.max(state.open_of(&profile.account)) >= limit {
         return Some(Hold::ActiveMax {
             account: profile.account.clone(),
             limit,

@@ -160,6 +160,15 @@ impl State {
         u32::try_from(open.count()).unwrap_or(u32::MAX)
     }
 
+    /// Returns how many open dispatches spend an account's allowance: those that wait for a person do not.
+    pub fn open_of(&self, account: &str) -> u32 {
+        let open = self.dispatches.values().filter(|dispatch| {
+            let counts = dispatch.is_open() && !dispatch.waits_for_a_person();
+            counts && dispatch.opening.account == account
+        });
+        u32::try_from(open.count()).unwrap_or(u32::MAX)
+    }
+
     /// Returns how many dispatches were opened since `since`, and when the oldest of them was.
     pub fn opened_since(&self, since: Timestamp) -> (u32, Option<Timestamp>) {
         let mut recent = self
