@@ -7,7 +7,7 @@
 
 mod figures;
 #[path = "../tests/it/support/mod.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "written for the tests")]
+#[expect(dead_code, reason = "written for the tests")]
 mod support;
 
 use std::process::{Command, ExitCode};
@@ -150,7 +150,7 @@ async fn submitted(world: &World, issue: IssueNumber) -> Vec<(&'static str, Time
 }
 
 fn steps_of(told: &[Told], issue: IssueNumber) -> Option<Vec<(&'static str, Timestamp)>> {
-    let first = told.iter().position(|told| matches!(&told.event, Event::DispatchOpened { opening } if opening.labelling.issue == issue))?;
+    let first = told.iter().position(|told| matches!(&told.event, Event::DispatchOpened { opening } if opening.issue() == Some(issue)))?;
     let steps: Vec<_> = told[first..]
         .iter()
         .filter_map(|told| {

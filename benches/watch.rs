@@ -7,7 +7,7 @@
 
 mod figures;
 #[path = "../tests/it/support/mod.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "written for the tests")]
+#[expect(dead_code, reason = "written for the tests")]
 mod support;
 
 use std::collections::BTreeMap;

@@ -53,7 +53,8 @@
 //! - [`daemon`] never decides. If it had a choice, the choice is a missing [`machine::engine::Effect`] or outcome.
 //! - The daemon never runs git, hooks or filters in a project, and no project code as its child: git facts come from objects in a bare
 //!   mirror; builds, gates and branch switches run in windows of the agents' tmux server.
-//! - Nothing but [`tracker`] and git's own push reaches the network, and no agent needs a token.
+//! - Nothing but [`tracker`], git's own push and the operator's own `[notify]` reaches the network, and no agent needs a token. The
+//!   command of `[notify]` is the daemon's one child that is not tmux or git: it runs outside of every project, without a token.
 //! - [`terminal`] never judges whether a text should be typed and never types one twice. Issue text is never on a typed line.
 //! - Nothing below [`cli`] asks the environment who or where it is; folders, tokens and variables come in as values. (The scripted
 //!   agent is a program of its own, and `terminal` takes an allow-list for its clients.)

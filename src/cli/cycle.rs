@@ -102,7 +102,6 @@ pub(super) async fn rehearse(
 
 async fn be(places: Places, mut config: Config, names: &[ProjectName]) -> Result<(), Failure> {
     run::trace_faults();
-    // A schedule may name a project that is left out here; one cycle runs no schedules.
     config.projects.retain(|name, _| names.contains(name));
     let daemon = run::start(places, config).await?;
     let started = tokio::time::Instant::now();

@@ -8,6 +8,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -23,6 +24,9 @@ use crate::view::Ink;
 const PASSED_ON: [&str; 8] = [
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ",
 ];
+
+/// How long a program may take to say its version.
+const VERSION_MAX: Duration = Duration::from_secs(10);
 
 /// The width of a table that goes into a file.
 const COLUMNS: usize = 120;
@@ -82,6 +86,25 @@ pub(super) fn on_path(program: &str) -> bool {
     };
     let folders = variable("PATH").unwrap_or_default();
     std::env::split_paths(&folders).any(|folder| is_program(folder.join(program)))
+}
+
+/// Asks a program for its version; the number alone, if it says one.
+pub(super) async fn version(program: &str, option: &str) -> Option<String> {
+    let mut command = tokio::process::Command::new(program);
+    command
+        .arg(option)
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(VERSION_MAX, command.output())
+        .await
+        .ok()?
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_version = |word: &&str| {
+        let word = word.trim_start_matches('v');
+        word.split('.').count() >= 2 && word.starts_with(|letter: char| letter.is_ascii_digit())
+    };
+    text.split_whitespace().find(is_version).map(str::to_owned)
 }
 
 /// Returns this program's absolute path.

@@ -71,6 +71,17 @@ impl Failure {
         self
     }
 
+    /// Returns what failed with why, on one line.
+    pub fn says(&self) -> String {
+        let chain: Vec<String> = self.error.chain().map(ToString::to_string).collect();
+        chain.join(": ")
+    }
+
+    /// Returns what to do about it.
+    pub fn hinted(&self) -> Option<String> {
+        self.hint.clone()
+    }
+
     /// Returns the exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(self.code)

@@ -6,16 +6,15 @@ mod folder;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{Failure, client, cycle, edge, known, labels, run, say};
+use crate::cli::{Failure, client, cycle, doctor, edge, known, labels, run, say};
 use crate::config::{self, Config};
 use crate::daemon::hands::now;
 use crate::daemon::places::Places;
 use crate::daemon::trackers::Trackers;
-use crate::domain::{ActorKind, Label, ProfileName, Project, ProjectName, Role, TrackerChoice};
+use crate::domain::{Label, ProfileName, Project, ProjectName, Role, TrackerChoice};
 use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
 
@@ -24,8 +23,6 @@ use folder::Folder;
 
 /// Agent programs in the order in which one is chosen when several are there.
 const AGENTS: [&str; 5] = ["claude-code", "codex", "opencode", "gemini", "aider"];
-/// How long a program may take to say its version.
-const VERSION_MAX: Duration = Duration::from_secs(10);
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -261,7 +258,7 @@ async fn agent(config: &Config, asked: Option<&str>) -> Result<Named, Failure> {
         ));
     };
     let others: Vec<&str> = there.map(|(name, _)| name).collect();
-    let version = version(&program)
+    let version = edge::version(&program, "--version")
         .await
         .unwrap_or_else(|| "version unknown".to_owned());
     let from = if others.is_empty() {
@@ -270,25 +267,6 @@ async fn agent(config: &Config, asked: Option<&str>) -> Result<Named, Failure> {
         format!("{version}; also here: {}", others.join(", "))
     };
     Ok(Named::new(name.to_owned(), from))
-}
-
-/// Asks a program for its version; the number alone, if it says one.
-async fn version(program: &str) -> Option<String> {
-    let mut command = tokio::process::Command::new(program);
-    command
-        .arg("--version")
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true);
-    let output = tokio::time::timeout(VERSION_MAX, command.output())
-        .await
-        .ok()?
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let is_version = |word: &&str| {
-        let word = word.trim_start_matches('v');
-        word.split('.').count() >= 2 && word.starts_with(|letter: char| letter.is_ascii_digit())
-    };
-    text.split_whitespace().find(is_version).map(str::to_owned)
 }
 
 /// A pane of the person's own tmux in which this agent runs in this folder: it may be adopted.
@@ -450,16 +428,7 @@ async fn ask(config: &Config, project: &Project, tracker: &Tracker) -> Result<To
             us.login
         ),
     };
-    let phone = match us.kind {
-        ActorKind::User => format!(
-            "personal token: you, Pointsman and its agents are all `{}`, and GitHub will not notify you of its comments",
-            us.login
-        ),
-        ActorKind::App => format!(
-            "`{}` is an account of its own: GitHub notifies you of what it says",
-            us.login
-        ),
-    };
+    let phone = doctor::whose(&us);
     Ok(Told {
         role,
         labels: words.join("; "),

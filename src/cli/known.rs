@@ -181,8 +181,7 @@ pub(super) fn projects<'a>(
 }
 
 /// Says what the first step is.
-pub(super) const FIRST_STEP: &str =
-    "write `~/.config/pointsman/projects/<NAME>.toml`; the README's first hour shows one";
+pub(super) const FIRST_STEP: &str = "`pointsman init <FOLDER>` writes the first one's file";
 
 fn none() -> Failure {
     Failure::new(anyhow::anyhow!("no project is configured")).hint(FIRST_STEP.to_owned())

@@ -274,6 +274,15 @@ pub(super) fn missing(workflow: &Workflow, there: &[RepoLabel]) -> usize {
         .count()
 }
 
+/// Names the labels of a repository that are a workflow's by name and not by colour or text: they may have meant something else.
+pub(super) fn differing(workflow: &Workflow, there: &[RepoLabel]) -> Vec<Label> {
+    wanted(workflow)
+        .into_iter()
+        .filter(|label| fit(label, there) == Fit::Differs)
+        .map(|label| label.name)
+        .collect()
+}
+
 fn fit(wanted: &RepoLabel, there: &[RepoLabel]) -> Fit {
     match there.iter().find(|label| label.name == wanted.name) {
         None => Fit::Missing,

@@ -216,9 +216,14 @@ fn folds(store: &Sqlite) -> Result<BTreeMap<String, State>, Failure> {
 }
 
 fn verify(store: &Sqlite) -> Result<(), Failure> {
+    say::out(&verified(store)?)
+}
+
+/// Checks every page, hash and event, and says what was gone through.
+pub(super) fn verified(store: &Sqlite) -> Result<String, Failure> {
     let verified = store.verify().map_err(known::unreadable)?;
     folds(store)?;
-    say::out(&format!(
+    Ok(format!(
         "{} of {}: all whole, and each follows from what is before it",
         say::count(verified.events, "event"),
         say::count(verified.streams, "project")

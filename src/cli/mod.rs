@@ -9,8 +9,10 @@
 mod client;
 mod cycle;
 mod demo;
+mod doctor;
 mod edge;
 mod failure;
+mod inbox;
 mod init;
 mod issue;
 mod known;
@@ -59,6 +61,10 @@ enum Verb {
     Status(status::StatusArgs),
     /// Say why an issue stands where it stands
     Explain(status::ExplainArgs),
+    /// List what waits for you, each with what ends it
+    Inbox(inbox::InboxArgs),
+    /// Look at everything Pointsman needs, and say what is wrong and what to do
+    Doctor(doctor::DoctorArgs),
     /// Read and write a project's issues
     #[command(subcommand)]
     Issue(issue::IssueVerb),
@@ -128,6 +134,8 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Demo(args) => demo::demo(&args),
         Verb::Status(args) => status::status(&args),
         Verb::Explain(args) => status::explain(&args),
+        Verb::Inbox(args) => inbox::inbox(&args),
+        Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Approve(args) => steer::approve(&args),
         Verb::Route(args) => steer::route(&args),
         Verb::Pause(args) => steer::pause(&args),

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::solo::Solo;
 use crate::cli::{Failure, client, edge, run, say, status};
 use crate::config::{self, Config};
+use crate::daemon::control::Call;
 use crate::daemon::gates;
 use crate::daemon::hands::chain;
 use crate::daemon::observe::Ask;
@@ -34,6 +35,8 @@ pub(super) enum SkillVerb {
     Lint(LintArgs),
     /// Print the brief an issue would get now, and deliver nothing
     Render(RenderArgs),
+    /// Deliver a skill once for an issue, wait for the report, and move no label
+    Try(TryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -67,11 +70,25 @@ pub(super) struct RenderArgs {
     project: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct TryArgs {
+    /// The skill's name
+    skill: String,
+    /// The issue's number
+    issue: u64,
+    /// The project, when several have an issue of that number
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
 /// Runs the verb.
 pub(super) fn skill(verb: &SkillVerb) -> Result<(), Failure> {
     let places = edge::places()?;
     if let SkillVerb::Render(args) = verb {
         return render(args);
+    }
+    if let SkillVerb::Try(args) = verb {
+        return attempt(&places, args);
     }
     let config = run::load(&places)?;
     match verb {
@@ -79,7 +96,7 @@ pub(super) fn skill(verb: &SkillVerb) -> Result<(), Failure> {
         SkillVerb::List(args) => list(&places, &config, args.json),
         SkillVerb::Show(args) => say::out(&found(&config, &args.name)?.body),
         SkillVerb::Lint(args) => lint(&config, args),
-        SkillVerb::Render(_) => Ok(()),
+        SkillVerb::Render(_) | SkillVerb::Try(_) => Ok(()),
     }
 }
 
@@ -233,6 +250,35 @@ fn lint(config: &Config, args: &LintArgs) -> Result<(), Failure> {
         0 => say::out(&format!("{} skills, nothing to say", skills.len())),
         n => Err(anyhow::anyhow!("{n} findings; they are advice, and stop no brief").into()),
     }
+}
+
+/// Asks the daemon: a trial takes as long as an agent takes, and somebody has to look after it until then.
+fn attempt(places: &Places, args: &TryArgs) -> Result<(), Failure> {
+    let issue = IssueNumber(args.issue);
+    let reply = run::runtime()?.block_on(async {
+        let named = args.project.as_deref();
+        let Some(project) = client::project_with(places, issue, named).await? else {
+            return Ok(None);
+        };
+        say::talk(&format!(
+            "`{}` goes to the agent of {project}; this waits for its report, and Ctrl-C leaves it at work",
+            args.skill
+        ));
+        let call = Call::Try {
+            project,
+            skill: SkillName::new(&args.skill),
+            issue,
+            by: edge::person(),
+        };
+        client::call(places, &call).await
+    });
+    if let Some(reply) = reply? {
+        return client::settle(reply);
+    }
+    let failure = Failure::new(anyhow::anyhow!(
+        "no daemon runs, and a trial needs one until the agent is done"
+    ));
+    Err(failure.hint("start `pointsman run` in another terminal".to_owned()))
 }
 
 fn render(args: &RenderArgs) -> Result<(), Failure> {

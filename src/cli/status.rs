@@ -52,7 +52,8 @@ pub(super) fn status(args: &StatusArgs) -> Result<(), Failure> {
     })
 }
 
-async fn snapshot(places: &Places) -> Result<Snapshot, Failure> {
+/// Returns where everything stands: by the daemon's word, or by the ledger's.
+pub(super) async fn snapshot(places: &Places) -> Result<Snapshot, Failure> {
     if let Some(bytes) = client::get(places, "/status").await? {
         return Ok(serde_json::from_slice(&bytes)?);
     }

@@ -71,11 +71,22 @@ fn read(sheet: &Sheet<'_>, table: Table<'_>, home: &Path, names: &Names) -> Sett
     if let Some(found) = table.table("limits") {
         settings.limits = limits(found);
     }
-    settings.schedules = table
-        .tables("schedule")
-        .into_iter()
-        .filter_map(|table| schedule(table, names))
-        .collect();
+    for found in table.tables("schedule") {
+        let known = std::mem::take(&mut settings.schedules);
+        let span = found.span();
+        let schedule = schedule(found, names);
+        // A day of a skill is run once, so a second time of the day would never come.
+        let same = |one: &&Schedule| {
+            let new = schedule.as_ref();
+            new.is_some_and(|new| new.skill == one.skill && new.project == one.project)
+        };
+        if let Some(one) = known.iter().find(same) {
+            let said = format!("`{}` is scheduled twice for `{}`", one.skill, one.project);
+            let complaint = Complaint::new(said).hint("a skill runs once a day; keep one");
+            sheet.report(span, complaint);
+        }
+        settings.schedules = known.into_iter().chain(schedule).collect();
+    }
     table.close();
     settings
 }

@@ -1,7 +1,9 @@
 //! Writing a brief: the skill's own words, then facts that were read for this very delivery.
 
-use crate::daemon::gates::skill_body;
-use crate::daemon::hands::{Comments, Hands, now, tracker_failed};
+use std::collections::BTreeMap;
+
+use crate::daemon::gates;
+use crate::daemon::hands::{Comments, Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::objects::Objects;
 use crate::domain::{
     DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead,
@@ -12,6 +14,7 @@ use crate::machine::brief::{self, Envelope, Facts, Remark, Witness};
 use crate::machine::text::{is_marked, issue_digest, sha256};
 use crate::machine::trust;
 use crate::repo::Mirror;
+use crate::tracker::TrackerError;
 
 /// Composes the text of a delivery.
 pub async fn compose(
@@ -31,25 +34,17 @@ pub async fn compose(
         Purpose::Brief => Comments::All,
         Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
     };
-    let details = match hands.details(dispatch.issue(), wanted).await {
+    let details = match details_of(hands, dispatch, wanted).await {
         Ok(details) => details,
         Err(error) => return tracker_failed(&error),
     };
-    let (text, url) = match &details.read {
-        SingleRead::Found(found) => (found.1.clone(), found.0.url.clone()),
-        SingleRead::Transferred { .. } | SingleRead::Gone => (empty(), String::new()),
-    };
-    let skill = match purpose {
-        Purpose::Brief => match skill_body(hands, &project, &dispatch.opening.stage.skill).await {
-            Ok(body) => Some(body),
-            Err(why) => {
-                return Outcome::Failed {
-                    why,
-                    until: now() + crate::daemon::hands::RETRY_AFTER,
-                };
-            }
+    let (text, url) = text_of(&details);
+    let (mirror, skill) = match purpose {
+        Purpose::Brief => match ground_of_brief(hands, &project, dispatch).await {
+            Ok(found) => found,
+            Err(outcome) => return outcome,
         },
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => None,
+        Purpose::Nudge | Purpose::Answer | Purpose::Stop => (None, None),
     };
     let head = hands.ledger.head(hands.name.as_str()).await;
     let (seq, hash) = head.map_or((0, String::new()), |head| (head.ver, hex(&head.hash)));
@@ -76,7 +71,16 @@ pub async fn compose(
         Some(body) => {
             let tree = project.git.then(|| tree_of(dispatch));
             let rules = hands.rules();
-            let mut facts = facts(hands, &project, ground, &details, &text, &url, envelope).await;
+            let mut facts = facts(
+                &project,
+                mirror.as_ref(),
+                ground,
+                &details,
+                &text,
+                &url,
+                envelope,
+            )
+            .await;
             facts.tree = tree.as_ref();
             facts.gates = rules.as_ref().map_or(&[], |rules| &rules.workflow.gates);
             brief::compose(body, &facts)
@@ -89,11 +93,57 @@ pub async fn compose(
     }
 }
 
-fn empty() -> Text {
-    Text {
-        title: String::new(),
-        body: String::new(),
-        edited: None,
+/// Reads the dispatch's issue; of one that has none there is nothing to read.
+async fn details_of(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    wanted: Comments<'_>,
+) -> Result<Details, TrackerError> {
+    match dispatch.issue() {
+        Some(issue) => hands.details(issue, wanted).await,
+        None => Ok(Details {
+            read: SingleRead::Gone,
+            events: Vec::new(),
+            roles: BTreeMap::new(),
+            comments: None,
+            at: now(),
+        }),
+    }
+}
+
+/// The mirror, brought up to date once for the whole brief (it takes half a dozen git processes), and the skill's text.
+async fn ground_of_brief(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+) -> Result<(Option<Mirror>, Option<String>), Outcome> {
+    let mirror = if project.git {
+        gates::mirror(hands, project).await.ok()
+    } else {
+        None
+    };
+    let skill = gates::skill_body(hands, mirror.as_ref(), &dispatch.opening.stage.skill).await;
+    match skill {
+        Ok(body) => Ok((mirror, Some(body))),
+        Err(why) => Err(Outcome::Failed {
+            why,
+            until: now() + RETRY_AFTER,
+        }),
+    }
+}
+
+/// An issue that is gone or elsewhere has no text for us.
+fn text_of(details: &Details) -> (Text, String) {
+    match &details.read {
+        SingleRead::Found(found) => (found.1.clone(), found.0.url.clone()),
+        SingleRead::Transferred { .. } | SingleRead::Gone => {
+            let nothing = Text {
+                title: String::new(),
+                body: String::new(),
+                edited: None,
+            };
+            (nothing, String::new())
+        }
     }
 }
 
@@ -111,8 +161,8 @@ fn tree_of(dispatch: &Dispatch) -> TreeFacts {
 
 /// Gathers what a brief says besides the skill's own words.
 async fn facts<'a>(
-    hands: &Hands,
     project: &'a Project,
+    mirror: Option<&Mirror>,
     ground: &'a Ground,
     details: &'a Details,
     text: &'a Text,
@@ -127,24 +177,13 @@ async fn facts<'a>(
         .map(|spec| anchor::of_spec(&spec.text))
         .unwrap_or_default();
     let reads_all = dispatch.opening.stage.needs.contains(&GateName::Coverage);
-    // Half a dozen git processes bring the mirror up to date: a brief that asks it nothing does not wait for them.
-    let asks = reads_all || !claims.found.is_empty() || !anchors.found.is_empty();
     let commit = dispatch.base.as_ref().filter(|_| project.git);
-    let mirror = match commit {
-        Some(_) if asks => crate::daemon::gates::mirror(hands, project).await.ok(),
-        Some(_) | None => None,
-    };
-    let said = Said {
-        mirror: mirror.as_ref(),
-        commit,
-    };
+    let said = Said { mirror, commit };
     let (remarks, strangers) = remarks(project, details);
-    let changed = match (&mirror, &dispatch.opening.subject) {
-        (Some(mirror), Some(subject)) if reads_all => {
-            crate::daemon::gates::changed_files(mirror, subject)
-                .await
-                .unwrap_or_default()
-        }
+    let changed = match (mirror, &dispatch.opening.subject) {
+        (Some(mirror), Some(subject)) if reads_all => gates::changed_files(mirror, subject)
+            .await
+            .unwrap_or_default(),
         _ => Vec::new(),
     };
     Facts {

@@ -16,8 +16,10 @@ use tokio::net::UnixListener;
 
 use crate::daemon::hands::rules_of;
 use crate::daemon::runner::{Message, Shown};
-use crate::daemon::{Daemon, caller, heartbeat, store, surface};
-use crate::domain::{Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice};
+use crate::daemon::{Daemon, caller, heartbeat, store, surface, trial};
+use crate::domain::{
+    Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice, SkillName,
+};
 
 /// How long a request may take until it is written down.
 const RECORDED_MAX: Duration = Duration::from_secs(10);
@@ -52,6 +54,17 @@ pub enum Call {
         project: ProjectName,
         /// Up or down.
         up: bool,
+    },
+    /// Deliver a skill once for an issue, and say what came of it.
+    Try {
+        /// Which project.
+        project: ProjectName,
+        /// Which skill.
+        skill: SkillName,
+        /// For which issue.
+        issue: IssueNumber,
+        /// Whose wish it is.
+        by: String,
     },
     /// Let a project look and act once more, and say what came of it.
     Cycle {
@@ -177,7 +190,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Caller {
 /// Returns the pane of ours that a person's call comes from, which is no person then.
 async fn not_a_person(daemon: &Daemon, caller: &Caller, call: &Call) -> Option<String> {
     match call {
-        Call::Ask { .. } | Call::Keep { .. } => {
+        Call::Ask { .. } | Call::Keep { .. } | Call::Try { .. } => {
             caller::pane_above(daemon.tmux(), &daemon.projects(), caller.pid?).await
         }
         Call::Poll { .. } | Call::Reload | Call::Cycle { .. } => None,
@@ -211,6 +224,12 @@ async fn call(
         },
         Call::Keep { project, up } => keep(&daemon, &project, up).await,
         Call::Cycle { project } => cycle(&daemon, &project).await,
+        Call::Try {
+            project,
+            skill,
+            issue,
+            by,
+        } => trial::run(&daemon, &project, (&skill, issue, &by)).await,
     })
 }
 
@@ -245,7 +264,7 @@ pub fn answer_at_once(rules: &Rules, shown: &Shown, request: &Request) -> Option
         }
         Request::Approve { issue, .. } => cannot_approve(project, shown, *issue),
         Request::Route { issue, to, .. } => cannot_route(rules, shown, *issue, to),
-        Request::Resume { .. } => None,
+        Request::Resume { .. } | Request::Try { .. } => None,
     }
 }
 
@@ -322,6 +341,9 @@ pub fn recorded(project: &ProjectName, request: &Request) -> Reply {
         }
         Request::Resume { .. } => format!("{project} goes on"),
         Request::Approve { issue, .. } => format!("{issue} is approved in {project}"),
+        Request::Try { opening } => {
+            format!("{} is tried: dispatch {}", opening.stage.skill, opening.id)
+        }
         Request::Route { issue, to, .. } => format!(
             "{issue} goes to {to} by your word: what is open for it is withdrawn, then the label moves"
         ),
@@ -369,6 +391,9 @@ fn says(event: &Event, request: &Request) -> bool {
         | (Event::ProjectResumed { .. }, Request::Resume { .. }) => true,
         (Event::Approved { issue, .. }, Request::Approve { issue: wanted, .. })
         | (Event::Routed { issue, .. }, Request::Route { issue: wanted, .. }) => issue == wanted,
+        (Event::DispatchOpened { opening }, Request::Try { opening: wanted }) => {
+            opening.id == wanted.id
+        }
         _ => false,
     }
 }

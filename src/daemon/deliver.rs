@@ -10,9 +10,9 @@ use crate::daemon::session::Sources;
 use crate::domain::{
     Composer, Delivery, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
 };
-use crate::machine::{text, trust};
+use crate::machine::{schedule, text, trust};
 use crate::repo::{Users, brief};
-use crate::terminal::{self, Guard, Guarded, Sampler, Seen, Tmux, TmuxError, Trace};
+use crate::terminal::{self, Guard, Guarded, Sampler, Seen, TmuxError, Trace};
 
 /// Between two looks for the echo or a receipt (facts/terminal.md 3.3: 100 ms and 250 ms).
 const ECHO_PAUSE: Duration = Duration::from_millis(100);
@@ -49,11 +49,16 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
         return None;
     }
     let rules = hands.rules()?;
-    let details = match hands.details(dispatch.issue(), Comments::Unread).await {
+    let Some(issue) = dispatch.issue() else {
+        let (by, why) = schedule::gone(&rules, dispatch)?;
+        return Some(Outcome::NoLongerWanted { by, why });
+    };
+    let details = match hands.details(issue, Comments::Unread).await {
         Ok(details) => details,
         Err(error) => return Some(tracker_failed(&error)),
     };
-    if let Err((by, why)) = trust::still_wanted(dispatch, &rules.workflow, &details) {
+    if let Err((by, why)) = trust::still_wanted(dispatch, &rules.project, &rules.workflow, &details)
+    {
         return Some(Outcome::NoLongerWanted { by, why });
     }
     if let SingleRead::Found(found) = &details.read {
@@ -192,8 +197,9 @@ pub async fn enter(
     let tmux = hands.terminal(dispatch.opening.window);
     if late {
         match unwanted(hands, dispatch, delivery).await {
-            Some(Outcome::Failed { why, until }) => return Outcome::Failed { why, until },
-            Some(_) => return clear(&tmux, &sampler, delivery, pane).await,
+            // The text changed: this line goes, and another one follows.
+            Some(Outcome::NotTyped { .. }) => return clear(hands, dispatch, delivery, pane).await,
+            Some(outcome) => return outcome,
             None => {}
         }
     }
@@ -218,30 +224,34 @@ pub async fn enter(
     }
 }
 
-/// The only clearing there is: our own line, unwanted now, under G2.
-async fn clear(tmux: &Tmux, sampler: &Sampler, delivery: &Delivery, pane: &Pane) -> Outcome {
+/// The only clearing there is: our own line, wanted no more, under G2.
+pub async fn clear(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    delivery: &Delivery,
+    pane: &Pane,
+) -> Outcome {
+    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+        return gone();
+    };
+    let tmux = hands.terminal(dispatch.opening.window);
     let seen = match tmux.look(pane).await {
         Ok(seen) => seen,
         Err(error) => return failed(&error),
     };
-    let cleared = match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
-        Ok(guard) => {
-            tmux.clear_line(&guard, &delivery.id, sampler.recogniser())
-                .await
-        }
-        Err(blocked) => {
-            return Outcome::NotEntered {
-                why: format!("no longer wanted, and {blocked}"),
-            };
-        }
+    let not_cleared = |blocked: terminal::Blocked| Outcome::NotCleared {
+        why: format!("no longer wanted, and {blocked}"),
     };
-    match cleared {
-        Ok(Guarded::Done) => Outcome::NotEntered {
-            why: "no longer wanted; the line was cleared".to_owned(),
-        },
-        Ok(Guarded::Blocked(blocked)) => Outcome::NotEntered {
-            why: format!("no longer wanted, and {blocked}"),
-        },
+    let guard = match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
+        Ok(guard) => guard,
+        Err(blocked) => return not_cleared(blocked),
+    };
+    match tmux
+        .clear_line(&guard, &delivery.id, sampler.recogniser())
+        .await
+    {
+        Ok(Guarded::Done) => Outcome::Cleared,
+        Ok(Guarded::Blocked(blocked)) => not_cleared(blocked),
         Err(error) => failed(&error),
     }
 }

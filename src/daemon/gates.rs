@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::daemon::hands::{Hands, chain, failed, now};
-use crate::daemon::job::Ran;
+use crate::daemon::job::{self, Ran};
 use crate::daemon::objects::Objects;
 use crate::daemon::tree;
 use crate::domain::{
@@ -268,6 +268,11 @@ async fn in_gate_tree(
     limit: Duration,
 ) -> Result<(Ran, Option<Subject>, String), Outcome> {
     let tree = hands.places.gate_tree(project);
+    let name = format!("{gate}-{}-{}", dispatch.id(), report.id);
+    let others = format!("-{}-", dispatch.id());
+    job::end_others(&hands.tmux, &name, &others)
+        .await
+        .map_err(|error| failed(&error))?;
     // From the check-out to the end of the command: else one dispatch's command would run at another's commit.
     let _ours = hands.gate_tree.lock().await;
     let subject = if project.git {
@@ -278,7 +283,6 @@ async fn in_gate_tree(
         tree::stage_file(project, dispatch)
             .map(|path| Subject::new(tree::digest_of(project, &path)))
     };
-    let name = format!("{gate}-{}", dispatch.id());
     let ran = tree::run(hands, &tree, &name, command, Vec::new(), limit)
         .await
         .map_err(|error| failed(&error))?;
@@ -434,16 +438,14 @@ fn file(project: &Project, dispatch: &Dispatch) -> (Judged, Measured) {
 /// Returns a skill's text as a dispatch gets it: the operator's, the project's from its default branch, or the shipped one.
 pub async fn skill_body(
     hands: &Hands,
-    project: &Project,
+    mirror: Option<&Mirror>,
     name: &SkillName,
 ) -> Result<String, String> {
     let config = hands.config.borrow().clone();
-    let mut own = std::collections::BTreeMap::new();
-    if project.git
-        && let Ok(mirror) = mirror(hands, project).await
-    {
-        own = project_skills(&mirror).await;
-    }
+    let own = match mirror {
+        Some(mirror) => project_skills(mirror).await,
+        None => std::collections::BTreeMap::new(),
+    };
     match crate::config::lookup_skill(name, &config.skills, &own) {
         Ok(Some(skill)) => Ok(skill.body),
         Ok(None) => Err(format!("there is no skill `{name}`")),

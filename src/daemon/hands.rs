@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::daemon::fleet::Samples;
@@ -13,7 +14,7 @@ use crate::daemon::places::Places;
 use crate::daemon::samplers::Samplers;
 use crate::domain::{
     Actor, Comment, CommentId, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules,
-    SingleRead, Window,
+    SingleRead, SkillName, Window,
 };
 use crate::ledger::Ledger;
 use crate::repo::Mirror;
@@ -270,7 +271,18 @@ pub fn rules_of(config: &Config, name: &crate::domain::ProjectName) -> Option<Ru
             .map(|(name, skill)| (name.clone(), skill.digest.clone()))
             .collect(),
         idle_without_report: config.settings.idle_without_report,
+        schedules: schedules_of(config, name),
+        zone: TimeZone::system(),
     })
+}
+
+fn schedules_of(config: &Config, name: &crate::domain::ProjectName) -> BTreeMap<SkillName, u16> {
+    let schedules = &config.settings.schedules;
+    let own = schedules
+        .iter()
+        .filter(|schedule| schedule.project == *name);
+    own.map(|schedule| (schedule.skill.clone(), schedule.at))
+        .collect()
 }
 
 /// Turns a tracker's fault into data: what failed, and when to look again.

@@ -96,6 +96,16 @@ pub enum JobError {
     Gone,
 }
 
+/// Ends the jobs with `part` in their name, but not `name`: what they measure was overtaken, and they have the tree.
+pub async fn end_others(tmux: &Tmux, name: &str, part: &str) -> Result<(), TmuxError> {
+    for row in tmux.list_panes().await? {
+        if row.session == GATE_SESSION && row.window != name && row.window.contains(part) {
+            tmux.kill_pane(&row.pane).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Runs a job to its end, or joins the one of that name that already runs.
 pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
     let started = Instant::now();

@@ -12,6 +12,7 @@ pub mod hands;
 pub mod heartbeat;
 pub mod job;
 pub mod key;
+pub mod notify;
 pub mod objects;
 pub mod observe;
 pub mod perform;
@@ -26,6 +27,7 @@ pub mod store;
 pub mod surface;
 pub mod trackers;
 pub mod tree;
+pub mod trial;
 pub mod writes;
 
 use std::collections::BTreeMap;
@@ -38,6 +40,7 @@ use crate::config::{self, Config};
 use crate::daemon::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::hands::{Hands, Inner, chain, now};
 use crate::daemon::key::Key;
+use crate::daemon::notify::{Notifier, Times};
 use crate::daemon::observe::Observer;
 use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
@@ -117,7 +120,9 @@ pub struct Daemon {
     runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
     accounts: Arc<watch::Sender<Accounts>>,
     stop: watch::Sender<bool>,
-    fleet: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    notifier: Arc<Notifier>,
+    /// The watch and the notifier: what has to end before the daemon does.
+    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     trackers: Trackers,
     waiting: Mutex<BTreeMap<ProjectName, Waiting>>,
     _lock: Lock,
@@ -171,12 +176,14 @@ impl Daemon {
         let (samples_out, samples) = watch::channel(Arc::new(Samples::default()));
         let members = Members::default();
         let (stop, stopped) = watch::channel(false);
+        let config = watch::channel(Arc::new(config)).0;
+        let notifier = Notifier::open(places.clone(), config.subscribe(), Times::default());
         let daemon = Arc::new(Self {
             ledger_id,
             key,
             _thread: thread,
             ledger,
-            config: watch::channel(Arc::new(config)).0,
+            config,
             config_fault: Mutex::new(None),
             samples,
             samplers,
@@ -184,7 +191,8 @@ impl Daemon {
             runners: Mutex::default(),
             accounts: Arc::new(watch::channel(Accounts::default()).0),
             stop,
-            fleet: Mutex::default(),
+            notifier: Arc::clone(&notifier),
+            tasks: Mutex::default(),
             trackers: Trackers::new(find_auth),
             waiting: Mutex::default(),
             _lock: lock,
@@ -193,8 +201,10 @@ impl Daemon {
         });
         daemon.start_projects().await?;
         let fleet = Fleet::new(tmux, members, daemon.accounts.subscribe(), samples_out);
-        *daemon.fleet.lock().expect("no holder of this lock panics") =
-            Some(tokio::spawn(fleet.run(stopped)));
+        *daemon.tasks.lock().expect("no holder of this lock panics") = vec![
+            tokio::spawn(fleet.run(stopped.clone())),
+            tokio::spawn(notifier.run(stopped)),
+        ];
         Ok(daemon)
     }
 
@@ -218,6 +228,10 @@ impl Daemon {
                 .contains_key(&project.name);
             if !running {
                 self.start_project(project, &config).await?;
+                if self.waiting(&project.name).is_some() {
+                    let matter = surface::does_not_run(self, &project.name);
+                    self.notifier.hear(project.name.as_str(), vec![matter]);
+                }
             }
         }
         Ok(())
@@ -272,6 +286,7 @@ impl Daemon {
             observer,
             (mailbox.clone(), inbox),
             self.accounts.clone(),
+            Arc::clone(&self.notifier),
         );
         self.members
             .lock()
@@ -310,6 +325,9 @@ impl Daemon {
         if let Err(error) = self.start_projects().await {
             tracing::error!(error = chain(&error), "a new project cannot be started");
         }
+        let matter = fault.as_deref().map(surface::config_fault);
+        self.notifier
+            .hear(surface::INSTALLATION, matter.into_iter().collect());
         self.config_fault
             .lock()
             .expect("no holder of this lock panics")
@@ -435,15 +453,11 @@ impl Daemon {
             }
         }
         self.stop.send_replace(true);
-        let fleet = self
-            .fleet
-            .lock()
-            .expect("no holder of this lock panics")
-            .take();
-        if let Some(fleet) = fleet
-            && let Err(error) = fleet.await
-        {
-            tracing::warn!(%error, "the watch ended badly");
+        let tasks = std::mem::take(&mut *self.tasks.lock().expect("no holder of this lock panics"));
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::warn!(%error, "a task of the daemon ended badly");
+            }
         }
         tracing::info!(took = ?now().duration_since(started), "drained");
     }

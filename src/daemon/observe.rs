@@ -15,7 +15,7 @@ use crate::machine::text::sha256;
 use crate::tracker::{Poll, PollMark, TrackerError};
 
 /// Letters of a dispatch id: 36^6 = 2 x 10^9; a taken one is refused by the ledger.
-const DISPATCH_LETTERS: usize = 6;
+pub(super) const DISPATCH_LETTERS: usize = 6;
 
 /// What the observer remembers between looks.
 #[derive(Debug, Default)]

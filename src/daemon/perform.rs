@@ -6,6 +6,7 @@ use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
 use crate::repo::{RepoError, Users, spool};
 
 /// Performs one action.
+#[expect(clippy::too_many_lines, reason = "a table, one row an action")]
 pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) -> Outcome {
     let owner =
         |id: &crate::domain::DispatchId| dispatch.as_ref().filter(|dispatch| dispatch.id() == id);
@@ -38,6 +39,11 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             n,
             late,
         } => deliver::enter(hands, &dispatch, &delivery, &pane, n, late).await,
+        Action::Clear {
+            dispatch,
+            delivery,
+            pane,
+        } => deliver::clear(hands, &dispatch, &delivery, &pane).await,
         Action::AwaitReceipt {
             delivery,
             pane,

@@ -11,16 +11,21 @@ use crate::tracker::{NewIssue, TrackerError};
 const READ_MAX: usize = 10;
 
 /// Writes a post. `again`: nobody knows what came of the last try, so it is looked for first.
-pub async fn write(hands: &Hands, post: &Post, on: IssueNumber, again: bool) -> Outcome {
-    let written = match &post.what {
+pub async fn write(hands: &Hands, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
+    let written = match (&post.what, on) {
+        (Posting::Comment { .. }, None) => {
+            return Outcome::NotPosted {
+                why: "there is no issue to comment on".to_owned(),
+            };
+        }
         // A comment is always looked for: that is one request.
-        Posting::Comment { body } => {
+        (Posting::Comment { body }, Some(issue)) => {
             let mark = mark(&format!("comment {} {}", post.dispatch, post.id));
             let text = signed(post, body, on, &mark);
-            let written = comment_once(hands, on, &mark, &text).await;
+            let written = comment_once(hands, issue, &mark, &text).await;
             written.map(|_| None)
         }
-        Posting::Issue { title, body } => {
+        (Posting::Issue { title, body }, _) => {
             let mark = mark(&format!("issue {} {}", post.dispatch, post.id));
             let new = NewIssue {
                 title: one_line(title, TITLE_CHARS_MAX),
@@ -43,9 +48,13 @@ pub async fn write(hands: &Hands, post: &Post, on: IssueNumber, again: bool) -> 
 }
 
 /// The agent's words without what a reader would not see, who they are from, and the mark.
-fn signed(post: &Post, body: &str, on: IssueNumber, mark: &str) -> String {
+fn signed(post: &Post, body: &str, on: Option<IssueNumber>, mark: &str) -> String {
+    let whose = match on {
+        Some(issue) => format!("the agent that works on {issue}"),
+        None => "an agent whose hour came".to_owned(),
+    };
     format!(
-        "{}\n\n---\nWritten by the agent that works on {on} (dispatch `{}`), published by Pointsman.\n\n{mark}",
+        "{}\n\n---\nWritten by {whose} (dispatch `{}`), published by Pointsman.\n\n{mark}",
         sanitise(body, BODY_BYTES_MAX).trim(),
         post.dispatch
     )

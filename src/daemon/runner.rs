@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::daemon::hands::{Hands, now};
 use crate::daemon::heartbeat;
+use crate::daemon::notify::Notifier;
 use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::perform::perform;
 use crate::daemon::store;
@@ -17,7 +18,7 @@ use crate::domain::{
 use crate::machine::decide::Memory;
 use crate::machine::engine::{CycleReport, Effect, Engine, Input};
 use crate::machine::state::State;
-use crate::view::{Remembered, Sight};
+use crate::view::{ProjectView, Remembered, Sight};
 
 /// Letters in a runner's mailbox.
 pub const MAILBOX: usize = 256;
@@ -90,6 +91,7 @@ pub struct Runner {
     inbox: mpsc::Receiver<Message>,
     outbox: mpsc::Sender<Message>,
     accounts: Arc<watch::Sender<Accounts>>,
+    notifier: Arc<Notifier>,
     seen: Option<Observation>,
     cycle: Duration,
     ask: Ask,
@@ -108,6 +110,7 @@ impl Runner {
         observer: Observer,
         mailbox: (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         accounts: Arc<watch::Sender<Accounts>>,
+        notifier: Arc<Notifier>,
     ) -> Self {
         let cycle = hands.config.borrow().settings.cycle;
         Self {
@@ -117,6 +120,7 @@ impl Runner {
             outbox: mailbox.0,
             inbox: mailbox.1,
             accounts,
+            notifier,
             seen: None,
             cycle,
             ask: Ask::Changes,
@@ -225,6 +229,15 @@ impl Runner {
         let effects = self.engine.step(&rules, input, now());
         if self.engine.report.at != before {
             heartbeat::write(&self.hands, &self.engine.report, self.seen.as_ref());
+            if let Some(seen) = &self.seen {
+                let view = ProjectView::new(
+                    &rules,
+                    &self.engine.state,
+                    &self.engine.report,
+                    Sight::Live(seen),
+                );
+                self.notifier.hear_project(&view, now());
+            }
         }
         self.count_accounts();
         effects

@@ -189,7 +189,7 @@ pub async fn open_fresh(
         .expect("no holder of this lock panics")
         .replace(dispatch.opening.profile.clone());
     let new = window(hands, dispatch.opening.window, profile, None, false)?;
-    let goal = format!("{} {}", dispatch.issue(), dispatch.opening.stage.skill);
+    let goal = format!("{} {}", dispatch.about(), dispatch.opening.stage.skill);
     open_window(hands, &new, Some((dispatch.id().as_str(), &goal))).await
 }
 

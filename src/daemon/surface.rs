@@ -22,7 +22,7 @@ use crate::view::{Attention, ProjectView, Snapshot, Story, Told, dry_run, explai
 /// Records read at once.
 const PAGE: usize = 2_000;
 /// Under this name stands what is wrong with the files of all projects.
-const INSTALLATION: &str = "configuration";
+pub const INSTALLATION: &str = "configuration";
 
 /// Returns the whole fleet, as `status --json` prints it.
 pub async fn snapshot(daemon: &Daemon) -> Snapshot {
@@ -49,7 +49,7 @@ pub async fn snapshot(daemon: &Daemon) -> Snapshot {
 }
 
 /// A new variable is read at the next start only; everything else is tried again at every sweep.
-fn does_not_run(daemon: &Daemon, name: &ProjectName) -> Attention {
+pub fn does_not_run(daemon: &Daemon, name: &ProjectName) -> Attention {
     let (why, hint) = match daemon.waiting(name) {
         Some(waiting) => (waiting.why, waiting.hint),
         None => ("it is not started yet".to_owned(), None),
@@ -57,16 +57,21 @@ fn does_not_run(daemon: &Daemon, name: &ProjectName) -> Attention {
     Attention {
         project: name.to_string(),
         issue: None,
+        kind: "not-running".to_owned(),
+        url: None,
         says: format!("it does not run: {why}"),
         hint: hint.map(|hint| format!("{hint}; then restart the daemon")),
     }
 }
 
-fn config_fault(fault: &str) -> Attention {
+/// A mistake in the files is a person's to mend.
+pub fn config_fault(fault: &str) -> Attention {
     let first = fault.lines().next().unwrap_or_default();
     Attention {
         project: INSTALLATION.to_owned(),
         issue: None,
+        kind: "configuration".to_owned(),
+        url: None,
         says: format!("the files have mistakes, so the last good version is in force: {first}"),
         hint: Some("`pointsman labels check` shows every mistake with its line".to_owned()),
     }

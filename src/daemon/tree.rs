@@ -57,7 +57,7 @@ else
   case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
 fi || { echo "broken the tree cannot be put on ${branch:-$default}"; exit 3; }
 echo "head $(git rev-parse HEAD)"
-git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v " refs/heads/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
+git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v -e " refs/heads/$own-" -e " refs/remotes/[^/]*/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
 "#;
 
 /// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip.
@@ -117,11 +117,8 @@ pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
 /// Returns the one path of a stage without git that the `file` gate looks at.
 pub fn stage_file(project: &Project, dispatch: &Dispatch) -> Option<std::path::PathBuf> {
     let file = dispatch.opening.stage.file.as_ref()?;
-    Some(
-        project
-            .path
-            .join(file.replace("{n}", &dispatch.issue().0.to_string())),
-    )
+    let IssueNumber(number) = dispatch.issue()?;
+    Some(project.path.join(file.replace("{n}", &number.to_string())))
 }
 
 /// Returns the subject of a stage's file: `files:` and its digest, or of nothing.
@@ -147,10 +144,14 @@ pub fn read_plain(root: &Path, path: &Path) -> Option<Vec<u8>> {
 }
 
 async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Outcome {
-    let IssueNumber(number) = dispatch.issue();
+    let own = match dispatch.issue() {
+        Some(IssueNumber(number)) => format!("pointsman/{number}"),
+        // No branch has this name: no leftover in the tree is taken over.
+        None => format!("pointsman/errand-{}", dispatch.id()),
+    };
     let args = vec![
         dispatch.opening.branch.clone().unwrap_or_default(),
-        format!("pointsman/{number}"),
+        own,
         dispatch.id().to_string(),
         match project.session {
             SessionChoice::Managed => "managed",

@@ -148,8 +148,11 @@ pub async fn park(hands: &Hands, issue: IssueNumber, label: &Label, why: &str) -
     let body = format!(
         "{mention}a person is needed: {why_shown}\n\nRemove `{label}` to try again, or set another routing label.\n\n{mark}"
     );
-    if let Err(error) = comment_once(hands, issue, &mark, &body).await {
-        return tracker_failed(&error);
+    match comment_once(hands, issue, &mark, &body).await {
+        Ok(_) => {}
+        // There is nothing left to hand over: the next single read ends its walk.
+        Err(TrackerError::NotFound { .. } | TrackerError::Moved { .. }) => return Outcome::Done,
+        Err(error) => return tracker_failed(&error),
     }
     let outcome = add_label(hands, issue, label).await;
     if outcome == Outcome::Done {

@@ -282,7 +282,7 @@ fn purpose_of(text: &str) -> Purpose {
         Purpose::Stop
     } else if before_data.contains("\nA person answered your question") {
         Purpose::Answer
-    } else if before_data.contains("is not there yet") {
+    } else if before_data.contains("\nYou went idle without a report for ") {
         Purpose::Nudge
     } else {
         Purpose::Remark

@@ -80,9 +80,13 @@ fn go_on(hands: &Hands, memory: &mut Memory, message: &Brief) -> Step {
 }
 
 fn work(hands: &Hands, memory: &mut Memory, brief: &Brief) -> Step {
+    let about = match brief.issue {
+        0 => "no issue".to_owned(),
+        number => format!("issue #{number} \"{}\"", brief.title),
+    };
     hands.say(format!(
-        "I read the brief: issue #{} \"{}\", stage {}, as {}.",
-        brief.issue, brief.title, brief.stage, brief.role
+        "I read the brief: {about}, stage {}, as {}.",
+        brief.stage, brief.role
     ))?;
     report(hands, brief, "ack", None)?;
     if wants_to_ask(memory, brief) {
@@ -155,8 +159,39 @@ fn make(hands: &Hands, brief: &Brief) -> Step<String> {
         Product::Commits => commits(hands, brief),
         Product::Verdict => check::verdict(hands, brief),
         Product::File => file(hands, brief),
+        Product::Word if brief.issue == 0 => scout(hands, brief),
         Product::Word => Ok("nothing was asked for but this report".to_owned()),
     }
+}
+
+/// Nobody's issue: looks around and opens one.
+fn scout(hands: &Hands, brief: &Brief) -> Step<String> {
+    hands.say("I look around in the tree.")?;
+    let tracked = tracked(hands)?;
+    let Some(mut command) = brief.command("issue") else {
+        return Ok("the brief prints no way to open an issue".to_owned());
+    };
+    let after = |option: &str| {
+        command
+            .iter()
+            .position(|word| word == option)
+            .map(|at| at + 1)
+    };
+    let (title, body) = (after("--title"), after("--body-file"));
+    if let Some(slot) = title.and_then(|at| command.get_mut(at)) {
+        "Nothing says what an empty name does".clone_into(slot);
+    }
+    if let Some(place) = body.and_then(|at| command.get(at)) {
+        let seen = anchors(hands, &tracked).join("\n- ");
+        hands.write(Path::new(place), &format!("Looked at:\n\n- {seen}\n"))?;
+    }
+    hands.say("$ pointsman issue new")?;
+    let ran = hands.run(&command)?;
+    hands.say(indent(&ran.text))?;
+    Ok(format!(
+        "looked at {} files, opened one issue",
+        tracked.len()
+    ))
 }
 
 fn spec(hands: &Hands, brief: &Brief) -> Step<String> {

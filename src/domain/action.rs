@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    IssueNumber, Label, LabelEvent, Pane, Post, Report, ReportId, Spec, Subject, Verdict, Window,
+    IssueNumber, Label, LabelEvent, Opening, Pane, Post, Report, ReportId, Spec, Subject, Verdict,
+    Window,
 };
 
 /// Numbers effects of one engine.
@@ -50,6 +51,12 @@ pub enum Action {
         n: u8,
         late: bool,
     },
+    /// Clears our own line, wanted no more, under guard G2, and reads the composer back.
+    Clear {
+        dispatch: Box<Dispatch>,
+        delivery: Box<Delivery>,
+        pane: Pane,
+    },
     /// Waits for a receipt until then.
     AwaitReceipt {
         delivery: Box<Delivery>,
@@ -83,7 +90,7 @@ pub enum Action {
     /// Writes on the tracker what an agent asked for; `again` looks first whether it is there.
     Post {
         post: Box<Post>,
-        issue: IssueNumber,
+        issue: Option<IssueNumber>,
         again: bool,
     },
     /// Writes the answer to a report.
@@ -127,6 +134,7 @@ impl Action {
             Self::OpenWindow { .. } => "open-window",
             Self::Echo { .. } => "echo",
             Self::Enter { .. } => "enter",
+            Self::Clear { .. } => "clear",
             Self::AwaitReceipt { .. } => "await-receipt",
             Self::Inspect { .. } => "inspect",
             Self::Gate { .. } => "gate",
@@ -153,6 +161,7 @@ impl Action {
             | Self::Launch { dispatch, .. }
             | Self::OpenWindow { dispatch }
             | Self::Enter { dispatch, .. }
+            | Self::Clear { dispatch, .. }
             | Self::Gate { dispatch, .. }
             | Self::Push { dispatch, .. }
             | Self::Tidy { dispatch, .. } => Some(dispatch.id()),
@@ -247,6 +256,10 @@ pub enum Outcome {
     Entered,
     /// The guard refused the Enter.
     NotEntered { why: String },
+    /// The line was cleared, and the composer is empty.
+    Cleared,
+    /// It may still be there: the guard refused, or the key did not clear it.
+    NotCleared { why: String },
     /// A receipt with the delivery's id.
     Receipt { witness: String },
     /// No receipt in the time given.
@@ -308,6 +321,8 @@ pub enum Request {
     Pause { by: String },
     /// `pointsman resume`.
     Resume { by: String },
+    /// `pointsman skill try`: the errand as it was found to be possible.
+    Try { opening: Box<Opening> },
     /// `pointsman route <n> <stage>`: a person's move by our hand.
     Route {
         issue: IssueNumber,

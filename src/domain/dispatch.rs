@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, CommentId, DeliveryId, DispatchId, Evidence, IssueId, IssueNumber, Label, LabelEventId,
-    Next, Pane, Post, ProfileName, RepoId, Report, ReportId, Stage, Subject, Window,
+    Actor, Basis, CommentId, DeliveryId, DispatchId, Evidence, IssueId, IssueNumber, Label,
+    LabelEventId, Next, Pane, Post, ProfileName, RepoId, Report, ReportId, Stage, Subject, Window,
 };
 
 /// One act of setting a routing label: the unit of request (PROTOCOLS 1).
@@ -56,11 +56,9 @@ pub struct Approval {
 pub struct Opening {
     /// The dispatch's id.
     pub id: DispatchId,
-    /// The request.
-    pub labelling: Labelling,
-    /// Whose word it rests on.
-    pub approval: Approval,
-    /// The stage's row as it was.
+    /// Why it was opened.
+    pub basis: Basis,
+    /// The stage's row as it was; an errand's own, which asks for nothing and leads nowhere.
     pub stage: Stage,
     /// The workflow file's digest.
     pub workflow: String,
@@ -141,9 +139,14 @@ impl Dispatch {
         &self.opening.id
     }
 
-    /// Returns its issue.
-    pub fn issue(&self) -> IssueNumber {
-        self.opening.labelling.issue
+    /// Returns its issue; what the clock asked for has none.
+    pub fn issue(&self) -> Option<IssueNumber> {
+        self.opening.issue()
+    }
+
+    /// Returns what it is about, in words.
+    pub fn about(&self) -> String {
+        self.opening.about()
     }
 
     /// Returns whether it ended because its labelling no longer holds.

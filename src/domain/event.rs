@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Answer, Approval, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
-    Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane, Post, Reply, Report,
-    Settled, Spec, Subject, Transition, TransitionStep, Verdict,
+    Actor, Answer, Approval, Basis, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
+    Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane, Post, Reply,
+    Report, Settled, SkillName, Spec, Subject, Transition, TransitionStep, Verdict,
 };
 
 /// One fact of a project's stream. Carries what was decided, so that replay needs no configuration.
@@ -27,7 +27,9 @@ pub enum Event {
         #[serde(with = "pairs")]
         holds: BTreeMap<IssueNumber, Hold>,
     },
-    /// A labelling was claimed and a dispatch opened for it.
+    /// The configured schedules changed: minutes after local midnight.
+    SchedulesChanged { schedules: BTreeMap<SkillName, u16> },
+    /// A labelling was claimed and a dispatch opened for it; or an errand was.
     DispatchOpened { opening: Box<Opening> },
     /// The working tree stands where the stage needs it.
     TreePrepared {
@@ -79,6 +81,8 @@ pub enum Event {
     },
     /// tmux took the Enter.
     LineSubmitted { delivery: DeliveryId, n: u8 },
+    /// The line was wanted no more and was cleared before it was submitted: nothing of it was delivered.
+    LineCleared { delivery: DeliveryId },
     /// A wait ended without a receipt.
     ReceiptMissed { delivery: DeliveryId, waits: u8 },
     /// The delivery ended.
@@ -221,7 +225,7 @@ impl Event {
     /// Returns the issue it is about, if it names one itself.
     pub fn issue(&self) -> Option<IssueNumber> {
         match self {
-            Self::DispatchOpened { opening } => Some(opening.labelling.issue),
+            Self::DispatchOpened { opening } => opening.issue(),
             Self::TransitionIntended { transition } => Some(transition.issue),
             Self::SpecPublished { spec, .. } => Some(spec.issue),
             Self::TransitionStepped { issue, .. }
@@ -271,10 +275,17 @@ impl Event {
     pub fn claims(&self) -> Vec<String> {
         match self {
             Self::DispatchOpened { opening } => {
-                vec![
-                    format!("labelling:{}:{}", opening.labelling.key(), opening.attempt),
-                    format!("dispatch:{}", opening.id),
-                ]
+                let once = match &opening.basis {
+                    Basis::Labelling { labelling, .. } => {
+                        Some(format!("labelling:{}:{}", labelling.key(), opening.attempt))
+                    }
+                    Basis::Errand(Errand::Due { project, on, .. }) => {
+                        Some(format!("schedule/{project}/{}/{on}", opening.stage.skill))
+                    }
+                    Basis::Errand(Errand::Trial { .. }) => None,
+                };
+                let dispatch = format!("dispatch:{}", opening.id);
+                once.into_iter().chain([dispatch]).collect()
             }
             Self::DeliveryPlanned { delivery } => vec![format!("delivery:{}", delivery.id)],
             Self::ReportReceived { report } => vec![format!("report:{}", report.id)],

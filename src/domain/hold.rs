@@ -23,7 +23,11 @@ pub enum Hold {
     /// Labelled before the project was added.
     BeforeStart { added: Timestamp },
     /// Nobody is known to have set the label.
-    Unattributed { since: Option<Timestamp> },
+    Unattributed {
+        since: Option<Timestamp>,
+        /// Until then the event may be late, and is looked for again.
+        until: Option<Timestamp>,
+    },
     /// Who set it may not start work.
     Untrusted { actor: Actor, role: Role },
     /// The text was changed after it was approved, by somebody who could not have approved it.
@@ -43,7 +47,7 @@ pub enum Hold {
     /// Another dispatch has the session or the tree.
     Session {
         dispatch: DispatchId,
-        issue: IssueNumber,
+        issue: Option<IssueNumber>,
     },
     /// The agent's window is not there.
     NoAgent { window: String, hint: String },
@@ -65,6 +69,16 @@ pub enum Hold {
     NoSkill { skill: String },
     /// The brief is with the agent.
     InHand { dispatch: DispatchId, phase: String },
+    /// The brief could not be typed, again and again.
+    Undelivered {
+        dispatch: DispatchId,
+        times: u32,
+        why: String,
+    },
+    /// The agent is busy beyond the stage's time.
+    Stuck { dispatch: DispatchId, minutes: u64 },
+    /// A line of ours that is wanted no more is in the composer, with something else.
+    LineLeft { dispatch: DispatchId, line: String },
     /// A delivery whose outcome is being found out.
     Unknown {
         dispatch: DispatchId,
@@ -111,6 +125,9 @@ impl Hold {
             Self::NoChecker { .. } => "no-checker",
             Self::NoSkill { .. } => "no-skill",
             Self::InHand { .. } => "in-hand",
+            Self::Undelivered { .. } => "undelivered",
+            Self::Stuck { .. } => "stuck",
+            Self::LineLeft { .. } => "line-left",
             Self::Unknown { .. } => "unknown-delivery",
             Self::Moving { .. } => "moving",
             Self::Stalled { .. } => "stalled",
@@ -132,7 +149,17 @@ impl Hold {
             )),
             Self::Paused { .. } => Some("pointsman resume".into()),
             Self::BeforeStart { .. } => Some("remove the label and set it again".into()),
-            Self::Unattributed { .. } => Some("remove the label and set it again".into()),
+            Self::Unattributed { until: Some(_), .. } => None,
+            Self::Unattributed { until: None, .. } => {
+                Some("remove the label and set it again".into())
+            }
+            Self::Undelivered { .. } => {
+                Some("pointsman attach, and look what is in the way".into())
+            }
+            Self::Stuck { .. } => {
+                Some("pointsman attach and look; `pointsman restart` ends it".into())
+            }
+            Self::LineLeft { .. } => Some("pointsman attach, and clear the line".into()),
             Self::Untrusted { .. } => Some(
                 "somebody with write access sets the label, or add the account to `allow`".into(),
             ),
@@ -161,6 +188,7 @@ impl Hold {
 }
 
 impl fmt::Display for Hold {
+    #[expect(clippy::too_many_lines, reason = "a table, one row a reason")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SeveralLabels { labels } => {
@@ -174,7 +202,31 @@ impl fmt::Display for Hold {
             Self::BeforeStart { added } => {
                 write!(f, "labelled before you added this project ({added})")
             }
-            Self::Unattributed { .. } => f.write_str("nobody I can name asked for this"),
+            Self::Unattributed {
+                until: Some(until), ..
+            } => write!(
+                f,
+                "the tracker does not say yet who set the label; looked for until {until}"
+            ),
+            Self::Unattributed { until: None, .. } => {
+                f.write_str("nobody I can name asked for this")
+            }
+            Self::Undelivered {
+                dispatch,
+                times,
+                why,
+            } => write!(
+                f,
+                "dispatch {dispatch} could not be delivered {times} times: {why}"
+            ),
+            Self::Stuck { dispatch, minutes } => write!(
+                f,
+                "dispatch {dispatch} is busy beyond the stage's {minutes} min"
+            ),
+            Self::LineLeft { dispatch, line } => write!(
+                f,
+                "`{line}` of dispatch {dispatch} is wanted no more and is in the composer, not alone"
+            ),
             Self::Untrusted { actor, role } => {
                 write!(f, "{} set the label and is {role:?} here", actor.login)
             }
@@ -202,8 +254,20 @@ impl fmt::Display for Hold {
             Self::BackOff { attempt, until } => {
                 write!(f, "attempt {attempt} failed; again at {until}")
             }
-            Self::Session { dispatch, issue } => {
+            Self::Session {
+                dispatch,
+                issue: Some(issue),
+            } => {
                 write!(f, "{issue} (dispatch {dispatch}) has the session")
+            }
+            Self::Session {
+                dispatch,
+                issue: None,
+            } => {
+                write!(
+                    f,
+                    "a scheduled errand (dispatch {dispatch}) has the session"
+                )
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),

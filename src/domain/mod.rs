@@ -3,6 +3,7 @@
 pub mod action;
 pub mod agent;
 pub mod dispatch;
+pub mod errand;
 pub mod event;
 pub mod hold;
 pub mod id;
@@ -17,6 +18,7 @@ pub mod skill;
 pub use action::*;
 pub use agent::*;
 pub use dispatch::*;
+pub use errand::*;
 pub use event::*;
 pub use hold::*;
 pub use id::*;

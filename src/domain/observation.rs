@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -23,6 +24,10 @@ pub struct Rules {
     pub skills: BTreeMap<SkillName, String>,
     /// How long an agent may be idle without a report before its gates run once.
     pub idle_without_report: std::time::Duration,
+    /// When which skill is due for the project, in minutes after local midnight.
+    pub schedules: BTreeMap<SkillName, u16>,
+    /// What is local.
+    pub zone: TimeZone,
 }
 
 /// All that one cycle saw of one project.

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Build, Delivery, DeliveryId, Dispatch, Ground, OwnGate, Purpose, Text, TreeFacts,
+    Basis, Build, Delivery, DeliveryId, Dispatch, Errand, Ground, OwnGate, Purpose, Text, TreeFacts,
 };
 use crate::machine::anchor::Survey;
 use crate::machine::text::{fence, sanitise};
@@ -113,12 +113,16 @@ pub fn compose(skill_body: &str, facts: &Facts) -> String {
 pub fn message(envelope: &Envelope, purpose: Purpose, said: &str) -> String {
     let mut text = envelope.header();
     let _ = write!(text, "\n{}", envelope.opening_line());
-    let issue = envelope.dispatch.issue();
+    let issue = envelope.dispatch.about();
     let said = fence(&sanitise(said, REMARK_BYTES_MAX));
     let (about, after) = match purpose {
         Purpose::Brief => (
             format!("About {issue}, which you have the brief for:"),
             "Take it into account and go on.",
+        ),
+        Purpose::Nudge if envelope.dispatch.opening.errand().is_some() => (
+            format!("You went idle without a report for {issue}. What is missing:"),
+            "If you are done, report it now. If you cannot go on, say so with `fail`.",
         ),
         Purpose::Nudge => (
             format!(
@@ -148,14 +152,18 @@ impl Envelope<'_> {
     /// Returns the witness: plain lines between two rules, before anything else.
     fn header(&self) -> String {
         let opening = &self.dispatch.opening;
+        let basis = match &opening.basis {
+            Basis::Labelling { labelling, .. } => format!("labelling: {}", labelling.key()),
+            Basis::Errand(Errand::Trial { issue, .. }) => format!("errand: trial on {issue}"),
+            Basis::Errand(Errand::Due { on, .. }) => format!("errand: due on {on}"),
+        };
         format!(
-            "---\ndelivery: {}\ndispatch: {}\nledger: {}\nseq: {}\nhead: {}\nlabelling: {}\nattempt: {}\n---\n",
+            "---\ndelivery: {}\ndispatch: {}\nledger: {}\nseq: {}\nhead: {}\n{basis}\nattempt: {}\n---\n",
             self.delivery,
             opening.id,
             self.witness.ledger,
             self.witness.seq,
             self.witness.head,
-            opening.labelling.key(),
             opening.attempt
         )
     }

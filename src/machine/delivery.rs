@@ -160,6 +160,11 @@ pub fn settle(dispatch: &Dispatch, delivery: &Delivery, outcome: &Outcome, now: 
             _ => Step::Rest,
         },
         Outcome::NotEntered { why } => ended(Verdict::TypedNotSubmitted, why),
+        Outcome::Cleared => Step::Record(vec![Event::LineCleared { delivery: id() }]),
+        Outcome::NotCleared { .. } if matches!(delivery.step, DeliveryStep::Settled { .. }) => {
+            Step::Rest
+        }
+        Outcome::NotCleared { why } => ended(Verdict::TypedNotSubmitted, why),
         Outcome::Receipt { witness } => ended(Verdict::Confirmed, witness),
         Outcome::NoReceipt { in_composer } => missed(dispatch, delivery, *in_composer, now),
         Outcome::Found(finding) => resolve(dispatch, delivery, finding, now),
@@ -305,16 +310,20 @@ fn found_in_composer(
     }
 }
 
-/// Says whether a delivery of unknown outcome has been looked for long enough.
-pub fn gave_up(delivery: &Delivery, now: Timestamp) -> bool {
-    let unknown = matches!(
+/// Says whether a delivery ended without anybody knowing whether the agent has it.
+pub fn is_unknown(delivery: &Delivery) -> bool {
+    matches!(
         delivery.step,
         DeliveryStep::Settled {
             verdict: Verdict::Unconfirmed | Verdict::TypedNotSubmitted | Verdict::Queued,
             ..
         }
-    );
-    unknown && now.duration_since(delivery.since) > RECONCILE_MAX
+    )
+}
+
+/// Says whether a delivery of unknown outcome has been looked for long enough.
+pub fn gave_up(delivery: &Delivery, now: Timestamp) -> bool {
+    is_unknown(delivery) && now.duration_since(delivery.since) > RECONCILE_MAX
 }
 
 /// Returns when a text that was proven not to have been typed is delivered anew.

@@ -4,19 +4,25 @@
 //! acknowledged; what came of it is written down before the next effect of the same flow. The engine may be dropped at any
 //! instant and made again from the ledger: nothing but [`Memory`] is lost, and nothing in it is truth.
 
+mod flows;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Action, Actor, Answer, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
-    Questions, ReportId, Request, Rules, SingleRead, TransitionStep, Window,
+    Questions, ReportId, Request, Rules, Window,
 };
-use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Memory, Standing};
+use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
+use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, open, post, route, transition, watchdog};
+use crate::machine::watchdog;
+
+/// Looks further apart than this are a gap in the watch; the longest cycle that is configured is 10 min.
+const WATCH_GAP_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// What is fed into the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,22 +146,21 @@ impl Engine {
         self.appends.is_empty() && self.running.is_empty()
     }
 
-    /// Returns the memory that a look is decided with: what it counts, without the rests that are over and the refusals of what
-    /// has changed. A rehearsal of the next cycle takes it too.
+    /// Returns the memory that a look is decided with; a rehearsal of the next cycle takes it too.
     pub fn memory_for(&self, seen: &Observation, now: Timestamp) -> Memory {
         let mut memory = self.memory.clone();
         if self.looks == 0 {
-            let elapsed = self
-                .last_seen
-                .map_or(SignedDuration::ZERO, |last| seen.at.duration_since(last));
+            let elapsed = seen.at.duration_since(self.last_seen.unwrap_or(seen.at));
             // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
-            let watched = elapsed.clamp(SignedDuration::ZERO, SignedDuration::from_mins(15));
+            let seamless = SignedDuration::ZERO..=WATCH_GAP_MAX;
+            let watched = if seamless.contains(&elapsed) {
+                elapsed
+            } else {
+                SignedDuration::ZERO
+            };
             watchdog::remember(&mut memory, &self.state, seen, watched);
         }
-        memory.rests.retain(|_, until| *until > now);
-        memory
-            .refused
-            .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
+        memory.forget(seen, now);
         memory
     }
 
@@ -179,6 +184,7 @@ impl Engine {
         // A look answers its own questions only; the cycle decides on all of its looks.
         self.details.append(&mut seen.details);
         seen.details.clone_from(&self.details);
+        self.memory.join(&self.state, &seen);
         self.samples.clone_from(&seen.panes);
         self.us = seen.us.clone().or(self.us.take());
         if !self.appends.is_empty() {
@@ -187,8 +193,7 @@ impl Engine {
             return;
         }
         let (decision, mut standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
-        self.note_refusals(&seen, &standing);
-        self.note_checks(&seen);
+        self.memory.note(&self.state, &seen, &standing, now);
         match decision {
             Decision::Look(questions) if self.looks < LOOKS_MAX => {
                 self.looks += 1;
@@ -201,48 +206,14 @@ impl Engine {
                 self.ended(now, None, standing, effects);
             }
             Decision::Wait(until) => {
+                let until = until
+                    .into_iter()
+                    .chain(self.memory.look_again_at(now))
+                    .min();
                 self.ended(now, None, standing, effects);
                 effects.extend(until.map(Effect::WakeAt));
             }
             Decision::Act(act) => self.act(rules, act, standing, now, effects),
-        }
-    }
-
-    /// Remembers refusals on detail for as long as the issue's head does not change.
-    fn note_refusals(&mut self, seen: &Observation, standing: &Standing) {
-        for (issue, details) in &seen.details {
-            let (Some(hold), Some(head)) = (standing.get(issue), seen.heads.get(issue)) else {
-                continue;
-            };
-            let on_detail = matches!(
-                hold,
-                Hold::BeforeStart { .. }
-                    | Hold::Unattributed { .. }
-                    | Hold::Untrusted { .. }
-                    | Hold::NeedsReapproval { .. }
-                    | Hold::Yours { .. }
-                    | Hold::Spent { .. }
-            );
-            let agrees =
-                matches!(&details.read, SingleRead::Found(found) if found.0.labels == head.labels);
-            if on_detail && agrees {
-                self.memory
-                    .refused
-                    .insert(*issue, (head.clone(), hold.clone()));
-            }
-        }
-    }
-
-    /// Remembers which heads were confirmed by a single read, so that only a change asks for another one.
-    fn note_checks(&mut self, seen: &Observation) {
-        for dispatch in self.state.dispatches.values().filter(|one| one.is_open()) {
-            let issue = dispatch.issue();
-            if let (Some(head), true) = (seen.heads.get(&issue), seen.details.contains_key(&issue))
-            {
-                self.memory
-                    .checked
-                    .insert(dispatch.id().clone(), head.clone());
-            }
         }
     }
 
@@ -417,6 +388,8 @@ impl Engine {
             why,
             "the ledger did not take an append: nothing of it is done"
         );
+        // A step of a move may have been lost with it: its labels are read before anything is written again.
+        self.fresh.clear();
         for pending in self.appends.drain(..) {
             if let Some(flow) = pending.flow {
                 self.memory.busy.remove(&flow);
@@ -431,61 +404,6 @@ impl Engine {
         self.memory.faults.remove(&flow);
         self.running.insert(id, (flow, action.clone()));
         effects.push(Effect::Do(id, action));
-    }
-
-    /// Asks a flow for its next step.
-    fn pump(&mut self, rules: &Rules, flow: &Flow, now: Timestamp, effects: &mut Vec<Effect>) {
-        let step = match flow {
-            Flow::Dispatch(id) => self
-                .state
-                .dispatches
-                .get(id)
-                .map_or(Step::Rest, |dispatch| {
-                    let sample = self.samples.get(&dispatch.opening.window);
-                    flow::next(&self.state, dispatch, rules, sample, now)
-                }),
-            Flow::Transition(issue) => self
-                .state
-                .transitions
-                .get(issue)
-                .map_or(Step::Rest, |transition| {
-                    transition::next(transition, self.fresh.contains(issue))
-                }),
-            Flow::Park(issue) => self
-                .state
-                .parks
-                .get(issue)
-                .map_or(Step::Rest, |(label, why)| {
-                    Step::Do(Action::Park {
-                        issue: *issue,
-                        label: label.clone(),
-                        why: why.clone(),
-                    })
-                }),
-            Flow::Merge(issue) => self.merge(*issue),
-            Flow::Route(issue) => route::next(&self.state, *issue, &rules.workflow.labels.park),
-            Flow::Post(dispatch, post) => {
-                let again = !self.fresh_posts.remove(post);
-                let owner = self.state.dispatches.get(dispatch);
-                owner.map_or(Step::Rest, |owner| post::next(owner, post, again))
-            }
-            Flow::Answer(_) => Step::Rest,
-        };
-        self.take(flow.clone(), step, now, effects);
-    }
-
-    fn merge(&self, issue: IssueNumber) -> Step {
-        let Some(walk) = self.state.walks.get(&issue) else {
-            return Step::Rest;
-        };
-        match &walk.subject {
-            Some(subject) if walk.merged.as_ref() != Some(subject) => Step::Do(Action::Merge {
-                issue,
-                branch: walk.branch.clone(),
-                subject: subject.clone(),
-            }),
-            _ => Step::Rest,
-        }
     }
 
     fn take(&mut self, flow: Flow, step: Step, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -518,86 +436,10 @@ impl Engine {
         }
     }
 
-    fn outcome(
-        &mut self,
-        rules: &Rules,
-        id: EffectId,
-        outcome: &Outcome,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some((flow, action)) = self.running.remove(&id) else {
-            return;
-        };
-        let step = match &flow {
-            Flow::Dispatch(id) => match self.state.dispatches.get(id) {
-                Some(dispatch) => flow::settle(&self.state, dispatch, rules, &action, outcome, now),
-                None => Step::Rest,
-            },
-            Flow::Transition(issue) => self.settle_transition(rules, *issue, &action, outcome, now),
-            Flow::Park(issue) => match outcome {
-                Outcome::Done => Step::Record(vec![Event::IssueParked { issue: *issue }]),
-                _ => Step::Rest,
-            },
-            Flow::Post(dispatch, _) => match (self.state.dispatches.get(dispatch), &action) {
-                (Some(owner), Action::Post { post, .. }) => post::settle(owner, post, outcome),
-                _ => Step::Rest,
-            },
-            Flow::Answer(_) | Flow::Route(_) => Step::Rest,
-            Flow::Merge(issue) => match (&action, outcome) {
-                (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
-                    Step::Record(vec![Event::Merged {
-                        issue: *issue,
-                        subject: subject.clone(),
-                        into: into.clone(),
-                    }])
-                }
-                _ => Step::Rest,
-            },
-        };
-        // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
-        // So does a look that found nothing new.
-        let until = match (&step, outcome) {
-            (Step::Rest, Outcome::Failed { until, .. }) => Some(*until),
-            (Step::Rest, Outcome::Found(_)) => Some(now + delivery::LOOK_AGAIN),
-            _ => None,
-        };
-        if let Some(until) = until {
-            self.memory.busy.remove(&flow);
-            if let Outcome::Failed { why, .. } = outcome {
-                self.memory.faults.insert(flow.clone(), why.clone());
-            }
-            self.memory.rests.insert(flow, until);
-            effects.push(Effect::WakeAt(until));
-            return;
-        }
-        self.take(flow, step, now, effects);
-    }
-
-    fn settle_transition(
-        &mut self,
-        rules: &Rules,
-        issue: IssueNumber,
-        action: &Action,
-        outcome: &Outcome,
-        now: Timestamp,
-    ) -> Step {
-        if matches!(outcome, Outcome::Failed { .. }) {
-            self.fresh.remove(&issue);
-        }
-        let Some(transition) = self.state.transitions.get(&issue) else {
-            return Step::Rest;
-        };
-        let routing = open::routing_labels(rules);
-        let step = transition::settle(transition, action, outcome, self.us.as_ref(), &routing, now);
-        if matches!(&step, Step::Record(events) if matches!(events.first(), Some(Event::TransitionStepped { step: TransitionStep::Added | TransitionStep::Removed, .. })))
-        {
-            return step;
-        }
-        if !matches!(step, Step::Do(_)) {
-            self.fresh.remove(&issue);
-        }
-        step
+    /// Returns whether an opening is on its way to the ledger.
+    fn is_opening(&self) -> bool {
+        let mut events = self.appends.iter().flat_map(|pending| &pending.events);
+        events.any(|event| matches!(event, Event::DispatchOpened { .. }))
     }
 
     fn asked(&mut self, request: Request, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -611,6 +453,9 @@ impl Engine {
                 self.memory.refused.remove(&issue);
                 Event::Routed { issue, to, by }
             }
+            // What is possible was found out without what is about to be opened.
+            Request::Try { .. } if self.is_opening() => return,
+            Request::Try { opening } => Event::DispatchOpened { opening },
             Request::Pause { by } => Event::ProjectPaused { by },
             Request::Resume { by } => Event::ProjectResumed { by },
         };

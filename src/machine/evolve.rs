@@ -3,15 +3,20 @@
 //! It never sees the rules: events carry what was decided.
 
 mod ask;
+mod errand;
+mod issue;
 mod post;
+mod steps;
 
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId, Event, IssueNumber,
-    Opening, Phase, Purpose, Report, Settled, Transition, TransitionStep, Verb, Verdict,
+    Answer, Approval, Basis, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId,
+    Event, Labelling, Opening, Phase, Purpose, Report, Verb, Verdict,
 };
-use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, Route, State, Walk};
+use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State};
+use issue::{free_seat, intend, transit, walk};
+use steps::step_after;
 
 /// An event that cannot follow what the ledger says: a bug of ours, or a ledger that was changed by another hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +55,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             state.holds = holds.clone();
             Ok(())
         }
+        Event::SchedulesChanged { schedules } => errand::scheduled(state, at, schedules),
         Event::DispatchOpened { opening } => open(state, at, opening),
         Event::DeliveryPlanned { delivery } => plan(state, delivery),
         Event::ReportReceived { report } => receive(state, report),
@@ -71,6 +77,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         | Event::LineLaunched { .. }
         | Event::EnterIntended { .. }
         | Event::LineSubmitted { .. }
+        | Event::LineCleared { .. }
         | Event::ReceiptMissed { .. }
         | Event::DeliverySettled { .. } => deliver(state, at, event),
         Event::TreePrepared { .. }
@@ -111,10 +118,42 @@ fn replace_none<T>(slot: &mut Option<T>, value: T, why: &str) -> Result<(), Stri
 }
 
 fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), String> {
-    let issue = opening.labelling.issue;
-    if let Some(other) = state.open_dispatch(issue) {
-        return Err(format!("{issue} has dispatch {} open", other.id()));
+    if let Some(other) = opening.issue().and_then(|issue| state.open_dispatch(issue)) {
+        let about = opening.about();
+        return Err(format!("{about} has dispatch {} open", other.id()));
     }
+    if let Some(other) = state.in_window(opening.window) {
+        return Err(format!(
+            "dispatch {} has the window `{}`",
+            other.id(),
+            opening.window.as_str()
+        ));
+    }
+    match &opening.basis {
+        Basis::Labelling {
+            labelling,
+            approval,
+        } => begin(state, opening, labelling, approval)?,
+        Basis::Errand(errand) => errand::opened(state, opening, errand)?,
+    }
+    state.openings.push_back(at);
+    if state.openings.len() > OPENINGS_MAX {
+        state.openings.pop_front();
+    }
+    state
+        .dispatches
+        .insert(opening.id.clone(), new_dispatch(opening.clone(), at));
+    Ok(())
+}
+
+/// Takes a step of an issue's walk.
+fn begin(
+    state: &mut State,
+    opening: &Opening,
+    labelling: &Labelling,
+    approval: &Approval,
+) -> Result<(), String> {
+    let issue = labelling.issue;
     let holder = state.seats.get(&opening.stage.label).copied();
     if let Some(holder) = holder.filter(|holder| opening.stage.seat && *holder != issue)
         && state
@@ -124,15 +163,8 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         let label = &opening.stage.label;
         return Err(format!("{holder} has the seat of {label}"));
     }
-    if let Some(other) = state.in_window(opening.window) {
-        return Err(format!(
-            "dispatch {} has the window `{}`",
-            other.id(),
-            opening.window.as_str()
-        ));
-    }
     let walk = state.walks.entry(issue).or_default();
-    let key = opening.labelling.key();
+    let key = labelling.key();
     let attempts = if walk.labelling.as_deref() == Some(&key) {
         walk.attempts
     } else {
@@ -145,14 +177,14 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         ));
     }
     walk.labelling = Some(key);
-    walk.event = Some(opening.labelling.event.clone());
+    walk.event = Some(labelling.event.clone());
     walk.left = false;
     walk.attempts = opening.attempt;
     walk.ended = None;
     walk.yours = None;
     walk.approved = None;
     walk.title.clone_from(&opening.title);
-    walk.approval = Some(opening.approval.clone());
+    walk.approval = Some(approval.clone());
     if let Some(branch) = &opening.branch {
         walk.branch = Some(branch.clone());
     }
@@ -160,13 +192,6 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         // Taken over from a holder that waits for a person, if it was not free: that was decided before.
         state.seats.insert(opening.stage.label.clone(), issue);
     }
-    state.openings.push_back(at);
-    if state.openings.len() > OPENINGS_MAX {
-        state.openings.pop_front();
-    }
-    state
-        .dispatches
-        .insert(opening.id.clone(), new_dispatch(opening.clone(), at));
     Ok(())
 }
 
@@ -256,6 +281,7 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
     | Event::LineLaunched { delivery: id, .. }
     | Event::EnterIntended { delivery: id, .. }
     | Event::LineSubmitted { delivery: id, .. }
+    | Event::LineCleared { delivery: id }
     | Event::ReceiptMissed { delivery: id, .. }
     | Event::DeliverySettled { delivery: id, .. }) = event
     else {
@@ -285,9 +311,12 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
         Event::PasteIntended { pane, context, .. } | Event::LineLaunched { pane, context, .. } => {
             owner.pane = Some(pane.clone());
             owner.context = Some(context.clone());
+            let Some(labelling) = owner.opening.labelling() else {
+                return Ok(());
+            };
             let (stage, issue, context) = (
                 owner.opening.stage.label.clone(),
-                owner.issue(),
+                labelling.issue,
                 context.clone(),
             );
             state
@@ -300,87 +329,10 @@ fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
                 .insert(context);
         }
         Event::DeliverySettled { verdict, .. } => settle(owner, &delivery, *verdict, at),
+        Event::LineCleared { .. } => settle(owner, &delivery, Verdict::NotDelivered, at),
         _ => {}
     }
     Ok(())
-}
-
-#[expect(clippy::too_many_lines, reason = "a table, one row a pair")]
-fn step_after(step: &DeliveryStep, event: &Event) -> Option<DeliveryStep> {
-    use DeliveryStep as S;
-    Some(match (step, event) {
-        (S::Planned, Event::BriefStaged { .. }) => S::Staged,
-        (S::Staged, Event::PasteIntended { .. }) => S::PasteIntended,
-        (S::PasteIntended, Event::LinePasted { .. }) => S::Pasted,
-        (S::Staged, Event::LaunchIntended { .. }) => S::LaunchIntended,
-        (S::LaunchIntended, Event::LineLaunched { .. }) => S::Submitted { n: 0, waits: 0 },
-        (S::Pasted, Event::EnterIntended { n: 1, .. }) => S::EnterIntended { n: 1 },
-        // A launch argument (0) is submitted by the launch: no Enter belongs to it.
-        (S::Submitted { n, .. }, Event::EnterIntended { n: next, .. })
-            if *n > 0 && *next == n + 1 =>
-        {
-            S::EnterIntended { n: *next }
-        }
-        (S::EnterIntended { n }, Event::EnterIntended { n: again, .. }) if n == again => {
-            S::EnterIntended { n: *n }
-        }
-        (S::EnterIntended { n }, Event::LineSubmitted { n: sent, .. }) if n == sent => {
-            S::Submitted { n: *n, waits: 0 }
-        }
-        (S::Submitted { n, waits }, Event::ReceiptMissed { waits: now, .. })
-            if *now == waits + 1 =>
-        {
-            S::Submitted { n: *n, waits: *now }
-        }
-        (
-            S::Settled {
-                verdict: Verdict::Unconfirmed | Verdict::Queued | Verdict::TypedNotSubmitted,
-                ..
-            },
-            Event::DeliverySettled {
-                verdict: Verdict::Confirmed,
-                witness,
-                ..
-            },
-        ) => S::Settled {
-            verdict: Verdict::Confirmed,
-            witness: witness.clone(),
-        },
-        (S::Settled { .. }, _) => return None,
-        // Before the intent nothing can have been typed, and that is all that can be said.
-        (
-            S::Planned | S::Staged,
-            Event::DeliverySettled {
-                verdict: Verdict::NotDelivered,
-                witness,
-                ..
-            },
-        ) => S::Settled {
-            verdict: Verdict::NotDelivered,
-            witness: witness.clone(),
-        },
-        (S::Planned | S::Staged, _) => return None,
-        // Nothing was typed: proven only while no paste was recorded as done.
-        (
-            S::PasteIntended | S::LaunchIntended,
-            Event::DeliverySettled {
-                verdict, witness, ..
-            },
-        ) => S::Settled {
-            verdict: *verdict,
-            witness: witness.clone(),
-        },
-        (
-            _,
-            Event::DeliverySettled {
-                verdict, witness, ..
-            },
-        ) if *verdict != Verdict::NotDelivered => S::Settled {
-            verdict: *verdict,
-            witness: witness.clone(),
-        },
-        _ => return None,
-    })
 }
 
 fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Timestamp) {
@@ -392,9 +344,10 @@ fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Times
     match verdict {
         Verdict::Confirmed => {
             owner.undelivered = 0;
+            // Also after the end: who has the brief is told to stop.
+            owner.confirmed_at = owner.confirmed_at.or(Some(at));
             if owner.phase == Phase::Delivering {
                 owner.phase = Phase::Working;
-                owner.confirmed_at = Some(at);
             }
         }
         Verdict::NotDelivered => {
@@ -434,6 +387,7 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
     match report.verb {
         // A report proves the brief's arrival as well as a receipt does: only the brief has the secret.
         Verb::Ack => {}
+        Verb::Ask if found.opening.errand().is_some() => {}
         Verb::Ask => ask::asked(found, report),
         Verb::Done | Verb::Fail | Verb::Unreported => {
             found.phase = Phase::Judging;
@@ -442,20 +396,29 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
             found.asked = None;
         }
     }
+    if report.verb == Verb::Ask && found.phase == Phase::Judging {
+        // It takes back what was being judged.
+        found.phase = Phase::Working;
+        found.running = None;
+    }
     if found.confirmed_at.is_none() {
         found.confirmed_at = Some(report.at);
         if found.phase == Phase::Delivering {
             found.phase = Phase::Working;
         }
     }
+    let is_errand = found.opening.errand().is_some();
     let text = match report.verb {
         Verb::Ack => "recorded.",
+        Verb::Ask if is_errand => {
+            "nobody is asked: this is an errand. Decide it yourself, or report `fail` with the question."
+        }
         Verb::Ask => "recorded: a person is asked. End your turn; the answer comes to you.",
         Verb::Done | Verb::Fail | Verb::Unreported => return Ok(()),
     };
     let answer = Answer {
         report: report.id.clone(),
-        accepted: true,
+        accepted: report.verb == Verb::Ack || !is_errand,
         text: text.to_owned(),
     };
     take_answer(state, answer);
@@ -518,7 +481,8 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             subject,
         } => {
             let found = judging(state, id)?;
-            let issue = found.issue();
+            let issue = found.opening.labelling().map(|labelling| labelling.issue);
+            let issue = issue.ok_or_else(|| format!("dispatch {id} is an errand"))?;
             found.stalled = None;
             let walk = state.walks.entry(issue).or_default();
             walk.branch = Some(branch.clone());
@@ -542,8 +506,11 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
                 .deliveries
                 .retain(|_, delivery| delivery.dispatch != *id);
             let gone = state.dispatches.remove(id).expect("it was found above");
-            if gone.is_withdrawn() && state.open_dispatch(gone.issue()).is_none() {
-                free_seat(state, gone.issue(), None);
+            if let Some(labelling) = gone.opening.labelling()
+                && gone.is_withdrawn()
+                && state.open_dispatch(labelling.issue).is_none()
+            {
+                free_seat(state, labelling.issue, None);
             }
         }
         _ => return Err("not an event of a dispatch".to_owned()),
@@ -562,13 +529,17 @@ fn judging<'a>(state: &'a mut State, id: &DispatchId) -> Result<&'a mut Dispatch
 
 fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Result<(), String> {
     let found = open_one(state, id)?;
-    let (issue, stage) = (found.issue(), found.opening.stage.clone());
+    let issue = found.opening.labelling().map(|labelling| labelling.issue);
+    let stage = found.opening.stage.clone();
     found.phase = Phase::Closed {
         cause: cause.clone(),
         at,
     };
     found.stalled = None;
     ask::closed(found, cause);
+    let Some(issue) = issue else {
+        return Ok(());
+    };
     let walk = state.walks.entry(issue).or_default();
     walk.ended = Some((cause.clone(), at));
     match cause {
@@ -588,165 +559,6 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         Cause::Parked { .. } => free_seat(state, issue, None),
     }
     Ok(())
-}
-
-/// Frees one stage's seat, or all of an issue.
-fn free_seat(state: &mut State, issue: IssueNumber, stage: Option<&crate::domain::Label>) {
-    state
-        .seats
-        .retain(|label, holder| *holder != issue || stage.is_some_and(|stage| stage != label));
-}
-
-fn intend(state: &mut State, transition: &Transition) -> Result<(), String> {
-    if state.transitions.contains_key(&transition.issue) {
-        return Err(format!("{} is already moving", transition.issue));
-    }
-    if let Some(open) = state.open_dispatch(transition.issue) {
-        return Err(format!("dispatch {} is open", open.id()));
-    }
-    state.routes.remove(&transition.issue);
-    state
-        .transitions
-        .insert(transition.issue, transition.clone());
-    Ok(())
-}
-
-fn transit(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
-    let (Event::TransitionStepped { issue, .. }
-    | Event::TransitionUnseen { issue }
-    | Event::TransitionSettled { issue, .. }) = event
-    else {
-        return Err("not an event of a transition".to_owned());
-    };
-    let Some(transition) = state.transitions.get_mut(issue) else {
-        return Err(format!("{issue} is not moving"));
-    };
-    match event {
-        Event::TransitionStepped { step, .. } => {
-            if *step == TransitionStep::Intended {
-                return Err("a transition does not go back".to_owned());
-            }
-            transition.step = *step;
-            transition.unchanged_since = None;
-        }
-        Event::TransitionUnseen { .. } => {
-            transition.unchanged_since = transition.unchanged_since.or(Some(at));
-        }
-        Event::TransitionSettled { outcome, .. } => {
-            let transition = state.transitions.remove(issue).expect("it was found above");
-            arrive(state, &transition, outcome);
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
-    let walk = state.walks.entry(transition.issue).or_default();
-    walk.yours = None;
-    match outcome {
-        Settled::Moved { event } => {
-            walk.own_event = event.clone().or(walk.own_event.take());
-            if transition.rework {
-                walk.rounds += 1;
-            }
-            walk.approved = None;
-            if transition.to == crate::domain::Next::Done {
-                free_seat(state, transition.issue, None);
-                state.walks.remove(&transition.issue);
-            }
-        }
-        Settled::Overridden { .. } => free_seat(state, transition.issue, None),
-    }
-}
-
-fn walk(state: &mut State, event: &Event) -> Result<(), String> {
-    match event {
-        Event::Overridden { issue, .. } => {
-            free_seat(state, *issue, None);
-            let walk = state.walks.entry(*issue).or_default();
-            walk.own_event = None;
-            walk.yours = None;
-            walk.parked = None;
-        }
-        Event::Routed { issue, to, by } => {
-            let (to, by) = (to.clone(), by.clone());
-            routed(state, *issue, Route { to, by });
-        }
-        Event::RouteDropped { issue, .. } => {
-            let known = state.routes.remove(issue);
-            known.ok_or_else(|| format!("nobody moves {issue}"))?;
-        }
-        Event::Approved { issue, by, .. } => known(state, *issue)?.approved = Some(by.clone()),
-        Event::Merged { issue, subject, .. } => {
-            known(state, *issue)?.merged = Some(subject.clone());
-        }
-        Event::ParkIntended { issue, label, why } => {
-            if let Some(open) = state.open_dispatch(*issue) {
-                return Err(format!("dispatch {} is open", open.id()));
-            }
-            state.parks.insert(*issue, (label.clone(), why.clone()));
-            free_seat(state, *issue, None);
-        }
-        Event::IssueParked { issue } => {
-            let (_, why) = state
-                .parks
-                .remove(issue)
-                .ok_or_else(|| format!("{issue} was not to be parked"))?;
-            state.walks.entry(*issue).or_default().parked = Some(why);
-        }
-        Event::IssueUnparked { issue, event } => {
-            let walk = known(state, *issue)?;
-            walk.again = Some(event.clone());
-            walk.parked = None;
-            walk.ended = None;
-            walk.rounds = 0;
-        }
-        Event::IssueLeft { issue, how } => {
-            let walk = known(state, *issue)?;
-            // The same label event may stand again when the issue is opened again: its claims are used up.
-            let by = "a person".to_owned();
-            let ended = walk.ended.take().map(|(_, at)| {
-                let why = how.clone();
-                (Cause::Withdrawn { by, why }, at)
-            });
-            *walk = Walk {
-                event: walk.event.take(),
-                labelling: walk.labelling.take(),
-                attempts: walk.attempts,
-                ended,
-                again: walk.again.take(),
-                left: true,
-                ..Walk::default()
-            };
-            free_seat(state, *issue, None);
-        }
-        Event::WalkApproved { issue, approval } => {
-            state.walks.entry(*issue).or_default().approval = Some(approval.clone());
-        }
-        _ => return Err("not an event of an issue".to_owned()),
-    }
-    Ok(())
-}
-
-/// What the issue waited for until now waits no longer.
-fn routed(state: &mut State, issue: IssueNumber, route: Route) {
-    free_seat(state, issue, None);
-    if let Some(walk) = state.walks.get_mut(&issue) {
-        walk.own_event = None;
-        walk.yours = None;
-        walk.approved = None;
-        walk.parked = None;
-        walk.ended = None;
-    }
-    state.routes.insert(issue, route);
-}
-
-fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {
-    state
-        .walks
-        .get_mut(&issue)
-        .ok_or_else(|| format!("{issue} is not in the workflow"))
 }
 
 /// Applies events to a copy of the touched state first: an illegal one never reaches the ledger.

@@ -3,14 +3,18 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Action, Advance, Answer, Cause, Delivery, DeliveryStep, Dispatch, Event, Evidence, FirstLine,
-    GateName, Ground, Next, Outcome, PaneSample, Phase, Publish, Purpose, Report, Rules, Spec,
-    Subject, Transition, TransitionStep, Verb, Verdict, Via, Window,
+    Action, Cause, Delivery, DeliveryStep, Dispatch, Event, Evidence, FirstLine, Ground, Outcome,
+    PaneSample, Phase, Publish, Purpose, Rules, Verb, Verdict, Via, Window,
 };
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{delivery, post, question};
+use crate::machine::{delivery, ending, errand, judging, question};
+
+/// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
+pub const UNDELIVERED_TOLD: u32 = 5;
+/// And after which the issue is a person's: three quarters of an hour of refusals.
+const UNDELIVERED_MAX: u32 = 20;
 
 /// Says what a dispatch needs next.
 pub fn next(
@@ -33,8 +37,8 @@ pub fn next(
     match &dispatch.phase {
         Phase::Delivering => deliver(state, dispatch, rules, sample, now),
         Phase::Working => work(state, dispatch, rules, sample, now),
-        Phase::Judging => judge(state, dispatch, rules, now),
-        Phase::Closed { cause, .. } => clear_away(state, dispatch, cause, sample, now),
+        Phase::Judging => judging::judge(state, dispatch, rules, now),
+        Phase::Closed { cause, .. } => ending::clear_away(state, dispatch, cause, sample, now),
     }
 }
 
@@ -56,6 +60,10 @@ fn deliver(
         );
         if !failed {
             return unknown_or_next(dispatch, rules, last, sample, now);
+        }
+        if dispatch.undelivered >= UNDELIVERED_MAX {
+            let why = format!("the brief could not be typed {UNDELIVERED_MAX} times");
+            return park(dispatch, rules, why);
         }
         if now < delivery::again_at(dispatch, last) {
             return Step::Rest;
@@ -155,7 +163,10 @@ fn work(
     if !silent {
         return Step::Rest;
     }
-    let missing = missing(&dispatch.evidence);
+    let missing = match dispatch.opening.errand() {
+        Some(_) => errand::MISSING.to_owned(),
+        None => missing(&dispatch.evidence),
+    };
     if dispatch.nudged {
         let nudge = state
             .last_delivery(dispatch)
@@ -193,204 +204,7 @@ pub fn missing(evidence: &[Evidence]) -> String {
     }
 }
 
-fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Timestamp) -> Step {
-    let Some(report) = dispatch.report.as_ref() else {
-        return Step::Rest;
-    };
-    if report.verb == Verb::Fail {
-        return close(
-            dispatch,
-            Cause::Failed {
-                why: report
-                    .note
-                    .clone()
-                    .unwrap_or_else(|| "no reason given".to_owned()),
-            },
-        );
-    }
-    for gate in dispatch
-        .opening
-        .stage
-        .needs
-        .iter()
-        .filter(|gate| **gate != GateName::Approval)
-    {
-        match dispatch.evidence.iter().rev().find(|row| row.gate == *gate) {
-            None => return measure(state, dispatch, gate, report),
-            Some(row) if !row.holds => return red(state, dispatch, rules, report, row, now),
-            Some(_) => {}
-        }
-    }
-    green(state, dispatch, report, now)
-}
-
-fn measure(state: &State, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Step {
-    let action = Action::Gate {
-        dispatch: Box::new(dispatch.clone()),
-        gate: gate.clone(),
-        report: Box::new(report.clone()),
-        ground: Box::new(state.ground(dispatch)),
-    };
-    // Gates are the one effect that may be repeated: a started one without a result runs again.
-    if dispatch.running.as_deref() == Some(gate.as_str()) {
-        return Step::Do(action);
-    }
-    Step::Intend(
-        vec![Event::GateStarted {
-            dispatch: dispatch.id().clone(),
-            gate: gate.clone(),
-        }],
-        action,
-    )
-}
-
-fn red(
-    state: &State,
-    dispatch: &Dispatch,
-    rules: &Rules,
-    report: &Report,
-    row: &Evidence,
-    now: Timestamp,
-) -> Step {
-    if let Some(findings) = &row.findings {
-        return rework(state, dispatch, rules, findings, now);
-    }
-    let answer = Answer {
-        report: report.id.clone(),
-        accepted: false,
-        text: format!(
-            "not accepted. Missing:\n{}\nDo that, then report again.",
-            missing(&dispatch.evidence)
-        ),
-    };
-    let event = Event::ReportRefused {
-        dispatch: dispatch.id().clone(),
-        answer: answer.clone(),
-    };
-    if report.verb == Verb::Unreported {
-        return Step::Record(vec![event]);
-    }
-    Step::Intend(
-        vec![event],
-        Action::Answer {
-            answer,
-            window: dispatch.opening.window,
-        },
-    )
-}
-
-/// A failing verdict: back to the maker, or to a person when the rounds are spent.
-fn rework(
-    state: &State,
-    dispatch: &Dispatch,
-    rules: &Rules,
-    findings: &str,
-    now: Timestamp,
-) -> Step {
-    let rounds = state
-        .walks
-        .get(&dispatch.issue())
-        .map_or(0, |walk| walk.rounds);
-    let closed = |cause| Event::DispatchClosed {
-        dispatch: dispatch.id().clone(),
-        cause,
-    };
-    let limit = rules.workflow.limits.rounds;
-    match &dispatch.opening.stage.back {
-        Some(back) if rounds < limit => Step::Record(vec![
-            closed(Cause::Rework {
-                findings: findings.to_owned(),
-            }),
-            Event::TransitionIntended {
-                transition: transition(dispatch, Next::Stage(back.clone()), true, now),
-            },
-        ]),
-        Some(_) => {
-            let why = format!("{limit} rounds of rework are spent. The last verdict: {findings}");
-            park(dispatch, rules, why)
-        }
-        None => close(
-            dispatch,
-            Cause::Failed {
-                why: findings.to_owned(),
-            },
-        ),
-    }
-}
-
-fn transition(dispatch: &Dispatch, to: Next, rework: bool, now: Timestamp) -> Transition {
-    Transition {
-        issue: dispatch.issue(),
-        from: dispatch.opening.stage.label.clone(),
-        to,
-        dispatch: Some(dispatch.id().clone()),
-        after: Some(dispatch.opening.labelling.event.clone()),
-        rework,
-        at: now,
-        unchanged_since: None,
-        step: TransitionStep::Intended,
-    }
-}
-
-/// Returns what the evidence was measured on.
-pub fn subject(dispatch: &Dispatch) -> Option<Subject> {
-    let measured = dispatch
-        .evidence
-        .iter()
-        .rev()
-        .find_map(|row| row.subject.clone());
-    measured.or_else(|| dispatch.opening.subject.clone())
-}
-
-/// All gates hold: push, publish, close, move on.
-fn green(state: &State, dispatch: &Dispatch, report: &Report, now: Timestamp) -> Step {
-    let walk = state.walks.get(&dispatch.issue());
-    let stage = &dispatch.opening.stage;
-    let subject = subject(dispatch);
-    if let (true, Some(branch), Some(subject)) =
-        (stage.makes_commits(), &dispatch.opening.branch, &subject)
-        && walk.and_then(|walk| walk.subject.as_ref()) != Some(subject)
-    {
-        return Step::Do(Action::Push {
-            dispatch: Box::new(dispatch.clone()),
-            branch: branch.clone(),
-            subject: subject.clone(),
-        });
-    }
-    if let (true, Some(text)) = (stage.needs.contains(&GateName::Spec), &report.spec) {
-        let digest = crate::machine::text::sha256(text.as_bytes());
-        if walk
-            .and_then(|walk| walk.spec.as_ref())
-            .map(|spec| &spec.digest)
-            != Some(&digest)
-        {
-            let spec = Spec {
-                issue: dispatch.issue(),
-                text: text.clone(),
-                digest,
-            };
-            return Step::Do(Action::Publish {
-                dispatch: dispatch.id().clone(),
-                issue: dispatch.issue(),
-                what: Publish::Spec(spec),
-            });
-        }
-    }
-    let reported = report.verb != Verb::Unreported;
-    let mut events = vec![Event::DispatchClosed {
-        dispatch: dispatch.id().clone(),
-        cause: Cause::Verified { subject, reported },
-    }];
-    let person = stage.advance == Advance::Human || stage.needs.contains(&GateName::Approval);
-    if !person {
-        events.push(Event::TransitionIntended {
-            transition: transition(dispatch, stage.next.clone(), false, now),
-        });
-    }
-    Step::Record(events)
-}
-
-fn close(dispatch: &Dispatch, cause: Cause) -> Step {
+pub(super) fn close(dispatch: &Dispatch, cause: Cause) -> Step {
     Step::Record(vec![Event::DispatchClosed {
         dispatch: dispatch.id().clone(),
         cause,
@@ -398,106 +212,22 @@ fn close(dispatch: &Dispatch, cause: Cause) -> Step {
 }
 
 /// Ends a dispatch and hands its issue to a person, in one append.
-fn park(dispatch: &Dispatch, rules: &Rules, why: String) -> Step {
+pub(super) fn park(dispatch: &Dispatch, rules: &Rules, why: String) -> Step {
+    // An errand leaves its issue, if it has one, where it is.
+    let Some(labelling) = dispatch.opening.labelling() else {
+        return close(dispatch, Cause::Lost { why });
+    };
     Step::Record(vec![
         Event::DispatchClosed {
             dispatch: dispatch.id().clone(),
             cause: Cause::Parked { why: why.clone() },
         },
         Event::ParkIntended {
-            issue: dispatch.issue(),
+            issue: labelling.issue,
             label: rules.workflow.labels.park.clone(),
             why,
         },
     ])
-}
-
-/// After the end: a withdrawn agent is told to stop, then brief, answer and window are cleared away.
-fn clear_away(
-    state: &State,
-    dispatch: &Dispatch,
-    cause: &Cause,
-    sample: Option<&PaneSample>,
-    now: Timestamp,
-) -> Step {
-    let last = state.last_delivery(dispatch);
-    if post::pending(dispatch).next().is_some() {
-        return Step::Rest;
-    }
-    if let Some(last) =
-        last.filter(|last| !delivery::is_over(last) && last.purpose == Purpose::Stop)
-    {
-        return delivery::next(dispatch, last, sample, now);
-    }
-    let mine = sample.filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref());
-    if let (Cause::Withdrawn { by, why }, Window::Agent, Some(mine)) =
-        (cause, dispatch.opening.window, mine)
-    {
-        let told = last.is_some_and(|last| last.purpose == Purpose::Stop);
-        let has_it = dispatch.confirmed_at.is_some();
-        if has_it && !told {
-            if !mine.state.takes_text() {
-                return Step::Rest;
-            }
-            let message = format!("{by} withdrew this: {why}. Stop; leave the tree as it is.");
-            return compose(state, dispatch, Purpose::Stop, Some(message));
-        }
-    }
-    Step::Do(Action::Tidy {
-        dispatch: Box::new(dispatch.clone()),
-        answer: farewell(dispatch, cause),
-    })
-}
-
-/// The answer to the report that ended a dispatch, if a report did.
-fn farewell(dispatch: &Dispatch, cause: &Cause) -> Option<Answer> {
-    let report = dispatch
-        .report
-        .as_ref()
-        .filter(|report| report.verb != Verb::Unreported)?;
-    let stage = &dispatch.opening.stage;
-    let (accepted, text) = match cause {
-        Cause::Verified { .. } if stage.advance == Advance::Human => (
-            true,
-            "accepted. A person makes the last move; end your turn.".to_owned(),
-        ),
-        Cause::Verified { .. } => (
-            true,
-            format!(
-                "accepted: the issue moves to {}. End your turn.",
-                stage.next
-            ),
-        ),
-        Cause::Rework { .. } => {
-            let back = stage
-                .back
-                .as_ref()
-                .map_or("its maker", |label| label.as_str());
-            (
-                true,
-                format!(
-                    "recorded: the issue goes back to {back} with your findings. End your turn."
-                ),
-            )
-        }
-        Cause::Failed { .. } => (
-            true,
-            "recorded. End your turn; leave the tree as it is.".to_owned(),
-        ),
-        Cause::Withdrawn { by, why } => (
-            false,
-            format!("withdrawn by {by}: {why}. Stop; leave the tree as it is."),
-        ),
-        Cause::TimedOut | Cause::Lost { .. } | Cause::Parked { .. } => (
-            false,
-            "this dispatch is closed. End your turn; leave the tree as it is.".to_owned(),
-        ),
-    };
-    Some(Answer {
-        report: report.id.clone(),
-        accepted,
-        text,
-    })
 }
 
 /// Turns what came of a dispatch's effect into what is written down, and what follows at once.

@@ -1,23 +1,43 @@
 //! The verbs (layer 1): every decision, as plain functions over plain values. No clock, no disk, no network, no async.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`engine`], [`step`], [`memory`] | the loop: inputs, appends, effects; what a step answers; what is remembered between cycles and is no truth |
+//! | [`state`], [`evolve`] | the fold of the ledger, and the one table of what may follow what |
+//! | [`decide`], [`candidates`], [`legend`], [`rank`], [`open`] | what is done next: open matters first, then the best candidate; every other one has its hold |
+//! | [`flow`], [`delivery`], `judging`, `ending` | the life of a dispatch: prepare, deliver, judge, clear away |
+//! | [`gate`], [`anchor`] | whether the work is there; whether what a text claims is true |
+//! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
+//! | [`question`], [`post`] | what agents ask and write down |
+//! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
+//! | [`brief`], [`markdown`], [`text`] | the words |
 
 pub mod anchor;
 pub mod brief;
+pub mod candidates;
 pub mod decide;
 pub mod delivery;
+mod ending;
 pub mod engine;
+pub mod errand;
 pub mod evolve;
 pub mod flow;
 pub mod gate;
+mod judging;
+pub mod legend;
 pub mod markdown;
+pub mod memory;
 pub mod open;
 pub mod post;
 pub mod question;
 pub mod rank;
 pub mod resolve;
 pub mod route;
+pub mod schedule;
 pub mod state;
 pub mod step;
 pub mod text;
 pub mod transition;
 pub mod trust;
+mod walks;
 pub mod watchdog;

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Actor, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName, Rules, Stage,
-    Window,
+    Activity, Actor, Basis, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName,
+    Rules, Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
+use crate::machine::delivery;
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
@@ -105,6 +106,19 @@ pub fn session_hold(
     }
     let window = window_of(stage);
     if let Some(other) = state.in_window(window) {
+        let left = state
+            .last_delivery(other)
+            .filter(|last| !other.is_open() && delivery::is_unknown(last));
+        let draft = seen
+            .panes
+            .get(&window)
+            .is_some_and(|sample| sample.state.activity == Activity::Draft);
+        if let (Some(left), true) = (left, draft) {
+            return Some(Hold::LineLeft {
+                dispatch: other.id().clone(),
+                line: left.line(),
+            });
+        }
         return Some(Hold::Session {
             dispatch: other.id().clone(),
             issue: other.issue(),
@@ -145,7 +159,6 @@ pub fn session_hold(
 }
 
 fn activity_word(activity: crate::domain::Activity) -> &'static str {
-    use crate::domain::Activity;
     match activity {
         Activity::Starting => "starting",
         Activity::Idle { .. } => "idle, but not alive",
@@ -276,8 +289,10 @@ fn opening(
     let checks = window_of(stage) == Window::Check;
     Opening {
         id: seen.fresh.dispatch.clone(),
-        labelling: request.labelling.clone(),
-        approval: request.approval.clone(),
+        basis: Basis::Labelling {
+            labelling: request.labelling.clone(),
+            approval: request.approval.clone(),
+        },
         stage: stage.clone(),
         workflow: rules.workflow.digest.clone(),
         attempt,

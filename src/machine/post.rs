@@ -49,7 +49,7 @@ fn take(state: &State, memory: &Memory, post: &Post) -> Option<Decision> {
     let Some(dispatch) = owner.filter(|dispatch| dispatch.is_open()) else {
         return Some(watchdog::ignored(state, &post.id, &post.dispatch));
     };
-    if let Err(why) = allowed(post) {
+    if let Err(why) = allowed(dispatch, post) {
         return Some(answered(post, false, why));
     }
     let same = |posted: &&Posted| posted.post.what == post.what;
@@ -85,9 +85,12 @@ fn answered(post: &Post, accepted: bool, text: String) -> Decision {
     })
 }
 
-fn allowed(post: &Post) -> Result<(), String> {
+fn allowed(dispatch: &Dispatch, post: &Post) -> Result<(), String> {
     if !post.proven {
         return Err("not written: the id is not this dispatch's. Use the line as your brief prints it, in the folder it was delivered in.".to_owned());
+    }
+    if dispatch.issue().is_none() && matches!(post.what, Posting::Comment { .. }) {
+        return Err("not written: this dispatch has no issue to comment on. Open one, or put it into the note of your report.".to_owned());
     }
     let (title, body) = match &post.what {
         Posting::Issue { title, body } => (title.as_str(), body),
@@ -149,7 +152,7 @@ pub fn settle(dispatch: &Dispatch, post: &Post, outcome: &Outcome) -> Step {
         Outcome::Posted { issue: Some(issue) } => (true, opened(*issue)),
         Outcome::Posted { issue: None } => (
             true,
-            format!("the comment is on {}. Go on.", dispatch.issue()),
+            format!("the comment is on {}. Go on.", dispatch.about()),
         ),
         Outcome::NotPosted { why } => (
             false,

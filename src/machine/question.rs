@@ -23,14 +23,13 @@ const REPLY_BYTES_MAX: usize = 8 * 1024;
 
 /// Says what to read of a dispatch's issue: its comments matter while a question of the dispatch stands there.
 pub fn questions(dispatch: &Dispatch) -> Questions {
-    let issue = dispatch.issue();
     let asked = dispatch
         .asked
         .as_ref()
         .and_then(|asked| asked.comment.clone());
     Questions {
-        issues: vec![issue],
-        comments: asked.map(|comment| (issue, comment)).into_iter().collect(),
+        issues: dispatch.issue().into_iter().collect(),
+        comments: dispatch.issue().zip(asked).into_iter().collect(),
     }
 }
 
@@ -38,7 +37,7 @@ pub fn questions(dispatch: &Dispatch) -> Questions {
 pub fn answered(rules: &Rules, seen: &Observation, dispatch: &Dispatch) -> Option<Decision> {
     let asked = dispatch.asked.as_ref()?;
     let question = asked.comment.as_ref()?;
-    let details = seen.details.get(&dispatch.issue())?;
+    let details = seen.details.get(&dispatch.issue()?)?;
     let replies = replies(rules, asked, question, details);
     if replies.is_empty() {
         return None;
@@ -91,10 +90,14 @@ pub fn next(
     sample: Option<&PaneSample>,
     now: Timestamp,
 ) -> Step {
+    // The fold takes no question of what has no issue to put it on.
+    let Some(issue) = dispatch.issue() else {
+        return Step::Rest;
+    };
     if asked.comment.is_none() {
         return Step::Do(Action::Publish {
             dispatch: dispatch.id().clone(),
-            issue: dispatch.issue(),
+            issue,
             what: Publish::Question {
                 report: asked.report.clone(),
                 text: asked.text.clone(),
@@ -141,9 +144,10 @@ fn words(asked: &Question) -> String {
 
 /// The park label that a question set comes off once the question is over, however that was.
 pub fn take_label_off(dispatch: &Dispatch, rules: &Rules) -> Option<Step> {
+    let issue = dispatch.issue()?;
     (dispatch.park_label && dispatch.asked.is_none()).then(|| {
         Step::Do(Action::RemoveLabel {
-            issue: dispatch.issue(),
+            issue,
             label: rules.workflow.labels.park.clone(),
         })
     })

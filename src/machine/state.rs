@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::domain::{
     Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber,
-    Label, LabelEventId, ReportId, Spec, Subject, Transition, Window,
+    Label, LabelEventId, ReportId, SkillName, Spec, Subject, Transition, Window,
 };
 
 /// The openings that are remembered for the daily cap; more than any sensible cap.
@@ -41,8 +42,21 @@ pub struct State {
     pub reports: VecDeque<ReportId>,
     /// The answers that were given last, newest last: a report that still lies unanswered gets its own again.
     pub answers: VecDeque<Answer>,
+    /// The schedules as they were configured last.
+    pub schedules: BTreeMap<SkillName, Scheduled>,
+    /// The local day for which a schedule ran last; kept when the schedule goes, so that no day is run twice.
+    pub ran: BTreeMap<SkillName, Date>,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
+}
+
+/// A schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// Minutes after local midnight.
+    pub minute: u16,
+    /// Since when it says so: what was due before was never missed.
+    pub since: Timestamp,
 }
 
 /// A move that a person asked for.
@@ -126,7 +140,7 @@ impl State {
     pub fn open_dispatch(&self, issue: IssueNumber) -> Option<&Dispatch> {
         self.dispatches
             .values()
-            .find(|dispatch| dispatch.is_open() && dispatch.issue() == issue)
+            .find(|dispatch| dispatch.is_open() && dispatch.issue() == Some(issue))
     }
 
     /// Returns the dispatch that has a window and its tree: open, or not yet cleared away.
@@ -169,24 +183,25 @@ impl State {
     /// Returns what a brief or a gate of this dispatch needs to know of the rest.
     pub fn ground(&self, dispatch: &Dispatch) -> Ground {
         let issue = dispatch.issue();
-        let walk = self.walks.get(&issue).cloned().unwrap_or_default();
+        let walk = issue.and_then(|issue| self.walks.get(&issue));
+        let walk = walk.cloned().unwrap_or_default();
         let others = self
             .dispatches
             .values()
             .filter(|other| other.is_open() && other.issue() != issue);
         let in_flight = others
-            .map(|other| {
-                (
-                    other.issue(),
+            .filter_map(|other| {
+                Some((
+                    other.issue()?,
                     other.opening.stage.label.clone(),
                     other.opening.title.clone(),
-                )
+                ))
             })
             .collect();
         let taken = self
             .walks
             .iter()
-            .filter(|(number, _)| **number != issue)
+            .filter(|(number, _)| Some(**number) != issue)
             .filter_map(|(number, walk)| walk.subject.clone().map(|subject| (*number, subject)))
             .collect();
         Ground {

@@ -10,8 +10,8 @@ use crate::machine::step::Step;
 /// Two reads this far apart must agree that a lost write never arrived, before it is written again.
 pub const UNSEEN_TWICE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Says what a transition needs next. `fresh` = this very engine wrote the intent and nothing failed since: anything else
-/// reads first.
+/// Says what a transition needs next. `fresh` = this very engine wrote the intent and nothing failed since: then the new label
+/// is set at once. The old one is removed right after a read only: somebody may have set it again.
 pub fn next(transition: &Transition, fresh: bool) -> Step {
     let issue = transition.issue;
     if !fresh {
@@ -22,14 +22,10 @@ pub fn next(transition: &Transition, fresh: bool) -> Step {
             issue,
             label: label.clone(),
         }),
-        (TransitionStep::Intended, Next::Done) | (TransitionStep::Added, _) => {
-            Step::Do(Action::RemoveLabel {
-                issue,
-                label: transition.from.clone(),
-            })
-        }
         (TransitionStep::Removed, Next::Done) => Step::Do(Action::CloseIssue { issue }),
-        (TransitionStep::Removed, Next::Stage(_)) => Step::Do(Action::ReadLabels { issue }),
+        (TransitionStep::Intended, Next::Done)
+        | (TransitionStep::Added, _)
+        | (TransitionStep::Removed, Next::Stage(_)) => Step::Do(Action::ReadLabels { issue }),
     }
 }
 
@@ -95,7 +91,7 @@ pub fn judge(
                 .find(|event| event.set && event.label == *new && is_ours(event, us));
             match (here(&transition.from), here(new)) {
                 _ if others => overridden(who(&since, None)),
-                (true, true) => match readded(&since, &transition.from, us) {
+                (true, true) => match readded(&since, transition) {
                     Some(by) => overridden(by),
                     None => Step::Do(Action::RemoveLabel {
                         issue,
@@ -152,7 +148,7 @@ fn end(
         .is_some_and(|event| !event.set && !is_ours(event, us));
     // Who took the label away wants it to rest; whoever closed the issue did what we were about to do.
     let stopped = !from_here && open && taken;
-    if others || stopped || (from_here && readded(since, &transition.from, us).is_some()) {
+    if others || stopped || (from_here && readded(since, transition).is_some()) {
         return Step::Record(vec![Event::TransitionSettled {
             issue,
             outcome: Settled::Overridden {
@@ -193,14 +189,12 @@ fn is_ours(event: &LabelEvent, us: Option<&Actor>) -> bool {
     }
 }
 
-fn readded(since: &[&LabelEvent], from: &Label, us: Option<&Actor>) -> Option<String> {
-    let added = since
-        .iter()
-        .rev()
-        .find(|event| event.set && event.label == *from)?;
-    if is_ours(added, us) && since.len() < 2 {
-        return None;
-    }
+/// Who set the old label again since the intent. We never do in a move of our own, so it is a request of somebody's.
+fn readded(since: &[&LabelEvent], transition: &Transition) -> Option<String> {
+    let known = transition.after.is_some();
+    let added = since.iter().rev().find(|event| {
+        event.set && event.label == transition.from && (known || event.at > transition.at)
+    })?;
     Some(
         added
             .actor

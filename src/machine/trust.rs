@@ -4,14 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Actor, ActorKind, Approval, Details, Dispatch, Head, Hold, Label, LabelEvent, Labelling,
-    Project, Role, SingleRead, Text, Workflow,
+    Actor, ActorKind, Approval, Basis, Details, Dispatch, Errand, Head, Hold, Label, LabelEvent,
+    Labelling, Project, Role, SingleRead, Text, Workflow,
 };
+use crate::machine::legend::Legend;
 use crate::machine::state::Walk;
 use crate::machine::text::issue_digest;
+
+/// How long a label's event may be late before nobody can be named (PROTOCOLS 1).
+pub const UNATTRIBUTED_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a trusted labelling rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub fn request(
     let Some(event) = standing_event(&details.events, label) else {
         return Err(Hold::Unattributed {
             since: Some(details.at),
+            until: Some(details.at + UNATTRIBUTED_FOR),
         });
     };
     let ours = walk.is_some_and(|walk| walk.own_event.as_ref() == Some(&event.id));
@@ -64,6 +69,7 @@ pub fn request(
     }
     let actor = event.actor.clone().ok_or(Hold::Unattributed {
         since: Some(event.at),
+        until: None,
     })?;
     let digest = issue_digest(&text.title, &text.body);
     let approval = match walk.and_then(|walk| walk.approval.clone()).filter(|_| ours) {
@@ -161,35 +167,40 @@ fn check_edit(
     }
 }
 
-/// The labels of an issue that forbid starting, whoever set them.
-pub fn refused_by_labels(head: &Head, workflow: &Workflow) -> Option<Hold> {
-    let special = &workflow.labels;
-    if let Some(label) = special
-        .veto
-        .iter()
-        .find(|label| head.labels.contains(label))
-    {
-        return Some(Hold::Vetoed {
-            label: label.clone(),
-        });
-    }
-    if head.labels.contains(&special.park) {
-        return Some(Hold::Parked {
-            label: special.park.clone(),
-            why: None,
-        });
-    }
-    let routing: Vec<Label> = workflow
-        .stages
-        .iter()
-        .map(|stage| stage.label.clone())
-        .filter(|label| head.labels.contains(label))
-        .collect();
-    (routing.len() > 1).then_some(Hold::SeveralLabels { labels: routing })
+/// The label of an issue by which anybody keeps agents away.
+pub fn vetoed(head: &Head, workflow: &Workflow) -> Option<Hold> {
+    let refusal = Legend::of(workflow).read(head).refusal(head, workflow);
+    refusal.filter(|hold| matches!(hold, Hold::Vetoed { .. }))
 }
 
-/// The same for an issue with an open dispatch, whose own question may have set the park label.
+/// The labels of an issue that forbid starting, whoever set them.
+pub fn refused_by_labels(head: &Head, workflow: &Workflow) -> Option<Hold> {
+    Legend::of(workflow).read(head).refusal(head, workflow)
+}
+
+/// Says whether the other routing labels are all of people who may not start work: they stop nothing either.
+fn is_a_strangers(
+    hold: &Hold,
+    labelling: &Labelling,
+    project: &Project,
+    details: &Details,
+) -> bool {
+    let Hold::SeveralLabels { labels } = hold else {
+        return false;
+    };
+    let mut others = labels.iter().filter(|label| **label != labelling.label);
+    others.all(|label| {
+        let event = standing_event(&details.events, label);
+        let actor = event.and_then(|event| event.actor.as_ref());
+        actor.is_some_and(|actor| !is_trusted(project, actor, &details.roles))
+    })
+}
+
+/// The same for an issue with an open dispatch, whose own question may have set the park label. An errand asks for no route.
 pub fn refused_while_open(dispatch: &Dispatch, head: &Head, workflow: &Workflow) -> Option<Hold> {
+    if dispatch.opening.errand().is_some() {
+        return vetoed(head, workflow);
+    }
     if !dispatch.park_label {
         return refused_by_labels(head, workflow);
     }
@@ -201,6 +212,7 @@ pub fn refused_while_open(dispatch: &Dispatch, head: &Head, workflow: &Workflow)
 /// Says whether a dispatch's labelling still holds, from one single read; else who ended it and how.
 pub fn still_wanted(
     dispatch: &Dispatch,
+    project: &Project,
     workflow: &Workflow,
     details: &Details,
 ) -> Result<(), (String, String)> {
@@ -208,7 +220,13 @@ pub fn still_wanted(
         let event = details.events.last().and_then(|event| event.actor.as_ref());
         event.map_or_else(|| "somebody".to_owned(), |actor| actor.login.clone())
     };
-    let labelling = &dispatch.opening.labelling;
+    let (repo, issue_id, labelling) = match &dispatch.opening.basis {
+        Basis::Labelling { labelling, .. } => {
+            (&labelling.repo, &labelling.issue_id, Some(labelling))
+        }
+        Basis::Errand(Errand::Trial { repo, issue_id, .. }) => (repo, issue_id, None),
+        Basis::Errand(Errand::Due { .. }) => return Ok(()),
+    };
     let found = match &details.read {
         SingleRead::Found(found) => found,
         SingleRead::Transferred { to } => {
@@ -217,18 +235,24 @@ pub fn still_wanted(
         SingleRead::Gone => return Err((last(), "the issue is gone".to_owned())),
     };
     let head = &found.0;
-    if head.id != labelling.issue_id || head.repo != labelling.repo {
+    if head.id != *issue_id || head.repo != *repo {
         return Err((last(), "the issue is another one now".to_owned()));
     }
     if !head.open {
         return Err((last(), "the issue was closed".to_owned()));
     }
-    if !head.labels.contains(&labelling.label) {
-        return Err((last(), format!("`{}` was removed", labelling.label)));
+    if let Some(gone) = labelling.filter(|labelling| !head.labels.contains(&labelling.label)) {
+        return Err((last(), format!("`{}` was removed", gone.label)));
     }
-    if let Some(hold) = refused_while_open(dispatch, head, workflow) {
+    let refusal = refused_while_open(dispatch, head, workflow);
+    if let Some(hold) = refusal.filter(|hold| {
+        !labelling.is_some_and(|asked| is_a_strangers(hold, asked, project, details))
+    }) {
         return Err((last(), hold.to_string()));
     }
+    let Some(labelling) = labelling else {
+        return Ok(());
+    };
     match standing_event(&details.events, &labelling.label) {
         Some(event) if event.id == labelling.event => Ok(()),
         Some(_) => Err((last(), format!("`{}` was set anew", labelling.label))),

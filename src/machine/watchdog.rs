@@ -6,10 +6,11 @@ use crate::domain::{
     Activity, Answer, Cause, Delivery, DeliveryStep, Dispatch, DispatchId, Event, Observation,
     PaneSample, Phase, Purpose, Report, ReportId, Rules, Verb, Verdict, Window,
 };
-use crate::machine::decide::{Act, Decision, Memory};
+use crate::machine::decide::{Act, Decision};
+use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{delivery, question, trust};
+use crate::machine::{delivery, question, schedule, trust};
 
 /// A pane that is missing in this many observations in a row is gone.
 const MISSING_MAX: u32 = 3;
@@ -36,8 +37,25 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
             return Some(ignored(state, &report.id, &report.dispatch));
         };
         let flow = Flow::Dispatch(report.dispatch.clone());
-        // While a gate or a guarded key is under way the report waits; the cycle after it takes it.
-        if memory.busy.contains(&flow) && !waits_for_agent(state, dispatch) {
+        if let Some(judged) = dispatch
+            .report
+            .as_ref()
+            .filter(|judged| is_the_same(judged, report))
+        {
+            // It joins what is being judged, and has the same answer then. Said again after the answer, it is judged again:
+            // what was red may lie outside of the work.
+            if dispatch.phase == Phase::Judging {
+                continue;
+            }
+            let answer = state.answer(&judged.id).cloned();
+            if let Some(answer) = answer.filter(|_| memory.joined.contains(&report.id)) {
+                return Some(repeated(report, answer));
+            }
+        }
+        // While a guarded key is under way the report waits; the cycle after it takes it. A gate measures what was said before:
+        // it is over.
+        let is_overtaken = dispatch.running.is_some() && report.verb != Verb::Ack;
+        if memory.busy.contains(&flow) && !waits_for_agent(state, dispatch) && !is_overtaken {
             continue;
         }
         let mut events = vec![Event::ReportReceived {
@@ -55,6 +73,49 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
         return Some(Act::record(events, Some(flow), did));
     }
     None
+}
+
+/// Whether a report says what another one said, of the same work (PROTOCOLS 4).
+fn is_the_same(judged: &Report, report: &Report) -> bool {
+    let contents = |report: &Report| Report {
+        id: ReportId::new(""),
+        at: judged.at,
+        ..report.clone()
+    };
+    matches!(report.verb, Verb::Done | Verb::Fail) && contents(judged) == contents(report)
+}
+
+/// Reports in the spool that say what is being judged.
+pub fn joining<'a>(
+    state: &'a State,
+    seen: &'a Observation,
+) -> impl Iterator<Item = &'a ReportId> + 'a {
+    let judged = |report: &Report| {
+        let dispatch = state.dispatches.get(&report.dispatch)?;
+        let judging = dispatch.phase == Phase::Judging;
+        dispatch.report.as_ref().filter(|_| judging)
+    };
+    seen.reports
+        .iter()
+        .filter(move |report| !state.has_report(&report.id))
+        .filter(move |report| judged(report).is_some_and(|judged| is_the_same(judged, report)))
+        .map(|report| &report.id)
+}
+
+/// The same report has the same answer.
+fn repeated(report: &Report, answer: Answer) -> Decision {
+    let answer = Answer {
+        report: report.id.clone(),
+        ..answer
+    };
+    Decision::Act(Act {
+        events: vec![Event::ReportIgnored {
+            answer: answer.clone(),
+        }],
+        flow: Some(Flow::Answer(report.id.clone())),
+        answer: Some(answer),
+        did: format!("report {} says what was answered before", report.id),
+    })
 }
 
 /// The answer to a report that was taken and still lies there: the one that was decided, or that a later report was.
@@ -181,14 +242,7 @@ pub fn watch(
         Activity::Idle { since } if sample.state.takes_text() => Some(since),
         _ => None,
     };
-    let observed = memory
-        .observed
-        .get(dispatch.id())
-        .copied()
-        .unwrap_or_default();
-    let timeout =
-        SignedDuration::try_from(dispatch.opening.stage.timeout).unwrap_or(SignedDuration::MAX);
-    if observed >= timeout && idle_since.is_some() {
+    if is_out_of_time(memory, dispatch) && idle_since.is_some() {
         return Some(end(dispatch, None, Cause::TimedOut));
     }
     let quiet = quiet_since(state, dispatch, idle_since?)?;
@@ -210,6 +264,14 @@ pub fn watch(
         Some(flow),
         did,
     ))
+}
+
+/// Whether an agent was watched at its work for longer than the stage allows.
+pub fn is_out_of_time(memory: &Memory, dispatch: &Dispatch) -> bool {
+    let timeout =
+        SignedDuration::try_from(dispatch.opening.stage.timeout).unwrap_or(SignedDuration::MAX);
+    let observed = memory.observed.get(dispatch.id());
+    dispatch.phase == Phase::Working && observed.is_some_and(|observed| *observed >= timeout)
 }
 
 /// Since when an agent that has the last word of ours says nothing; `None` while something is still to be delivered.
@@ -298,7 +360,7 @@ fn end(dispatch: &Dispatch, settled: Option<Event>, cause: Cause) -> Decision {
     let did = format!(
         "dispatch {} of {}: {}",
         dispatch.id(),
-        dispatch.issue(),
+        dispatch.about(),
         cause.word()
     );
     let flow = Flow::Dispatch(dispatch.id().clone());
@@ -318,17 +380,21 @@ fn withdrawal(
     seen: &Observation,
     dispatch: &Dispatch,
 ) -> Option<Decision> {
+    let Some(issue) = dispatch.issue() else {
+        let (by, why) = schedule::unwanted(rules, state, dispatch)?;
+        return Some(withdraw(state, dispatch, &by, &why));
+    };
     if seen.gap.is_some() {
         return None;
     }
-    let issue = dispatch.issue();
+    let labelling = dispatch.opening.labelling();
     let suspicious = match seen.heads.get(&issue) {
         None => true,
         Some(head) => {
             // The same label set anew looks the same in a list; only that something changed is seen there.
             memory.checked.get(dispatch.id()) != Some(head)
                 || !head.open
-                || !head.labels.contains(&dispatch.opening.labelling.label)
+                || labelling.is_some_and(|asked| !head.labels.contains(&asked.label))
                 || trust::refused_while_open(dispatch, head, &rules.workflow).is_some()
         }
     };
@@ -338,7 +404,8 @@ fn withdrawal(
     let Some(details) = seen.details.get(&issue) else {
         return Some(Decision::Look(question::questions(dispatch)));
     };
-    let (by, why) = trust::still_wanted(dispatch, &rules.workflow, details).err()?;
+    let (by, why) =
+        trust::still_wanted(dispatch, &rules.project, &rules.workflow, details).err()?;
     Some(withdraw(state, dispatch, &by, &why))
 }
 
@@ -363,7 +430,9 @@ pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed:
             memory.missing.remove(&id);
             // The time in which a person thinks is not the agent's.
             if dispatch.phase == Phase::Working && dispatch.asked.is_none() {
-                *memory.observed.entry(id).or_default() += elapsed;
+                let since_receipt = dispatch.confirmed_at.map(|at| seen.at.duration_since(at));
+                let watched = elapsed.min(since_receipt.unwrap_or_default());
+                *memory.observed.entry(id).or_default() += watched.max(SignedDuration::ZERO);
             }
         } else {
             *memory.missing.entry(id).or_default() += 1;

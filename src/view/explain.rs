@@ -9,7 +9,8 @@ use super::snapshot::{self, IssueRow};
 use super::timeline::{self, Told};
 use super::words;
 use crate::domain::{
-    Delivery, Dispatch, Evidence, IssueNumber, Observation, PaneSample, Report, Rules, Window,
+    Basis, Delivery, Dispatch, Errand, Evidence, IssueNumber, Observation, PaneSample, Report,
+    Rules, Window,
 };
 use crate::machine::engine::CycleReport;
 use crate::machine::state::{State, Walk};
@@ -133,7 +134,7 @@ fn current(state: &State, issue: IssueNumber) -> Option<&Dispatch> {
         state
             .dispatches
             .values()
-            .filter(|dispatch| dispatch.issue() == issue)
+            .filter(|dispatch| dispatch.issue() == Some(issue))
             .max_by_key(|dispatch| dispatch.opened_at)
     })
 }
@@ -209,14 +210,16 @@ fn explain_dispatch(text: &mut String, state: &State, dispatch: &Dispatch) {
     );
     entry(text, "phase", words::phase(&dispatch.phase));
     entry(text, "opened", &dispatch.opened_at.to_string());
-    entry(
-        text,
-        "labelled",
-        &format!(
-            "by {}, event {}",
-            opening.labelling.by.login, opening.labelling.event
-        ),
-    );
+    match &opening.basis {
+        Basis::Labelling { labelling, .. } => {
+            let said = format!("by {}, event {}", labelling.by.login, labelling.event);
+            entry(text, "labelled", &said);
+        }
+        Basis::Errand(Errand::Trial { by, .. }) => {
+            entry(text, "tried", &format!("by {by}; no label moves"));
+        }
+        Basis::Errand(Errand::Due { at, .. }) => entry(text, "due", &at.to_string()),
+    }
     let prepared = match (&dispatch.base, dispatch.prepared) {
         (Some(base), true) => format!("prepared at {base}"),
         (None, true) => "prepared".to_owned(),

@@ -4,7 +4,9 @@
 //! counted from the snapshot's own moment.
 
 pub mod explain;
+pub mod inbox;
 pub mod rehearse;
+mod scheduled;
 mod sight;
 pub mod snapshot;
 mod standing;
@@ -13,8 +15,10 @@ pub mod timeline;
 mod words;
 
 pub use explain::{Story, explain};
+pub use inbox::{Inbox, Matter, render_inbox};
 pub use rehearse::dry_run;
+pub use scheduled::ScheduleRow;
 pub use sight::{Remembered, Sight};
-pub use snapshot::{AgentView, Attention, IssueRow, ProjectView, Snapshot, Standing};
+pub use snapshot::{AgentView, Attention, Gap, IssueRow, ProjectView, Snapshot, Standing};
 pub use status::{Ink, render_status};
 pub use timeline::{Told, sentence};

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::scheduled::ScheduleRow;
 use super::words::{age, agent, agent_since};
-use crate::domain::{Event, Head, IssueNumber, Observation, Rules, Stage, Window};
+use crate::domain::{Errand, Event, IssueNumber, Observation, Rules, Stage, Window};
+use crate::machine::candidates;
 use crate::machine::decide::{Act, Decision, Standing};
-use crate::machine::rank::{Rank, rank};
 use crate::machine::state::State;
 use crate::machine::text::one_line;
 
@@ -26,8 +27,9 @@ pub fn dry_run(
         Decision::Wait(None) => "would start nothing\n".to_owned(),
         Decision::Wait(Some(until)) => format!("would start nothing before {until}\n"),
     };
-    let ranked = ranked(rules, state, seen);
-    for (place, (_, head, due)) in (1..).zip(&ranked) {
+    let ranked = candidates::ranked(rules, state, seen, seen.at).candidates;
+    for (place, candidate) in (1..).zip(&ranked) {
+        let (head, due) = (candidate.head, candidate.stage);
         let number = head.number;
         let where_to = match standing.get(&number) {
             Some(hold) => format!("held: {}. {hold}", hold.word()),
@@ -41,10 +43,22 @@ pub fn dry_run(
         );
     }
     for (number, hold) in standing {
-        if !ranked.iter().any(|(_, head, _)| head.number == *number) {
+        if !ranked
+            .iter()
+            .any(|candidate| candidate.head.number == *number)
+        {
             let said = one_line(&hold.to_string(), 300);
             let _ = writeln!(text, "  -. {number}  held: {}. {said}", hold.word());
         }
+    }
+    for row in super::scheduled::rows(rules, state, seen) {
+        let _ = writeln!(
+            text,
+            "  -. {} at {}  {}",
+            row.skill,
+            row.at,
+            rehearsed(&row, decision)
+        );
     }
     if let Some((why, since)) = &seen.gap {
         let _ = writeln!(
@@ -56,6 +70,22 @@ pub fn dry_run(
         text.push_str("no issue has a routing label\n");
     }
     text
+}
+
+/// `would run at 02:00`, or why not.
+fn rehearsed(row: &ScheduleRow, decision: &Decision) -> String {
+    let says = one_line(&row.standing.says, 300);
+    match row.standing.word.as_str() {
+        "next" if opens(decision, row) => "would run now".to_owned(),
+        "next" => "would run next; something else goes first".to_owned(),
+        "later" | "in-hand" => says,
+        word => format!("held: {word}. {says}"),
+    }
+}
+
+fn opens(decision: &Decision, row: &ScheduleRow) -> bool {
+    let due = |event: &Event| matches!(event, Event::DispatchOpened { opening } if matches!(opening.errand(), Some(Errand::Due { .. })) && opening.stage.skill == row.skill);
+    matches!(decision, Decision::Act(act) if act.events.iter().any(due))
 }
 
 /// What happens to a candidate that nothing holds.
@@ -86,30 +116,9 @@ fn turn(
 
 fn opened(act: &Act) -> Option<IssueNumber> {
     act.events.iter().find_map(|event| match event {
-        Event::DispatchOpened { opening } => Some(opening.labelling.issue),
+        Event::DispatchOpened { opening } => opening.issue(),
         _ => None,
     })
-}
-
-/// Open issues with a stage's label, in the order in which a cycle takes them.
-fn ranked<'a>(
-    rules: &'a Rules,
-    state: &State,
-    seen: &'a Observation,
-) -> Vec<(Rank, &'a Head, &'a Stage)> {
-    let mut found: Vec<(Rank, &Head, &Stage)> = seen
-        .heads
-        .values()
-        .filter(|head| head.open)
-        .filter_map(|head| {
-            let mut stages = rules.workflow.stages.iter().enumerate();
-            let (position, due) = stages.find(|(_, due)| head.labels.contains(&due.label))?;
-            let place = rank(head, position, &rules.workflow, state, seen.at);
-            Some((place, head, due))
-        })
-        .collect();
-    found.sort_by(|left, right| left.0.cmp(&right.0));
-    found
 }
 
 /// `blog (idle 4m)`, or the fresh window of a checker.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::scheduled::{self, ScheduleRow};
 use super::sight::Sight;
 use super::standing::{hold, standing};
 use super::words;
@@ -60,6 +61,9 @@ pub struct ProjectView {
     pub build: String,
     /// Issues in the workflow: in hand first, then as they stand.
     pub rows: Vec<IssueRow>,
+    /// What is due by the clock, as far as somebody looks.
+    #[serde(default)]
+    pub schedules: Vec<ScheduleRow>,
     /// What the last cycle did.
     pub did: Option<String>,
     /// When it ended.
@@ -144,6 +148,12 @@ pub struct Attention {
     pub project: String,
     /// About which issue, if it is about one.
     pub issue: Option<IssueNumber>,
+    /// The stable word for what is the matter: a hold's, `tracker`, `window`, `configuration` or `not-running`.
+    #[serde(default)]
+    pub kind: String,
+    /// Where a person reads the issue, if it was seen.
+    #[serde(default)]
+    pub url: Option<String>,
     /// What is the matter.
     pub says: String,
     /// What to do.
@@ -192,6 +202,10 @@ impl ProjectView {
                 .and_then(|dispatch| dispatch.opening.branch.clone()),
             build,
             rows: rows(rules, state, report, sight),
+            schedules: sight
+                .live()
+                .map(|seen| scheduled::rows(rules, state, seen))
+                .unwrap_or_default(),
             did: report.did.clone(),
             cycle_at: report.at,
             gap: gap.map(|(why, since)| Gap { why, since }),
@@ -199,30 +213,33 @@ impl ProjectView {
         }
     }
 
-    fn attention(&self) -> Vec<Attention> {
-        let about = |issue, says: &str, hint: Option<&str>| Attention {
+    /// Collects what a person has to look at.
+    pub fn attention(&self) -> Vec<Attention> {
+        let about = |kind: &str, says: String, hint: Option<String>| Attention {
             project: self.name.clone(),
-            issue,
-            says: says.to_owned(),
-            hint: hint.map(str::to_owned),
+            issue: None,
+            kind: kind.to_owned(),
+            url: None,
+            says,
+            hint,
         };
         let mut found = Vec::new();
         if let Some(gap) = &self.gap {
             let says = format!("the tracker is not known since {}: {}", gap.since, gap.why);
-            found.push(about(None, &says, None));
+            found.push(about("tracker", says, None));
         }
         for agent in self.agents.iter().filter(|agent| agent.asks) {
             let says = format!("the window `{}` {}", agent.window.as_str(), agent.state);
             let hint = format!("pointsman attach {}", self.name);
-            found.push(about(None, &says, Some(&hint)));
+            found.push(about("window", says, Some(hint)));
         }
         for row in self.rows.iter().filter(|row| row.standing.yours) {
             let standing = &row.standing;
-            found.push(about(
-                Some(row.number),
-                &standing.says,
-                standing.hint.as_deref(),
-            ));
+            found.push(Attention {
+                issue: Some(row.number),
+                url: row.url.clone(),
+                ..about(&standing.word, standing.says.clone(), standing.hint.clone())
+            });
         }
         found
     }
@@ -240,7 +257,7 @@ fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
             state: words::agent(&sample.state).to_owned(),
             since: words::agent_since(&sample.state),
             because: sample.state.because.clone(),
-            asks: sample.state.attention != crate::domain::Attention::None,
+            asks: wants_somebody(&sample.state.attention),
         })
         .collect();
     if !seen.panes.contains_key(&Window::Agent) {
@@ -262,13 +279,22 @@ fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
     found
 }
 
+/// Tells whether a person has to come: one who types in it is there already.
+fn wants_somebody(attention: &crate::domain::Attention) -> bool {
+    use crate::domain::Attention as A;
+    match attention {
+        A::Permission | A::Question | A::Dialog | A::RateLimited { .. } | A::Error => true,
+        A::None | A::HumanPresent => false,
+    }
+}
+
 /// Every issue that is routed, or that something of ours is open for.
 fn rows(rules: &Rules, state: &State, report: &CycleReport, sight: Sight<'_>) -> Vec<IssueRow> {
     let open = state
         .dispatches
         .values()
         .filter(|dispatch| dispatch.is_open())
-        .map(Dispatch::issue);
+        .filter_map(Dispatch::issue);
     let mut numbers: BTreeSet<IssueNumber> = open.collect();
     match report.at {
         Some(_) => numbers.extend(report.standing.keys()),
@@ -372,7 +398,7 @@ fn since(
     }
     match hold {
         Some(Hold::Tracker { since, .. }) => Some(*since),
-        Some(Hold::Unattributed { since }) => *since,
+        Some(Hold::Unattributed { since, .. }) => *since,
         Some(
             Hold::Yours { .. } | Hold::Parked { .. } | Hold::BackOff { .. } | Hold::Spent { .. },
         ) => walk.and_then(|walk| walk.ended.as_ref()).map(|(_, at)| *at),

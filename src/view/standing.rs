@@ -87,6 +87,9 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Asked { .. }
         | Hold::NoChecker { .. }
         | Hold::NoSkill { .. }
+        | Hold::Undelivered { .. }
+        | Hold::Stuck { .. }
+        | Hold::LineLeft { .. }
         | Hold::Unknown { .. } => true,
         Hold::Vetoed { .. }
         | Hold::Paused { .. }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::scheduled::ScheduleRow;
 use super::snapshot::{AgentView, IssueRow, ProjectView, Snapshot};
 use super::words::{age, fit, pad};
 
@@ -104,6 +105,9 @@ fn render_project(
         let _ = writeln!(text, "{}", ink.paint(Role::Wanted, &fit(&line, width)));
     }
     render_rows(text, project, now, width, ink);
+    for row in &project.schedules {
+        render_schedule(text, row, width, ink);
+    }
     let did = match (&project.did, project.cycle_at, project.remembered) {
         (Some(did), Some(at), _) => format!("  last cycle {} ago: {did}", age(at, now)),
         (None, Some(at), _) => format!("  last cycle {} ago: nothing to start", age(at, now)),
@@ -168,6 +172,19 @@ fn render_rows(text: &mut String, project: &ProjectView, now: Timestamp, width: 
             "    the tracker was not read yet\n"
         });
     }
+}
+
+fn render_schedule(text: &mut String, row: &ScheduleRow, width: usize, ink: Ink) {
+    let says = match row.standing.word.as_str() {
+        "in-hand" | "next" | "later" => row.standing.says.clone(),
+        word => format!("held: {word}: {}", row.standing.says),
+    };
+    let (mark, role) = match row.dispatch {
+        Some(_) => (">", Role::InHand),
+        None => (" ", Role::Quiet),
+    };
+    let line = format!("  {mark} {} at {}  {says}", row.skill, row.at);
+    let _ = writeln!(text, "{}", ink.paint(role, &fit(&line, width)));
 }
 
 fn said(row: &IssueRow) -> String {

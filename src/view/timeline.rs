@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::words;
 use crate::domain::{
-    Cause, Delivery, DispatchId, Event, Evidence, Hold, IssueNumber, Opening, Post, Posting, Reply,
-    Report, Settled, Subject, Transition, TransitionStep,
+    Basis, Cause, Delivery, DispatchId, Errand, Event, Evidence, Hold, IssueNumber, Opening, Post,
+    Posting, Reply, Report, Settled, SkillName, Subject, Transition, TransitionStep,
 };
 use crate::machine::text::one_line;
 
@@ -48,6 +48,7 @@ pub fn sentence(event: &Event) -> String {
         Event::ProjectPaused { by } => format!("{by} paused the project"),
         Event::ProjectResumed { by } => format!("{by} resumed the project"),
         Event::HoldsChanged { holds } => held(holds),
+        Event::SchedulesChanged { schedules } => scheduled(schedules),
         Event::DispatchOpened { opening } => opened(opening),
         Event::TreePrepared { dispatch, base, .. } => {
             format!("tree prepared for {dispatch}{}", at(base.as_ref()))
@@ -76,6 +77,9 @@ pub fn sentence(event: &Event) -> String {
         }
         Event::EnterIntended { delivery, n, .. } => {
             format!("delivery {delivery}: about to send Enter {n}")
+        }
+        Event::LineCleared { delivery } => {
+            format!("the line of {delivery} is wanted no more: cleared")
         }
         Event::LineSubmitted { delivery, n } => {
             format!("delivery {delivery}: submitted with Enter {n}")
@@ -184,16 +188,35 @@ fn held(holds: &BTreeMap<IssueNumber, Hold>) -> String {
     short(&format!("standing: {}", words.join(", ")))
 }
 
+fn scheduled(schedules: &BTreeMap<SkillName, u16>) -> String {
+    if schedules.is_empty() {
+        return "nothing is due by the clock".to_owned();
+    }
+    let times: Vec<String> = schedules
+        .iter()
+        .map(|(skill, minute)| format!("{skill} at {}", words::clock(*minute)))
+        .collect();
+    short(&format!("due by the clock: {}", times.join(", ")))
+}
+
 fn opened(opening: &Opening) -> String {
-    format!(
-        "dispatch {} opened: {} to {} (round {}, attempt {}), labelled by {}",
-        opening.id,
-        opening.labelling.issue,
-        opening.stage.skill,
-        opening.round,
-        opening.attempt,
-        opening.labelling.by.login
-    )
+    let Opening { id, stage, .. } = opening;
+    match &opening.basis {
+        Basis::Labelling { labelling, .. } => format!(
+            "dispatch {id} opened: {} to {} (round {}, attempt {}), labelled by {}",
+            labelling.issue, stage.skill, opening.round, opening.attempt, labelling.by.login
+        ),
+        Basis::Errand(Errand::Trial { by, issue, .. }) => {
+            format!(
+                "dispatch {id} opened: {by} tries {} on {issue}",
+                stage.skill
+            )
+        }
+        Basis::Errand(Errand::Due { on, at, .. }) => format!(
+            "dispatch {id} opened: {} of {on}, due at {at}, no issue",
+            stage.skill
+        ),
+    }
 }
 
 fn planned(delivery: &Delivery) -> String {

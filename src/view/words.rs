@@ -7,6 +7,11 @@ use crate::domain::{
     Activity, AgentState, Attention, DeliveryStep, Liveness, Phase, Purpose, Verb,
 };
 
+/// Words a minute of the day.
+pub(super) fn clock(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
 /// Says how long ago something was: `40s`, `4m`, `3h`, `2d`.
 pub(super) fn age(since: Timestamp, now: Timestamp) -> String {
     let gone = now.duration_since(since).max(SignedDuration::ZERO);

@@ -418,7 +418,7 @@ fn the_daemon_is_of_another_version() {
 }
 
 /// Reads one request and answers it.
-fn answer(mut stream: &std::os::unix::net::UnixStream, body: &str) {
+pub(crate) fn answer(mut stream: &std::os::unix::net::UnixStream, body: &str) {
     use std::io::{BufRead as _, Read as _, Write as _};
     let mut reader = std::io::BufReader::new(stream);
     let mut length = 0;

@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Activity, Actor, ActorId, ActorKind, Advance, AgentState, Approval, Attention, Build,
+    Activity, Actor, ActorId, ActorKind, Advance, AgentState, Approval, Attention, Basis, Build,
     DeliveryId, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label,
     LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample,
     Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
@@ -99,11 +100,13 @@ pub fn opening(id: &str, issue: u64, title: &str, stage: Stage) -> Opening {
     let checks = !stage.not_by.is_empty();
     Opening {
         id: DispatchId::new(id),
-        labelling: labelling(issue, &stage.label),
-        approval: Approval {
-            by: alice(),
-            at: minutes(-10),
-            text: "4f2a".repeat(16),
+        basis: Basis::Labelling {
+            labelling: labelling(issue, &stage.label),
+            approval: Approval {
+                by: alice(),
+                at: minutes(-10),
+                text: "4f2a".repeat(16),
+            },
         },
         workflow: "w".into(),
         attempt: 1,
@@ -227,6 +230,8 @@ pub fn rules() -> Rules {
         profiles: BTreeMap::new(),
         skills: BTreeMap::new(),
         idle_without_report: Duration::from_mins(1),
+        schedules: BTreeMap::new(),
+        zone: TimeZone::UTC,
     }
 }
 

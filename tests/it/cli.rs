@@ -213,7 +213,9 @@ fn a_project_is_paused_and_goes_on_without_a_daemon() {
     assert_eq!(
         (
             refused.code,
-            refused.err.contains("#4 has nothing to approve")
+            refused
+                .err
+                .contains("#4 does not wait for approval: nothing is known of it in site")
         ),
         (1, true),
         "{}",

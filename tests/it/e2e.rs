@@ -1,13 +1,16 @@
 //! The whole installation on real parts: tmux, git, the tracker, the ledger and an agent with a terminal interface.
 
 mod adopted;
+mod called;
 mod content;
 mod crash;
+mod errands;
 mod faults;
 mod first_hour;
 mod github;
 mod habits;
 mod holds;
+mod inbox;
 mod posts;
 mod steering;
 mod two_at_once;

@@ -1,15 +1,20 @@
 //! The transition table: every (state, event) pair is legal or refused, for live appends and for replay alike.
 
+mod due;
+mod life;
+mod movers;
+mod moves;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pointsman::domain::{
-    Actor, ActorId, ActorKind, Advance, Answer, Approval, Cause, Composer, Delivery, DeliveryId,
-    DeliveryStep, DispatchId, Event, Evidence, GateName, IssueId, IssueNumber, Label, LabelEventId,
-    Labelling, Next, Opening, Pane, Phase, Post, Posting, ProfileName, Purpose, RepoId, Report,
-    ReportId, SkillName, Spec, Stage, Subject, Transition, TransitionStep, Verb, Verdict, Via,
-    Window,
+    Actor, ActorId, ActorKind, Advance, Answer, Approval, Basis, Cause, Composer, Delivery,
+    DeliveryId, DeliveryStep, DispatchId, Event, Evidence, GateName, IssueId, IssueNumber, Label,
+    LabelEventId, Labelling, Next, Opening, Pane, Phase, Post, Posting, ProfileName, Purpose,
+    RepoId, Report, ReportId, SkillName, Spec, Stage, Subject, Transition, TransitionStep, Verb,
+    Verdict, Via, Window,
 };
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::state::State;
@@ -74,20 +79,22 @@ fn composer() -> Composer {
 fn opening() -> Opening {
     Opening {
         id: id(),
-        labelling: Labelling {
-            repo: RepoId::new("r"),
-            issue_id: IssueId::new("i"),
-            issue: IssueNumber(1),
-            label: Label::new("ready"),
-            event: LabelEventId::new("100"),
-            by: alice(),
-            at: now(),
-            again: None,
-        },
-        approval: Approval {
-            by: alice(),
-            at: now(),
-            text: String::new(),
+        basis: Basis::Labelling {
+            labelling: Labelling {
+                repo: RepoId::new("r"),
+                issue_id: IssueId::new("i"),
+                issue: IssueNumber(1),
+                label: Label::new("ready"),
+                event: LabelEventId::new("100"),
+                by: alice(),
+                at: now(),
+                again: None,
+            },
+            approval: Approval {
+                by: alice(),
+                at: now(),
+                text: String::new(),
+            },
         },
         stage: stage(),
         workflow: String::new(),
@@ -205,6 +212,7 @@ fn delivery_events() -> Vec<(String, Event)> {
         });
         events.push(Event::LineSubmitted { delivery: id(), n });
     }
+    events.push(Event::LineCleared { delivery: id() });
     events.push(Event::ReceiptMissed {
         delivery: id(),
         waits: 1,

@@ -112,35 +112,6 @@ const LAYOUT: [&str; 7] = [
 /// Lines of a file.
 const LINES_MAX: usize = 600;
 
-/// Files that are longer, how long they may get, and why. They may shrink.
-const LONG: [(&str, usize, &str); 5] = [
-    (
-        "src/machine/decide.rs",
-        660,
-        "one order of checks, and every check is a hold",
-    ),
-    (
-        "src/machine/evolve.rs",
-        800,
-        "one exhaustive match over every event",
-    ),
-    (
-        "src/machine/flow.rs",
-        650,
-        "the life of a dispatch, read from top to bottom",
-    ),
-    (
-        "src/machine/engine.rs",
-        630,
-        "one loop: inputs, appends, effects",
-    ),
-    (
-        "tests/it/support/world.rs",
-        850,
-        "one fluent language of whole installations, to be split",
-    ),
-];
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -381,12 +352,6 @@ fn every_excuse_is_still_needed() {
             );
         }
     }
-    for (path, _, _) in LONG {
-        assert!(
-            read(path).lines().count() > LINES_MAX,
-            "`{path}` is short again: take it off the list"
-        );
-    }
 }
 
 #[test]
@@ -463,13 +428,9 @@ fn files_stay_readable_in_one_sitting() {
     let mut broken = Vec::new();
     for path in ["src", "tests", "benches"].into_iter().flat_map(rust_files) {
         let lines = read(&path).lines().count();
-        let most = LONG
-            .iter()
-            .find(|(long, _, _)| *long == path)
-            .map_or(LINES_MAX, |(_, most, _)| *most);
-        if lines > most {
+        if lines > LINES_MAX {
             broken.push(format!(
-                "{path}: {lines} lines, at most {most}: split it along its story"
+                "{path}: {lines} lines, at most {LINES_MAX}: split it along its story"
             ));
         }
     }

@@ -1,5 +1,6 @@
 //! What people read: the status table, an explanation, a rehearsal, and one sentence for every kind of event.
 
+mod inbox;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -92,7 +93,9 @@ fn busy() -> (State, CycleReport, Observation) {
     state.deliveries.insert(brief.id.clone(), brief);
     state.dispatches.insert(open.id().clone(), open);
     let walk = Walk {
-        approval: Some(opening("ab12cd", 12, "Add a FAQ", dev()).approval),
+        approval: opening("ab12cd", 12, "Add a FAQ", dev())
+            .approval()
+            .cloned(),
         attempts: 1,
         rounds: 1,
         spec: Some(Spec {

@@ -103,9 +103,10 @@ impl Story {
                 self.seen = record.seq;
                 let event = store::event_of(&record)?;
                 let name = ProjectName::new(record.stream.clone());
-                if let Event::DispatchOpened { opening } = &event {
-                    self.issues
-                        .insert(opening.id.clone(), opening.labelling.issue);
+                if let Event::DispatchOpened { opening } = &event
+                    && let Some(issue) = opening.issue()
+                {
+                    self.issues.insert(opening.id.clone(), issue);
                 }
                 if let Event::DeliverySettled {
                     delivery, verdict, ..

@@ -24,7 +24,9 @@ pub(super) fn write(text: &mut String, facts: &Facts) {
     in_flight(text, facts);
     text.push_str(&facts.envelope.report_lines());
     spec(text, facts);
-    issue(text, facts);
+    if facts.envelope.dispatch.issue().is_some() {
+        issue(text, facts);
+    }
 }
 
 fn about(text: &mut String, facts: &Facts) {
@@ -36,9 +38,14 @@ fn about(text: &mut String, facts: &Facts) {
         "\n## Facts\n\nTrue at {}. What changed since then wins over what stands here.\n\n",
         facts.envelope.as_of
     );
-    let title = one_line(&facts.text.title, TITLE_CHARS_MAX);
-    let _ = writeln!(text, "- issue: {} \"{title}\"", dispatch.issue());
-    let _ = writeln!(text, "- url: {}", one_line(facts.url, 300));
+    match dispatch.issue() {
+        Some(issue) => {
+            let title = one_line(&facts.text.title, TITLE_CHARS_MAX);
+            let _ = writeln!(text, "- issue: {issue} \"{title}\"");
+            let _ = writeln!(text, "- url: {}", one_line(facts.url, 300));
+        }
+        None => text.push_str("- issue: scheduled, no issue\n"),
+    }
     let _ = writeln!(
         text,
         "- stage: {} ({})",
@@ -117,7 +124,8 @@ fn needs(text: &mut String, facts: &Facts) {
     if stage.needs.is_empty() {
         text.push_str("- your report with `done`\n");
     }
-    let _ = writeln!(text, "\n{}", words::afterwards(stage));
+    let opening = &facts.envelope.dispatch.opening;
+    let _ = writeln!(text, "\n{}", words::afterwards(opening));
     if stage.needs.contains(&GateName::Coverage) && !facts.changed.is_empty() {
         let _ = writeln!(
             text,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Envelope, Facts};
-use crate::domain::{Advance, Build, DispatchId, GateName, Stage};
+use crate::domain::{Advance, Build, DispatchId, GateName, Opening, Stage};
 use crate::machine::gate::SPEC_HEADINGS;
 
 /// Names the files that the agent of a dispatch puts together in the spool: its spec, its verdict, the text of a new issue.
@@ -65,7 +65,7 @@ pub(super) fn need(gate: &GateName, facts: &Facts) -> String {
 /// Returns the stage's file with the issue's number filled in.
 pub(super) fn file_place(facts: &Facts) -> Option<String> {
     let dispatch = facts.envelope.dispatch;
-    let number = dispatch.issue().0.to_string();
+    let number = dispatch.issue()?.0.to_string();
     dispatch
         .opening
         .stage
@@ -75,8 +75,11 @@ pub(super) fn file_place(facts: &Facts) -> Option<String> {
 }
 
 /// Says where the issue goes once the evidence is there.
-pub(super) fn afterwards(stage: &Stage) -> String {
-    if stage.advance == Advance::Human || stage.needs.contains(&GateName::Approval) {
+pub(super) fn afterwards(opening: &Opening) -> String {
+    let stage = &opening.stage;
+    if opening.errand().is_some() {
+        "Then it is over: this is an errand, and no label moves whatever comes of it.".to_owned()
+    } else if stage.advance == Advance::Human || stage.needs.contains(&GateName::Approval) {
         "Then it waits for a person, who makes the last move.".to_owned()
     } else {
         format!("Then the issue moves to {}.", stage.next)
@@ -127,7 +130,13 @@ pub(super) fn report_lines(envelope: &Envelope) -> String {
             format!("{binary} issue new --for {token} --title \"one line\" --body-file {issue}"),
         ),
     ];
-    for (when, line) in lines {
+    let opening = &envelope.dispatch.opening;
+    // Nobody answers an errand's question, and what has no issue has nothing to comment on.
+    let of_no_use = |line: &str| {
+        (opening.errand().is_some() && line.starts_with(&format!("{binary} ask ")))
+            || (opening.issue().is_none() && line.starts_with(&format!("{binary} issue comment ")))
+    };
+    for (when, line) in lines.into_iter().filter(|(_, line)| !of_no_use(line)) {
         let _ = write!(text, "\n{when}\n\n```sh\n{line}\n```\n");
     }
     text

@@ -19,7 +19,7 @@ use super::credentials::{AsApp, Credentials, Kind, TokenFingerprint, Validator, 
 use super::dto::RepoDto;
 use super::failure::{Cause, malformed, refusal};
 use super::layers::{retried, timed};
-use super::limiter::{Class, Limiter, limited};
+use super::limiter::{Allowance, Class, Limiter, limited};
 use super::wire::{Reply, Wire, open};
 use crate::domain::RepoId;
 use crate::tracker::TrackerError;
@@ -191,6 +191,16 @@ impl GitHub {
     /// Returns `owner/name` as it was configured.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.shared.owner, self.shared.repo)
+    }
+
+    /// Returns what the account may still ask this hour; `None` until an answer said it.
+    pub fn allowance(&self) -> Option<Allowance> {
+        self.shared.limiter.allowance()
+    }
+
+    /// Returns how far the tracker's clock is before ours; `None` until an answer said it.
+    pub fn clock_skew(&self) -> Option<jiff::SignedDuration> {
+        self.shared.limiter.clock_skew()
     }
 
     pub(super) fn base(&self) -> &Base {

@@ -54,10 +54,21 @@ pub(super) struct Limiter {
     clock: Clock,
 }
 
+/// An account's hourly allowance, as the tracker's last answer said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests an hour.
+    pub limit: u64,
+    /// Requests that are left of them.
+    pub remaining: u64,
+}
+
 #[derive(Debug)]
 struct State {
     /// Set by a limit, ends by itself.
     block: Option<Block>,
+    /// What the last answer that counted said.
+    allowance: Option<Allowance>,
     /// The tracker's `Date`, and when we read it.
     date: Option<(Timestamp, Instant)>,
     /// Secondary limits in a row that named no time.
@@ -109,6 +120,7 @@ impl Limiter {
         Self {
             state: Mutex::new(State {
                 block: None,
+                allowance: None,
                 date: None,
                 strikes: 0,
                 writing: false,
@@ -136,6 +148,17 @@ impl Limiter {
             }
             None => (self.clock)(),
         }
+    }
+
+    /// Returns what the last answer said of the allowance.
+    pub(super) fn allowance(&self) -> Option<Allowance> {
+        self.state().allowance
+    }
+
+    /// Returns how far the tracker's clock is before ours; `None` before its first answer.
+    pub(super) fn clock_skew(&self) -> Option<SignedDuration> {
+        self.state().date?;
+        Some(self.now().duration_since((self.clock)()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -286,6 +309,9 @@ impl Limiter {
         ) else {
             return;
         };
+        if core {
+            self.state().allowance = Some(Allowance { limit, remaining });
+        }
         if core
             && remaining <= self.reserve.min(limit / 2)
             && let Some(wait) = self.until_reset(headers)

@@ -25,3 +25,4 @@ mod writes;
 
 pub use auth::{Auth, FoundToken, TokenPlace, TokenSearchError, TokenSources, find_token};
 pub use client::{Account, Clock, Config, GitHub, system_clock};
+pub use limiter::Allowance;

@@ -103,6 +103,14 @@ async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
 
     // It is gone: that is said, and nothing is started in its place.
     theirs(&world, &["kill-pane", "-t", "work:mine.0"]);
+    while world
+        .shown("shop")
+        .await
+        .seen
+        .is_none_or(|seen| seen.no_agent.is_none())
+    {
+        world.cycles("shop", 1).await;
+    }
     let next = world
         .issue("shop", "Again", "Once more.", "ready-for-prep")
         .await;

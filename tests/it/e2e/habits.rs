@@ -14,7 +14,7 @@ fn closed(told: &[Told]) -> Vec<Cause> {
 
 fn opened(told: &[Told], issue: IssueNumber) -> Vec<(String, u32, u32)> {
     let opening = |told: &Told| match &told.event {
-        Event::DispatchOpened { opening } if opening.labelling.issue == issue => Some((
+        Event::DispatchOpened { opening } if opening.issue() == Some(issue) => Some((
             opening.stage.label.to_string(),
             opening.attempt,
             opening.round,

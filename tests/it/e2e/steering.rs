@@ -76,7 +76,10 @@ async fn a_person_routes_an_issue_and_an_agent_may_not() {
     let Event::DispatchOpened { opening } = opened.event else {
         unreachable!()
     };
-    assert_eq!(opening.approval.by.login, "ann");
+    assert_eq!(
+        opening.approval().map(|word| word.by.login.as_str()),
+        Some("ann")
+    );
     let told = world.told().await;
     assert!(told.iter().any(|told| matches!(&told.event,
         Event::DispatchClosed { cause: Cause::Withdrawn { by, .. }, .. } if by == "ann")));
@@ -105,7 +108,7 @@ async fn without_a_daemon_a_move_is_written_down_and_the_next_run_makes_it() {
         .await;
     world
         .until_event("dev begins on that word", "shop", |event| {
-            matches!(event, Event::DispatchOpened { opening } if opening.approval.by.login == "ann")
+            matches!(event, Event::DispatchOpened { opening } if opening.approval().is_some_and(|word| word.by.login == "ann"))
         })
         .await;
     world.end().await;

@@ -172,26 +172,3 @@ async fn the_real_binary_walks_an_issue_and_ends_on_sigterm() {
     world.until_done("shop", issue).await;
     world.end().await;
 }
-
-#[tokio::test]
-async fn a_brief_that_names_nothing_of_the_tree_does_not_wait_for_the_mirror() {
-    let mut world = World::new();
-    world.project("shop").project("blog");
-    world.start().await;
-    for (project, body) in [
-        ("shop", "[demo:ask]"),
-        ("blog", "[demo:ask] See `tests/run.sh:1`."),
-    ] {
-        world
-            .issue(project, "Greet by name", body, "ready-for-prep")
-            .await;
-        world
-            .until_event("the line is submitted", project, |event| {
-                matches!(event, Event::LineSubmitted { .. })
-            })
-            .await;
-        let mirror = world.places.mirror(&ProjectName::new(project));
-        assert_eq!(mirror.exists(), project == "blog", "{project}");
-    }
-    world.end().await;
-}

@@ -115,8 +115,8 @@ impl Lab {
             self.seen = record.seq;
             let event = store::event_of(&record).unwrap();
             if let Event::DispatchOpened { opening } = &event {
-                self.issues
-                    .insert(opening.id.clone(), opening.labelling.issue);
+                let issue = opening.issue().expect("nothing is scheduled here");
+                self.issues.insert(opening.id.clone(), issue);
             }
             eprintln!(
                 "  {} {}",
@@ -345,11 +345,13 @@ impl Lab {
             let opened = at(
                 &|event| matches!(event, Event::DispatchOpened { opening: other } if other.id == opening.id),
             );
-            let labelled = if opening.stage.label.as_str() == "ready-for-prep" {
-                self.labelled.get(&opening.labelling.issue).copied()
-            } else {
-                Some(opening.labelling.at)
-            };
+            let labelled = opening.labelling().and_then(|labelling| {
+                if opening.stage.label.as_str() == "ready-for-prep" {
+                    self.labelled.get(&labelling.issue).copied()
+                } else {
+                    Some(labelling.at)
+                }
+            });
             let since = |from: Option<Timestamp>, to: Option<Timestamp>| match (from, to) {
                 (Some(from), Some(to)) => format!("{:.2} s", to.duration_since(from).as_secs_f64()),
                 _ => "-".to_owned(),

@@ -109,10 +109,13 @@ fn witness(told: &[Told], project: &str) -> String {
         .iter()
         .filter(|told| told.project == project)
         .find_map(|told| match &told.event {
-            Event::DeliverySettled { witness, .. } => Some(witness.clone()),
+            // A report that was read before the transcript is a receipt too, and says nothing of the agent's kind.
+            Event::DeliverySettled { witness, .. } if !witness.starts_with("report ") => {
+                Some(witness.clone())
+            }
             _ => None,
         })
-        .expect("a delivery was confirmed");
+        .expect("a delivery was confirmed by a transcript");
     let end = if witness.starts_with("transcript-") {
         "transcript-".len()
     } else {
@@ -127,7 +130,7 @@ fn skill_part(told: &[Told], project: &str, issue: IssueNumber) -> String {
         .iter()
         .find_map(|told| match &told.event {
             Event::DispatchOpened { opening }
-                if told.project == project && opening.labelling.issue == issue =>
+                if told.project == project && opening.issue() == Some(issue) =>
             {
                 Some(opening.id.clone())
             }

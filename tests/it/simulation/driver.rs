@@ -43,8 +43,18 @@ pub(crate) enum Plant {
     ReadsOldLabels,
     /// Wake-ups are lost, and nothing ticks.
     NeverWakes,
+    /// Nobody remembers which day of a schedule was run, and no claim is made of it.
+    ForgetsTheDay,
     /// A restart forgets the last event.
     ForgetsAnEvent,
+    /// The request is not read again before the paste.
+    SkipsTheReread,
+    /// A line that is wanted no more stays in the composer.
+    LeavesTheLine,
+    /// Label events of people who set the old label again are not read.
+    OverlooksPeople,
+    /// Answers to reports are not written.
+    NeverAnswers,
 }
 
 #[derive(Debug)]
@@ -204,6 +214,10 @@ impl Driver {
     fn input(&mut self, input: Input) {
         let now = self.world.now;
         let effects = self.engine.step(&self.world.rules, input, now);
+        if self.plant == Plant::ForgetsTheDay {
+            self.engine.state.ran.clear();
+            self.shadow.ran.clear();
+        }
         for effect in effects {
             match effect {
                 Effect::Look(questions) => {
@@ -321,7 +335,9 @@ impl Driver {
         let mut claims = Vec::new();
         let mut records = Vec::new();
         for event in events {
-            claims.extend(event.claims().into_iter().map(Claim));
+            let forgets = self.plant == Plant::ForgetsTheDay;
+            let kept = |claim: &String| !(forgets && claim.starts_with("schedule/"));
+            claims.extend(event.claims().into_iter().filter(kept).map(Claim));
             records.push(NewRecord {
                 at,
                 kind: event.kind(),
@@ -350,6 +366,11 @@ impl Driver {
             }
             let limits = self.world.rules.workflow.limits.clone();
             if let Err(what) = self.watch.event(&limits, &self.shadow, at, &read) {
+                self.world.breaks(what);
+            }
+            if let Event::DispatchTidied { dispatch } = &read
+                && let Err(what) = invariants::tidied(&self.shadow, &self.world, dispatch)
+            {
                 self.world.breaks(what);
             }
             if let Err(illegal) = evolve(&mut self.shadow, at, &read) {
@@ -384,6 +405,22 @@ impl Driver {
                     baseline: String::new(),
                 }
             }
+            (
+                Plant::SkipsTheReread,
+                Action::Paste {
+                    dispatch,
+                    delivery,
+                    pane,
+                },
+            ) if self.world.is_open(pane) => {
+                let window = dispatch.opening.window;
+                self.world.type_into(window, dispatch, delivery);
+                Outcome::Pasted {
+                    baseline: String::new(),
+                }
+            }
+            (Plant::LeavesTheLine, Action::Clear { .. }) => Outcome::Cleared,
+            (Plant::NeverAnswers, Action::Answer { .. }) => Outcome::Done,
             (Plant::SkipsTheLook, Action::Inspect { .. }) => Outcome::Found(Finding::NoTrace),
             (plant, action) => match self.world.act(action) {
                 Performed::Later(at) => {
@@ -420,6 +457,22 @@ impl Driver {
                     labels: from.into_iter().collect(),
                     open,
                     events: Vec::new(),
+                }
+            }
+            (
+                Plant::OverlooksPeople,
+                Action::ReadLabels { .. },
+                Outcome::Labels {
+                    labels,
+                    open,
+                    mut events,
+                },
+            ) => {
+                events.retain(|event| event.actor == Some(super::rules::us()));
+                Outcome::Labels {
+                    labels,
+                    open,
+                    events,
                 }
             }
             (_, _, outcome) => outcome,

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Action, DeliveryStep, DispatchId, Event, Head, IssueNumber, Label, Limits, Next, Opening,
-    Phase, Rules,
+    Action, Basis, DeliveryStep, DispatchId, Errand, Event, Head, IssueNumber, Label, Labelling,
+    Limits, Next, Opening, Phase, Rules, SkillName, line_of,
 };
 use pointsman::machine::engine::CycleReport;
+use pointsman::machine::schedule;
 use pointsman::machine::state::State;
 
 use super::rules::us;
@@ -21,6 +23,10 @@ pub(crate) struct Watch {
     opened: Vec<Timestamp>,
     /// How many dispatches were opened in all.
     pub(crate) dispatches: u64,
+    /// Days of schedules that were run.
+    ran: BTreeSet<(SkillName, Date)>,
+    /// How many errands were opened.
+    pub(crate) errands: u64,
     /// How many issues were moved or finished.
     pub(crate) moves: u64,
 }
@@ -57,13 +63,41 @@ impl Watch {
         at: Timestamp,
         opening: &Opening,
     ) -> Result<(), String> {
-        let id = &opening.id;
-        let issue = opening.labelling.issue;
         self.dispatches += 1;
-        let last = self.attempts.insert(
-            opening.labelling.key(),
-            (opening.attempt, id.clone(), false),
-        );
+        match opening.basis.clone() {
+            Basis::Labelling { labelling, .. } => {
+                self.begins(limits, before, opening, &labelling)?;
+            }
+            Basis::Errand(errand) => self.runs(opening, &errand)?,
+        }
+        self.spends(limits, before, at, opening)
+    }
+
+    /// An errand of the clock's: a day of a schedule is run once.
+    fn runs(&mut self, opening: &Opening, errand: &Errand) -> Result<(), String> {
+        self.errands += 1;
+        let Errand::Due { on, .. } = errand else {
+            return Ok(());
+        };
+        let skill = &opening.stage.skill;
+        if !self.ran.insert((skill.clone(), *on)) {
+            return Err(format!("`{skill}` of {on} is run twice"));
+        }
+        Ok(())
+    }
+
+    fn begins(
+        &mut self,
+        limits: &Limits,
+        before: &State,
+        opening: &Opening,
+        labelling: &Labelling,
+    ) -> Result<(), String> {
+        let id = &opening.id;
+        let issue = labelling.issue;
+        let last = self
+            .attempts
+            .insert(labelling.key(), (opening.attempt, id.clone(), false));
         match last {
             Some((_, _, false)) => return Err(format!("{id}: the attempt before it is open")),
             Some((attempt, ..)) if attempt + 1 != opening.attempt => {
@@ -98,6 +132,17 @@ impl Watch {
         {
             return Err(format!("{id}: the seat of {label} is taken"));
         }
+        Ok(())
+    }
+
+    fn spends(
+        &mut self,
+        limits: &Limits,
+        before: &State,
+        at: Timestamp,
+        opening: &Opening,
+    ) -> Result<(), String> {
+        let id = &opening.id;
         let open = before
             .dispatches
             .values()
@@ -125,11 +170,14 @@ pub(crate) fn state(state: &State) -> Result<(), String> {
         if !windows.insert(dispatch.opening.window) {
             return Err(format!("two dispatches have {:?}", dispatch.opening.window));
         }
-        if dispatch.is_open() && !issues.insert(dispatch.issue()) {
-            return Err(format!("{} has two open dispatches", dispatch.issue()));
+        let Some(issue) = dispatch.issue().filter(|_| dispatch.is_open()) else {
+            continue;
+        };
+        if !issues.insert(issue) {
+            return Err(format!("{issue} has two open dispatches"));
         }
-        if dispatch.is_open() && state.transitions.contains_key(&dispatch.issue()) {
-            return Err(format!("{} moves with a dispatch open", dispatch.issue()));
+        if state.transitions.contains_key(&issue) {
+            return Err(format!("{issue} moves with a dispatch open"));
         }
     }
     Ok(())
@@ -156,11 +204,17 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
         }
         Action::RemoveLabel { issue, label } => {
             let moves = state.transitions.get(issue);
+            let park = *label == world.rules.workflow.labels.park;
+            if !park {
+                asked_anew(state, world, *issue, label)?;
+            }
             let mut asking = state.dispatches.values().filter(|one| one.park_label);
             moves.is_some_and(|one| one.from == *label)
-                || (*label == world.rules.workflow.labels.park && state.routes.contains_key(issue))
-                || (*label == world.rules.workflow.labels.park
-                    && asking.any(|one| one.issue() == *issue))
+                || (park && state.routes.contains_key(issue))
+                || (park && asking.any(|one| one.issue() == Some(*issue)))
+        }
+        Action::Clear { dispatch, .. } => {
+            matches!(phase(dispatch.id()), Some(Phase::Closed { .. }))
         }
         Action::CloseIssue { issue } => state
             .transitions
@@ -197,6 +251,48 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
     } else {
         let text: String = format!("{action:?}").chars().take(120).collect();
         Err(format!("an effect without its intent: {text}"))
+    }
+}
+
+/// A label that a person set since the intent is a request of theirs: a move does not remove it.
+fn asked_anew(
+    state: &State,
+    world: &World,
+    issue: IssueNumber,
+    label: &Label,
+) -> Result<(), String> {
+    let (Some(transition), Some(found)) = (
+        state.transitions.get(&issue),
+        world.tracker.issues.get(&issue),
+    ) else {
+        return Ok(());
+    };
+    let set = found.events.iter().find(|event| {
+        event.set
+            && event.label == *label
+            && event.at > transition.at
+            && event.actor != Some(us())
+            // One that is younger than a read's way here could not be seen.
+            && world.now.duration_since(event.at) > SignedDuration::from_secs(15)
+    });
+    match set {
+        Some(_) => Err(format!(
+            "{issue}: `{label}` is removed, a person set it again"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A dispatch that is over leaves no line of ours behind.
+pub(crate) fn tidied(state: &State, world: &World, id: &DispatchId) -> Result<(), String> {
+    let deliveries = state.dispatches.get(id).map(|one| &one.deliveries);
+    let left = deliveries.into_iter().flatten().find(|delivery| {
+        let line = line_of(delivery);
+        world.panes.values().any(|pane| pane.composer == line)
+    });
+    match left {
+        Some(delivery) => Err(format!("{delivery} was left in the composer")),
+        None => Ok(()),
     }
 }
 
@@ -284,6 +380,12 @@ pub(crate) fn owed(state: &State, world: &World, report: &CycleReport) -> Option
     if let Some(issue) = state.parks.keys().next() {
         return Some(format!("{issue} is not parked yet"));
     }
+    let mut scheduled = world.rules.schedules.keys();
+    if let Some(skill) =
+        scheduled.find(|skill| schedule::owed(&world.rules, state, skill, world.now).is_some())
+    {
+        return Some(format!("`{skill}` is due"));
+    }
     for (number, issue) in &world.tracker.issues {
         let labels = &issue.head.labels;
         let routed = world
@@ -292,7 +394,7 @@ pub(crate) fn owed(state: &State, world: &World, report: &CycleReport) -> Option
             .stages
             .iter()
             .any(|stage| labels.contains(&stage.label));
-        if !issue.head.open || !routed {
+        if !issue.head.open || !routed || issue.gone.is_some() {
             continue;
         }
         match report.standing.get(number) {

@@ -1,7 +1,8 @@
 //! What people do to a world: they label, change their minds, type into panes, and in the end put things right.
 
 use jiff::SignedDuration;
-use pointsman::domain::{IssueNumber, Label, Request, Window};
+use pointsman::domain::{IssueNumber, Label, Questions, Request, SingleRead, SkillName, Window};
+use pointsman::machine::errand;
 
 use super::driver::Driver;
 use super::panes::Doing;
@@ -35,7 +36,7 @@ impl Driver {
     pub(crate) fn chaos(&mut self) {
         let issue = self.world.any_issue();
         let now = self.world.now;
-        let choice = self.world.rng.below(20);
+        let choice = self.world.rng.below(25);
         self.note(|| format!("CHAOS {choice} ({issue})"));
         match choice {
             0..=9 => self.at_the_tracker(choice, issue),
@@ -54,6 +55,20 @@ impl Driver {
             12 | 13 => self.ask(Request::Resume {
                 by: "alice".to_owned(),
             }),
+            20 => self.world.others = self.world.rng.below(3),
+            21 => self.world.tracker.rename(issue, &alice(), now),
+            23 => self.tries(issue),
+            24 => self.changes_the_schedule(),
+            22 if self.world.rng.chance(150) => {
+                let read = if self.world.rng.chance(500) {
+                    SingleRead::Gone
+                } else {
+                    SingleRead::Transferred {
+                        to: "elsewhere#1".to_owned(),
+                    }
+                };
+                self.world.tracker.lose(issue, read);
+            }
             choice => {
                 let window = if self.world.rng.chance(700) {
                     Window::Agent
@@ -65,12 +80,40 @@ impl Driver {
                 };
                 match choice {
                     14 | 15 => pane.dies(now),
-                    16 if pane.composer.is_empty() => pane.composer.push_str("a person's draft"),
+                    16 => pane.composer.push_str("a person's draft"),
                     17 if matches!(pane.doing, Doing::Idle { .. }) => pane.doing = Doing::Dialog,
                     18 if matches!(pane.doing, Doing::Idle { .. }) => pane.doing = Doing::CopyMode,
                     _ => pane_is_cleared(pane, now),
                 }
             }
+        }
+    }
+
+    /// A person tries a skill, if that is possible now.
+    fn tries(&mut self, issue: IssueNumber) {
+        let seen = self
+            .world
+            .observe(&Questions::default(), &self.engine.state);
+        let skill = SkillName::new("dev");
+        let (state, rules) = (&self.engine.state, &self.world.rules);
+        let fresh = seen.fresh.clone();
+        let tried = errand::trial(rules, state, &seen, (&skill, issue, "ann"), fresh, seen.at);
+        match tried {
+            Ok(opening) => self.ask(Request::Try {
+                opening: Box::new(opening),
+            }),
+            Err(refusal) => self.note(|| refusal.why),
+        }
+    }
+
+    /// A person writes a schedule for the next hours, or takes it out.
+    fn changes_the_schedule(&mut self) {
+        let minutes = self.world.now.to_zoned(self.world.rules.zone.clone());
+        let minutes = u16::try_from(minutes.hour()).expect("small") * 60;
+        let at = (minutes + u16::try_from(self.world.rng.below(240)).expect("small")) % (24 * 60);
+        let schedules = &mut self.world.rules.schedules;
+        if schedules.pop_first().is_none() {
+            schedules.insert(SkillName::new("scout"), at);
         }
     }
 
@@ -149,6 +192,7 @@ impl Driver {
         self.note(|| "HEALED".to_owned());
         self.world.faults = self.world.faults.healed();
         self.world.gap = None;
+        self.world.others = 0;
         self.cycle = Some(SignedDuration::from_mins(10));
         self.ask(Request::Resume {
             by: "alice".to_owned(),

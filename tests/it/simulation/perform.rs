@@ -3,8 +3,9 @@
 use jiff::SignedDuration;
 use pointsman::domain::{
     Action, Answer, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
-    IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
+    Ground, IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
 };
+use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
@@ -46,7 +47,11 @@ impl World {
                 until,
             })
         };
-        let lost = matches!(action, Action::Paste { .. }) && self.lose.remove(&Lose::Paste);
+        let lost = matches!(action, Action::Paste { .. })
+            && (self.lose.remove(&Lose::Paste) || self.lose.contains(&Lose::EveryPaste));
+        if needs_its_issue(action).is_some_and(|issue| self.tracker.is_gone(issue)) {
+            return failed("there is no such issue");
+        }
         if lost || self.rng.chance(self.faults.fails_before) {
             return failed("the client died");
         }
@@ -77,8 +82,12 @@ impl World {
         let now = self.now;
         match action {
             Action::PrepareTree { dispatch } => Outcome::Prepared {
-                base: Some(self.tip(dispatch.issue())),
-                known: vec![self.tip(dispatch.issue())],
+                base: dispatch.issue().map(|issue| self.tip(issue)),
+                known: dispatch
+                    .issue()
+                    .map(|issue| self.tip(issue))
+                    .into_iter()
+                    .collect(),
             },
             Action::Compose {
                 dispatch,
@@ -90,12 +99,15 @@ impl World {
                     .insert(dispatch.id().clone(), (**dispatch).clone());
                 self.staged
                     .insert(delivery.clone(), (dispatch.id().clone(), purpose));
-                let text = &self.tracker.issues[&dispatch.issue()].text;
+                let issue = dispatch.issue().filter(|one| !self.tracker.is_gone(*one));
+                let text = issue.map(|issue| &self.tracker.issues[&issue].text);
+                let (title, body) =
+                    text.map_or(("", ""), |text| (text.title.as_str(), text.body.as_str()));
                 let words = ground.message.clone().unwrap_or_default();
                 Outcome::Composed {
                     digest: sha256(words.as_bytes()),
                     text: words,
-                    issue_text: issue_digest(&text.title, &text.body),
+                    issue_text: issue_digest(title, body),
                 }
             }
             Action::Stage { .. } => Outcome::Staged,
@@ -114,6 +126,7 @@ impl World {
                 late,
                 ..
             } => self.enter(dispatch, delivery, pane, *late),
+            Action::Clear { delivery, pane, .. } => self.clear(delivery, pane),
             Action::AwaitReceipt { .. } => Outcome::Done,
             Action::Inspect { delivery, pane } => {
                 Outcome::Found(self.inspect(delivery, pane.as_ref()))
@@ -122,8 +135,8 @@ impl World {
                 dispatch,
                 gate,
                 report,
-                ..
-            } => Outcome::Measured(self.gate(dispatch, gate, report)),
+                ground,
+            } => Outcome::Measured(self.gate(dispatch, gate, report, ground)),
             Action::Publish { issue, what, .. } => {
                 let (body, label) = match what {
                     Publish::Spec(spec) => (format!("{}\n{}", spec.text, mark("spec")), None),
@@ -165,6 +178,11 @@ impl World {
                 self.tracker.label(*issue, label, false, &us(), now);
                 Outcome::Done
             }
+            Action::ReadLabels { issue } if self.tracker.is_gone(*issue) => Outcome::Labels {
+                labels: Vec::new(),
+                open: false,
+                events: Vec::new(),
+            },
             Action::ReadLabels { issue } => {
                 let issue = &self.tracker.issues[issue];
                 Outcome::Labels {
@@ -182,12 +200,13 @@ impl World {
                 into: "main".to_owned(),
             },
             Action::Park { issue, label, why } => {
-                // The comment is the mark of having parked: a person's removal since is not undone.
-                let body = format!("{why}\n{}", mark("park"));
-                if !self.tracker.has_comment(*issue, &body) {
-                    self.tracker.comment_once(*issue, &body, now);
-                    self.tracker.label(*issue, label, true, &us(), now);
+                if self.tracker.is_gone(*issue) {
+                    return Outcome::Done;
                 }
+                // One comment a reason, and the label each time: it may be parked for the same reason again.
+                let body = format!("{why}\n{}", mark("park"));
+                self.tracker.comment_once(*issue, &body, now);
+                self.tracker.label(*issue, label, true, &us(), now);
                 Outcome::Done
             }
         }
@@ -196,9 +215,24 @@ impl World {
     #[expect(clippy::result_large_err, reason = "the error is the outcome itself")]
     /// Reads the request again, as every paste and late Enter does.
     fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
-        let details = self.tracker.read(dispatch.issue(), self.now);
-        trust::still_wanted(dispatch, &self.rules.workflow, &details)
-            .map_err(|(by, why)| Outcome::NoLongerWanted { by, why })
+        let Some(issue) = dispatch.issue() else {
+            return schedule::gone(&self.rules, dispatch)
+                .map_or(Ok(()), |(by, why)| Err(Outcome::NoLongerWanted { by, why }));
+        };
+        let details = self.tracker.read(issue, self.now);
+        trust::still_wanted(
+            dispatch,
+            &self.rules.project,
+            &self.rules.workflow,
+            &details,
+        )
+        .map_err(|(by, why)| Outcome::NoLongerWanted { by, why })
+    }
+
+    /// Whether the paste guard would let a line into a pane.
+    pub(crate) fn is_open(&self, pane: &Pane) -> bool {
+        let window = self.window_of(pane);
+        window.is_some_and(|window| self.panes[&window].is_open())
     }
 
     fn window_of(&self, pane: &Pane) -> Option<Window> {
@@ -244,10 +278,14 @@ impl World {
             return;
         };
         let open = pane.is_open();
+        let brief = delivery.purpose == Purpose::Brief;
         pane.composer.push_str(&delivery.line());
         pane.traces.insert(delivery.id.clone(), Trace::default());
         if !open {
             self.breaks(format!("{} was pasted into a busy pane", delivery.id));
+        }
+        if brief && self.wanted(dispatch).is_err() {
+            self.breaks(format!("{} was typed, and nobody wants it", delivery.id));
         }
         self.typed(dispatch, delivery);
     }
@@ -319,6 +357,24 @@ impl World {
         Outcome::Entered
     }
 
+    fn clear(&mut self, delivery: &Delivery, pane: &Pane) -> Outcome {
+        let now = self.now;
+        let window = self.window_of(pane);
+        let pane = window.and_then(|window| self.panes.get_mut(&window));
+        match pane {
+            Some(pane)
+                if matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line() =>
+            {
+                pane.composer.clear();
+                pane.doing = Doing::Idle { since: now };
+                Outcome::Cleared
+            }
+            _ => Outcome::NotCleared {
+                why: "no longer wanted, and the guard refused".to_owned(),
+            },
+        }
+    }
+
     fn has_receipt(&self, delivery: &Delivery) -> bool {
         self.receipts
             .get(&delivery.id)
@@ -377,9 +433,16 @@ impl World {
         }
     }
 
-    fn gate(&mut self, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Evidence {
+    fn gate(
+        &mut self,
+        dispatch: &Dispatch,
+        gate: &GateName,
+        report: &Report,
+        ground: &Ground,
+    ) -> Evidence {
         let checks = dispatch.opening.window == Window::Check;
-        let tip = self.tip(dispatch.issue());
+        let issue = dispatch.issue().expect("an errand has no gates");
+        let tip = self.tip(issue);
         let subject = if checks {
             dispatch.opening.subject.clone()
         } else {
@@ -388,7 +451,10 @@ impl World {
         let mut findings = None;
         let holds = match gate {
             GateName::Spec => report.spec.is_some(),
-            GateName::Branch => dispatch.base.as_ref() != Some(&tip),
+            // What was verified before is not new; what an earlier attempt left behind is.
+            GateName::Branch => {
+                self.has_commits(dispatch) && ground.verified.as_ref() != Some(&tip)
+            }
             GateName::Build => !self.build_is_red && !self.rng.chance(self.faults.red_build),
             GateName::Verdict => {
                 findings = (report.verdict.as_deref() == Some("rework"))
@@ -412,11 +478,19 @@ impl World {
         }
     }
 
+    fn has_commits(&self, dispatch: &Dispatch) -> bool {
+        let issue = dispatch.issue();
+        issue
+            .and_then(|issue| self.tracker.issues.get(&issue))
+            .is_some_and(|issue| issue.commits > 0)
+    }
+
     /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
-    fn write(&mut self, post: &Post, on: IssueNumber, again: bool) -> Outcome {
+    fn write(&mut self, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
         let now = self.now;
         match &post.what {
             Posting::Comment { body } => {
+                let on = on.expect("what has no issue is not asked to comment");
                 let body = format!("{body}\n{}", mark(&format!("comment {}", post.id)));
                 self.tracker.comment_once(on, &body, now);
                 Outcome::Posted { issue: None }
@@ -487,6 +561,16 @@ impl World {
                 until,
             });
         }
+    }
+}
+
+/// What the tracker refuses once the issue is gone.
+fn needs_its_issue(action: &Action) -> Option<IssueNumber> {
+    match action {
+        Action::Publish { issue, .. }
+        | Action::AddLabel { issue, .. }
+        | Action::CloseIssue { issue } => Some(*issue),
+        _ => None,
     }
 }
 

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use pointsman::domain::{
     Actor, ActorId, ActorKind, Advance, Build, FirstLine, GateName, Label, Limits, Merge, Next,
     Profile, ProfileName, Project, ProjectName, Rules, ScreenRules, SessionChoice, Signals,
     SkillName, SpecialLabels, Stage, Submit, TrackerChoice, Workflow,
 };
+
+use super::faults::Rng;
 
 /// When every world begins.
 pub(crate) fn start() -> Timestamp {
@@ -89,6 +92,49 @@ fn stages() -> Vec<Stage> {
     ]
 }
 
+/// Draws a workflow: one to four stages, makers first, checkers that may send back, seats and people's stages anywhere.
+pub(crate) fn drawn(rng: &mut Rng, git: bool) -> Vec<Stage> {
+    let skills = ["prep", "dev", "qa", "review"];
+    let count = 1 + usize::try_from(rng.below(4)).expect("small");
+    let label = |at: usize| format!("stage-{at}");
+    let mut stages = Vec::new();
+    for (at, skill) in skills.iter().enumerate().take(count) {
+        let next = if at + 1 == count {
+            "done".to_owned()
+        } else {
+            label(at + 1)
+        };
+        let checks = at > 0 && rng.chance(600);
+        let needs: &[&str] = match (checks, git, rng.below(3)) {
+            (true, true, 0) => &["build", "verdict", "coverage"],
+            (true, true, _) => &["build", "verdict"],
+            (true, false, _) => &["verdict"],
+            (false, true, 0) => &["spec"],
+            (false, true, _) => &["branch", "build"],
+            (false, false, _) => &["file"],
+        };
+        let back = Label::new(label(usize::try_from(rng.below(at as u64)).expect("small")));
+        stages.push(Stage {
+            not_by: if checks && rng.chance(500) {
+                vec![back.clone()]
+            } else {
+                Vec::new()
+            },
+            back: checks.then_some(back),
+            seat: rng.chance(400),
+            wip: 1 + u32::try_from(rng.below(2)).expect("small"),
+            advance: if rng.chance(200) {
+                Advance::Human
+            } else {
+                Advance::Gates
+            },
+            file: (!git).then(|| "drafts/{n}.md".to_owned()),
+            ..stage(&label(at), skill, needs, &next)
+        });
+    }
+    stages
+}
+
 fn profile(first_line: FirstLine) -> Profile {
     Profile {
         name: ProfileName::new("fake"),
@@ -106,14 +152,17 @@ fn profile(first_line: FirstLine) -> Profile {
             clear_key: None,
         },
         signals: Signals::default(),
-        screen: ScreenRules::default(),
+        screen: ScreenRules {
+            composer: Some("^> (.*)$".to_owned()),
+            ..ScreenRules::default()
+        },
         loosens: Vec::new(),
     }
 }
 
 /// The rules of a git project with the default workflow.
 pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rules {
-    let skills = ["prep", "dev", "qa", "review"];
+    let skills = ["prep", "dev", "qa", "review", "scout"];
     Rules {
         project: Project {
             name: ProjectName::new("blog"),
@@ -145,5 +194,7 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
             .map(|name| (SkillName::new(*name), format!("digest of {name}")))
             .collect(),
         idle_without_report: Duration::from_mins(1),
+        schedules: BTreeMap::new(),
+        zone: TimeZone::UTC,
     }
 }

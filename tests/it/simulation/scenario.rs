@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use pointsman::domain::{
     Actor, Cause, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label, Limits, Merge,
-    Posting, Purpose, Request, Settled, Verb, Window,
+    Posting, Purpose, Questions, Request, Settled, SkillName, Verb, Window,
 };
 use pointsman::ledger::Records;
+use pointsman::machine::schedule::{self, Turn};
+use pointsman::machine::{candidates, errand};
 
 use super::driver::{Driver, Plant};
 use super::faults::Faults;
@@ -90,6 +93,23 @@ impl Page {
                 to: Label::new(*to),
                 by: "ann".to_owned(),
             }),
+            ["try", skill, number] => self.attempt(skill, issue(number)),
+            ["schedule", "off"] => self.driver.world.rules.schedules.clear(),
+            ["schedule", skill, at] => {
+                let (hour, minute) = at.split_once(':').expect("a time such as 02:00");
+                let [hour, minute] = [hour, minute].map(|n| n.parse::<u16>().expect("digits"));
+                let schedules = &mut self.driver.world.rules.schedules;
+                schedules.insert(SkillName::new(*skill), hour * 60 + minute);
+            }
+            ["zone", name] => {
+                let zone = TimeZone::posix(name).expect("a POSIX time zone");
+                self.driver.world.rules.zone = zone;
+            }
+            ["schedules"] => self.schedules(),
+            ["scheduled", verb] => self.report_of(&self.scheduled(), verb, "pass"),
+            ["sleep", span] => {
+                self.driver.world.now = now + span.parse::<SignedDuration>().expect("a span");
+            }
             ["cycle"] => {
                 self.driver.wake_at(now);
                 self.settle(CYCLE_MAX);
@@ -97,6 +117,7 @@ impl Page {
             ["explain"] => self.explain(),
             ["labels", number] => self.labels(number),
             ["answers"] => self.answers(),
+            ["composer"] => self.composer(),
             ["told"] => self.told(),
             other => self.happens(other),
         }
@@ -243,7 +264,7 @@ impl Page {
     fn newest(&self, number: &str) -> &Dispatch {
         let briefs = self.driver.world.briefs.values();
         briefs
-            .filter(|dispatch| dispatch.issue() == issue(number))
+            .filter(|dispatch| dispatch.issue() == Some(issue(number)))
             .max_by_key(|dispatch| dispatch.opened_at)
             .expect("it was dispatched")
     }
@@ -254,8 +275,58 @@ impl Page {
         self.driver.world.post(&dispatch, what);
     }
 
+    /// A person tries a skill, and hears why not.
+    fn attempt(&mut self, skill: &str, issue: IssueNumber) {
+        let seen = self
+            .driver
+            .world
+            .observe(&Questions::default(), &self.driver.engine.state);
+        let what = (&SkillName::new(skill), issue, "ann");
+        let (rules, state) = (&self.driver.world.rules, &self.driver.engine.state);
+        let tried = errand::trial(rules, state, &seen, what, seen.fresh.clone(), seen.at);
+        match tried {
+            Ok(opening) => {
+                self.driver.ask(Request::Try {
+                    opening: Box::new(opening),
+                });
+                self.settle(CYCLE_MAX);
+            }
+            Err(refusal) => self.say(&refusal.why),
+        }
+    }
+
+    /// Where the schedules stand, as `cycle --dry-run` knows it.
+    fn schedules(&mut self) {
+        let world = &mut self.driver.world;
+        let seen = world.observe(&Questions::default(), &self.driver.engine.state);
+        let (rules, state) = (&self.driver.world.rules, &self.driver.engine.state);
+        let held = candidates::held(rules, state, &seen, seen.at);
+        for (skill, _, turn) in schedule::turns(rules, state, &seen, held.as_ref(), seen.at) {
+            let says = match turn {
+                Turn::Later(at) => format!("next at {at}"),
+                Turn::InHand(dispatch) => format!("dispatch {dispatch} is open"),
+                Turn::Held(run, hold) => format!("of {}: held: {hold}", run.on),
+                Turn::Due(run) => format!("of {}: due", run.on),
+            };
+            self.say(&format!("{skill} {says}"));
+        }
+    }
+
+    /// The newest dispatch that the clock asked for.
+    fn scheduled(&self) -> Dispatch {
+        let briefs = self.driver.world.briefs.values();
+        let due = briefs.filter(|dispatch| dispatch.issue().is_none());
+        let newest = due.max_by_key(|dispatch| dispatch.opened_at);
+        newest.expect("it was due").clone()
+    }
+
     /// The issue's newest dispatch speaks; its agent goes idle.
     fn report(&mut self, number: &str, verb: &str, verdict: &str) {
+        let newest = self.newest(number).clone();
+        self.report_of(&newest, verb, verdict);
+    }
+
+    fn report_of(&mut self, newest: &Dispatch, verb: &str, verdict: &str) {
         let verb = match verb {
             "done" => Verb::Done,
             "fail" => Verb::Fail,
@@ -263,7 +334,6 @@ impl Page {
             "ack" => Verb::Ack,
             other => panic!("no report is {other}"),
         };
-        let newest = self.newest(number);
         let (dispatch, window): (DispatchId, Window) = (newest.id().clone(), newest.opening.window);
         self.driver.world.report(&dispatch, verb, true, verdict);
         if self.driver.world.panes.contains_key(&window) {
@@ -298,6 +368,12 @@ impl Page {
         }
     }
 
+    fn composer(&mut self) {
+        let pane = &self.driver.world.panes[&Window::Agent];
+        let text = format!("composer: {:?}", pane.composer);
+        self.say(&text);
+    }
+
     fn told(&mut self) {
         for (_, answer) in self.driver.world.posts.clone() {
             let text = answer.map_or_else(|| "no answer".to_owned(), |answer| answer.text);
@@ -326,7 +402,7 @@ fn sentence(event: &Event) -> Option<String> {
         Event::DispatchOpened { opening } => format!(
             "dispatch {} of {} to {} (attempt {}, round {})",
             opening.id,
-            opening.labelling.issue,
+            opening.about(),
             opening.stage.skill,
             opening.attempt,
             opening.round
@@ -377,7 +453,8 @@ fn sentence(event: &Event) -> Option<String> {
         Event::ParkIntended { issue, why, .. } => {
             format!("{issue} to a person: {}", why.replace('\n', " "))
         }
-        Event::IssueParked { .. }
+        Event::LineCleared { .. }
+        | Event::IssueParked { .. }
         | Event::IssueUnparked { .. }
         | Event::IssueLeft { .. }
         | Event::ReportRefused { .. }
@@ -433,6 +510,7 @@ fn actor(who: &str) -> Actor {
 fn lost(what: &str) -> Lose {
     match what {
         "paste" => Lose::Paste,
+        "every-paste" => Lose::EveryPaste,
         "paste-answer" => Lose::PasteAnswer,
         "enter" => Lose::Enter,
         "label-answer" => Lose::LabelAnswer,

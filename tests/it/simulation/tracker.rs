@@ -19,6 +19,8 @@ pub(crate) struct Issue {
     pub(crate) comments: Vec<Comment>,
     /// Commits on its branch.
     pub(crate) commits: u32,
+    /// What a single read says instead, once it was deleted or moved to another repository.
+    pub(crate) gone: Option<SingleRead>,
 }
 
 /// All issues, and the list as it was last served.
@@ -55,6 +57,7 @@ impl Tracker {
             events: Vec::new(),
             comments: Vec::new(),
             commits: 0,
+            gone: None,
         };
         self.issues.insert(IssueNumber(number), issue);
     }
@@ -68,7 +71,9 @@ impl Tracker {
         by: &Actor,
         at: Timestamp,
     ) -> bool {
-        let Some(issue) = self.issues.get_mut(&number) else {
+        self.ids += 1;
+        let id = LabelEventId::new(format!("{}", 1000 + self.ids));
+        let Some(issue) = self.living(number) else {
             return false;
         };
         if issue.head.labels.contains(label) == set {
@@ -79,9 +84,8 @@ impl Tracker {
         } else {
             issue.head.labels.remove(label);
         }
-        self.ids += 1;
         issue.events.push(LabelEvent {
-            id: LabelEventId::new(format!("{}", 1000 + self.ids)),
+            id,
             set,
             label: label.clone(),
             actor: Some(by.clone()),
@@ -89,6 +93,37 @@ impl Tracker {
         });
         issue.head.updated_at = at;
         true
+    }
+
+    fn living(&mut self, number: IssueNumber) -> Option<&mut Issue> {
+        let found = self.issues.get_mut(&number);
+        found.filter(|issue| issue.gone.is_none())
+    }
+
+    /// Deletes an issue, or moves it away.
+    pub(crate) fn lose(&mut self, number: IssueNumber, read: SingleRead) {
+        if let Some(issue) = self.living(number) {
+            issue.gone = Some(read);
+        }
+    }
+
+    pub(crate) fn is_gone(&self, number: IssueNumber) -> bool {
+        self.issues
+            .get(&number)
+            .is_none_or(|issue| issue.gone.is_some())
+    }
+
+    /// Gives an issue another title.
+    pub(crate) fn rename(&mut self, number: IssueNumber, by: &Actor, at: Timestamp) {
+        if let Some(issue) = self.living(number) {
+            issue.head.title.push('!');
+            issue.text.title.push('!');
+            issue.text.edited = Some(Edit {
+                at,
+                by: Some(by.clone()),
+            });
+            issue.head.updated_at = at;
+        }
     }
 
     pub(crate) fn set_open(&mut self, number: IssueNumber, open: bool, at: Timestamp) {
@@ -150,18 +185,12 @@ impl Tracker {
         issue.head.updated_at = at;
     }
 
-    pub(crate) fn has_comment(&self, number: IssueNumber, body: &str) -> bool {
-        self.issues
-            .get(&number)
-            .is_some_and(|issue| issue.comments.iter().any(|comment| comment.body == body))
-    }
-
     /// Serves the list again, from now.
     pub(crate) fn refresh(&mut self) {
         self.listed = self
             .issues
             .iter()
-            .filter(|(_, issue)| issue.head.open)
+            .filter(|(_, issue)| issue.head.open && issue.gone.is_none())
             .map(|(number, issue)| (*number, issue.head.clone()))
             .collect();
     }
@@ -188,9 +217,11 @@ impl Tracker {
 
     /// One single read.
     pub(crate) fn read(&self, number: IssueNumber, at: Timestamp) -> Details {
-        let Some(issue) = self.issues.get(&number) else {
+        let found = self.issues.get(&number);
+        let gone = found.map_or(Some(SingleRead::Gone), |issue| issue.gone.clone());
+        let (Some(issue), None) = (found, gone.clone()) else {
             return Details {
-                read: SingleRead::Gone,
+                read: gone.unwrap_or(SingleRead::Gone),
                 events: Vec::new(),
                 roles: BTreeMap::new(),
                 comments: None,

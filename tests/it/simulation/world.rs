@@ -22,6 +22,8 @@ const RESPAWN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) enum Lose {
     /// The client dies before the paste.
     Paste,
+    /// It does so every time.
+    EveryPaste,
     /// The client dies after the paste.
     PasteAnswer,
     /// The program swallows the key.
@@ -54,6 +56,8 @@ pub(crate) struct World {
     /// Whether agents work by themselves; in a scenario they do what the page says.
     pub(crate) lively: bool,
     pub(crate) gap: Option<Timestamp>,
+    /// Open dispatches of other projects on the same account.
+    pub(crate) others: u64,
     pub(crate) build_is_red: bool,
     /// The first thing that must never happen and did.
     pub(crate) broken: Option<String>,
@@ -81,6 +85,7 @@ impl World {
             lose: BTreeSet::new(),
             lively: true,
             gap: None,
+            others: 0,
             build_is_red: false,
             broken: None,
             serial: 0,
@@ -134,6 +139,7 @@ impl World {
             .values()
             .filter(|one| one.is_open() && !one.waits_for_a_person());
         let open = u32::try_from(open.count()).expect("few dispatches");
+        let others = u32::try_from(self.others).expect("few");
         Observation {
             at: self.now,
             local_minute: 600,
@@ -159,7 +165,7 @@ impl World {
                 .filter(|(_, answer)| answer.is_none())
                 .map(|(post, _)| post.clone())
                 .collect(),
-            fleet: BTreeMap::from([("fake".to_owned(), open)]),
+            fleet: BTreeMap::from([("fake".to_owned(), open + others)]),
             fresh: Fresh {
                 dispatch: DispatchId::new(format!("d{}", self.serial)),
                 delivery: DeliveryId::new(format!("v{}", self.serial)),
@@ -233,7 +239,8 @@ impl World {
         let makes = brief.opening.stage.makes_commits();
         if makes
             && matches!(plan, Plan::Honest | Plan::Mute)
-            && let Some(issue) = self.tracker.issues.get_mut(&brief.issue())
+            && let Some(issue) = brief.issue()
+            && let Some(issue) = self.tracker.issues.get_mut(&issue)
         {
             issue.commits += 1;
         }
@@ -255,7 +262,7 @@ impl World {
     ) -> ReportId {
         self.serial += 1;
         let id = ReportId::new(format!("r{}", self.serial));
-        let issue = self.briefs.get(dispatch).map(Dispatch::issue);
+        let issue = self.briefs.get(dispatch).and_then(Dispatch::issue);
         let head = issue.map(|issue| self.tip(issue));
         let report = Report {
             id: id.clone(),

@@ -1,5 +1,9 @@
 //! The real binary in a throw-away home.
 #![allow(dead_code, reason = "not every test uses all of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails there; the benches include this too"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -208,7 +208,8 @@ async fn a_dead_pane_is_never_pasted_into() {
         lab.raw(&["send-keys", "-t", &pane.id, "-H", "03"]);
         lab.until(pane, |seen| seen.row.dead).await;
         let row = lab.tmux.find("work", "agent").await.unwrap().unwrap();
-        assert_eq!((row.dead, row.dead_status), (true, Some(3)));
+        // tmux 3.3a may lose the status of a process that it did not reap in time.
+        assert!(row.dead && row.dead_status.is_none_or(|status| status == 3));
     });
     // tmux 3.3a would crash here, and every session with it (facts/terminal.md F47).
     assert!(["dead", "copy mode"].contains(&field.await));

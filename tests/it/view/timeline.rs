@@ -257,7 +257,8 @@ fn of_issues() -> Vec<Event> {
         unchanged_since: None,
         step: TransitionStep::Intended,
     };
-    let approval = opening("ab12cd", 12, "Add a FAQ", dev()).approval;
+    let approval = opening("ab12cd", 12, "Add a FAQ", dev());
+    let approval = approval.approval().expect("it was labelled").clone();
     let overridden = Settled::Overridden {
         by: "alice".into(),
         found: Vec::new(),

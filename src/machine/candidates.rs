@@ -1,0 +1,262 @@
+//! Who may start in this cycle: the candidates, best first, and what can be said against each without reading it singly.
+//!
+//! What holds a whole stage is found once a cycle: there may be ten thousand candidates.
+
+use jiff::Timestamp;
+
+use crate::domain::{Head, Hold, IssueNumber, Observation, Rules, Stage};
+use crate::machine::decide::Standing;
+use crate::machine::legend::{Legend, Reading};
+use crate::machine::memory::Memory;
+use crate::machine::rank::{Rank, rank};
+use crate::machine::state::State;
+use crate::machine::{open, trust};
+
+/// An open issue that asks for a stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// The issue.
+    pub head: &'a Head,
+    /// The stage it asks for.
+    pub stage: &'a Stage,
+    /// The stage's place in the workflow.
+    pub position: usize,
+    reading: Reading,
+}
+
+/// All open issues that ask for a stage, in the order in which a cycle takes them.
+#[derive(Debug, Default)]
+pub struct Ranked<'a> {
+    /// The issues, best first.
+    pub candidates: Vec<Candidate<'a>>,
+    /// An open issue that pauses the project.
+    pub pausing: Option<&'a Head>,
+}
+
+/// Reads every open issue's labels once, and ranks who asks for a stage.
+pub fn ranked<'a>(
+    rules: &'a Rules,
+    state: &State,
+    seen: &'a Observation,
+    now: Timestamp,
+) -> Ranked<'a> {
+    let legend = Legend::of(&rules.workflow);
+    let mut ranked = Ranked::default();
+    let mut places: Vec<(Rank, usize)> = Vec::new();
+    for head in seen.heads.values().filter(|head| head.open) {
+        let reading = legend.read(head);
+        if reading.pauses {
+            ranked.pausing = ranked.pausing.or(Some(head));
+        }
+        let Some(position) = reading.stage else {
+            continue;
+        };
+        let place = rank(head, position, &reading, state, now);
+        places.push((place, ranked.candidates.len()));
+        ranked.candidates.push(Candidate {
+            head,
+            stage: &rules.workflow.stages[position],
+            position,
+            reading,
+        });
+    }
+    // Runs of one stage come in the order of their numbers: a stable sort finds them.
+    places.sort_by(|left, right| left.0.cmp(&right.0));
+    let found = ranked.candidates;
+    ranked.candidates = places.iter().map(|(_, at)| found[*at]).collect();
+    ranked
+}
+
+/// Those with exactly one routing label and nothing of ours open; the rest is held.
+pub(super) fn candidates<'a>(
+    mut found: Vec<Candidate<'a>>,
+    rules: &Rules,
+    state: &State,
+    standing: &mut Standing,
+) -> Vec<Candidate<'a>> {
+    let mut held = Standing::new();
+    found.retain(|candidate| {
+        let number = candidate.head.number;
+        if standing.contains_key(&number) {
+            return false;
+        }
+        let refusal = candidate.reading.refusal(candidate.head, &rules.workflow);
+        let Some(mut hold) = refusal else {
+            return true;
+        };
+        if let Hold::Parked { why, .. } = &mut hold {
+            let walk = state.walks.get(&number);
+            *why = walk.and_then(|walk| walk.parked.clone());
+        }
+        held.insert(number, hold);
+        false
+    });
+    standing.append(&mut held);
+    found
+}
+
+/// Says what stops everything new in the project, for whoever asks outside of a cycle.
+pub fn held(rules: &Rules, state: &State, seen: &Observation, now: Timestamp) -> Option<Hold> {
+    let pausing = ranked(rules, state, seen, now).pausing;
+    project_hold(rules, state, seen, pausing, now)
+}
+
+/// A reason that stops every candidate of the project.
+pub(super) fn project_hold(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    pausing: Option<&Head>,
+    now: Timestamp,
+) -> Option<Hold> {
+    let limits = &rules.workflow.limits;
+    if let Some(by) = &state.paused {
+        return Some(Hold::Paused { by: by.clone() });
+    }
+    if let Some((why, since)) = &seen.gap {
+        return Some(Hold::Tracker {
+            why: why.clone(),
+            since: *since,
+        });
+    }
+    if let Some(head) = pausing {
+        return Some(Hold::Paused {
+            by: format!("{} ({})", rules.workflow.labels.pause, head.number),
+        });
+    }
+    if let Some(hours) = limits
+        .hours
+        .filter(|hours| !hours.contains(seen.local_minute))
+    {
+        return Some(Hold::Hours {
+            from: hours.from,
+            to: hours.to,
+        });
+    }
+    let day = jiff::SignedDuration::from_hours(24);
+    let (opened, oldest) = state.opened_since(now - day);
+    if opened >= limits.dispatches_per_day {
+        let until = oldest.map_or(now, |at| at + day);
+        return Some(Hold::DailyCap {
+            limit: limits.dispatches_per_day,
+            until,
+        });
+    }
+    None
+}
+
+/// What holds the candidates of one stage alike.
+#[derive(Debug)]
+struct StageHolds {
+    /// Who keeps the seat.
+    seat: Option<IssueNumber>,
+    is_full: bool,
+    session: Option<Hold>,
+}
+
+/// What can be said of each candidate without reading it singly.
+pub(super) struct CheapHolds<'a> {
+    rules: &'a Rules,
+    state: &'a State,
+    memory: &'a Memory,
+    stages: Vec<StageHolds>,
+    now: Timestamp,
+}
+
+impl<'a> CheapHolds<'a> {
+    pub(super) fn new(
+        rules: &'a Rules,
+        state: &'a State,
+        memory: &'a Memory,
+        seen: &Observation,
+        now: Timestamp,
+    ) -> Self {
+        let of_stage = |stage: &Stage| StageHolds {
+            seat: state
+                .seats
+                .get(&stage.label)
+                .copied()
+                .filter(|_| stage.seat)
+                .filter(|holder| !waits_for_a_person(rules, state, memory, seen, *holder)),
+            is_full: state.open_in(&stage.label) >= stage.wip,
+            session: open::session_hold(rules, state, seen, stage),
+        };
+        Self {
+            rules,
+            state,
+            memory,
+            stages: rules.workflow.stages.iter().map(of_stage).collect(),
+            now,
+        }
+    }
+
+    /// Returns why a candidate cannot start, if that is known.
+    pub(super) fn of(&self, candidate: &Candidate) -> Option<Hold> {
+        let (number, stage) = (candidate.head.number, candidate.stage);
+        let holds = &self.stages[candidate.position];
+        if let Some((refused, hold)) = self.memory.refused.get(&number)
+            && refused == candidate.head
+        {
+            return Some(hold.clone());
+        }
+        if let Some(holder) = holds.seat.filter(|holder| *holder != number) {
+            return Some(Hold::Seat {
+                stage: stage.label.clone(),
+                holder,
+            });
+        }
+        let seated = || self.state.seats.values().any(|holder| *holder == number);
+        if holds.is_full && !seated() {
+            return Some(Hold::Wip {
+                stage: stage.label.clone(),
+                limit: stage.wip,
+            });
+        }
+        self.back_off(number).or_else(|| holds.session.clone())
+    }
+
+    fn back_off(&self, number: IssueNumber) -> Option<Hold> {
+        let walk = self.state.walks.get(&number)?;
+        let (_, at) = walk
+            .ended
+            .as_ref()
+            .filter(|(cause, _)| cause.ends_the_attempt())?;
+        let until = *at + open::back_off(walk.attempts);
+        (until > self.now && walk.attempts < self.rules.workflow.limits.attempts).then_some(
+            Hold::BackOff {
+                attempt: walk.attempts,
+                until,
+            },
+        )
+    }
+}
+
+/// Waiting for a person holds no seat: who comes next takes it over.
+fn waits_for_a_person(
+    rules: &Rules,
+    state: &State,
+    memory: &Memory,
+    seen: &Observation,
+    holder: IssueNumber,
+) -> bool {
+    let in_hand = state
+        .dispatches
+        .values()
+        .any(|dispatch| dispatch.issue() == Some(holder) && !dispatch.waits_for_a_person())
+        || state.transitions.contains_key(&holder)
+        || state.parks.contains_key(&holder);
+    if in_hand {
+        return false;
+    }
+    if state.open_dispatch(holder).is_some() {
+        return true;
+    }
+    let Some(head) = seen.heads.get(&holder) else {
+        return false;
+    };
+    let refused = memory
+        .refused
+        .get(&holder)
+        .is_some_and(|(read, _)| read == head);
+    refused || trust::refused_by_labels(head, &rules.workflow).is_some()
+}

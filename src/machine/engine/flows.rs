@@ -1,0 +1,155 @@
+//! Each kind of flow meets its own rules here: what it does next, and what came of what it did.
+
+use jiff::Timestamp;
+
+use super::{Effect, Engine};
+use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
+use crate::machine::step::{Flow, Step};
+use crate::machine::{delivery, flow, open, post, route, transition};
+
+impl Engine {
+    /// Asks a flow for its next step.
+    pub(super) fn pump(
+        &mut self,
+        rules: &Rules,
+        flow: &Flow,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let step = match flow {
+            Flow::Dispatch(id) => self
+                .state
+                .dispatches
+                .get(id)
+                .map_or(Step::Rest, |dispatch| {
+                    let sample = self.samples.get(&dispatch.opening.window);
+                    flow::next(&self.state, dispatch, rules, sample, now)
+                }),
+            Flow::Transition(issue) => self
+                .state
+                .transitions
+                .get(issue)
+                .map_or(Step::Rest, |transition| {
+                    transition::next(transition, self.fresh.contains(issue))
+                }),
+            Flow::Park(issue) => self
+                .state
+                .parks
+                .get(issue)
+                .map_or(Step::Rest, |(label, why)| {
+                    Step::Do(Action::Park {
+                        issue: *issue,
+                        label: label.clone(),
+                        why: why.clone(),
+                    })
+                }),
+            Flow::Merge(issue) => self.merge(*issue),
+            Flow::Route(issue) => route::next(&self.state, *issue, &rules.workflow.labels.park),
+            Flow::Post(dispatch, post) => {
+                let again = !self.fresh_posts.remove(post);
+                let owner = self.state.dispatches.get(dispatch);
+                owner.map_or(Step::Rest, |owner| post::next(owner, post, again))
+            }
+            Flow::Answer(_) => Step::Rest,
+        };
+        self.take(flow.clone(), step, now, effects);
+    }
+
+    fn merge(&self, issue: IssueNumber) -> Step {
+        let Some(walk) = self.state.walks.get(&issue) else {
+            return Step::Rest;
+        };
+        match &walk.subject {
+            Some(subject) if walk.merged.as_ref() != Some(subject) => Step::Do(Action::Merge {
+                issue,
+                branch: walk.branch.clone(),
+                subject: subject.clone(),
+            }),
+            _ => Step::Rest,
+        }
+    }
+
+    pub(super) fn outcome(
+        &mut self,
+        rules: &Rules,
+        id: EffectId,
+        outcome: &Outcome,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some((flow, action)) = self.running.remove(&id) else {
+            return;
+        };
+        let step = match &flow {
+            Flow::Dispatch(id) => match self.state.dispatches.get(id) {
+                Some(dispatch) => flow::settle(&self.state, dispatch, rules, &action, outcome, now),
+                None => Step::Rest,
+            },
+            Flow::Transition(issue) => self.settle_transition(rules, *issue, &action, outcome, now),
+            Flow::Park(issue) => match outcome {
+                Outcome::Done => Step::Record(vec![Event::IssueParked { issue: *issue }]),
+                _ => Step::Rest,
+            },
+            Flow::Post(dispatch, _) => match (self.state.dispatches.get(dispatch), &action) {
+                (Some(owner), Action::Post { post, .. }) => post::settle(owner, post, outcome),
+                _ => Step::Rest,
+            },
+            Flow::Answer(_) | Flow::Route(_) => Step::Rest,
+            Flow::Merge(issue) => match (&action, outcome) {
+                (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
+                    Step::Record(vec![Event::Merged {
+                        issue: *issue,
+                        subject: subject.clone(),
+                        into: into.clone(),
+                    }])
+                }
+                _ => Step::Rest,
+            },
+        };
+        // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
+        // So does a look that found nothing new.
+        let until = match (&step, outcome) {
+            (Step::Rest, Outcome::Failed { until, .. }) => Some(*until),
+            (Step::Rest, Outcome::Found(_) | Outcome::NotCleared { .. }) => {
+                Some(now + delivery::LOOK_AGAIN)
+            }
+            _ => None,
+        };
+        if let Some(until) = until {
+            self.memory.busy.remove(&flow);
+            if let Outcome::Failed { why, .. } = outcome {
+                self.memory.faults.insert(flow.clone(), why.clone());
+            }
+            self.memory.rests.insert(flow, until);
+            effects.push(Effect::WakeAt(until));
+            return;
+        }
+        self.take(flow, step, now, effects);
+    }
+
+    fn settle_transition(
+        &mut self,
+        rules: &Rules,
+        issue: IssueNumber,
+        action: &Action,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Step {
+        if matches!(outcome, Outcome::Failed { .. }) {
+            self.fresh.remove(&issue);
+        }
+        let Some(transition) = self.state.transitions.get(&issue) else {
+            return Step::Rest;
+        };
+        let routing = open::routing_labels(rules);
+        let step = transition::settle(transition, action, outcome, self.us.as_ref(), &routing, now);
+        if matches!(&step, Step::Record(events) if matches!(events.first(), Some(Event::TransitionStepped { step: TransitionStep::Added | TransitionStep::Removed, .. })))
+        {
+            return step;
+        }
+        if !matches!(step, Step::Do(_)) {
+            self.fresh.remove(&issue);
+        }
+        step
+    }
+}

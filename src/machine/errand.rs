@@ -1,0 +1,184 @@
+//! Errands: a skill delivered once, for a person who tries it or because its hour came. From the delivery to the report they are
+//! dispatches like any other; at their end nothing moves: no label, no attempt, no seat, nothing that a walk remembers.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    Advance, Answer, Basis, Cause, Dispatch, Errand, Event, Fresh, Hold, IssueNumber, Label, Next,
+    Observation, Opening, Report, Rules, SkillName, Stage, Verb, Window,
+};
+use crate::machine::candidates;
+use crate::machine::open::{profile_of, session_hold};
+use crate::machine::state::State;
+use crate::machine::step::Step;
+use crate::machine::text::one_line;
+use crate::machine::trust;
+
+/// How long an errand may take.
+const TIMEOUT: Duration = Duration::from_hours(2);
+/// Characters of a title.
+const TITLE_CHARS_MAX: usize = 120;
+
+/// Returns the stage of a person's trial.
+pub fn trial_stage(skill: &SkillName) -> Stage {
+    let description = format!("A person tries the skill `{skill}`: no label moves");
+    stage(skill, "trial", description)
+}
+
+/// Returns the stage of what the clock asks for.
+pub fn due_stage(skill: &SkillName) -> Stage {
+    let description = format!("The skill `{skill}` is due by the clock: no label moves");
+    stage(skill, "schedule", description)
+}
+
+/// A stage that asks for nothing and leads nowhere.
+fn stage(skill: &SkillName, label: &str, description: String) -> Stage {
+    Stage {
+        label: Label::new(label),
+        color: String::new(),
+        description,
+        role: skill.to_string(),
+        skill: skill.clone(),
+        needs: Vec::new(),
+        next: Next::Done,
+        back: None,
+        timeout: TIMEOUT,
+        wip: 1,
+        seat: false,
+        not_by: Vec::new(),
+        advance: Advance::Human,
+        file: None,
+    }
+}
+
+/// Describes an errand.
+pub fn opening(rules: &Rules, basis: Basis, stage: Stage, title: String, fresh: Fresh) -> Opening {
+    let profile = profile_of(rules, &stage);
+    let account = rules.profiles.get(&profile);
+    Opening {
+        id: fresh.dispatch,
+        basis,
+        workflow: rules.workflow.digest.clone(),
+        attempt: 1,
+        round: 1,
+        window: Window::Agent,
+        account: account.map_or_else(String::new, |profile| profile.account.clone()),
+        profile,
+        title,
+        skill_digest: rules.skills.get(&stage.skill).cloned().unwrap_or_default(),
+        secret_hash: fresh.secret_hash,
+        branch: None,
+        subject: None,
+        stage,
+    }
+}
+
+/// Why a trial cannot begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason, for the person.
+    pub why: String,
+    /// Whether the next look at the agent may say otherwise: what was seen of it may be old.
+    pub passes: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, passes: false }
+    }
+}
+
+/// Describes a person's trial, or says why it cannot begin now.
+pub fn trial(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    (skill, issue, by): (&SkillName, IssueNumber, &str),
+    fresh: Fresh,
+    now: Timestamp,
+) -> Result<Opening, Refusal> {
+    if !rules.skills.contains_key(skill) {
+        let names: Vec<&str> = rules.skills.keys().map(SkillName::as_str).collect();
+        let names = names.join(", ");
+        return Err(format!("there is no skill `{skill}`. There are: {names}").into());
+    }
+    let head = seen.heads.get(&issue).filter(|head| head.open);
+    let head = head.ok_or_else(|| format!("{issue} is not an open issue"))?;
+    let refused = |why: String| Refusal::from(format!("`{skill}` is not tried: {why}"));
+    if let Some(other) = state.open_dispatch(issue) {
+        return Err(refused(format!("dispatch {} works on {issue}", other.id())));
+    }
+    if is_moving(state, issue) {
+        return Err(refused(format!(
+            "{issue} is being moved; try again in a moment"
+        )));
+    }
+    let stage = trial_stage(skill);
+    let hold = candidates::held(rules, state, seen, now)
+        .or_else(|| trust::vetoed(head, &rules.workflow))
+        .or_else(|| session_hold(rules, state, seen, &stage));
+    if let Some(hold) = hold {
+        return Err(Refusal {
+            passes: matches!(hold, Hold::AgentNotIdle { .. }),
+            ..refused(words(&hold))
+        });
+    }
+    let basis = Basis::Errand(Errand::Trial {
+        by: by.to_owned(),
+        repo: head.repo.clone(),
+        issue_id: head.id.clone(),
+        issue,
+    });
+    let title = one_line(&head.title, TITLE_CHARS_MAX);
+    Ok(opening(rules, basis, stage, title, fresh))
+}
+
+/// Says whether something of ours is on its way for an issue.
+pub fn is_moving(state: &State, issue: IssueNumber) -> bool {
+    state.transitions.contains_key(&issue)
+        || state.routes.contains_key(&issue)
+        || state.parks.contains_key(&issue)
+}
+
+fn words(hold: &Hold) -> String {
+    match hold.hint() {
+        Some(hint) => format!("{hold} ({hint})"),
+        None => hold.to_string(),
+    }
+}
+
+/// Judges a report: an errand has no gates, so its agent's word is all there is.
+pub fn judge(dispatch: &Dispatch, report: &Report) -> Step {
+    let dispatch_id = || dispatch.id().clone();
+    let closed = |cause| {
+        Step::Record(vec![Event::DispatchClosed {
+            dispatch: dispatch_id(),
+            cause,
+        }])
+    };
+    match report.verb {
+        Verb::Fail => {
+            let why = report.note.clone();
+            let why = why.unwrap_or_else(|| "no reason given".to_owned());
+            closed(Cause::Failed { why })
+        }
+        // Silence is no word: it is asked for once, then the errand ends.
+        Verb::Unreported => Step::Record(vec![Event::ReportRefused {
+            dispatch: dispatch_id(),
+            answer: Answer {
+                report: report.id.clone(),
+                accepted: false,
+                text: MISSING.to_owned(),
+            },
+        }]),
+        Verb::Done | Verb::Ask | Verb::Ack => closed(Cause::Verified {
+            subject: None,
+            reported: true,
+        }),
+    }
+}
+
+/// What an errand lacks whose agent says nothing.
+pub const MISSING: &str = "no report";

@@ -1,0 +1,171 @@
+//! What happens to an issue between its dispatches: moves, parks, people's decisions, seats.
+
+use jiff::Timestamp;
+
+use crate::domain::{Cause, Event, IssueNumber, Settled, Transition, TransitionStep};
+use crate::machine::state::{Route, State, Walk};
+
+pub(super) fn intend(state: &mut State, transition: &Transition) -> Result<(), String> {
+    if state.transitions.contains_key(&transition.issue) {
+        return Err(format!("{} is already moving", transition.issue));
+    }
+    if let Some(open) = state.open_dispatch(transition.issue) {
+        return Err(format!("dispatch {} is open", open.id()));
+    }
+    state.routes.remove(&transition.issue);
+    state
+        .transitions
+        .insert(transition.issue, transition.clone());
+    Ok(())
+}
+
+pub(super) fn transit(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
+    let (Event::TransitionStepped { issue, .. }
+    | Event::TransitionUnseen { issue }
+    | Event::TransitionSettled { issue, .. }) = event
+    else {
+        return Err("not an event of a transition".to_owned());
+    };
+    let Some(transition) = state.transitions.get_mut(issue) else {
+        return Err(format!("{issue} is not moving"));
+    };
+    match event {
+        Event::TransitionStepped { step, .. } => {
+            if *step == TransitionStep::Intended {
+                return Err("a transition does not go back".to_owned());
+            }
+            transition.step = *step;
+            transition.unchanged_since = None;
+        }
+        Event::TransitionUnseen { .. } => {
+            transition.unchanged_since = transition.unchanged_since.or(Some(at));
+        }
+        Event::TransitionSettled { outcome, .. } => {
+            let transition = state.transitions.remove(issue).expect("it was found above");
+            arrive(state, &transition, outcome);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
+    let walk = state.walks.entry(transition.issue).or_default();
+    walk.yours = None;
+    match outcome {
+        Settled::Moved { event } => {
+            walk.own_event = event.clone().or(walk.own_event.take());
+            if transition.rework {
+                walk.rounds += 1;
+            }
+            walk.approved = None;
+            if transition.to == crate::domain::Next::Done {
+                free_seat(state, transition.issue, None);
+                state.walks.remove(&transition.issue);
+            }
+        }
+        Settled::Overridden { .. } => free_seat(state, transition.issue, None),
+    }
+}
+
+pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
+    match event {
+        Event::Overridden { issue, .. } => {
+            free_seat(state, *issue, None);
+            let walk = state.walks.entry(*issue).or_default();
+            walk.own_event = None;
+            walk.yours = None;
+            walk.parked = None;
+        }
+        Event::Routed { issue, to, by } => {
+            let (to, by) = (to.clone(), by.clone());
+            routed(state, *issue, Route { to, by });
+        }
+        Event::RouteDropped { issue, .. } => {
+            let known = state.routes.remove(issue);
+            known.ok_or_else(|| format!("nobody moves {issue}"))?;
+        }
+        Event::Approved { issue, by, .. } => known(state, *issue)?.approved = Some(by.clone()),
+        Event::Merged { issue, subject, .. } => {
+            known(state, *issue)?.merged = Some(subject.clone());
+        }
+        Event::ParkIntended { issue, label, why } => {
+            if let Some(open) = state.open_dispatch(*issue) {
+                return Err(format!("dispatch {} is open", open.id()));
+            }
+            state.parks.insert(*issue, (label.clone(), why.clone()));
+            free_seat(state, *issue, None);
+        }
+        Event::IssueParked { issue } => {
+            let (_, why) = state
+                .parks
+                .remove(issue)
+                .ok_or_else(|| format!("{issue} was not to be parked"))?;
+            state.walks.entry(*issue).or_default().parked = Some(why);
+        }
+        Event::IssueUnparked { issue, event } => {
+            let walk = known(state, *issue)?;
+            walk.again = Some(event.clone());
+            walk.parked = None;
+            walk.ended = None;
+            walk.rounds = 0;
+        }
+        Event::IssueLeft { issue, how } => {
+            let walk = known(state, *issue)?;
+            // The same label event may stand again when the issue is opened again: its claims are used up.
+            let by = "a person".to_owned();
+            let ended = walk.ended.take().map(|(_, at)| {
+                let why = how.clone();
+                (Cause::Withdrawn { by, why }, at)
+            });
+            *walk = Walk {
+                event: walk.event.take(),
+                labelling: walk.labelling.take(),
+                attempts: walk.attempts,
+                ended,
+                // Rounds are the issue's: a label taken off and set again does not make them good.
+                rounds: walk.rounds,
+                again: walk.again.take(),
+                left: true,
+                ..Walk::default()
+            };
+            free_seat(state, *issue, None);
+        }
+        Event::WalkApproved { issue, approval } => {
+            state.walks.entry(*issue).or_default().approval = Some(approval.clone());
+        }
+        _ => return Err("not an event of an issue".to_owned()),
+    }
+    Ok(())
+}
+
+/// What the issue waited for until now waits no longer.
+fn routed(state: &mut State, issue: IssueNumber, route: Route) {
+    free_seat(state, issue, None);
+    if let Some(walk) = state.walks.get_mut(&issue) {
+        walk.own_event = None;
+        walk.yours = None;
+        walk.approved = None;
+        walk.parked = None;
+        walk.ended = None;
+    }
+    state.routes.insert(issue, route);
+}
+
+fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {
+    state
+        .walks
+        .get_mut(&issue)
+        .ok_or_else(|| format!("{issue} is not in the workflow"))
+}
+
+/// Frees one stage's seat, or all of an issue.
+pub(super) fn free_seat(
+    state: &mut State,
+    issue: IssueNumber,
+    stage: Option<&crate::domain::Label>,
+) {
+    state
+        .seats
+        .retain(|label, holder| *holder != issue || stage.is_some_and(|stage| stage != label));
+}

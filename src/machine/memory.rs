@@ -1,0 +1,141 @@
+//! What the engine remembers from cycle to cycle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{DispatchId, Head, Hold, IssueNumber, Observation, ReportId, SingleRead};
+use crate::machine::decide::Standing;
+use crate::machine::state::State;
+use crate::machine::step::Flow;
+use crate::machine::{trust, watchdog};
+
+/// Between two looks for the event of a label that nobody is known to have set.
+const UNATTRIBUTED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// What the engine remembers between cycles and may lose: nothing here is truth.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Flows with an effect in flight, or an append on its way.
+    pub busy: BTreeSet<Flow>,
+    /// Flows that rest until then: a fault that passes, or a look that found nothing new.
+    pub rests: BTreeMap<Flow, Timestamp>,
+    /// Why a flow without a dispatch rests, for `explain`.
+    pub faults: BTreeMap<Flow, String>,
+    /// Refusals on detail, valid while the issue's head is unchanged.
+    pub refused: BTreeMap<IssueNumber, (Head, Hold)>,
+    /// Reports that say what was being judged when they came: they have its answer.
+    pub joined: BTreeSet<ReportId>,
+    /// Issues whose label nobody is known to have set: since when, and when it was last looked for.
+    pub unattributed: BTreeMap<IssueNumber, (Timestamp, Timestamp)>,
+    /// For how long a dispatch's pane was observed since its receipt.
+    pub observed: BTreeMap<DispatchId, SignedDuration>,
+    /// The head of a dispatch's issue when it was last read singly and found to be wanted.
+    pub checked: BTreeMap<DispatchId, Head>,
+    /// How often in a row a dispatch's pane was missing.
+    pub missing: BTreeMap<DispatchId, u32>,
+}
+
+impl Memory {
+    /// Returns whether a flow has something under way, or rests for a moment.
+    pub fn waits(&self, flow: &Flow) -> bool {
+        self.busy.contains(flow) || self.rests.contains_key(flow)
+    }
+
+    /// Forgets what is over: rests that ended, refusals of issues that changed since or are to be read again.
+    pub fn forget(&mut self, seen: &Observation, now: Timestamp) {
+        self.rests.retain(|_, until| *until > now);
+        for (issue, (since, looked)) in &self.unattributed {
+            if *looked < *since + trust::UNATTRIBUTED_FOR && *looked + UNATTRIBUTED_AGAIN <= now {
+                self.refused.remove(issue);
+            }
+        }
+        self.refused
+            .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
+    }
+
+    /// Keeps what a decision found out on detail.
+    pub fn note(&mut self, state: &State, seen: &Observation, standing: &Standing, now: Timestamp) {
+        self.note_unattributed(seen, standing, now);
+        self.note_refusals(seen, standing);
+        self.note_checks(state, seen);
+    }
+
+    /// Keeps which reports in the spool say what is being judged.
+    pub fn join(&mut self, state: &State, seen: &Observation) {
+        let spooled = |id: &ReportId| seen.reports.iter().any(|report| report.id == *id);
+        self.joined.retain(spooled);
+        self.joined.extend(watchdog::joining(state, seen).cloned());
+    }
+
+    /// A label's event may be late: it is looked for again from the first look on, and after a while nobody can be named.
+    pub fn dated(&self, issue: IssueNumber, hold: Hold, now: Timestamp) -> Hold {
+        let Hold::Unattributed { until: Some(_), .. } = hold else {
+            return hold;
+        };
+        let since = self.unattributed.get(&issue).map_or(now, |known| known.0);
+        let end = since + trust::UNATTRIBUTED_FOR;
+        Hold::Unattributed {
+            since: Some(since),
+            until: (now < end).then_some(end),
+        }
+    }
+
+    fn note_unattributed(&mut self, seen: &Observation, standing: &Standing, now: Timestamp) {
+        for issue in seen.details.keys() {
+            match standing.get(issue) {
+                Some(Hold::Unattributed { until, .. })
+                    if until.is_some() || self.unattributed.contains_key(issue) =>
+                {
+                    self.unattributed.entry(*issue).or_insert((now, now)).1 = now;
+                }
+                _ => drop(self.unattributed.remove(issue)),
+            }
+        }
+    }
+
+    /// When such an event is looked for again.
+    pub fn look_again_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let late = self.unattributed.values();
+        late.filter(|(since, looked)| *looked < *since + trust::UNATTRIBUTED_FOR)
+            .map(|(_, looked)| *looked + UNATTRIBUTED_AGAIN)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// Remembers refusals on detail for as long as the issue's head does not change.
+    fn note_refusals(&mut self, seen: &Observation, standing: &Standing) {
+        for (issue, details) in &seen.details {
+            let (Some(hold), Some(head)) = (standing.get(issue), seen.heads.get(issue)) else {
+                continue;
+            };
+            let on_detail = matches!(
+                hold,
+                Hold::BeforeStart { .. }
+                    | Hold::Unattributed { .. }
+                    | Hold::Untrusted { .. }
+                    | Hold::NeedsReapproval { .. }
+                    | Hold::Yours { .. }
+                    | Hold::Spent { .. }
+            );
+            let agrees =
+                matches!(&details.read, SingleRead::Found(found) if found.0.labels == head.labels);
+            if on_detail && agrees {
+                self.refused.insert(*issue, (head.clone(), hold.clone()));
+            }
+        }
+    }
+
+    /// Remembers which heads were confirmed by a single read, so that only a change asks for another one.
+    fn note_checks(&mut self, state: &State, seen: &Observation) {
+        for dispatch in state.dispatches.values().filter(|one| one.is_open()) {
+            let Some(issue) = dispatch.issue() else {
+                continue;
+            };
+            if let (Some(head), true) = (seen.heads.get(&issue), seen.details.contains_key(&issue))
+            {
+                self.checked.insert(dispatch.id().clone(), head.clone());
+            }
+        }
+    }
+}

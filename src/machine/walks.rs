@@ -1,0 +1,149 @@
+//! Issues between two dispatches: a person ended, resumed or approved their walk.
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    Details, Event, IssueNumber, Label, LabelEventId, Merge, Next, Observation, Questions, Rules,
+    SingleRead, Transition, TransitionStep,
+};
+use crate::machine::decide::{Act, Decision};
+use crate::machine::memory::Memory;
+use crate::machine::state::State;
+use crate::machine::step::Flow;
+
+/// Issues whose walk a person ended, resumed or finished.
+pub(super) fn walks(
+    rules: &Rules,
+    state: &State,
+    memory: &Memory,
+    seen: &Observation,
+) -> Option<Decision> {
+    if seen.gap.is_some() {
+        return None;
+    }
+    for (issue, walk) in &state.walks {
+        if state.open_dispatch(*issue).is_some()
+            || state.transitions.contains_key(issue)
+            || state.routes.contains_key(issue)
+            || state.parks.contains_key(issue)
+        {
+            continue;
+        }
+        if let (Some(by), Some(label)) = (&walk.approved, &walk.yours)
+            && let Some(decision) =
+                finish_approved(rules, state, memory, *issue, by, label, seen.at)
+        {
+            return Some(decision);
+        }
+        if walk.left {
+            continue;
+        }
+        // A closed issue is not listed: a single read says so before its seat is given away.
+        let head = seen.heads.get(issue);
+        let routed = head.is_some_and(|head| {
+            let mut stages = rules.workflow.stages.iter();
+            head.open && stages.any(|stage| head.labels.contains(&stage.label))
+        });
+        let parked = head.is_none_or(|head| head.labels.contains(&rules.workflow.labels.park));
+        if !routed {
+            let Some(details) = seen.details.get(issue) else {
+                return Some(Decision::Look(Questions {
+                    issues: vec![*issue],
+                    comments: Vec::new(),
+                }));
+            };
+            if let Some(how) = left(rules, details) {
+                return Some(Act::record(
+                    vec![Event::IssueLeft {
+                        issue: *issue,
+                        how: how.clone(),
+                    }],
+                    None,
+                    format!("{issue}: {how}"),
+                ));
+            }
+        } else if walk.parked.is_some() && !parked {
+            let Some(details) = seen.details.get(issue) else {
+                return Some(Decision::Look(Questions {
+                    issues: vec![*issue],
+                    comments: Vec::new(),
+                }));
+            };
+            if let Some(event) = unparked(rules, details) {
+                return Some(Act::record(
+                    vec![Event::IssueUnparked {
+                        issue: *issue,
+                        event,
+                    }],
+                    None,
+                    format!("{issue} may be tried again"),
+                ));
+            }
+        }
+    }
+    None
+}
+
+fn left(rules: &Rules, details: &Details) -> Option<String> {
+    match &details.read {
+        SingleRead::Gone => Some("the issue is gone".to_owned()),
+        SingleRead::Transferred { to } => Some(format!("transferred to {to}")),
+        SingleRead::Found(found) if !found.0.open => Some("closed".to_owned()),
+        SingleRead::Found(found) => {
+            let routed = rules
+                .workflow
+                .stages
+                .iter()
+                .any(|stage| found.0.labels.contains(&stage.label));
+            (!routed).then(|| "left the workflow".to_owned())
+        }
+    }
+}
+
+fn unparked(rules: &Rules, details: &Details) -> Option<LabelEventId> {
+    let park = &rules.workflow.labels.park;
+    let last = details
+        .events
+        .iter()
+        .rev()
+        .find(|event| event.label == *park)?;
+    (!last.set).then(|| last.id.clone())
+}
+
+/// A person approved what waited for them: merge if there is something to merge, then move.
+fn finish_approved(
+    rules: &Rules,
+    state: &State,
+    memory: &Memory,
+    issue: IssueNumber,
+    by: &str,
+    label: &Label,
+    now: Timestamp,
+) -> Option<Decision> {
+    let walk = state.walks.get(&issue)?;
+    let stage = rules.workflow.stage(label)?;
+    let merges =
+        rules.project.git && rules.project.merge == Merge::FastForward && stage.next == Next::Done;
+    if merges && walk.subject.is_some() && walk.merged != walk.subject {
+        let flow = Flow::Merge(issue);
+        return (!memory.waits(&flow))
+            .then(|| Act::carry_on(flow, format!("merging {issue}, approved by {by}")));
+    }
+    let transition = Transition {
+        issue,
+        from: label.clone(),
+        to: stage.next.clone(),
+        dispatch: None,
+        after: walk.event.clone(),
+        rework: false,
+        at: now,
+        unchanged_since: None,
+        step: TransitionStep::Intended,
+    };
+    let did = format!("{issue} moves to {}, approved by {by}", stage.next);
+    Some(Act::record(
+        vec![Event::TransitionIntended { transition }],
+        Some(Flow::Transition(issue)),
+        did,
+    ))
+}

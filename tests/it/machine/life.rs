@@ -1,0 +1,319 @@
+//! PROTOCOLS 2 and 4 as data: what follows the end of a dispatch, what is counted, and what a report may overtake.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use pointsman::domain::{
+    Activity, Attention, Basis, Cause, Details, Event, FirstLine, IssueNumber, Label, LabelEvent,
+    LabelEventId, Next, Observation, Phase, Profile, Report, ReportId, Role, Rules, ScreenRules,
+    Settled, Signals, SingleRead, Submit, Text, Transition, TransitionStep, Verb, Window,
+};
+use pointsman::machine::decide::{Decision, Memory, decide};
+use pointsman::machine::evolve::evolve;
+use pointsman::machine::state::State;
+use pointsman::machine::step::Flow;
+use pointsman::machine::text::issue_digest;
+use pointsman::machine::watchdog;
+
+use crate::builders::{alice, dev, dispatch, head, minutes, opening, rules, sample, seen, ten};
+
+const SEVEN: IssueNumber = IssueNumber(7);
+
+fn working_rules() -> Rules {
+    let mut rules = rules();
+    let profile = Profile {
+        name: rules.project.agent.clone(),
+        account: "anthropic".to_owned(),
+        start: Vec::new(),
+        resume: None,
+        env: Vec::new(),
+        pass_env: Vec::new(),
+        processes: Vec::new(),
+        versions: String::new(),
+        first_line: FirstLine::Typed,
+        submit: Submit {
+            floor: Duration::from_millis(300),
+            cursor_in_composer: true,
+            clear_key: None,
+        },
+        signals: Signals::default(),
+        screen: ScreenRules {
+            composer: Some("^> (.*)$".to_owned()),
+            ..ScreenRules::default()
+        },
+        loosens: Vec::new(),
+    };
+    rules.profiles = BTreeMap::from([(profile.name.clone(), profile)]);
+    let skills = rules.workflow.stages.iter();
+    rules.skills = skills
+        .map(|stage| (stage.skill.clone(), "digest".to_owned()))
+        .collect();
+    rules
+}
+
+/// Issue 7, labelled by alice, with an idle agent.
+fn looked(at: Timestamp) -> Observation {
+    let head = head(7, "Add an FAQ", "ready-for-dev");
+    let text = Text {
+        title: head.title.clone(),
+        body: String::new(),
+        edited: None,
+    };
+    let mut seen = seen(vec![head.clone()]);
+    seen.at = at;
+    let details = Details {
+        read: SingleRead::Found(Box::new((head, text))),
+        events: vec![LabelEvent {
+            id: LabelEventId::new("701"),
+            set: true,
+            label: Label::new("ready-for-dev"),
+            actor: Some(alice()),
+            at: minutes(-10),
+        }],
+        roles: BTreeMap::from([(alice(), Role::Admin)]),
+        comments: None,
+        at,
+    };
+    seen.details = BTreeMap::from([(SEVEN, details)]);
+    let idle = sample(Activity::Idle { since: ten() }, Attention::None);
+    seen.panes = BTreeMap::from([(Window::Agent, idle)]);
+    seen
+}
+
+fn ended(attempts: u32, cause: &Cause) -> State {
+    let mut state = State::default();
+    for attempt in 1..=attempts {
+        let mut opening = opening(&format!("d{attempt}"), 7, "Add an FAQ", dev());
+        opening.attempt = attempt;
+        if let Basis::Labelling { approval, .. } = &mut opening.basis {
+            approval.text = issue_digest("Add an FAQ", "");
+        }
+        let id = opening.id.clone();
+        let events = [
+            Event::DispatchOpened {
+                opening: Box::new(opening),
+            },
+            Event::DispatchClosed {
+                dispatch: id.clone(),
+                cause: cause.clone(),
+            },
+            Event::DispatchTidied { dispatch: id },
+        ];
+        for event in events {
+            evolve(&mut state, ten(), &event).unwrap();
+        }
+    }
+    state
+}
+
+fn follows(state: &State, at: Timestamp) -> String {
+    let (decision, standing) = decide(&working_rules(), state, &Memory::default(), &looked(at), at);
+    match (decision, standing.get(&SEVEN)) {
+        (Decision::Act(act), _) => act.did,
+        (_, Some(hold)) => hold.word().to_owned(),
+        (other, None) => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_follows_the_end_of_a_dispatch() {
+    let why = || "why".to_owned();
+    let verified = Cause::Verified {
+        subject: None,
+        reported: true,
+    };
+    let again = "dispatch zz9zz9 of #7 to dev (attempt 2)";
+    // attempts so far, how the last one ended, what follows at once, and an hour later
+    let table = [
+        (1, Cause::Failed { why: why() }, "back-off", again),
+        (1, Cause::TimedOut, "back-off", again),
+        (1, Cause::Lost { why: why() }, "back-off", again),
+        (3, Cause::Failed { why: why() }, "parking #7", "parking #7"),
+        (3, Cause::TimedOut, "parking #7", "parking #7"),
+        (1, verified, "yours", "yours"),
+        (1, Cause::Rework { findings: why() }, "spent", "spent"),
+        (1, Cause::Parked { why: why() }, "spent", "spent"),
+        (
+            1,
+            Cause::Withdrawn {
+                by: why(),
+                why: why(),
+            },
+            "spent",
+            "spent",
+        ),
+    ];
+    for (attempts, cause, now, later) in table {
+        let state = ended(attempts, &cause);
+        assert_eq!(follows(&state, ten()), now, "{cause:?}");
+        assert_eq!(follows(&state, minutes(60)), later, "{cause:?}, later");
+    }
+}
+
+fn sent_back() -> [Event; 2] {
+    let transition = Transition {
+        issue: SEVEN,
+        from: Label::new("review"),
+        to: Next::Stage(Label::new("ready-for-dev")),
+        dispatch: None,
+        after: None,
+        rework: true,
+        at: ten(),
+        unchanged_since: None,
+        step: TransitionStep::Intended,
+    };
+    [
+        Event::TransitionIntended { transition },
+        Event::TransitionSettled {
+            issue: SEVEN,
+            outcome: Settled::Moved { event: None },
+        },
+    ]
+}
+
+/// Rounds are the issue's: a label taken off and set again does not make them good; a park that a person ended does.
+#[test]
+fn rounds_count_until_the_issue_is_done_or_parked() {
+    let left = || Event::IssueLeft {
+        issue: SEVEN,
+        how: "left the workflow".to_owned(),
+    };
+    let unparked = || Event::IssueUnparked {
+        issue: SEVEN,
+        event: LabelEventId::new("800"),
+    };
+    let twice: Vec<Event> = sent_back().into_iter().chain(sent_back()).collect();
+    let table = [
+        ("sent back twice", Vec::new(), 2),
+        ("and the label was taken off", vec![left()], 2),
+        ("and the park label was taken off", vec![unparked()], 0),
+    ];
+    for (what, then, rounds) in table {
+        let mut state = State::default();
+        for event in twice.iter().chain(&then) {
+            evolve(&mut state, ten(), event).unwrap();
+        }
+        assert_eq!(state.walks[&SEVEN].rounds, rounds, "{what}");
+    }
+}
+
+fn report(id: &str, note: &str, verb: Verb) -> Report {
+    Report {
+        id: ReportId::new(id),
+        dispatch: pointsman::domain::DispatchId::new("d1"),
+        verb,
+        head: Some(crate::builders::sha("a")),
+        branch: None,
+        spec: None,
+        verdict: None,
+        note: Some(note.to_owned()),
+        proven: true,
+        at: ten(),
+    }
+}
+
+/// A dispatch whose build is being measured for the report `r1`.
+fn measuring() -> (State, Memory) {
+    let mut dispatch = dispatch("d1", 7, "Add an FAQ", dev());
+    dispatch.phase = Phase::Judging;
+    dispatch.running = Some("build".to_owned());
+    dispatch.report = Some(report("r1", "it is done", Verb::Done));
+    let mut state = State::default();
+    state.reports.push_back(ReportId::new("r1"));
+    let mut memory = Memory::default();
+    memory.busy.insert(Flow::Dispatch(dispatch.id().clone()));
+    state.dispatches.insert(dispatch.id().clone(), dispatch);
+    (state, memory)
+}
+
+#[test]
+fn a_report_that_says_something_else_overtakes_a_running_gate() {
+    let table = [
+        (
+            "the same again",
+            report("r2", "it is done", Verb::Done),
+            false,
+        ),
+        ("another note", report("r2", "now it is", Verb::Done), true),
+        (
+            "that it failed",
+            report("r2", "it is done", Verb::Fail),
+            true,
+        ),
+        (
+            "an acknowledgement",
+            report("r2", "it is done", Verb::Ack),
+            false,
+        ),
+    ];
+    for (what, new, overtakes) in table {
+        let (mut state, memory) = measuring();
+        let mut seen = seen(Vec::new());
+        seen.reports = vec![report("r1", "it is done", Verb::Done), new.clone()];
+        let decided = watchdog::reports(&state, &memory, &seen);
+        let Some(Decision::Act(act)) = decided else {
+            assert!(!overtakes, "{what} was not taken");
+            continue;
+        };
+        assert!(overtakes, "{what} was taken: {}", act.did);
+        for event in &act.events {
+            evolve(&mut state, ten(), event).unwrap();
+        }
+        let dispatch = state.dispatches.values().next().unwrap();
+        assert_eq!(dispatch.running, None, "{what}: the gate is over");
+        assert_eq!(dispatch.report.as_ref(), Some(&new), "{what}");
+    }
+}
+
+#[test]
+fn a_report_that_joined_has_the_same_answer() {
+    let (mut state, mut memory) = measuring();
+    let mut seen = seen(Vec::new());
+    seen.reports = vec![report("r2", "it is done", Verb::Done)];
+    memory.join(&state, &seen);
+    memory.busy.clear();
+    let refused = Event::ReportRefused {
+        dispatch: pointsman::domain::DispatchId::new("d1"),
+        answer: pointsman::domain::Answer {
+            report: ReportId::new("r1"),
+            accepted: false,
+            text: "not accepted".to_owned(),
+        },
+    };
+    evolve(&mut state, ten(), &refused).unwrap();
+    let Some(Decision::Act(act)) = watchdog::reports(&state, &memory, &seen) else {
+        panic!("it has no answer");
+    };
+    let answer = act.answer.unwrap();
+    assert_eq!(
+        (answer.report.as_str(), answer.text.as_str()),
+        ("r2", "not accepted")
+    );
+    // Said after the answer it is judged again: what was red may lie outside of the work.
+    memory.joined.clear();
+    let Some(Decision::Act(act)) = watchdog::reports(&state, &memory, &seen) else {
+        panic!("it is not taken");
+    };
+    assert!(matches!(act.events[..], [Event::ReportReceived { .. }]));
+}
+
+/// Only what was watched counts, from the receipt on; a gap (suspend) adds nothing.
+#[test]
+fn time_outs_count_what_was_watched_since_the_receipt() {
+    let mut dispatch = dispatch("d1", 7, "Add an FAQ", dev());
+    dispatch.phase = Phase::Working;
+    dispatch.confirmed_at = Some(minutes(8));
+    dispatch.pane = Some(crate::builders::pane());
+    let id = dispatch.id().clone();
+    let mut state = State::default();
+    state.dispatches.insert(id.clone(), dispatch);
+    let mut memory = Memory::default();
+    watchdog::remember(
+        &mut memory,
+        &state,
+        &looked(minutes(10)),
+        SignedDuration::from_mins(10),
+    );
+    assert_eq!(memory.observed[&id], SignedDuration::from_mins(2));
+}

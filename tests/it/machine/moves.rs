@@ -1,0 +1,180 @@
+//! PROTOCOLS 6 as data: what a move does with the labels it finds and with what happened to them since its intent.
+
+use jiff::SignedDuration;
+use pointsman::domain::{
+    Action, Actor, ActorId, ActorKind, Event, IssueNumber, Label, LabelEvent, LabelEventId, Next,
+    Settled, Transition, TransitionStep,
+};
+use pointsman::machine::step::Step;
+use pointsman::machine::transition::{UNSEEN_TWICE, judge, next};
+
+use super::{alice, now};
+
+fn us() -> Actor {
+    Actor {
+        id: ActorId::new("1"),
+        login: "pointsman".to_owned(),
+        kind: ActorKind::User,
+    }
+}
+
+fn moving(to: &str) -> Transition {
+    Transition {
+        issue: IssueNumber(1),
+        from: Label::new("dev"),
+        to: match to {
+            "done" => Next::Done,
+            label => Next::Stage(Label::new(label)),
+        },
+        dispatch: None,
+        after: Some(LabelEventId::new("100")),
+        rework: false,
+        at: now(),
+        unchanged_since: None,
+        step: TransitionStep::Intended,
+    }
+}
+
+/// `us+QA` = we set QA; `alice-dev` = alice took dev away. Ids grow from the one the dispatch was opened for.
+fn events(since: &str) -> Vec<LabelEvent> {
+    let first = ("alice+dev", 100);
+    let rest = since.split_whitespace().zip(101..);
+    std::iter::once(first)
+        .chain(rest)
+        .map(|(text, id)| {
+            let at = text.find(['+', '-']).unwrap();
+            let actor = if &text[..at] == "us" { us() } else { alice() };
+            LabelEvent {
+                id: LabelEventId::new(id.to_string()),
+                set: text[at..].starts_with('+'),
+                label: Label::new(&text[at + 1..]),
+                actor: Some(actor),
+                at: now(),
+            }
+        })
+        .collect()
+}
+
+fn word(step: &Step) -> String {
+    match step {
+        Step::Do(Action::AddLabel { label, .. }) => format!("set {label}"),
+        Step::Do(Action::RemoveLabel { label, .. }) => format!("remove {label}"),
+        Step::Do(Action::ReadLabels { .. }) => "read".to_owned(),
+        Step::Do(Action::CloseIssue { .. }) => "close".to_owned(),
+        Step::Rest => "wait".to_owned(),
+        Step::Record(events) => match events.as_slice() {
+            [Event::TransitionUnseen { .. }] => "wait a minute".to_owned(),
+            [Event::TransitionSettled { outcome, .. }] => match outcome {
+                Settled::Moved { event: Some(event) } => format!("moved by {event}"),
+                Settled::Moved { event: None } => "moved".to_owned(),
+                Settled::Overridden { by, .. } => format!("overridden by {by}"),
+            },
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+fn found(transition: &Transition, labels: &str, open: bool, since: &str) -> String {
+    let labels: Vec<Label> = labels.split_whitespace().map(Label::new).collect();
+    let routing = ["prep", "dev", "QA", "review"].map(Label::new);
+    let at = now() + SignedDuration::from_secs(5);
+    let events = events(since);
+    word(&judge(
+        transition,
+        &labels,
+        open,
+        &events,
+        Some(&us()),
+        &routing,
+        at,
+    ))
+}
+
+#[test]
+fn a_move_does_what_the_labels_and_their_events_say() {
+    // labels now, events since the intent, what is done
+    let table = [
+        ("dev", "", "wait a minute"),
+        ("dev", "us+QA alice-QA", "overridden by alice"),
+        ("dev QA", "us+QA", "remove dev"),
+        ("dev QA", "alice-dev alice+dev us+QA", "overridden by alice"),
+        ("dev QA", "us+QA alice-dev alice+dev", "overridden by alice"),
+        // Two people set it: the last one is named.
+        ("dev QA", "us+QA us+dev", "overridden by pointsman"),
+        ("QA", "us+QA us-dev", "moved by 101"),
+        ("QA", "us+QA alice-dev", "moved by 101"),
+        // Somebody else set it before us: their request, not our move.
+        ("QA", "alice+QA alice-dev", "overridden by alice"),
+        (
+            "review",
+            "us+QA us-dev alice-QA alice+review",
+            "overridden by alice",
+        ),
+        (
+            "QA review",
+            "us+QA us-dev alice+review",
+            "overridden by alice",
+        ),
+        ("dev QA review", "us+QA alice+review", "overridden by alice"),
+        ("", "us+QA us-dev alice-QA", "overridden by alice"),
+        ("bug", "alice-dev", "overridden by alice"),
+    ];
+    for (labels, since, then) in table {
+        let is = found(&moving("QA"), labels, true, since);
+        assert_eq!(is, then, "{{{labels}}} after {since:?}");
+    }
+}
+
+#[test]
+fn the_last_move_does_what_labels_events_and_the_issue_say() {
+    let table = [
+        ("dev", true, "", "remove dev"),
+        ("dev", true, "alice-dev alice+dev", "overridden by alice"),
+        ("dev QA", true, "alice+QA", "overridden by alice"),
+        ("", true, "us-dev", "close"),
+        // Who took the label away wants it to rest.
+        ("", true, "alice-dev", "overridden by alice"),
+        ("", false, "us-dev", "moved"),
+        ("", false, "alice-dev", "moved"),
+        ("dev", false, "", "remove dev"),
+    ];
+    for (labels, open, since, then) in table {
+        let is = found(&moving("done"), labels, open, since);
+        assert_eq!(is, then, "{{{labels}}} after {since:?}, open: {open}");
+    }
+}
+
+#[test]
+fn a_label_that_never_arrived_is_set_again_once_two_reads_a_minute_apart_agree() {
+    let ago = |age| Transition {
+        unchanged_since: Some(now() + SignedDuration::from_secs(5) - age),
+        ..moving("QA")
+    };
+    let second = SignedDuration::from_secs(1);
+    assert_eq!(found(&ago(UNSEEN_TWICE - second), "dev", true, ""), "wait");
+    assert_eq!(found(&ago(UNSEEN_TWICE), "dev", true, ""), "set QA");
+}
+
+/// Between the two writes labels and events are read: a person may have set the old label again.
+#[test]
+fn the_old_label_is_removed_only_after_a_read() {
+    use TransitionStep::{Added, Intended, Removed};
+    let table = [
+        ("QA", Intended, true, "set QA"),
+        ("QA", Intended, false, "read"),
+        ("QA", Added, true, "read"),
+        ("QA", Added, false, "read"),
+        ("QA", Removed, true, "read"),
+        ("QA", Removed, false, "read"),
+        ("done", Intended, true, "read"),
+        ("done", Intended, false, "read"),
+        ("done", Removed, true, "close"),
+        ("done", Removed, false, "read"),
+    ];
+    for (to, step, fresh, then) in table {
+        let transition = Transition { step, ..moving(to) };
+        let is = word(&next(&transition, fresh));
+        assert_eq!(is, then, "to {to}, {step:?}, fresh: {fresh}");
+    }
+}
