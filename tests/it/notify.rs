@@ -164,6 +164,7 @@ fn view(name: &str, rows: &[IssueRow]) -> ProjectView {
         branch: None,
         build: "none".to_owned(),
         rows: rows.to_vec(),
+        schedules: Vec::new(),
         did: None,
         cycle_at: Some(at()),
         gap: None,

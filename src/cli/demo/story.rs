@@ -282,10 +282,14 @@ async fn last_words(daemon: &Daemon, name: &ProjectName) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.starts_with("Pane is dead"))
         .take(WORDS_LINES_MAX)
         .collect();
-    lines.join(" ")
+    if lines.is_empty() {
+        nothing()
+    } else {
+        lines.join(" ")
+    }
 }
 
 fn state_of(daemon: &Daemon, name: &ProjectName, window: Window) -> Option<AgentState> {
