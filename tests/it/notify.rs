@@ -154,7 +154,6 @@ fn asked(number: u64, question: &str) -> IssueRow {
 
 fn view(name: &str, rows: &[IssueRow]) -> ProjectView {
     ProjectView {
-        schedules: Vec::new(),
         name: name.to_owned(),
         tracker: "me/shop".to_owned(),
         path: String::new(),
