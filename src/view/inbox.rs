@@ -9,12 +9,13 @@ use super::words::{fit, pad};
 use crate::domain::IssueNumber;
 
 /// What is told first: an agent sits idle until a question is answered. Anything else comes after these, as it comes.
-const FIRST: [&str; 6] = [
+const FIRST: [&str; 7] = [
     "asked",
     "yours",
     "parked",
     "needs-reapproval",
     "several-labels",
+    "window",
     "agent-asks",
 ];
 /// The word of a label that somebody set who may not: it must not be able to call for a person.
@@ -42,7 +43,7 @@ pub struct Matter {
     pub issue: Option<IssueNumber>,
     /// The issue's title, untrusted, made fit for one line.
     pub title: Option<String>,
-    /// The stable word: a hold's, or `configuration`, `not-running`, `tracker`.
+    /// The stable word: a hold's, or `window`, `configuration`, `not-running`, `tracker`.
     pub word: String,
     /// What it is, with the question or the reason.
     pub says: String,
@@ -68,7 +69,7 @@ impl Inbox {
             matter.word == "agent-asks"
                 && told
                     .iter()
-                    .any(|told| told.word == matter.word && told.project == matter.project)
+                    .any(|told| told.word == "window" && told.project == matter.project)
         };
         matters.retain(|matter| matter.issue.is_none() || !again(matter));
         let rank = |word: &str| FIRST.iter().position(|first| *first == word);

@@ -184,7 +184,9 @@ async fn a_daemon_is_steered_watched_reloaded_and_drained() {
         .issue("shop", "Greet by name", "", "ready-for-prep")
         .await;
     until("it is held", || {
-        says(&world, &["explain", "1"]).starts_with("held: paused. the project is paused by ")
+        told(&world, &["explain", "1"])
+            .1
+            .starts_with("held: paused. the project is paused by ")
     })
     .await;
     let rehearsed = says(&world, &["cycle", "--dry-run"]);

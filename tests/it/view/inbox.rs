@@ -84,7 +84,7 @@ fn the_inbox_has_the_questions_first_and_what_ends_each() {
     blog  #5  parked            a person is needed: 3 attempts failed       remove `needs-human` to try again, or set another routing label
     blog  #4  needs-reapproval  bob changed the text after it was approved  read the text again, then remove and set the label
     blog  #2  several-labels    several routing labels: QA, review          pointsman labels fix --project blog
-    blog      agent-asks        the window `agent` shows a dialog           pointsman attach blog
+    blog      window            the window `agent` shows a dialog           pointsman attach blog
     blog  #9  tree-dirty        src/app.ts changed, not by us               commit or stash them
     1 label of somebody who may not start work: pointsman status
     "#);
