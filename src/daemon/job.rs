@@ -123,18 +123,18 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
     };
     let row = wait(tmux, &pane, &job.log, job.limit + GRACE).await?;
     let bytes = std::fs::read(&job.log).map_err(log_error)?;
-    let exit = noted_exit(&job.log).or_else(|| row.as_ref().and_then(|row| row.dead_status));
-    let dead = row.as_ref().is_none_or(|row| row.dead);
+    // tmux may lose the status when the terminal closes before the process is reaped: the shell's own note is the second witness.
+    let exit = row.dead_status.or_else(|| noted_exit(&job.log));
     if let Err(error) = tmux.kill_pane(&pane).await {
         tracing::debug!(%error, job = %job.name, "a finished job's window was gone already");
     }
-    if exit.is_none() && dead {
+    if exit.is_none() && row.dead {
         tracing::warn!(job = %job.name, "a job ended without a status: it runs again");
         return Err(JobError::Gone);
     }
     Ok(Ran {
         exit,
-        timed_out: !dead || exit.is_some_and(|code| TIMED_OUT.contains(&code)),
+        timed_out: !row.dead || exit.is_some_and(|code| TIMED_OUT.contains(&code)),
         digest: sha256(&bytes),
         output: String::from_utf8_lossy(&bytes).into_owned(),
         took: started.elapsed(),
@@ -209,23 +209,20 @@ fn window(job: &Job) -> NewWindow {
     }
 }
 
-/// Waits until the job is over. The shell's note of the exit status is looked for first: it costs no process, it comes before the
-/// terminal closes, and tmux may lose the status of a pane whose terminal closes before its process is reaped. The pane is asked
-/// now and then, for the job whose shell was killed before it could note anything.
+/// Waits until the job's pane is over. The shell's note of the exit status says when to ask tmux, which costs a process; it is no
+/// result by itself, for the job's own commands could write it.
 async fn wait(
     tmux: &Tmux,
     pane: &crate::domain::Pane,
     log: &Path,
     limit: Duration,
-) -> Result<Option<PaneRow>, JobError> {
+) -> Result<PaneRow, JobError> {
     let mut deadline = Instant::now() + limit;
     let mut asked = Instant::now();
     let mut pause = LOOK_FIRST;
     loop {
-        if noted_exit(log).is_some() {
-            return Ok(None);
-        }
-        if asked.elapsed() >= ASK_EVERY || Instant::now() >= deadline {
+        let is_noted = noted_exit(log).is_some();
+        if is_noted || asked.elapsed() >= ASK_EVERY || Instant::now() >= deadline {
             asked = Instant::now();
             let row = tmux
                 .list_panes()
@@ -233,8 +230,9 @@ async fn wait(
                 .into_iter()
                 .find(|row| row.pane == *pane)
                 .ok_or(JobError::Gone)?;
-            if (row.dead && row.dead_status.is_some()) || Instant::now() >= deadline {
-                return Ok(Some(row));
+            let is_known = row.dead_status.is_some() || is_noted;
+            if (row.dead && is_known) || Instant::now() >= deadline {
+                return Ok(row);
             }
             if row.dead {
                 deadline = deadline.min(Instant::now() + STATUS_MAX);

@@ -11,6 +11,7 @@ mod doctor;
 mod e2e;
 mod gates;
 mod github;
+mod jobs;
 mod ledger;
 mod local_tracker;
 mod machine;

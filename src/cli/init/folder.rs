@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use super::file::Named;
 use crate::cli::Failure;
+use crate::cli::edge::on_path;
 
 /// The largest file of a project that is looked into.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -40,6 +41,12 @@ impl Folder {
                     .hint("name a working tree or a folder".to_owned()),
             );
         }
+        if !on_path("git") {
+            return Err(Failure::new(anyhow::anyhow!("git is not on PATH")).hint(
+                "install it: whether the folder is a repository cannot be told without it"
+                    .to_owned(),
+            ));
+        }
         if git(&there, &["rev-parse", "--is-bare-repository"]).as_deref() == Some("true") {
             return Err(Failure::new(anyhow::anyhow!(
                 "`{}` is a bare repository: an agent has no files there",
@@ -48,6 +55,9 @@ impl Folder {
             .hint("clone it, and name the clone".to_owned()));
         }
         let top = git(&there, &["rev-parse", "--show-toplevel"]).map(PathBuf::from);
+        if let (None, Some(repository)) = (&top, there.ancestors().find(|at| is_repository(at))) {
+            return Err(refused_by_git(repository));
+        }
         Ok(Self {
             is_git: top.is_some(),
             remote: git(&there, &["config", "--get", "remote.origin.url"]),
@@ -136,6 +146,35 @@ impl Folder {
         let fits = std::fs::metadata(&path).is_ok_and(|facts| facts.len() <= FILE_BYTES_MAX);
         fits.then(|| std::fs::read_to_string(path).ok()).flatten()
     }
+}
+
+/// Returns whether a folder looks like a working tree, whatever git says of it.
+fn is_repository(folder: &Path) -> bool {
+    let git = folder.join(".git");
+    git.is_file() || git.join("HEAD").exists()
+}
+
+/// A repository that git does not want to read is no folder without git: somebody else's, or a damaged one.
+fn refused_by_git(repository: &Path) -> Failure {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(repository)
+        .args(["rev-parse", "--show-toplevel"])
+        .stdin(Stdio::null())
+        .output();
+    let said = output.map_or_else(
+        |error| error.to_string(),
+        |output| String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    let why = said.lines().next().unwrap_or("it says nothing").to_owned();
+    let context = format!(
+        "git does not read the repository `{}`",
+        repository.display()
+    );
+    Failure::new(anyhow::anyhow!(why).context(context)).hint(format!(
+        "see `git -C {} status`; who owns the folder and who runs this should be the same",
+        repository.display()
+    ))
 }
 
 /// Asks git; `None` when it says no. These questions run nothing that a project configures.

@@ -117,6 +117,26 @@ async fn what_cannot_be_added_is_said_and_stops_nothing_else() {
         "{text}"
     );
 
+    // What git does not read is no folder without git, and neither is a folder on a machine without git.
+    std::fs::create_dir_all(world.home().join("damaged/.git")).expect("a folder");
+    std::fs::write(world.home().join("damaged/.git/HEAD"), "?").expect("it is written");
+    let (_, text) = said(&["init", "damaged", "--agent", "demo"]);
+    assert!(
+        text.contains("Error: git does not read the repository `~/damaged`")
+            && text.contains("Caused by: fatal: not a git repository"),
+        "{text}"
+    );
+    let mut no_git = world.command(&["init", "two", "--agent", "demo"]);
+    let no_git = no_git.env("PATH", "/nowhere").output().expect("it runs");
+    assert!(
+        self::text(&no_git).contains("Error: git is not on PATH"),
+        "{}",
+        self::text(&no_git)
+    );
+    for name in ["damaged", "two"] {
+        assert!(!world.project_file(name).exists(), "{name}");
+    }
+
     let mut bare = world.command(&["init", "two"]);
     let bare = bare.env("PATH", "/usr/bin:/bin").output().expect("it runs");
     insta::assert_snapshot!(self::text(&bare), @r"

@@ -112,10 +112,10 @@ fn a_sidebar_beside_the_composer_is_no_draft_and_hides_none() {
             .composer
     };
     assert_eq!(composer(""), Composer::Empty);
-    assert_eq!(composer(&format!("{far}~/work/of/mine")), Composer::Empty);
+    assert_eq!(composer(&format!("{far}~/notes/today")), Composer::Empty);
     let draft = Composer::Draft("mine".to_owned());
     assert_eq!(composer("  mine"), draft);
-    assert_eq!(composer(&format!("  mine{far}~/work/of/mine")), draft);
+    assert_eq!(composer(&format!("  mine{far}~/notes/today")), draft);
     assert_ne!(
         composer("        x"),
         Composer::Empty,
