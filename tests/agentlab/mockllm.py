@@ -319,10 +319,16 @@ def tool_call(kind, arg, tools):
     return None
 
 
+# No model answers a brief at once: an agent that reads and runs `ack` within one look of the daemon's is none.
+FIRST_WORD = 1.0
+
+
 def plan(text, tools, rounds, since=()):
     """-> (http_error | None, list of steps, tool | None, usage_override)
     steps: ("text", s) ("sleep", secs) ("hang", secs) ("think", secs)"""
     ds = player.play(text, list(since), rounds)
+    if ds is not None and rounds == 0:
+        time.sleep(FIRST_WORD)
     if ds is None:
         ds = DIR_RE.findall(text)
     usage = None

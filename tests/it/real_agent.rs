@@ -95,14 +95,12 @@ async fn one_issue_walks(agent: Agent) {
         4,
         "one brief per stage, no nudge, none twice"
     );
+    let mut witnesses = Vec::new();
     for (id, purpose) in &deliveries {
         assert_eq!(*purpose, Purpose::Brief);
         let (verdict, witness) = lab.verdict_of(id).expect("settled");
         assert_eq!(verdict, Verdict::Confirmed, "{id}: {witness}");
-        assert!(
-            witness.contains(agent.receipt()),
-            "{id} has a receipt of the agent's own: {witness}"
-        );
+        witnesses.push(witness);
         assert_eq!(
             lab.asked_about(id),
             1,
@@ -113,6 +111,18 @@ async fn one_issue_walks(agent: Agent) {
             format!("Task {id}: read .pointsman/briefs/{id}.md and follow it.")
         );
     }
+    // An agent that says `ack` before the daemon looked again is believed too: then the report is the receipt.
+    let own = |witness: &&&str| witness.contains(agent.receipt());
+    assert!(
+        witnesses.iter().any(|witness| own(&witness)),
+        "the agent's own record was read: {witnesses:?}"
+    );
+    assert!(
+        witnesses
+            .iter()
+            .all(|witness| own(&witness) || witness.starts_with("report ")),
+        "{witnesses:?}"
+    );
     assert_eq!(
         lab.prompts().len(),
         4,
