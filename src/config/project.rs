@@ -108,6 +108,17 @@ fn read(
             complaint.hint("add `build = \"<command>\"`, or `build = \"none\"`"),
         );
     }
+    if let Some(stage) = workflow.and_then(|workflow| shows_pull(workflow))
+        && tracker.as_ref().is_some_and(|tracker| *tracker == TrackerChoice::Local)
+    {
+        let complaint = Complaint::new(format!(
+            "stage `{stage}` needs a pull request, and the local tracker has none"
+        ));
+        sheet.report_whole(
+            workflow_key.clone(),
+            complaint.hint("take `pr` out of its `needs`, or name a repository: `repo = \"me/blog\"`"),
+        );
+    }
     table.close();
 
     let (path, path_span) = path.map(|at| (at.value, at.span))?;
@@ -292,6 +303,13 @@ fn build_stage(workflow: &Workflow) -> Option<&Label> {
         .iter()
         .find(|stage| stage.needs.contains(&GateName::Build))
         .map(|stage| &stage.label)
+}
+
+/// Returns the first stage that asks for a pull request.
+fn shows_pull(workflow: &Workflow) -> Option<&Label> {
+    let mut stages = workflow.stages.iter();
+    let shows = stages.find(|stage| stage.needs.contains(&GateName::Pr));
+    shows.map(|stage| &stage.label)
 }
 
 fn session(text: &str) -> Result<SessionChoice, Complaint> {

@@ -30,11 +30,7 @@ pub async fn compose(
             until: now(),
         };
     };
-    let wanted = match purpose {
-        Purpose::Brief => Comments::All,
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
-    };
-    let details = match details_of(hands, dispatch, wanted).await {
+    let details = match details_of(hands, dispatch, purpose, ground).await {
         Ok(details) => details,
         Err(error) => return tracker_failed(&error),
     };
@@ -93,22 +89,32 @@ pub async fn compose(
     }
 }
 
-/// Reads the dispatch's issue; of one that has none there is nothing to read.
+/// Reads the dispatch's issue, for a brief with what was said on it and on its pull request; of one that has none there is nothing
+/// to read.
 async fn details_of(
     hands: &Hands,
     dispatch: &Dispatch,
-    wanted: Comments<'_>,
+    purpose: Purpose,
+    ground: &Ground,
 ) -> Result<Details, TrackerError> {
-    match dispatch.issue() {
-        Some(issue) => hands.details(issue, wanted).await,
-        None => Ok(Details {
+    let Some(issue) = dispatch.issue() else {
+        return Ok(Details {
             read: SingleRead::Gone,
             events: Vec::new(),
             roles: BTreeMap::new(),
             comments: None,
             at: now(),
-        }),
+        });
+    };
+    let wanted = match purpose {
+        Purpose::Brief => Comments::All,
+        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
+    };
+    let mut details = hands.details(issue, wanted).await?;
+    if let Some(pull) = ground.pull {
+        crate::daemon::pulls::add_remarks(hands, pull, &mut details).await?;
     }
+    Ok(details)
 }
 
 /// The mirror, brought up to date once for the whole brief (it takes half a dozen git processes), and the skill's text.

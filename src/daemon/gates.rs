@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::daemon::hands::{Hands, chain, failed, now};
+use crate::daemon::hands::{Hands, chain, failed, now, tracker_failed};
 use crate::daemon::job::{self, Ran};
 use crate::daemon::objects::Objects;
 use crate::daemon::tree;
@@ -49,6 +49,7 @@ pub async fn measure(
         GateName::Verdict => Ok(verdict(&project, dispatch, report)),
         GateName::Coverage => coverage(hands, &project, dispatch, report).await,
         GateName::File => Ok(file(&project, dispatch)),
+        GateName::Pr => pr(hands, &project, dispatch, report, ground).await,
         GateName::Approval => Ok((Judged::green("a person approved it"), Measured::default())),
     };
     match result {
@@ -380,6 +381,34 @@ async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report:
         judged,
         Measured {
             subject: Some(subject),
+            ..Measured::default()
+        },
+    ))
+}
+
+async fn pr(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    report: &Report,
+    ground: &Ground,
+) -> Gate {
+    let mirror = mirror(hands, project).await?;
+    let subject = subject_of(&mirror, dispatch, report).await?;
+    let found = match ground.pull {
+        Some(number) => Some(hands.tracker.pull(number).await),
+        None => None,
+    };
+    let found = found.transpose().map_err(|error| tracker_failed(&error))?;
+    let pull = found.as_ref();
+    let judged = gate::pr(
+        pull.map(|pull| (pull.number, pull.open, &pull.head)),
+        subject.as_ref(),
+    );
+    Ok((
+        judged,
+        Measured {
+            subject,
             ..Measured::default()
         },
     ))

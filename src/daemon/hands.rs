@@ -229,7 +229,7 @@ fn after(comments: Vec<Comment>, since: &CommentId) -> Vec<Comment> {
 }
 
 /// The authors whose role matters, newest comment first: strangers can write many, and each costs a request.
-fn authors(comments: &[Comment]) -> BTreeSet<Actor> {
+pub(super) fn authors(comments: &[Comment]) -> BTreeSet<Actor> {
     let mut found = BTreeSet::new();
     let theirs = |comment: &&Comment| !crate::machine::text::is_marked(&comment.body);
     for comment in comments.iter().rev().filter(theirs) {

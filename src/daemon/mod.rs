@@ -18,6 +18,8 @@ pub mod observe;
 pub mod perform;
 pub mod places;
 pub mod posts;
+pub mod pulls;
+pub mod push;
 pub mod runner;
 pub mod samplers;
 pub mod schedule;

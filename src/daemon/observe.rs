@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::daemon::hands::{Comments, Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::domain::{
-    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Post, Posting, Questions, Report,
-    ReportId, Said, SessionChoice, SpoolFile, Subject, Verb, Window,
+    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Post, Posting, PullHead, PullRead,
+    Questions, Report, ReportId, Said, SessionChoice, SpoolFile, Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -21,6 +21,8 @@ pub(super) const DISPATCH_LETTERS: usize = 6;
 #[derive(Debug, Default)]
 pub struct Observer {
     mark: PollMark,
+    /// Pull requests as the lists said, since the start.
+    pulls: BTreeMap<IssueNumber, PullHead>,
     /// When the tracker last answered.
     known: Option<Timestamp>,
     fault: Option<String>,
@@ -66,17 +68,13 @@ impl Observer {
                 self.fault = None;
                 self.quiet_until = None;
             }
-            Err(error) => {
-                if let TrackerError::RateLimited { until, .. } = &error {
-                    self.quiet_until = Some(*until);
-                }
-                self.fault = Some(fault(&error));
-            }
+            Err(error) => self.failed(&error),
         }
     }
 
     async fn poll(&mut self, hands: &Hands) -> Result<(), TrackerError> {
-        let Poll::Changed { heads, mark } = hands.tracker.poll(&self.mark).await? else {
+        let changed = hands.tracker.poll(&self.mark).await?;
+        let Poll::Changed { heads, pulls, mark } = changed else {
             return Ok(());
         };
         {
@@ -85,6 +83,7 @@ impl Observer {
                 known.insert(head.number, head.clone());
             }
         }
+        self.pulls.extend(pulls);
         self.store(hands, mark).await;
         Ok(())
     }
@@ -108,6 +107,11 @@ impl Observer {
             }
             known.extend(open);
         }
+        // Absent from the open ones: closed, as far as a list can say; that asks for a single read.
+        for head in self.pulls.values_mut() {
+            head.open = false;
+        }
+        self.pulls.extend(sweep.pulls);
         self.swept = true;
         self.store(hands, sweep.mark).await;
         Ok(())
@@ -121,6 +125,36 @@ impl Observer {
                 tracing::warn!(%error, "what the tracker said is not stored: it will be read again");
             }
         }
+    }
+
+    /// Says what the lists said of our own pull requests.
+    fn pulls_of(&self, state: &State) -> BTreeMap<IssueNumber, PullHead> {
+        let ours = state.walks.values().filter_map(|walk| walk.pull.as_ref());
+        ours.filter_map(|kept| self.pulls.get_key_value(&kept.pull.number))
+            .map(|(number, head)| (*number, *head))
+            .collect()
+    }
+
+    async fn read_pulls(
+        &mut self,
+        hands: &Hands,
+        questions: &Questions,
+    ) -> BTreeMap<IssueNumber, PullRead> {
+        let mut reads = BTreeMap::new();
+        for number in &questions.pulls {
+            match crate::daemon::pulls::read(hands, *number).await {
+                Ok(read) => drop(reads.insert(*number, read)),
+                Err(error) => self.failed(&error),
+            }
+        }
+        reads
+    }
+
+    fn failed(&mut self, error: &TrackerError) {
+        if let TrackerError::RateLimited { until, .. } = error {
+            self.quiet_until = Some(*until);
+        }
+        self.fault = Some(fault(error));
     }
 
     /// Puts an observation together.
@@ -140,14 +174,10 @@ impl Observer {
                 Ok(read) => {
                     details.insert(*issue, read);
                 }
-                Err(error) => {
-                    if let TrackerError::RateLimited { until, .. } = &error {
-                        self.quiet_until = Some(*until);
-                    }
-                    self.fault = Some(fault(&error));
-                }
+                Err(error) => self.failed(&error),
             }
         }
+        let pull_reads = self.read_pulls(hands, questions).await;
         let heads = hands
             .heads
             .lock()
@@ -171,6 +201,8 @@ impl Observer {
             gap,
             us: hands.us().await,
             details,
+            pulls: self.pulls_of(state),
+            pull_reads,
             panes,
             no_agent: no_agent(hands),
             reports,

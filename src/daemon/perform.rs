@@ -1,7 +1,7 @@
 //! Does what the engine asks for, once, and says what came of it. No decision is made here.
 
 use crate::daemon::hands::{Hands, chain, failed, now};
-use crate::daemon::{compose, deliver, gates, posts, session, tree, writes};
+use crate::daemon::{compose, deliver, gates, posts, pulls, push, session, tree, writes};
 use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
 use crate::repo::{RepoError, Users, spool};
 
@@ -64,7 +64,9 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         } => gates::measure(hands, &dispatch, &gate, &report, &ground).await,
         Action::Push {
             branch, subject, ..
-        } => tree::push(hands, &branch, &subject).await,
+        } => push::push(hands, &branch, &subject).await,
+        Action::KeepPull { plan, known, .. } => pulls::keep(hands, &plan, known).await,
+        Action::Leave { issue, labels, why } => pulls::leave(hands, issue, &labels, &why).await,
         Action::Publish {
             dispatch,
             issue,
@@ -77,6 +79,11 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         Action::RemoveLabel { issue, label } => writes::remove_label(hands, issue, &label).await,
         Action::ReadLabels { issue } => writes::read_labels(hands, issue).await,
         Action::CloseIssue { issue } => writes::close(hands, issue).await,
+        Action::Merge {
+            pull: Some(pull),
+            subject,
+            ..
+        } => pulls::merge(hands, pull, &subject).await,
         Action::Merge { issue, subject, .. } => tree::merge(hands, issue, &subject).await,
         Action::Park { issue, label, why } => writes::park(hands, issue, &label, &why).await,
     }

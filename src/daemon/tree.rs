@@ -16,7 +16,7 @@ const TREE_LIMIT: Duration = Duration::from_mins(2);
 /// How long `prepare` may take (`npm ci` of a large project).
 pub const PREPARE_LIMIT: Duration = Duration::from_mins(15);
 /// A tree that belongs to a person is looked at again after that.
-const DIRTY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+pub const DIRTY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 /// The largest file that a stage without git may be about.
 const STAGE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Tips that are remembered at dispatch.
@@ -279,66 +279,30 @@ pub async fn run(
     job::run(&hands.tmux, &job).await
 }
 
-fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {
+pub(super) fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {
     ran.output
         .lines()
         .filter_map(move |line| line.strip_prefix(key))
 }
 
-fn said(ran: &Ran, otherwise: &str) -> String {
+pub(super) fn said(ran: &Ran, otherwise: &str) -> String {
     lines(ran, "broken ").next().map_or_else(
         || format!("{otherwise}: {}", ran.tail().trim()),
         str::to_owned,
     )
 }
 
-fn lost() -> Outcome {
+pub(super) fn lost() -> Outcome {
     Outcome::Failed {
         why: "the project's configuration is gone".to_owned(),
         until: now() + DIRTY_AGAIN,
     }
 }
 
-/// Pushes a branch with the project's own credentials: never by force, never the default branch. No remote: not needed.
-const PUSH: &str = r#"set -u
-branch=$1 commit=$2
-git remote get-url origin >/dev/null 2>&1 || { echo "none no remote"; exit 0; }
-case $branch in pointsman/*) ;; *) echo "broken only branches of ours are pushed"; exit 3 ;; esac
-there=$(timeout 60 git ls-remote origin "refs/heads/$branch" | cut -f1)
-[ "$there" = "$commit" ] && { echo "already there"; exit 0; }
-timeout 90 git push -q origin "$commit:refs/heads/$branch" || { echo "broken the push of $branch was rejected"; exit 3; }
-echo "pushed $commit"
-"#;
-
-/// Pushes the dispatch's branch.
-pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
-    let Some(project) = hands.project() else {
-        return lost();
-    };
-    let name = format!("push-{}", subject.short());
-    let args = vec![branch.to_owned(), subject.to_string()];
-    match run(
-        hands,
-        &project.path,
-        &name,
-        PUSH,
-        args,
-        Duration::from_mins(3),
-    )
-    .await
-    {
-        Ok(ran) if ran.succeeded() => Outcome::Done,
-        Ok(ran) => Outcome::Failed {
-            why: said(&ran, "the push failed"),
-            until: now() + DIRTY_AGAIN,
-        },
-        Err(error) => failed(&error),
-    }
-}
-
 /// Moves the default branch to the work, and the remote's too: fast-forward, or, when it moved on meanwhile, a merge commit that is
 /// built first. `$1` commit, `$2` a tree of ours, `$3` the build command or empty, `$4` the merge's message.
 const MERGE: &str = r#"set -u
+export LC_ALL=C
 commit=$1 tree=$2 build=$3 message=$4
 default=$(git symbolic-ref -q --short refs/remotes/origin/HEAD | sed 's#^origin/##')
 if [ -z "$default" ]; then
@@ -350,12 +314,17 @@ if ! git merge-base --is-ancestor "refs/heads/$default" "$commit"; then
   project=$PWD
   cd "$tree" && git checkout -q --force --detach "refs/heads/$default" && git clean -qffd || { echo "broken no tree to merge in"; exit 3; }
   git -c user.name=pointsman -c user.email=pointsman@localhost merge -q --no-ff --no-verify -m "$message" "$commit" || {
-    git merge --abort; echo "broken $default has moved on and conflicts with this work: set the stage before it again, or merge by hand"; exit 3; }
-  if [ -n "$build" ]; then sh -c "$build" || { echo "broken merged into $default it does not build: set the stage before it again"; exit 3; }; fi
+    git merge --abort; echo "refused $default has moved on and conflicts with this work: set the stage that makes it for another round, or merge by hand"; exit 3; }
+  if [ -n "$build" ]; then sh -c "$build" || { echo "refused merged into $default it does not build: set the stage that makes it for another round"; exit 3; }; fi
   commit=$(git rev-parse HEAD) && cd "$project" || exit 3
 fi
-if [ "$(git symbolic-ref -q --short HEAD)" = "$default" ]; then git merge -q --ff-only "$commit"; else git fetch -q . "$commit:refs/heads/$default"; fi || { echo "broken $default could not be moved"; exit 3; }
-if git remote get-url origin >/dev/null 2>&1; then timeout 90 git push -q origin "refs/heads/$default" || { echo "broken $default was moved here, and the remote rejected it"; exit 3; }; fi
+if git remote get-url origin >/dev/null 2>&1; then
+  out=$(timeout 90 git push -q origin "$commit:refs/heads/$default" 2>&1) || {
+    printf '%s\n' "$out"
+    case $out in *rejected*|*enied*|*declined*) echo "refused the remote rejected $default, which stays as it was: $(printf '%s\n' "$out" | grep -v -e '^hint:' -e '^To ' -e '^remote: *$' | head -n 1)" ;; *) echo "broken the remote did not take $default" ;; esac
+    exit 3; }
+fi
+if [ "$(git symbolic-ref -q --short HEAD)" = "$default" ]; then git merge -q --ff-only "$commit"; else git fetch -q . "$commit:refs/heads/$default"; fi || { echo "refused $default could not be moved here: something in the folder is in its way"; exit 3; }
 echo "into $default"
 "#;
 
@@ -386,9 +355,14 @@ pub async fn merge(hands: &Hands, issue: IssueNumber, subject: &Subject) -> Outc
             Some(into) => Outcome::Merged {
                 into: into.to_owned(),
             },
-            None => Outcome::Failed {
-                why: said(&ran, "the merge failed"),
-                until: now() + DIRTY_AGAIN,
+            None => match lines(&ran, "refused ").next() {
+                Some(why) => Outcome::NotMerged {
+                    why: why.to_owned(),
+                },
+                None => Outcome::Failed {
+                    why: said(&ran, "the merge failed"),
+                    until: now() + DIRTY_AGAIN,
+                },
             },
         },
         Err(error) => failed(&error),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    IssueNumber, Label, LabelEvent, Opening, Pane, Post, Report, ReportId, Spec, Subject, Verdict,
-    Window,
+    IssueNumber, Label, LabelEvent, Opening, Pane, Post, Pull, PullPlan, Report, ReportId, Spec,
+    Subject, Verdict, Window,
 };
 
 /// Numbers effects of one engine.
@@ -81,6 +81,18 @@ pub enum Action {
         branch: String,
         subject: Subject,
     },
+    /// Opens the branch's pull request, or brings the one there is up to date; `known` is its number, if it was ever told.
+    KeepPull {
+        dispatch: Box<Dispatch>,
+        plan: Box<PullPlan>,
+        known: Option<IssueNumber>,
+    },
+    /// Takes an issue out of the workflow: one comment that says why, and its routing labels go.
+    Leave {
+        issue: IssueNumber,
+        labels: Vec<Label>,
+        why: String,
+    },
     /// Puts a comment on the issue once.
     Publish {
         dispatch: DispatchId,
@@ -108,10 +120,10 @@ pub enum Action {
     ReadLabels { issue: IssueNumber },
     /// Closes the issue after its routing label was removed.
     CloseIssue { issue: IssueNumber },
-    /// Fast-forwards the default branch to the subject.
+    /// Moves the default branch to the subject: by the pull request, if there is one, else from here.
     Merge {
         issue: IssueNumber,
-        branch: Option<String>,
+        pull: Option<IssueNumber>,
         subject: Subject,
     },
     /// Hands the issue to a person: one comment, one label.
@@ -139,6 +151,8 @@ impl Action {
             Self::Inspect { .. } => "inspect",
             Self::Gate { .. } => "gate",
             Self::Push { .. } => "push",
+            Self::KeepPull { .. } => "keep-pull",
+            Self::Leave { .. } => "leave",
             Self::Publish { .. } => "publish",
             Self::Post { .. } => "post",
             Self::Answer { .. } => "answer",
@@ -164,6 +178,7 @@ impl Action {
             | Self::Clear { dispatch, .. }
             | Self::Gate { dispatch, .. }
             | Self::Push { dispatch, .. }
+            | Self::KeepPull { dispatch, .. }
             | Self::Tidy { dispatch, .. } => Some(dispatch.id()),
             Self::Stage { delivery }
             | Self::Echo { delivery, .. }
@@ -177,6 +192,7 @@ impl Action {
             | Self::ReadLabels { .. }
             | Self::CloseIssue { .. }
             | Self::Merge { .. }
+            | Self::Leave { .. }
             | Self::Park { .. } => None,
         }
     }
@@ -197,6 +213,9 @@ pub struct Ground {
     pub taken: Vec<(IssueNumber, Subject)>,
     /// Whether a person approved this stage.
     pub approved: bool,
+    /// The pull request of the issue's branch.
+    #[serde(default)]
+    pub pull: Option<IssueNumber>,
     /// Why the text is written.
     pub purpose: Option<crate::domain::Purpose>,
     /// A text for the session: what is missing, the answer, or why to stop.
@@ -282,8 +301,20 @@ pub enum Outcome {
         open: bool,
         events: Vec<LabelEvent>,
     },
+    /// The pull request is there, and so it stands.
+    PullKept { pull: Pull },
     /// The default branch's name after a merge.
     Merged { into: String },
+    /// It cannot be merged, and waiting does not change that.
+    NotMerged { why: String },
+    /// The work touches what only a person may change: nothing was pushed.
+    Protected { files: Vec<String> },
+    /// Refused in a way that a person has to end; tried again then.
+    Blocked {
+        why: String,
+        hint: String,
+        until: Timestamp,
+    },
     /// A passing fault of the outside: whether it happened is unknown; look again after that.
     Failed { why: String, until: Timestamp },
 }

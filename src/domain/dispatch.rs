@@ -129,6 +129,8 @@ pub struct Dispatch {
     pub posts: Vec<Posted>,
     /// What stops it for the moment, with when to try again.
     pub stalled: Option<(String, Timestamp)>,
+    /// What a person can do about it, where only a person can.
+    pub blocked: Option<String>,
     /// Whether the answer, the brief and the window were cleared away after the end.
     pub tidied: bool,
 }

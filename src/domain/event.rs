@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Answer, Approval, Basis, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
-    Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane, Post, Reply,
-    Report, Settled, SkillName, Spec, Subject, Transition, TransitionStep, Verdict,
+    Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane, Post, Pull,
+    PullEnd, Reply, Report, Settled, SkillName, Spec, Subject, Transition, TransitionStep, Verdict,
 };
 
 /// One fact of a project's stream. Carries what was decided, so that replay needs no configuration.
@@ -123,6 +123,31 @@ pub enum Event {
         branch: String,
         subject: Subject,
     },
+    /// The branch's pull request is there and says what is known.
+    PullKept {
+        dispatch: DispatchId,
+        issue: IssueNumber,
+        pull: Pull,
+    },
+    /// Commits of others are on it: the evidence is of another one.
+    PullMoved { issue: IssueNumber, head: Subject },
+    /// It was merged, or closed without.
+    PullEnded { issue: IssueNumber, end: PullEnd },
+    /// A review asks for changes: another round. `again`: the stage is the one the issue is in, and no label moves.
+    ReworkWanted {
+        issue: IssueNumber,
+        by: Actor,
+        review: u64,
+        findings: String,
+        again: bool,
+    },
+    /// The outside refused a step in a way that a person has to end; it is tried again.
+    DispatchBlocked {
+        dispatch: DispatchId,
+        why: String,
+        hint: String,
+        until: Timestamp,
+    },
     /// The spec is on the issue.
     SpecPublished {
         dispatch: DispatchId,
@@ -166,6 +191,9 @@ pub enum Event {
         from: Option<Label>,
         to: Label,
         event: LabelEventId,
+        /// Back to where the work is made, after its pull request was shown: another round.
+        #[serde(default)]
+        rework: bool,
     },
     /// A person wants the label moved by our hand: honoured, by name.
     Routed {
@@ -187,6 +215,8 @@ pub enum Event {
         subject: Subject,
         into: String,
     },
+    /// It could not be, and not by waiting: the approval is spent.
+    MergeRefused { issue: IssueNumber, why: String },
     /// A person is about to be asked to take the issue.
     ParkIntended {
         issue: IssueNumber,
@@ -236,6 +266,11 @@ impl Event {
             | Self::RouteDropped { issue, .. }
             | Self::Approved { issue, .. }
             | Self::Merged { issue, .. }
+            | Self::MergeRefused { issue, .. }
+            | Self::PullKept { issue, .. }
+            | Self::PullMoved { issue, .. }
+            | Self::PullEnded { issue, .. }
+            | Self::ReworkWanted { issue, .. }
             | Self::ParkIntended { issue, .. }
             | Self::IssueParked { issue }
             | Self::IssueUnparked { issue, .. }
@@ -256,6 +291,8 @@ impl Event {
             Self::TransitionIntended { transition } => transition.dispatch.as_ref(),
             Self::TreePrepared { dispatch, .. }
             | Self::DispatchStalled { dispatch, .. }
+            | Self::DispatchBlocked { dispatch, .. }
+            | Self::PullKept { dispatch, .. }
             | Self::WindowOpened { dispatch, .. }
             | Self::GateStarted { dispatch, .. }
             | Self::GateFinished { dispatch, .. }

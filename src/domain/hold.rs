@@ -86,6 +86,12 @@ pub enum Hold {
     },
     /// The transition is being finished.
     Moving { to: String },
+    /// The outside refused a step; a person ends it, and then it goes on by itself.
+    Blocked {
+        why: String,
+        hint: String,
+        until: Timestamp,
+    },
     /// A step failed; it is tried again.
     Stalled { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
@@ -130,6 +136,7 @@ impl Hold {
             Self::LineLeft { .. } => "line-left",
             Self::Unknown { .. } => "unknown-delivery",
             Self::Moving { .. } => "moving",
+            Self::Blocked { .. } => "blocked",
             Self::Stalled { .. } => "stalled",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
@@ -170,6 +177,7 @@ impl Hold {
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::Yours { how } => Some(how.clone()),
+            Self::Blocked { hint, .. } => Some(hint.clone()),
             Self::Asked { .. } => Some(
                 "reply in a comment on the issue, or set another routing label to end this work"
                     .into(),
@@ -288,6 +296,9 @@ impl fmt::Display for Hold {
                 write!(f, "dispatch {dispatch}: the delivery is {verdict}")
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
+            Self::Blocked { why, until, .. } => {
+                write!(f, "{why}; nothing is lost, tried again at {until}")
+            }
             Self::Stalled { why, until } => write!(f, "{why}; again at {until}"),
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),

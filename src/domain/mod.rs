@@ -11,6 +11,7 @@ pub mod issue;
 pub mod observation;
 pub mod profile;
 pub mod project;
+pub mod pull;
 pub mod report;
 pub mod rules;
 pub mod skill;
@@ -26,6 +27,7 @@ pub use issue::*;
 pub use observation::*;
 pub use profile::*;
 pub use project::*;
+pub use pull::*;
 pub use report::{
     Evidence, Post, Posting, REPORT_TEXT_BYTES_MAX, Report, Said, Spec, SpoolFile, Verb,
     VerdictFile, VerdictWord,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Comment, CommentId, DeliveryId, DispatchId, Head, Hold, IssueNumber, LabelEvent,
-    PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window, Workflow,
+    PaneSample, Post, Profile, Project, PullHead, PullRead, Report, Role, SingleRead, SkillName,
+    Window, Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -45,6 +46,12 @@ pub struct Observation {
     pub us: Option<Actor>,
     /// What was asked for singly.
     pub details: BTreeMap<IssueNumber, Details>,
+    /// Pull requests of our branches, as far as a list named them since the start.
+    #[serde(default)]
+    pub pulls: BTreeMap<IssueNumber, PullHead>,
+    /// Those of them that were asked for singly.
+    #[serde(default)]
+    pub pull_reads: BTreeMap<IssueNumber, PullRead>,
     /// The project's panes; a window without an agent is absent.
     pub panes: BTreeMap<Window, PaneSample>,
     /// Why a window that should have an agent has none.
@@ -92,4 +99,7 @@ pub struct Questions {
     pub issues: Vec<IssueNumber>,
     /// Those of them whose comments matter too, each with the comment after which they do.
     pub comments: Vec<(IssueNumber, CommentId)>,
+    /// Pull requests to read singly.
+    #[serde(default)]
+    pub pulls: Vec<IssueNumber>,
 }

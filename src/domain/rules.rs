@@ -123,6 +123,8 @@ pub enum GateName {
     Verdict,
     /// The verdict names every changed file.
     Coverage,
+    /// The branch's pull request is open at the commit.
+    Pr,
     /// A person said `approve`.
     Approval,
     /// The stage's file changed since the dispatch and is not empty.
@@ -140,6 +142,7 @@ impl GateName {
             "build" => Self::Build,
             "verdict" => Self::Verdict,
             "coverage" => Self::Coverage,
+            "pr" => Self::Pr,
             "approval" => Self::Approval,
             "file" => Self::File,
             own => Self::Own(own.to_owned()),
@@ -154,6 +157,7 @@ impl GateName {
             Self::Build => "build",
             Self::Verdict => "verdict",
             Self::Coverage => "coverage",
+            Self::Pr => "pr",
             Self::Approval => "approval",
             Self::File => "file",
             Self::Own(name) => name,
@@ -162,7 +166,7 @@ impl GateName {
 
     /// Returns whether it means nothing without git.
     pub fn needs_git(&self) -> bool {
-        matches!(self, Self::Branch | Self::Build | Self::Coverage)
+        matches!(self, Self::Branch | Self::Build | Self::Coverage | Self::Pr)
     }
 }
 

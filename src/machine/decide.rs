@@ -15,7 +15,7 @@ pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, post, route, schedule, walks, watchdog};
+use crate::machine::{flow, post, pull, route, schedule, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -178,7 +178,9 @@ fn open_standing(state: &State, seen: &Observation) -> Standing {
 /// A move, a park or a merge that failed a moment ago says so.
 fn note_faults(memory: &Memory, standing: &mut Standing) {
     for (flow, why) in &memory.faults {
-        let (Flow::Transition(issue) | Flow::Park(issue) | Flow::Merge(issue)) = flow else {
+        let (Flow::Transition(issue) | Flow::Park(issue) | Flow::Merge(issue) | Flow::Leave(issue)) =
+            flow
+        else {
             continue;
         };
         if let Some(until) = memory.rests.get(flow) {
@@ -205,6 +207,13 @@ fn note_stuck(state: &State, memory: &Memory, standing: &mut Standing) {
 
 fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
     use crate::domain::{DeliveryStep, Verdict};
+    if let (Some((why, until)), Some(hint)) = (&dispatch.stalled, &dispatch.blocked) {
+        return Hold::Blocked {
+            why: why.clone(),
+            hint: hint.clone(),
+            until: *until,
+        };
+    }
     if let Some((why, until)) = &dispatch.stalled
         && *until > seen.at
     {
@@ -282,6 +291,9 @@ fn finish_open(
         return Some(decision);
     }
     if let Some(decision) = route::routes(rules, state, memory, seen, now) {
+        return Some(decision);
+    }
+    if let Some(decision) = pull::watch(rules, state, memory, seen, now) {
         return Some(decision);
     }
     for (issue, transition) in &state.transitions {

@@ -161,6 +161,7 @@ impl Engine {
             watchdog::remember(&mut memory, &self.state, seen, watched);
         }
         memory.forget(seen, now);
+        memory.take_pulls(seen);
         memory
     }
 
@@ -351,6 +352,7 @@ impl Engine {
         for event in &pending.events {
             evolve::evolve(&mut self.state, pending.at, event)
                 .expect("it was tried on a copy before it was appended");
+            self.memory.follow(&self.state, event);
             if let Event::PostIntended { post } = event {
                 self.fresh_posts.insert(post.id.clone());
             }

@@ -6,6 +6,7 @@ mod ask;
 mod errand;
 mod issue;
 mod post;
+mod pull;
 mod steps;
 
 use jiff::Timestamp;
@@ -38,6 +39,7 @@ pub fn evolve(state: &mut State, at: Timestamp, event: &Event) -> Result<(), Ill
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row a group of events")]
 fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
     match event {
         Event::ProjectAdded { added } => {
@@ -90,6 +92,12 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         | Event::SpecPublished { .. }
         | Event::DispatchClosed { .. }
         | Event::DispatchTidied { .. } => advance(state, at, event),
+        Event::PullKept { .. }
+        | Event::PullMoved { .. }
+        | Event::PullEnded { .. }
+        | Event::ReworkWanted { .. }
+        | Event::MergeRefused { .. }
+        | Event::DispatchBlocked { .. } => pull::pull(state, event),
         Event::QuestionPublished { .. }
         | Event::QuestionAnswered { .. }
         | Event::ParkLabelRemoved { .. } => ask::question(state, event),
@@ -178,6 +186,10 @@ fn begin(
     }
     walk.labelling = Some(key);
     walk.event = Some(labelling.event.clone());
+    if let Some(kept) = &mut walk.pull {
+        kept.stale |= walk.left;
+    }
+    walk.unmerged = None;
     walk.left = false;
     walk.attempts = opening.attempt;
     walk.ended = None;
@@ -216,6 +228,7 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         park_label: false,
         posts: Vec::new(),
         stalled: None,
+        blocked: None,
         tidied: false,
     }
 }
@@ -391,6 +404,7 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
         Verb::Ask => ask::asked(found, report),
         Verb::Done | Verb::Fail | Verb::Unreported => {
             found.phase = Phase::Judging;
+            found.blocked = None;
             found.evidence.clear();
             found.running = None;
             found.asked = None;
@@ -484,6 +498,7 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             let issue = found.opening.labelling().map(|labelling| labelling.issue);
             let issue = issue.ok_or_else(|| format!("dispatch {id} is an errand"))?;
             found.stalled = None;
+            found.blocked = None;
             let walk = state.walks.entry(issue).or_default();
             walk.branch = Some(branch.clone());
             walk.subject = Some(subject.clone());
@@ -536,6 +551,8 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         at,
     };
     found.stalled = None;
+    found.blocked = None;
+    let done = found.clone();
     ask::closed(found, cause);
     let Some(issue) = issue else {
         return Ok(());
@@ -548,6 +565,8 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
                 walk.subject.clone_from(subject);
             }
             walk.failed_on = None;
+            walk.unmerged = None;
+            walk.proofs = crate::machine::pull::proofs(&walk.proofs, &done);
             walk.yours = Some(stage.label.clone());
             free_seat(state, issue, Some(&stage.label));
         }

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{delivery, ending, errand, judging, question};
+use crate::machine::{delivery, ending, errand, judging, pull, question};
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
 pub const UNDELIVERED_TOLD: u32 = 5;
@@ -248,6 +248,7 @@ pub fn settle(
             until: *until,
         }]),
         (_, Outcome::NoLongerWanted { by, why }) => withdraw(state, dispatch, by, why),
+        (_, Outcome::Protected { files }) => park(dispatch, rules, pull::touched(files)),
         (Action::PrepareTree { .. }, Outcome::Prepared { base, known }) => {
             Step::Record(vec![Event::TreePrepared {
                 dispatch: id(),
@@ -330,9 +331,13 @@ pub fn settle(
         (Action::Tidy { .. }, Outcome::Done) => {
             Step::Record(vec![Event::DispatchTidied { dispatch: id() }])
         }
-        _ => match state.last_delivery(dispatch) {
-            Some(last) => delivery::settle(dispatch, last, outcome, now),
-            None => Step::Rest,
+        _ => match (
+            pull::settle(dispatch, action, outcome),
+            state.last_delivery(dispatch),
+        ) {
+            (Some(step), _) => step,
+            (None, Some(last)) => delivery::settle(dispatch, last, outcome, now),
+            (None, None) => Step::Rest,
         },
     }
 }

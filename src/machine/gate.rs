@@ -5,10 +5,12 @@
 
 mod branch;
 mod inputs;
+mod pull;
 mod verdict;
 
 pub use branch::{BranchFacts, branch};
 pub use inputs::gate_inputs;
+pub use pull::pr;
 pub use verdict::{coverage, verdict};
 
 use crate::domain::OwnGate;

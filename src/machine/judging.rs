@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Action, Advance, Answer, Cause, Dispatch, Event, Evidence, GateName, Labelling, Next, Publish,
-    Report, Rules, Spec, Subject, Transition, TransitionStep, Verb,
+    Action, Answer, Cause, Dispatch, Event, Evidence, GateName, Labelling, Next, Publish, Report,
+    Rules, Spec, Subject, Transition, TransitionStep, Verb,
 };
 use crate::machine::errand;
 use crate::machine::flow::{close, missing, park};
+use crate::machine::pull;
 use crate::machine::state::State;
 use crate::machine::step::Step;
 
@@ -38,14 +39,19 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
         .filter(|gate| **gate != GateName::Approval)
     {
         match dispatch.evidence.iter().rev().find(|row| row.gate == *gate) {
-            None => return measure(state, dispatch, gate, report),
+            None => {
+                let shows = *gate == GateName::Pr;
+                let shown = shows.then(|| shown(state, dispatch, labelling, rules));
+                let measure = || measure(state, dispatch, gate, report);
+                return shown.flatten().unwrap_or_else(measure);
+            }
             Some(row) if !row.holds => {
                 return red(state, dispatch, labelling, rules, report, row, now);
             }
             Some(_) => {}
         }
     }
-    green(state, dispatch, labelling, report, now)
+    green(state, dispatch, labelling, rules, report, now)
 }
 
 fn measure(state: &State, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Step {
@@ -174,26 +180,37 @@ fn subject(dispatch: &Dispatch) -> Option<Subject> {
     measured.or_else(|| dispatch.opening.subject.clone())
 }
 
+/// The work is where a person can look at it: the branch on the remote, then its pull request.
+fn shown(state: &State, dispatch: &Dispatch, labelling: &Labelling, rules: &Rules) -> Option<Step> {
+    let walk = state.walks.get(&labelling.issue);
+    let makes_commits = dispatch.opening.stage.makes_commits();
+    if let (true, Some(branch), Some(subject)) =
+        (makes_commits, &dispatch.opening.branch, subject(dispatch))
+        && walk.and_then(|walk| walk.subject.as_ref()) != Some(&subject)
+    {
+        return Some(Step::Do(Action::Push {
+            dispatch: Box::new(dispatch.clone()),
+            branch: branch.clone(),
+            subject,
+        }));
+    }
+    pull::keep(state, dispatch, labelling, rules)
+}
+
 /// All gates hold: push, publish, close, move on.
 fn green(
     state: &State,
     dispatch: &Dispatch,
     labelling: &Labelling,
+    rules: &Rules,
     report: &Report,
     now: Timestamp,
 ) -> Step {
     let walk = state.walks.get(&labelling.issue);
     let stage = &dispatch.opening.stage;
     let subject = subject(dispatch);
-    if let (true, Some(branch), Some(subject)) =
-        (stage.makes_commits(), &dispatch.opening.branch, &subject)
-        && walk.and_then(|walk| walk.subject.as_ref()) != Some(subject)
-    {
-        return Step::Do(Action::Push {
-            dispatch: Box::new(dispatch.clone()),
-            branch: branch.clone(),
-            subject: subject.clone(),
-        });
+    if let Some(step) = shown(state, dispatch, labelling, rules) {
+        return step;
     }
     if let (true, Some(text)) = (stage.needs.contains(&GateName::Spec), &report.spec) {
         let digest = crate::machine::text::sha256(text.as_bytes());
@@ -219,8 +236,7 @@ fn green(
         dispatch: dispatch.id().clone(),
         cause: Cause::Verified { subject, reported },
     }];
-    let person = stage.advance == Advance::Human || stage.needs.contains(&GateName::Approval);
-    if !person {
+    if !pull::is_a_persons(stage) {
         events.push(Event::TransitionIntended {
             transition: transition(dispatch, labelling, stage.next.clone(), false, now),
         });

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{DispatchId, Head, Hold, IssueNumber, Observation, ReportId, SingleRead};
+use crate::domain::{
+    DispatchId, Event, Head, Hold, IssueNumber, Observation, PullHead, PullRead, ReportId,
+    SingleRead,
+};
 use crate::machine::decide::Standing;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
@@ -32,6 +35,8 @@ pub struct Memory {
     pub observed: BTreeMap<DispatchId, SignedDuration>,
     /// The head of a dispatch's issue when it was last read singly and found to be wanted.
     pub checked: BTreeMap<DispatchId, Head>,
+    /// Our pull requests as they were read last, each with what the list said of it then.
+    pub pulls: BTreeMap<IssueNumber, (Option<PullHead>, PullRead)>,
     /// How often in a row a dispatch's pane was missing.
     pub missing: BTreeMap<DispatchId, u32>,
 }
@@ -52,6 +57,34 @@ impl Memory {
         }
         self.refused
             .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
+    }
+
+    /// Keeps what was read of pull requests: only a change asks for another read.
+    pub fn take_pulls(&mut self, seen: &Observation) {
+        for (number, read) in &seen.pull_reads {
+            let head = seen.pulls.get(number).copied();
+            self.pulls.insert(*number, (head, read.clone()));
+        }
+    }
+
+    /// Forgets what something that was just written down makes old.
+    pub fn follow(&mut self, state: &State, event: &Event) {
+        match event {
+            // It was written to a moment ago.
+            Event::PullKept { pull, .. } => drop(self.pulls.remove(&pull.number)),
+            Event::PullMoved { issue, .. }
+            | Event::PullEnded { issue, .. }
+            | Event::ReworkWanted { issue, .. }
+            | Event::MergeRefused { issue, .. } => drop(self.refused.remove(issue)),
+            Event::IssueLeft { .. } | Event::TransitionSettled { .. } => {
+                let walks = state.walks.values();
+                let ours: BTreeSet<IssueNumber> = walks
+                    .filter_map(|walk| walk.pull.as_ref().map(|kept| kept.pull.number))
+                    .collect();
+                self.pulls.retain(|number, _| ours.contains(number));
+            }
+            _ => {}
+        }
     }
 
     /// Keeps what a decision found out on detail.

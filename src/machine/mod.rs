@@ -8,6 +8,7 @@
 //! | [`flow`], [`delivery`], `judging`, `ending` | the life of a dispatch: prepare, deliver, judge, clear away |
 //! | [`gate`], [`anchor`] | whether the work is there; whether what a text claims is true |
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
+//! | [`pull`], [`protected`] | the pull request of an issue's branch, and what a person does with it |
 //! | [`question`], [`post`] | what agents ask and write down |
 //! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
 //! | [`brief`], [`markdown`], [`text`] | the words |
@@ -29,6 +30,8 @@ pub mod markdown;
 pub mod memory;
 pub mod open;
 pub mod post;
+pub mod protected;
+pub mod pull;
 pub mod question;
 pub mod rank;
 pub mod resolve;

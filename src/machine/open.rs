@@ -7,11 +7,11 @@ use crate::domain::{
     Rules, Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
-use crate::machine::delivery;
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
+use crate::machine::{delivery, pull};
 
 /// Back-off after a failed attempt: 30 s, doubling.
 const BACK_OFF: SignedDuration = SignedDuration::from_secs(30);
@@ -221,16 +221,19 @@ pub fn open(
         };
         return Chosen::Open(act);
     }
-    let opening = opening(rules, state, seen, head, stage, &request, attempt);
+    let moved = request.overrides
+        && walk.is_some_and(|walk| walk.labelling != Some(request.labelling.key()));
+    let rework = moved && pull::is_rework(walk, stage);
+    let mut opening = opening(rules, state, seen, head, stage, &request, attempt);
+    opening.round += u32::from(rework);
     let did = format!(
         "dispatch {} of {} to {} (attempt {attempt})",
         opening.id, head.number, stage.skill
     );
     let flow = Some(Flow::Dispatch(opening.id.clone()));
     let mut events = Vec::new();
-    if request.overrides && walk.is_some_and(|walk| walk.labelling != Some(request.labelling.key()))
-    {
-        events.push(overridden(walk, &request));
+    if moved {
+        events.push(overridden(walk, &request, rework));
     }
     events.push(Event::DispatchOpened {
         opening: Box::new(opening),
@@ -243,7 +246,7 @@ pub fn open(
     })
 }
 
-fn overridden(walk: Option<&Walk>, request: &Request) -> Event {
+fn overridden(walk: Option<&Walk>, request: &Request, rework: bool) -> Event {
     let by: Actor = request.labelling.by.clone();
     Event::Overridden {
         issue: request.labelling.issue,
@@ -251,6 +254,7 @@ fn overridden(walk: Option<&Walk>, request: &Request) -> Event {
         from: walk.and_then(|walk| walk.yours.clone()),
         to: request.labelling.label.clone(),
         event: request.labelling.event.clone(),
+        rework,
     }
 }
 
@@ -258,14 +262,9 @@ fn overridden(walk: Option<&Walk>, request: &Request) -> Event {
 fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -> Option<Hold> {
     let walk = walk.filter(|walk| walk.labelling == Some(request.labelling.key()))?;
     if walk.yours.as_ref() == Some(&stage.label) {
-        let number = request.labelling.issue.0;
-        let how = match (&walk.branch, rules.project.git) {
-            (Some(branch), true) => {
-                format!("`pointsman approve {number}`, merge {branch}, or set another label")
-            }
-            _ => format!("`pointsman approve {number}`, close the issue, or set another label"),
-        };
-        return Some(Hold::Yours { how });
+        return Some(Hold::Yours {
+            how: pull::yours(walk, request.labelling.issue, stage, rules),
+        });
     }
     let (cause, _) = walk.ended.as_ref()?;
     (!cause.ends_the_attempt()).then(|| Hold::Spent {

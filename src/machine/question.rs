@@ -30,6 +30,7 @@ pub fn questions(dispatch: &Dispatch) -> Questions {
     Questions {
         issues: dispatch.issue().into_iter().collect(),
         comments: dispatch.issue().zip(asked).into_iter().collect(),
+        ..Questions::default()
     }
 }
 

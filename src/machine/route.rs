@@ -53,7 +53,7 @@ fn carry_on(
     let Some(details) = seen.details.get(&issue) else {
         return Some(Decision::Look(Questions {
             issues: vec![issue],
-            comments: Vec::new(),
+            ..Questions::default()
         }));
     };
     Some(match movable(rules, route, details) {

@@ -10,6 +10,8 @@ use crate::domain::{
     Label, LabelEventId, ReportId, SkillName, Spec, Subject, Transition, Window,
 };
 
+use crate::machine::pull::{Kept, Proof};
+
 /// The openings that are remembered for the daily cap; more than any sensible cap.
 pub(crate) const OPENINGS_MAX: usize = 1024;
 
@@ -103,6 +105,14 @@ pub struct Walk {
     pub yours: Option<Label>,
     /// The commit the default branch was moved to.
     pub merged: Option<Subject>,
+    /// Why the last approved merge was refused.
+    pub unmerged: Option<String>,
+    /// Its pull request.
+    pub pull: Option<Kept>,
+    /// The newest review that was served: ids only grow.
+    pub reviewed: u64,
+    /// What was measured and holds.
+    pub proofs: Vec<Proof>,
     /// The event that removed the park label: part of the next labelling's key.
     pub again: Option<LabelEventId>,
     /// Why it was parked.
@@ -220,6 +230,7 @@ impl State {
             verified: walk.subject,
             taken,
             approved: walk.approved.is_some(),
+            pull: walk.pull.map(|kept| kept.pull.number),
             purpose: None,
             message: None,
         }

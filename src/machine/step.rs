@@ -13,6 +13,8 @@ pub enum Flow {
     Park(IssueNumber),
     /// An approved issue's branch on its way into the default branch.
     Merge(IssueNumber),
+    /// An issue on its way out of the workflow.
+    Leave(IssueNumber),
     /// An issue's park label on its way off, before a person's move.
     Route(IssueNumber),
     /// What an agent asked for on its way to the tracker.

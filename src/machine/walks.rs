@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Details, Event, IssueNumber, Label, LabelEventId, Merge, Next, Observation, Questions, Rules,
-    SingleRead, Transition, TransitionStep,
+    Details, Event, IssueNumber, Label, LabelEventId, Observation, Questions, Rules, SingleRead,
+    Transition, TransitionStep,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::memory::Memory;
+use crate::machine::pull;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
 
@@ -47,9 +48,12 @@ pub(super) fn walks(
         let parked = head.is_none_or(|head| head.labels.contains(&rules.workflow.labels.park));
         if !routed {
             let Some(details) = seen.details.get(issue) else {
+                // A merge closes the issue too: then it is the pull request that says what happened.
+                let kept = walk.pull.as_ref().filter(|kept| kept.end.is_none());
                 return Some(Decision::Look(Questions {
                     issues: vec![*issue],
-                    comments: Vec::new(),
+                    pulls: kept.map(|kept| kept.pull.number).into_iter().collect(),
+                    ..Questions::default()
                 }));
             };
             if let Some(how) = left(rules, details) {
@@ -66,7 +70,7 @@ pub(super) fn walks(
             let Some(details) = seen.details.get(issue) else {
                 return Some(Decision::Look(Questions {
                     issues: vec![*issue],
-                    comments: Vec::new(),
+                    ..Questions::default()
                 }));
             };
             if let Some(event) = unparked(rules, details) {
@@ -122,9 +126,7 @@ fn finish_approved(
 ) -> Option<Decision> {
     let walk = state.walks.get(&issue)?;
     let stage = rules.workflow.stage(label)?;
-    let merges =
-        rules.project.git && rules.project.merge == Merge::FastForward && stage.next == Next::Done;
-    if merges && walk.subject.is_some() && walk.merged != walk.subject {
+    if pull::merges(rules, stage) && walk.subject.is_some() && walk.merged != walk.subject {
         let flow = Flow::Merge(issue);
         return (!memory.waits(&flow))
             .then(|| Act::carry_on(flow, format!("merging {issue}, approved by {by}")));

@@ -12,6 +12,7 @@ use crate::domain::{
 
 pub mod github;
 pub mod local;
+pub mod pulls;
 
 /// A project's tracker.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub enum Poll {
     Changed {
         /// The issues that changed.
         heads: Vec<Head>,
+        /// The pull requests that did.
+        pulls: Vec<pulls::ListedPull>,
         /// What to remember.
         mark: PollMark,
     },
@@ -52,6 +55,8 @@ pub enum Poll {
 pub struct Sweep {
     /// Every open issue.
     pub open: Vec<Head>,
+    /// Every open pull request.
+    pub pulls: Vec<pulls::ListedPull>,
     /// What to remember.
     pub mark: PollMark,
 }
@@ -186,7 +191,7 @@ impl TrackerError {
                 "set GITHUB_TOKEN or GH_TOKEN, run `gh auth login`, or configure an App under [github]".to_owned(),
             ),
             Self::Forbidden { .. } => Some(
-                "the token needs Issues: write, Contents: write and Metadata: read for this repository".to_owned(),
+                "the token needs Issues: write, Pull requests: write, Contents: write and Metadata: read for this repository".to_owned(),
             ),
             Self::NotFound { .. } => Some("check its number, `repo` in the project's file, and what the token may see".to_owned()),
             Self::Moved { to, .. } => Some(format!("set repo = \"{to}\" in the project's file")),

@@ -84,6 +84,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::AgentAsks { .. }
         | Hold::TreeDirty { .. }
         | Hold::Yours { .. }
+        | Hold::Blocked { .. }
         | Hold::Asked { .. }
         | Hold::NoChecker { .. }
         | Hold::NoSkill { .. }

@@ -152,6 +152,24 @@ pub fn sentence(event: &Event) -> String {
             subject,
             into,
         } => format!("{issue} merged into {into} at {}", subject.short()),
+        Event::MergeRefused { issue, why } => format!("{issue} is not merged: {}", short(why)),
+        Event::PullKept { issue, pull, .. } => {
+            let draft = if pull.draft { "a draft" } else { "ready" };
+            format!(
+                "{issue}: pull request {} is {draft}, with the evidence",
+                pull.number
+            )
+        }
+        Event::PullMoved { issue, head } => {
+            format!("{issue}: its pull request is at {}", head.short())
+        }
+        Event::PullEnded { issue, end } => format!("{issue}: its pull request {}", end.words()),
+        Event::ReworkWanted { issue, by, .. } => {
+            format!("{issue}: {} wants changes, another round", by.login)
+        }
+        Event::DispatchBlocked { dispatch, why, .. } => {
+            format!("{dispatch} waits for a person: {}", short(why))
+        }
         Event::ParkIntended { issue, why, .. } => {
             format!("{issue} goes to a person: {}", short(why))
         }

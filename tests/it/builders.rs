@@ -146,6 +146,7 @@ pub fn dispatch(id: &str, issue: u64, title: &str, stage: Stage) -> Dispatch {
         park_label: false,
         posts: Vec::new(),
         stalled: None,
+        blocked: None,
         tidied: false,
     }
 }
@@ -243,6 +244,8 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         gap: None,
         us: None,
         details: BTreeMap::new(),
+        pulls: BTreeMap::new(),
+        pull_reads: BTreeMap::new(),
         panes: BTreeMap::new(),
         no_agent: None,
         reports: Vec::new(),

@@ -6,6 +6,7 @@ mod identity;
 mod limits;
 mod moves;
 mod polling;
+mod pulls;
 mod reading;
 mod third_party;
 mod writing;

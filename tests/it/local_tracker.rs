@@ -108,7 +108,7 @@ fn said(error: &TrackerError) -> String {
 
 fn changed(poll: Poll) -> (Vec<IssueNumber>, PollMark) {
     match poll {
-        Poll::Changed { heads, mark } => (heads.iter().map(|head| head.number).collect(), mark),
+        Poll::Changed { heads, mark, .. } => (heads.iter().map(|head| head.number).collect(), mark),
         Poll::Unchanged => panic!("nothing changed"),
     }
 }

@@ -14,6 +14,7 @@ mod invariants;
 mod panes;
 mod people;
 mod perform;
+mod pulls;
 mod rules;
 mod scenario;
 mod told;
@@ -23,7 +24,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::SignedDuration;
-use pointsman::domain::{FirstLine, Limits, Merge, SkillName};
+use pointsman::domain::{FirstLine, Limits, Merge, SkillName, TrackerChoice};
 
 use driver::{Driver, Plant};
 use faults::{Faults, Rng};
@@ -78,6 +79,13 @@ fn draw(seed: u64) -> World {
     if world.rng.chance(300) {
         let at = 9 * 60 + 1 + u16::try_from(world.rng.below(120)).expect("small");
         world.rules.schedules.insert(SkillName::new("scout"), at);
+    }
+    // Half of them have pull requests.
+    if world.rng.chance(500) {
+        world.rules.project.tracker = TrackerChoice::GitHub {
+            owner: "me".to_owned(),
+            repo: "blog".to_owned(),
+        };
     }
     world
 }

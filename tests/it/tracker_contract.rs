@@ -80,7 +80,7 @@ async fn swept(fixture: &impl Fixture) -> PollMark {
 
 async fn changed(tracker: &Tracker, mark: &PollMark) -> (Vec<Head>, PollMark) {
     match tracker.poll(mark).await.expect("it polls") {
-        Poll::Changed { heads, mark } => (heads, mark),
+        Poll::Changed { heads, mark, .. } => (heads, mark),
         Poll::Unchanged => panic!("a change was expected"),
     }
 }

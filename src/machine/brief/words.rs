@@ -50,6 +50,7 @@ pub(super) fn need(gate: &GateName, facts: &Facts) -> String {
             None => "a verdict file without blockers and majors".to_owned(),
         },
         GateName::Coverage => "the verdict's `files_reviewed` names every changed file".to_owned(),
+        GateName::Pr => "the branch's pull request is open at the commit; Pointsman opens it, nothing for you to do".to_owned(),
         GateName::Approval => "a person's approval; nothing for you to do".to_owned(),
         GateName::File => format!(
             "`{}` is not empty and is another than before this dispatch",

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, open, post, route, transition};
+use crate::machine::{delivery, flow, open, post, pull, route, transition};
 
 impl Engine {
     /// Asks a flow for its next step.
@@ -44,6 +44,7 @@ impl Engine {
                     })
                 }),
             Flow::Merge(issue) => self.merge(*issue),
+            Flow::Leave(issue) => pull::next(&self.state, rules, *issue),
             Flow::Route(issue) => route::next(&self.state, *issue, &rules.workflow.labels.park),
             Flow::Post(dispatch, post) => {
                 let again = !self.fresh_posts.remove(post);
@@ -60,11 +61,14 @@ impl Engine {
             return Step::Rest;
         };
         match &walk.subject {
-            Some(subject) if walk.merged.as_ref() != Some(subject) => Step::Do(Action::Merge {
-                issue,
-                branch: walk.branch.clone(),
-                subject: subject.clone(),
-            }),
+            Some(subject) if walk.approved.is_some() && walk.merged.as_ref() != Some(subject) => {
+                let kept = walk.pull.as_ref().filter(|kept| kept.end.is_none());
+                Step::Do(Action::Merge {
+                    issue,
+                    pull: kept.map(|kept| kept.pull.number),
+                    subject: subject.clone(),
+                })
+            }
             _ => Step::Rest,
         }
     }
@@ -102,6 +106,17 @@ impl Engine {
                         subject: subject.clone(),
                         into: into.clone(),
                     }])
+                }
+                (Action::Merge { .. }, Outcome::NotMerged { why }) => {
+                    let (issue, why) = (*issue, why.clone());
+                    Step::Record(vec![Event::MergeRefused { issue, why }])
+                }
+                _ => Step::Rest,
+            },
+            Flow::Leave(issue) => match (&action, outcome) {
+                (Action::Leave { why, .. }, Outcome::Done) => {
+                    let (issue, how) = (*issue, why.clone());
+                    Step::Record(vec![Event::IssueLeft { issue, how }])
                 }
                 _ => Step::Rest,
             },

@@ -64,19 +64,19 @@ fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
                 state.walks.remove(&transition.issue);
             }
         }
-        Settled::Overridden { .. } => free_seat(state, transition.issue, None),
+        Settled::Overridden { .. } => {
+            // What a person did instead stands, also against the end of the pull request.
+            if walk.pull.as_ref().is_some_and(|kept| kept.end.is_some()) {
+                walk.pull = None;
+            }
+            free_seat(state, transition.issue, None);
+        }
     }
 }
 
 pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
     match event {
-        Event::Overridden { issue, .. } => {
-            free_seat(state, *issue, None);
-            let walk = state.walks.entry(*issue).or_default();
-            walk.own_event = None;
-            walk.yours = None;
-            walk.parked = None;
-        }
+        Event::Overridden { issue, rework, .. } => overridden(state, *issue, *rework),
         Event::Routed { issue, to, by } => {
             let (to, by) = (to.clone(), by.clone());
             routed(state, *issue, Route { to, by });
@@ -126,6 +126,9 @@ pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
                 // Rounds are the issue's: a label taken off and set again does not make them good.
                 rounds: walk.rounds,
                 again: walk.again.take(),
+                // Its remarks are read in another round, and a review is served once.
+                pull: walk.pull.take().filter(|kept| kept.end.is_none()),
+                reviewed: walk.reviewed,
                 left: true,
                 ..Walk::default()
             };
@@ -137,6 +140,16 @@ pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
         _ => return Err("not an event of an issue".to_owned()),
     }
     Ok(())
+}
+
+/// A person's move: what was ours is over, and it may be another round.
+fn overridden(state: &mut State, issue: IssueNumber, rework: bool) {
+    free_seat(state, issue, None);
+    let walk = state.walks.entry(issue).or_default();
+    walk.rounds += u32::from(rework);
+    walk.own_event = None;
+    walk.yours = None;
+    walk.parked = None;
 }
 
 /// What the issue waited for until now waits no longer.
@@ -152,7 +165,7 @@ fn routed(state: &mut State, issue: IssueNumber, route: Route) {
     state.routes.insert(issue, route);
 }
 
-fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {
+pub(super) fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {
     state
         .walks
         .get_mut(&issue)

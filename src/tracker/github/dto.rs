@@ -8,7 +8,7 @@ use serde::de::Deserializer;
 use super::failure::Cause;
 use crate::domain::{
     Actor, ActorId, ActorKind, Comment, CommentId, Head, IssueId, IssueNumber, Label, LabelEvent,
-    LabelEventId, RepoId, Role,
+    LabelEventId, PullHead, RepoId, Role,
 };
 
 #[derive(Debug, Deserialize)]
@@ -113,6 +113,13 @@ impl IssueDto {
 
     pub(super) fn is_open(&self) -> bool {
         self.state == "open"
+    }
+
+    pub(super) fn pull_head(&self) -> PullHead {
+        PullHead {
+            open: self.is_open(),
+            updated_at: self.updated_at,
+        }
     }
 
     pub(super) fn head(self, repo: RepoId) -> Head {

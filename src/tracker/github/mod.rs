@@ -19,6 +19,7 @@ mod issues;
 mod layers;
 mod limiter;
 mod poll;
+mod pulls;
 mod repository;
 mod wire;
 mod writes;

@@ -13,7 +13,8 @@ use super::credentials::Validator;
 use super::dto::IssueDto;
 use super::failure::{Cause, malformed};
 use super::wire::Reply;
-use crate::domain::Head;
+use crate::domain::{Head, IssueNumber, PullHead};
+use crate::tracker::pulls::ListedPull;
 use crate::tracker::{Poll, PollMark, Sweep, TrackerError};
 
 /// How many pages of a list are read at most: 5,000 issues.
@@ -28,6 +29,7 @@ const PASSES_MAX: usize = 3;
 /// A list of issues, read to its last page.
 struct List {
     heads: Vec<Head>,
+    pulls: Vec<ListedPull>,
     /// The newest change on the first page. A later page may have been read after yet another change.
     newest: Option<Timestamp>,
     pages: usize,
@@ -61,6 +63,7 @@ impl GitHub {
         fresh.watermark = mark.watermark.max(seen.newest).max(list.newest);
         Ok(Poll::Changed {
             heads: list.heads,
+            pulls: list.pulls,
             mark: fresh,
         })
     }
@@ -88,6 +91,7 @@ impl GitHub {
                     let mark = self.settled(before.mark, before.newest);
                     return Ok(Sweep {
                         open: list.heads,
+                        pulls: list.pulls,
                         mark,
                     });
                 }
@@ -146,13 +150,22 @@ impl GitHub {
         ));
         let mut newest = None;
         let mut found: BTreeMap<u64, IssueDto> = BTreeMap::new();
+        let mut pulls: BTreeMap<IssueNumber, PullHead> = BTreeMap::new();
         let pages: Vec<Vec<IssueDto>> = self.pages("the list of issues", url).await?;
         let count = pages.len();
         for (number, page) in pages.into_iter().enumerate() {
             if number == 0 {
                 newest = page.iter().map(|issue| issue.updated_at).max();
             }
-            for issue in page.into_iter().filter(|issue| !issue.is_pull_request()) {
+            for issue in page {
+                if issue.is_pull_request() {
+                    let newest = pulls.entry(IssueNumber(issue.number));
+                    let newest = newest.or_insert_with(|| issue.pull_head());
+                    if newest.updated_at < issue.updated_at {
+                        *newest = issue.pull_head();
+                    }
+                    continue;
+                }
                 match found.get(&issue.number) {
                     Some(newer) if newer.updated_at >= issue.updated_at => {}
                     Some(_) | None => drop(found.insert(issue.number, issue)),
@@ -162,6 +175,7 @@ impl GitHub {
         if found.is_empty() {
             return Ok(List {
                 heads: Vec::new(),
+                pulls: pulls.into_iter().collect(),
                 newest,
                 pages: count,
             });
@@ -173,6 +187,7 @@ impl GitHub {
             .collect();
         Ok(List {
             heads,
+            pulls: pulls.into_iter().collect(),
             newest,
             pages: count,
         })

@@ -101,6 +101,7 @@ impl Folder {
         self.remember(etag.clone(), prints);
         Ok(Poll::Changed {
             heads,
+            pulls: Vec::new(),
             mark: PollMark {
                 etag: Some(etag),
                 token_fp: None,
@@ -120,6 +121,7 @@ impl Folder {
         self.remember(etag.clone(), prints);
         Ok(Sweep {
             open: heads,
+            pulls: Vec::new(),
             mark: PollMark {
                 etag: Some(etag),
                 token_fp: None,

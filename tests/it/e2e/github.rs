@@ -101,7 +101,7 @@ async fn replies_on_github_reach_the_agent_once_and_strangers_do_not() {
 }
 
 /// Time passes, the last own change is read, and from then on a cycle is one conditional request.
-async fn idle_costs_nothing(world: &World) {
+pub(super) async fn idle_costs_nothing(world: &World) {
     world.fake().advance(3600);
     world.cycles("blog", 3).await;
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -98,11 +98,18 @@ async fn holds(fact: Fact, world: &World) -> bool {
         Fact::InstallationTokensAreScoped
         | Fact::InstallationTokensEnd
         | Fact::FutureAssertionsAreRefused => app(world, fact).await,
+        Fact::OnePullPerBranch
+        | Fact::PullsAreFilteredByHead
+        | Fact::DraftsAreNotMerged
+        | Fact::MergesCheckTheHead
+        | Fact::MergesCloseIssues
+        | Fact::NobodyRequestsChangesOfTheirOwn
+        | Fact::GraphqlMarksReady => super::pulls::holds(fact, world).await,
         Fact::TimesAreWholeSeconds => times_are_whole_seconds(world),
     }
 }
 
-fn ask(world: &World, method: &str, target: &str, token: &str) -> Answer {
+pub(super) fn ask(world: &World, method: &str, target: &str, token: &str) -> Answer {
     world.fake.model().handle(&Call::new(method, target, token))
 }
 

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Action, Basis, DeliveryStep, DispatchId, Errand, Event, Head, IssueNumber, Label, Labelling,
-    Limits, Next, Opening, Phase, Rules, SkillName, line_of,
+    Limits, Next, Opening, Phase, PullEnd, Rules, SkillName, line_of,
 };
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::schedule;
@@ -184,6 +184,7 @@ pub(crate) fn state(state: &State) -> Result<(), String> {
 }
 
 /// Judges an effect that is about to happen: its intent is in the ledger.
+#[expect(clippy::too_many_lines, reason = "a table, one row an action")]
 pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<(), String> {
     let step = |id| state.deliveries.get(id).map(|delivery| &delivery.step);
     let phase = |id| state.dispatches.get(id).map(|dispatch| &dispatch.phase);
@@ -225,7 +226,13 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
             .dispatches
             .get(dispatch.id())
             .is_some_and(|one| one.running.as_deref() == Some(gate.as_str())),
-        Action::Push { dispatch, .. } => phase(dispatch.id()) == Some(&Phase::Judging),
+        Action::Push { dispatch, .. } | Action::KeepPull { dispatch, .. } => {
+            phase(dispatch.id()) == Some(&Phase::Judging)
+        }
+        Action::Leave { issue, .. } => {
+            let pull = state.walks.get(issue).and_then(|walk| walk.pull.as_ref());
+            pull.is_some_and(|kept| matches!(kept.end, Some(PullEnd::Closed { .. })))
+        }
         Action::Merge { issue, .. } => state
             .walks
             .get(issue)

@@ -195,10 +195,10 @@ impl World {
                 self.tracker.set_open(*issue, false, now);
                 Outcome::Done
             }
-            Action::Push { .. } => Outcome::Done,
-            Action::Merge { .. } => Outcome::Merged {
-                into: "main".to_owned(),
-            },
+            Action::Push { .. } => self.push(),
+            Action::KeepPull { dispatch, plan, .. } => self.keep_pull(dispatch, plan),
+            Action::Leave { issue, labels, why } => self.leave(*issue, labels, why),
+            Action::Merge { issue, pull, .. } => self.merge(*issue, *pull),
             Action::Park { issue, label, why } => {
                 if self.tracker.is_gone(*issue) {
                     return Outcome::Done;
@@ -462,7 +462,7 @@ impl World {
                 report.verdict.as_deref() == Some("pass")
             }
             GateName::Coverage => report.verdict.is_some(),
-            GateName::Approval | GateName::File | GateName::Own(_) => true,
+            GateName::Approval | GateName::File | GateName::Pr | GateName::Own(_) => true,
         };
         Evidence {
             gate: gate.clone(),

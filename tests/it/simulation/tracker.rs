@@ -8,6 +8,7 @@ use pointsman::domain::{
     LabelEventId, RepoId, Role, SingleRead, Text,
 };
 
+use super::pulls::SimPull;
 use super::rules::{alice, us};
 
 /// One issue as it really is.
@@ -27,6 +28,8 @@ pub(crate) struct Issue {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracker {
     pub(crate) issues: BTreeMap<IssueNumber, Issue>,
+    pub(crate) pulls: BTreeMap<IssueNumber, SimPull>,
+    pub(crate) reviews: u64,
     listed: BTreeMap<IssueNumber, Head>,
     ids: u64,
 }

@@ -133,6 +133,10 @@ impl World {
                 })
                 .collect()
         };
+        let asked = questions.pulls.iter().filter(|_| gap.is_none());
+        let pull_reads = asked
+            .filter_map(|number| Some((*number, self.tracker.read_pull(*number)?)))
+            .collect();
         self.serial += 1;
         let open = state
             .dispatches
@@ -147,6 +151,8 @@ impl World {
             gap,
             us: Some(us()),
             details,
+            pulls: self.tracker.list_pulls(),
+            pull_reads,
             panes: self
                 .panes
                 .iter()

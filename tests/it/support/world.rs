@@ -153,7 +153,12 @@ impl World {
     /// The same on the fake GitHub, as `me/<name>`.
     pub(crate) fn github_project(&self, name: &str) -> &Self {
         self.repository(name);
-        self.fake().model().add_repo(&format!("me/{name}"));
+        let (repo, remote) = (
+            format!("me/{name}"),
+            self.home().join(format!("{name}.git")),
+        );
+        self.fake().model().add_repo(&repo);
+        self.fake().model().serve_git(&repo, &remote);
         self.write_project(
             name,
             &format!("repo = \"me/{name}\"\nbuild = \"sh tests/run.sh\"\n"),

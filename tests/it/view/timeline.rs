@@ -279,6 +279,7 @@ fn of_issues() -> Vec<Event> {
             outcome: overridden,
         },
         Event::Overridden {
+            rework: false,
             issue,
             by: alice(),
             from: None,

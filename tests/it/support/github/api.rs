@@ -112,29 +112,7 @@ impl Model {
                 None => not_found(),
             },
             ("POST", ["git", "refs"]) => self.create_ref(caller, id, &call.input()),
-            ("GET", ["pulls"]) => {
-                let pulls = repo
-                    .issues
-                    .values()
-                    .filter(|issue| issue.pull && issue.open);
-                let pulls: Vec<Value> = pulls.map(|pull| self.issue_json(repo, pull)).collect();
-                self.page(call, id, pulls)
-            }
-            ("POST", ["pulls"]) => {
-                if !self.may(repo, caller, "read") || caller.account().is_none() {
-                    return Answer::refusal(403, "Resource not accessible");
-                }
-                let input = call.input();
-                let number = self.insert_issue(
-                    id,
-                    caller.account(),
-                    text(&input, "title"),
-                    text(&input, "body"),
-                    true,
-                );
-                let repo = &self.repos[&id];
-                Answer::json(201, &self.issue_json(repo, &repo.issues[&number]))
-            }
+            (_, ["pulls", rest @ ..]) => self.in_pulls(call, caller, id, rest),
             _ => not_found(),
         }
     }

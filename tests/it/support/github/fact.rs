@@ -72,6 +72,20 @@ facts! {
     InstallationTokensEnd = "installation-tokens-end",
     /// Off: an assertion from the future is accepted.
     FutureAssertionsAreRefused = "future-assertions-are-refused",
+    /// Off: a branch may have two open pull requests.
+    OnePullPerBranch = "one-pull-per-branch",
+    /// Off: `head` filters nothing.
+    PullsAreFilteredByHead = "pulls-are-filtered-by-head",
+    /// Off: a draft can be merged.
+    DraftsAreNotMerged = "drafts-are-not-merged",
+    /// Off: whatever is there is merged.
+    MergesCheckTheHead = "merges-check-the-head",
+    /// Off: a merge leaves the issue it closes alone.
+    MergesCloseIssues = "merges-close-issues",
+    /// Off: one may ask oneself for changes.
+    NobodyRequestsChangesOfTheirOwn = "nobody-requests-changes-of-their-own",
+    /// Off: GraphQL knows no such mutation.
+    GraphqlMarksReady = "graphql-marks-ready",
     /// Off: times have fractions, as if two changes never met in one second.
     TimesAreWholeSeconds = "times-are-whole-seconds",
 }

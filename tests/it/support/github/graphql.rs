@@ -9,8 +9,19 @@ use super::model::{Fate, Model};
 use super::people::Caller;
 
 impl Model {
-    pub(crate) fn graphql(&self, call: &Call, caller: &Caller) -> Answer {
+    pub(crate) fn graphql(&mut self, call: &Call, caller: &Caller) -> Answer {
         let input = call.input();
+        let query = input["query"].as_str().unwrap_or_default();
+        if query.contains("markPullRequestReadyForReview") {
+            return if self.is(Fact::GraphqlMarksReady) {
+                self.ready(call, caller)
+            } else {
+                self.problem(
+                    "undefinedField",
+                    "Field 'markPullRequestReadyForReview' doesn't exist",
+                )
+            };
+        }
         let variable = |name: &str| {
             input
                 .get("variables")
@@ -68,7 +79,7 @@ impl Model {
     }
 
     /// A failure: 200 with `errors`, and null where the data would be.
-    fn problem(&self, kind: &str, message: &str) -> Answer {
+    pub(crate) fn problem(&self, kind: &str, message: &str) -> Answer {
         let status = if self.is(Fact::GraphqlErrorsAre200) {
             200
         } else {

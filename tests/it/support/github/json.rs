@@ -67,6 +67,14 @@ impl Model {
             "repository_url": format!("{}/repos/{}", self.base, repo.full_name),
             "author_association": "NONE",
         });
+        if !issue.open {
+            let closed = issue
+                .events
+                .iter()
+                .rev()
+                .find(|event| event.kind == "closed");
+            json["closed_by"] = self.user_json(closed.and_then(|event| event.actor));
+        }
         if issue.pull {
             json["pull_request"] = json!({ "url": format!("{}/repos/{}/pulls/{}", self.base, repo.full_name, issue.number) });
         }

@@ -17,6 +17,7 @@ mod issues;
 mod json;
 mod model;
 mod people;
+mod pulls;
 mod server;
 
 pub(crate) use entry::{Answer, Call, Logged};

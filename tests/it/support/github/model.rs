@@ -1,6 +1,7 @@
 //! The model: repositories, issues, and the moves that people make in them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,6 +9,7 @@ use super::entry::{Logged, Used};
 use super::fact::Fact;
 use super::fault::Fault;
 use super::people::{Account, InstallationToken};
+use super::pulls::PullFacts;
 
 /// One label event or another event of an issue.
 #[derive(Clone, Debug)]
@@ -75,6 +77,14 @@ pub(crate) struct Repo {
     pub(crate) roles: BTreeMap<u64, &'static str>,
     /// Names below `refs/heads/`, with their commit.
     pub(crate) heads: BTreeMap<String, String>,
+    /// What pull requests are beyond issues.
+    pub(crate) pulls: BTreeMap<u64, PullFacts>,
+    /// The real repository behind it.
+    pub(crate) git: Option<PathBuf>,
+    /// Whether there are drafts: not in every plan.
+    pub(crate) drafts: bool,
+    /// Why nothing may be merged: a rule of the default branch.
+    pub(crate) merge_rule: Option<String>,
 }
 
 /// All of GitHub, as far as the tests need it.
@@ -158,6 +168,10 @@ impl Model {
             issues: BTreeMap::new(),
             roles: BTreeMap::from([(admin, "admin")]),
             heads: BTreeMap::from([("main".to_owned(), "1".repeat(40))]),
+            pulls: BTreeMap::new(),
+            git: None,
+            drafts: true,
+            merge_rule: None,
         };
         self.repos.insert(id, repo);
         id

@@ -1,0 +1,103 @@
+//! The branch on its way to the remote: never by force, never the default branch, never what only a person may change.
+
+use std::time::Duration;
+
+use crate::daemon::gates;
+use crate::daemon::hands::{Hands, failed, now};
+use crate::daemon::pulls::BLOCKED_AGAIN;
+use crate::daemon::tree::{DIRTY_AGAIN, lines, lost, run, said};
+use crate::domain::{Outcome, Project, Subject};
+use crate::machine::protected;
+
+/// How long a push may take, with the look before it.
+const PUSH_LIMIT: Duration = Duration::from_mins(3);
+
+/// Pushes a branch with the project's own credentials. No remote: not needed. What a remote says when it refuses is sorted by who
+/// can end it; the rest passes, and is tried again.
+const PUSH: &str = r#"set -u
+export LC_ALL=C
+branch=$1 commit=$2
+git remote get-url origin >/dev/null 2>&1 || { echo "none no remote"; exit 0; }
+case $branch in pointsman/*) ;; *) echo "broken only branches of ours are pushed"; exit 3 ;; esac
+there=$(timeout 60 git ls-remote origin "refs/heads/$branch" | cut -f1)
+[ "$there" = "$commit" ] && { echo "already there"; exit 0; }
+out=$(timeout 90 git push -q origin "$commit:refs/heads/$branch" 2>&1) && { echo "pushed $commit"; exit 0; }
+printf '%s\n' "$out"
+line=$(printf '%s\n' "$out" | grep -v -e '^hint:' -e '^To ' -e '^remote: *$' | head -n 1)
+case $out in
+  *"non-fast-forward"*|*"fetch first"*) echo "other $there" ;;
+  *"rotected branch"*|*"hook declined"*|*GH006*|*GH013*|*"ule violations"*) echo "rule $line" ;;
+  *enied*|*"error: 403"*|*"error: 401"*|*"uthentication failed"*|*"could not read Username"*|*"Repository not found"*) echo "right $line" ;;
+  *) echo "broken the push of $branch failed: $line" ;;
+esac
+exit 3
+"#;
+
+/// Pushes the dispatch's branch.
+pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
+    let Some(project) = hands.project() else {
+        return lost();
+    };
+    match touched(hands, &project, subject).await {
+        Ok(files) if files.is_empty() => {}
+        Ok(files) => return Outcome::Protected { files },
+        Err(outcome) => return outcome,
+    }
+    let name = format!("push-{}", subject.short());
+    let args = vec![branch.to_owned(), subject.to_string()];
+    let ran = match run(hands, &project.path, &name, PUSH, args, PUSH_LIMIT).await {
+        Ok(ran) if ran.succeeded() => return Outcome::Done,
+        Ok(ran) => ran,
+        Err(error) => return failed(&error),
+    };
+    let found = |key: &'static str| lines(&ran, key).next();
+    let blocked = |why: String, hint: String| Outcome::Blocked {
+        why,
+        hint,
+        until: now() + BLOCKED_AGAIN,
+    };
+    let place = project.path.display();
+    if let Some(there) = found("other ") {
+        return blocked(
+            format!(
+                "the remote's `{branch}` is at {} and has commits that this work has not: it was not overwritten",
+                Subject::new(there).short()
+            ),
+            format!(
+                "in {place}, look at origin/{branch}: bring its commits into the branch, or delete it on the remote"
+            ),
+        );
+    }
+    if let Some(line) = found("rule ") {
+        return blocked(
+            format!("a rule of the remote refuses `{branch}`: {line}"),
+            "allow pushes to `pointsman/*` in the repository's rules, or push the branch yourself"
+                .to_owned(),
+        );
+    }
+    if let Some(line) = found("right ") {
+        return blocked(
+            format!("the remote refuses the push of `{branch}`: {line}"),
+            format!("git in {place} needs write access: try `git push origin {branch}` there"),
+        );
+    }
+    Outcome::Failed {
+        why: said(&ran, "the push failed"),
+        until: now() + DIRTY_AGAIN,
+    }
+}
+
+/// Returns the changed files that only a person may change.
+async fn touched(
+    hands: &Hands,
+    project: &Project,
+    subject: &Subject,
+) -> Result<Vec<String>, Outcome> {
+    if project.protected.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mirror = gates::mirror(hands, project).await?;
+    let changed = gates::changed_files(&mirror, subject).await;
+    let changed = changed.map_err(|error| failed(&error))?;
+    Ok(protected::touched(&project.protected, &changed))
+}

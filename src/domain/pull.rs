@@ -1,0 +1,95 @@
+//! The pull request of an issue's branch: as we keep it, and as the tracker says it is.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Actor, IssueNumber, Role, Subject};
+
+/// A pull request of ours, as it stood when we last wrote to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull {
+    /// Its number: pull requests take numbers of the issues.
+    pub number: IssueNumber,
+    /// Where a person reads it.
+    pub url: String,
+    /// SHA-256 of the evidence that was written into it last.
+    pub evidence: String,
+    /// Whether it says that nobody need read it yet.
+    pub draft: bool,
+}
+
+/// What a pull request is to look like. Everything in it is decided; performing it is finding out what differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullPlan {
+    /// The issue that it closes.
+    pub issue: IssueNumber,
+    /// The branch whose pull request it is: the tracker has at most one open for it.
+    pub branch: String,
+    /// The issue's title, one line.
+    pub title: String,
+    /// The evidence, as markdown between two marks of ours.
+    pub evidence: String,
+    /// Whether a person is to read it now.
+    pub ready: bool,
+}
+
+/// The cheap part of a pull request: what a list says. A change of it asks for a single read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullHead {
+    /// Whether it is open.
+    pub open: bool,
+    /// When anything about it last changed, by the tracker's clock.
+    pub updated_at: Timestamp,
+}
+
+/// One single read of a pull request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRead {
+    /// How it ended, if it did.
+    pub end: Option<PullEnd>,
+    /// The newest commit of its branch.
+    pub head: Subject,
+    /// Reviews that ask for changes and stand: of each reviewer at most the newest, oldest first.
+    pub wants: Vec<Review>,
+    /// What those reviewers may do, now.
+    pub roles: BTreeMap<Actor, Role>,
+}
+
+/// A review that asks for changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Its id; ids of one pull request only grow.
+    pub id: u64,
+    /// Who.
+    pub by: Actor,
+    /// Markdown.
+    pub body: String,
+}
+
+/// How a pull request ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "end")]
+pub enum PullEnd {
+    /// It was merged: the work is done.
+    Merged {
+        /// By whom, as far as the tracker says.
+        by: String,
+    },
+    /// It was closed without a merge: the work is dropped.
+    Closed {
+        /// By whom, as far as the tracker says.
+        by: String,
+    },
+}
+
+impl PullEnd {
+    /// Says it in words, after the pull request's name.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Merged { by } => format!("was merged by {by}"),
+            Self::Closed { by } => format!("was closed unmerged by {by}"),
+        }
+    }
+}
