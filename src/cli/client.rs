@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 
-use crate::cli::{Failure, known, say};
+use crate::cli::{Failure, known, say, service};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::places::Places;
 use crate::domain::{IssueNumber, ProjectName};
@@ -36,7 +36,7 @@ async fn send(
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let task = tokio::spawn(connection);
     let (_, version) = ask(&mut sender, "GET", "/version", Vec::new()).await?;
-    compare(&String::from_utf8_lossy(&version));
+    compare(places, &String::from_utf8_lossy(&version));
     let (status, bytes) = ask(&mut sender, method, path, body).await?;
     drop(sender);
     task.abort();
@@ -79,13 +79,14 @@ async fn ask(
 }
 
 /// Says once that the daemon is another version's; its answers may be, too.
-fn compare(theirs: &str) {
+fn compare(places: &Places, theirs: &str) {
     static SAID: std::sync::Once = std::sync::Once::new();
     let ours = env!("CARGO_PKG_VERSION");
     if theirs != ours {
         SAID.call_once(|| {
             say::talk(&format!(
-                "Warning: the daemon is version {theirs}, this program is {ours}\nHint: restart the daemon: `systemctl --user restart pointsman`"
+                "Warning: the daemon is version {theirs}, this program is {ours}\nHint: {}",
+                service::restart_hint(places)
             ));
         });
     }
