@@ -96,28 +96,12 @@ fn read(
     let workflow_key = workflow_at.as_ref().map_or(head, |at| at.span.clone());
     let workflow_file = workflow_at.map_or_else(|| WORKFLOW_DEFAULT.to_owned(), |at| at.value);
     let workflow = around.workflows.get(&workflow_file);
-    if let Some(stage) = workflow
-        .filter(|_| !table.has("build"))
-        .and_then(build_stage)
-    {
-        let complaint = Complaint::new(format!(
-            "`build` is missing, and stage `{stage}` needs a build"
-        ));
-        sheet.report_whole(
-            workflow_key.clone(),
-            complaint.hint("add `build = \"<command>\"`, or `build = \"none\"`"),
-        );
-    }
-    if let Some(stage) = workflow.and_then(|workflow| shows_pull(workflow))
-        && tracker.as_ref().is_some_and(|tracker| *tracker == TrackerChoice::Local)
-    {
-        let complaint = Complaint::new(format!(
-            "stage `{stage}` needs a pull request, and the local tracker has none"
-        ));
-        sheet.report_whole(
-            workflow_key.clone(),
-            complaint.hint("take `pr` out of its `needs`, or name a repository: `repo = \"me/blog\"`"),
-        );
+    let lacks = workflow.and_then(|workflow| {
+        let local = tracker == Some(TrackerChoice::Local);
+        lacking(workflow, table.has("build"), local)
+    });
+    if let Some(complaint) = lacks {
+        sheet.report_whole(workflow_key.clone(), complaint);
     }
     table.close();
 
@@ -296,20 +280,22 @@ fn build(text: &str) -> Result<Build, Complaint> {
     })
 }
 
-/// Returns the first stage that cannot do without a build.
-fn build_stage(workflow: &Workflow) -> Option<&Label> {
-    workflow
-        .stages
-        .iter()
-        .find(|stage| stage.needs.contains(&GateName::Build))
-        .map(|stage| &stage.label)
-}
-
-/// Returns the first stage that asks for a pull request.
-fn shows_pull(workflow: &Workflow) -> Option<&Label> {
-    let mut stages = workflow.stages.iter();
-    let shows = stages.find(|stage| stage.needs.contains(&GateName::Pr));
-    shows.map(|stage| &stage.label)
+/// Says what a workflow's stages need and the project has not.
+fn lacking(workflow: &Workflow, has_build: bool, local: bool) -> Option<Complaint> {
+    let needing = |gate: &GateName| {
+        let mut stages = workflow.stages.iter();
+        let stage = stages.find(|stage| stage.needs.contains(gate));
+        stage.map(|stage| &stage.label)
+    };
+    if let Some(stage) = needing(&GateName::Build).filter(|_| !has_build) {
+        let what = format!("`build` is missing, and stage `{stage}` needs a build");
+        let hint = "add `build = \"<command>\"`, or `build = \"none\"`";
+        return Some(Complaint::new(what).hint(hint));
+    }
+    let stage = needing(&GateName::Pr).filter(|_| local)?;
+    let what = format!("stage `{stage}` needs a pull request, and the local tracker has none");
+    let hint = "take `pr` out of its `needs`, or name a repository: `repo = \"me/blog\"`";
+    Some(Complaint::new(what).hint(hint))
 }
 
 fn session(text: &str) -> Result<SessionChoice, Complaint> {

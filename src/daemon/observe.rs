@@ -205,6 +205,7 @@ impl Observer {
             pull_reads,
             panes,
             no_agent: no_agent(hands),
+            not_writable: crate::daemon::writable::hold(hands),
             reports,
             posts,
             fleet,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use pointsman::domain::{
-    Dispatch, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead, Review,
-    Role, Subject,
+    Dispatch, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead, Questions,
+    Review, Role, Subject,
 };
 use pointsman::machine::text::{mark, sha256};
 
@@ -35,7 +35,7 @@ impl Tracker {
         pulls.map(|(number, pull)| (*number, head(pull))).collect()
     }
 
-    pub(crate) fn read_pull(&self, number: IssueNumber) -> Option<PullRead> {
+    fn read_pull(&self, number: IssueNumber) -> Option<PullRead> {
         let pull = self.pulls.get(&number)?;
         Some(PullRead {
             end: pull.end.clone(),
@@ -43,6 +43,14 @@ impl Tracker {
             wants: pull.wants.clone(),
             roles: BTreeMap::from([(alice(), Role::Write), (mallory(), Role::Read)]),
         })
+    }
+
+    /// Those that were asked for; with a gap nobody decides on them.
+    pub(crate) fn read_pulls(&self, questions: &Questions) -> BTreeMap<IssueNumber, PullRead> {
+        let asked = questions.pulls.iter();
+        asked
+            .filter_map(|number| Some((*number, self.read_pull(*number)?)))
+            .collect()
     }
 
     /// The open one of an issue.

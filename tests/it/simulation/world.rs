@@ -133,10 +133,6 @@ impl World {
                 })
                 .collect()
         };
-        let asked = questions.pulls.iter().filter(|_| gap.is_none());
-        let pull_reads = asked
-            .filter_map(|number| Some((*number, self.tracker.read_pull(*number)?)))
-            .collect();
         self.serial += 1;
         let open = state
             .dispatches
@@ -152,13 +148,14 @@ impl World {
             us: Some(us()),
             details,
             pulls: self.tracker.list_pulls(),
-            pull_reads,
+            pull_reads: self.tracker.read_pulls(questions),
             panes: self
                 .panes
                 .iter()
                 .map(|(window, pane)| (*window, pane.sample(self.now)))
                 .collect(),
             no_agent: None,
+            not_writable: None,
             reports: self
                 .spool
                 .iter()
