@@ -38,6 +38,12 @@ pub async fn compose(
         Ok(details) => details,
         Err(error) => return tracker_failed(&error),
     };
+    // What a stranger wrote while the brief waited is not quoted: the labelling needs a person's word again.
+    if purpose == Purpose::Brief
+        && let Some((by, why)) = trust::unapproved_text(dispatch, &project, &details)
+    {
+        return Outcome::NoLongerWanted { by, why };
+    }
     let (text, url) = text_of(&details);
     let (mirror, skill) = match purpose {
         Purpose::Brief => match ground_of_brief(hands, &project, dispatch).await {
