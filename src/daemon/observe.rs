@@ -180,6 +180,7 @@ impl Observer {
             unread,
             panes,
             no_agent: no_agent(hands),
+            not_writable: crate::daemon::writable::hold(hands),
             reports,
             posts,
             fleet,
