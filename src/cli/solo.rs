@@ -73,6 +73,7 @@ impl Solo {
             config: watch::channel(Arc::new(config)).1,
             key: Key::open(&places.state.join("key"))?,
             heads: Mutex::new(heads),
+            private: Mutex::new(None),
             us: OnceCell::new(),
             checker: Mutex::new(checker),
             // Looking starts nothing: an agent that is not there stays away.

@@ -23,6 +23,7 @@ pub mod samplers;
 pub mod schedule;
 pub mod session;
 pub mod starts;
+pub mod status;
 pub mod store;
 pub mod surface;
 pub mod trackers;
@@ -271,6 +272,7 @@ impl Daemon {
             config: self.config.subscribe(),
             key: self.key.clone(),
             heads: Mutex::new(heads),
+            private: Mutex::new(None),
             us: tokio::sync::OnceCell::new(),
             checker: Mutex::new(checker),
             kept: std::sync::atomic::AtomicBool::new(true),

@@ -221,6 +221,10 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
             .get(issue)
             .is_some_and(|one| one.to == Next::Done),
         Action::Park { issue, .. } => state.parks.contains_key(issue),
+        Action::State { statement } => state
+            .notices
+            .get(&statement.issue)
+            .is_some_and(|notice| notice.intended.is_some()),
         Action::Gate { dispatch, gate, .. } => state
             .dispatches
             .get(dispatch.id())
