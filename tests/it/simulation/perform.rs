@@ -246,12 +246,9 @@ impl World {
             dispatch: opening.id.clone(),
         });
         let sign = mark("status");
-        let lines: String = markers
-            .iter()
-            .chain(&marker)
-            .map(|marker| format!("\n{}", mark(&format!("marker {}", marker.dispatch))))
-            .collect();
-        let body = format!("{text}\n{sign}{lines}");
+        let line = |marker: &Marker| mark(&format!("marker {}", marker.dispatch));
+        let lines: Vec<String> = markers.iter().chain(&marker).map(line).collect();
+        let body = format!("{text}\n{sign}\n{}", lines.join("\n"));
         let (comment, changed) = self.tracker.replace(*issue, &sign, &body, self.now);
         if changed {
             let before = self.stated.insert(*issue, self.now);
