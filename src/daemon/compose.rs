@@ -30,9 +30,9 @@ pub async fn compose(
             until: now(),
         };
     };
-    let details = match details_of(hands, dispatch, purpose, ground).await {
+    let details = match read(hands, &project, dispatch, purpose, ground).await {
         Ok(details) => details,
-        Err(error) => return tracker_failed(&error),
+        Err(outcome) => return outcome,
     };
     let (text, url) = text_of(&details);
     let (mirror, skill) = match purpose {
@@ -86,6 +86,24 @@ pub async fn compose(
         digest: sha256(text_of_brief.as_bytes()),
         text: text_of_brief,
         issue_text: issue_digest(&text.title, &text.body),
+    }
+}
+
+/// Reads what the text is written from. What a stranger wrote while the brief waited is not quoted: the labelling needs a person's
+/// word again.
+async fn read(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    purpose: Purpose,
+    ground: &Ground,
+) -> Result<Details, Outcome> {
+    let details = details_of(hands, dispatch, purpose, ground)
+        .await
+        .map_err(|error| tracker_failed(&error))?;
+    match trust::unapproved_text(dispatch, project, &details) {
+        Some((by, why)) if purpose == Purpose::Brief => Err(Outcome::NoLongerWanted { by, why }),
+        _ => Ok(details),
     }
 }
 
@@ -261,7 +279,8 @@ impl Said<'_> {
     }
 }
 
-fn hex(hash: &[u8]) -> String {
+/// Spells bytes in hex.
+pub(crate) fn hex(hash: &[u8]) -> String {
     use std::fmt::Write as _;
     hash.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

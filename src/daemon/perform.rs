@@ -1,7 +1,7 @@
 //! Does what the engine asks for, once, and says what came of it. No decision is made here.
 
 use crate::daemon::hands::{Hands, chain, failed, now};
-use crate::daemon::{compose, deliver, gates, posts, pulls, push, session, tree, writes};
+use crate::daemon::{compose, deliver, gates, posts, pulls, push, session, status, tree, writes};
 use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
 use crate::repo::{RepoError, Users, spool};
 
@@ -85,6 +85,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             ..
         } => pulls::merge(hands, pull, &subject).await,
         Action::Merge { issue, subject, .. } => tree::merge(hands, issue, &subject).await,
+        Action::State { statement } => status::write(hands, &statement).await,
         Action::Park { issue, label, why } => writes::park(hands, issue, &label, &why).await,
     }
 }

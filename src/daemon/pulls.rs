@@ -95,9 +95,7 @@ pub async fn read(hands: &Hands, number: IssueNumber) -> Result<PullRead, Tracke
         Err(TrackerError::NotFound { .. }) => {
             return Ok(PullRead {
                 end: Some(PullEnd::Closed { by: name(None) }),
-                head: Subject::new(""),
-                wants: Vec::new(),
-                roles: BTreeMap::new(),
+                ..PullRead::default()
             });
         }
         Err(error) => return Err(error),
@@ -123,7 +121,7 @@ pub async fn read(hands: &Hands, number: IssueNumber) -> Result<PullRead, Tracke
     }
     Ok(PullRead {
         end,
-        head: found.head,
+        head: Some(found.head),
         wants,
         roles,
     })

@@ -61,6 +61,8 @@ pub enum Hold {
     TreeDirty { files: Vec<String> },
     /// The tracker's state is not known well enough.
     Tracker { why: String, since: Timestamp },
+    /// This one issue cannot be read; the tracker answers otherwise.
+    Unreadable { why: String },
     /// The gates hold; the last move is a person's.
     Yours { how: String },
     /// The agent waits for an answer.
@@ -96,6 +98,8 @@ pub enum Hold {
     },
     /// A step failed; it is tried again.
     Stalled { why: String, until: Timestamp },
+    /// The tracker does not take the marker line, and without it nothing is delivered.
+    Unmarked { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
     /// It was not looked at singly: that is for the next cycle.
@@ -129,6 +133,7 @@ impl Hold {
             Self::AgentAsks { .. } => "agent-asks",
             Self::TreeDirty { .. } => "tree-dirty",
             Self::Tracker { .. } => "tracker",
+            Self::Unreadable { .. } => "unreadable",
             Self::Yours { .. } => "yours",
             Self::Asked { .. } => "asked",
             Self::NoChecker { .. } => "no-checker",
@@ -141,6 +146,7 @@ impl Hold {
             Self::Moving { .. } => "moving",
             Self::Blocked { .. } => "blocked",
             Self::Stalled { .. } => "stalled",
+            Self::Unmarked { .. } => "unmarked",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
             Self::Spent { .. } => "spent",
@@ -288,6 +294,7 @@ impl fmt::Display for Hold {
             Self::Tracker { why, since } => {
                 write!(f, "the tracker is not known since {since:.0}: {why}")
             }
+            Self::Unreadable { why } => write!(f, "the issue cannot be read: {why}"),
             Self::Yours { how } => write!(f, "yours: {how}"),
             Self::Asked { question } => write!(f, "the agent asked: {question}"),
             Self::NoChecker { stage } => write!(
@@ -304,6 +311,12 @@ impl fmt::Display for Hold {
                 write!(f, "{why}; nothing is lost, tried again at {until:.0}")
             }
             Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
+            Self::Unmarked { why, until } => {
+                write!(
+                    f,
+                    "the status comment cannot be written: {why}; again at {until:.0}"
+                )
+            }
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

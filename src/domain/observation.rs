@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Comment, CommentId, DeliveryId, DispatchId, Head, Hold, IssueNumber, LabelEvent,
-    PaneSample, Post, Profile, Project, PullHead, PullRead, Report, Role, SingleRead, SkillName,
-    Window, Workflow,
+    Actor, Comment, CommentId, CommentMode, DeliveryId, DispatchId, Head, Hold, IssueNumber,
+    LabelEvent, PaneSample, Post, Profile, Project, PullHead, PullRead, Report, Role, SingleRead,
+    SkillName, Window, Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -29,6 +29,8 @@ pub struct Rules {
     pub schedules: BTreeMap<SkillName, u16>,
     /// What is local.
     pub zone: TimeZone,
+    /// How much the status comments say.
+    pub comment: CommentMode,
 }
 
 /// All that one cycle saw of one project.
@@ -52,6 +54,8 @@ pub struct Observation {
     /// Those of them that were asked for singly.
     #[serde(default)]
     pub pull_reads: BTreeMap<IssueNumber, PullRead>,
+    /// What was asked for singly and cannot be read, with the tracker's reason; the tracker itself answers.
+    pub unread: BTreeMap<IssueNumber, String>,
     /// The project's panes; a window without an agent is absent.
     pub panes: BTreeMap<Window, PaneSample>,
     /// Why a window that should have an agent has none.

@@ -44,13 +44,13 @@ pub struct PullHead {
     pub updated_at: Timestamp,
 }
 
-/// One single read of a pull request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One single read of a pull request; all empty if it cannot be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRead {
     /// How it ended, if it did.
     pub end: Option<PullEnd>,
     /// The newest commit of its branch.
-    pub head: Subject,
+    pub head: Option<Subject>,
     /// Reviews that ask for changes and stand: of each reviewer at most the newest, oldest first.
     pub wants: Vec<Review>,
     /// What those reviewers may do, now.

@@ -91,18 +91,13 @@ fn changed(
     if let Some(decision) = rework(rules, seen, issue, walk, read, now) {
         return Some(decision);
     }
-    let moved = (walk.subject.as_ref() != Some(&read.head)).then_some(&read.head);
+    let head = read.head.as_ref()?;
+    let moved = (walk.subject.as_ref() != Some(head)).then_some(head);
     if walk.yours.is_some() && kept.moved.as_ref() != moved {
-        let did = format!(
-            "pull request {number} of {issue} is at {}",
-            read.head.short()
-        );
-        let head = read.head.clone();
-        return Some(Act::record(
-            vec![Event::PullMoved { issue, head }],
-            None,
-            did,
-        ));
+        let did = format!("pull request {number} of {issue} is at {}", head.short());
+        let head = head.clone();
+        let event = Event::PullMoved { issue, head };
+        return Some(Act::record(vec![event], None, did));
     }
     None
 }

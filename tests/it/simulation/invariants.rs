@@ -108,7 +108,11 @@ impl Watch {
             }
             _ => {}
         }
-        if opening.attempt > limits.attempts || opening.round > limits.rounds + 1 {
+        // What a person wants of a pull request is another round however many there were.
+        let walk = before.walks.get(&issue);
+        let shown = walk.is_some_and(|walk| walk.pull.is_some());
+        let rounds_over = opening.round > limits.rounds + 1 && !shown;
+        if opening.attempt > limits.attempts || rounds_over {
             return Err(format!(
                 "{id}: attempt {}, round {}",
                 opening.attempt, opening.round
@@ -222,6 +226,10 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
             .get(issue)
             .is_some_and(|one| one.to == Next::Done),
         Action::Park { issue, .. } => state.parks.contains_key(issue),
+        Action::State { statement } => state
+            .notices
+            .get(&statement.issue)
+            .is_some_and(|notice| notice.intended.is_some()),
         Action::Gate { dispatch, gate, .. } => state
             .dispatches
             .get(dispatch.id())

@@ -36,7 +36,8 @@ impl Driver {
     pub(crate) fn chaos(&mut self) {
         let issue = self.world.any_issue();
         let now = self.world.now;
-        let choice = self.world.rng.below(27);
+        let pulls = self.world.has_pulls() && self.world.rng.chance(150);
+        let choice = if pulls { 25 } else { self.world.rng.below(25) };
         self.note(|| format!("CHAOS {choice} ({issue})"));
         match choice {
             0..=9 => self.at_the_tracker(choice, issue),
@@ -59,7 +60,7 @@ impl Driver {
             21 => self.world.tracker.rename(issue, &alice(), now),
             23 => self.tries(issue),
             24 => self.changes_the_schedule(),
-            25 | 26 => self.world.at_the_pull(issue),
+            25 => self.world.at_the_pull(issue),
             22 if self.world.rng.chance(150) => {
                 let read = if self.world.rng.chance(500) {
                     SingleRead::Gone

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use pointsman::domain::{
     Dispatch, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead, Questions,
-    Review, Role, Subject,
+    Review, Role, Subject, TrackerChoice,
 };
 use pointsman::machine::text::{mark, sha256};
 
@@ -39,7 +39,7 @@ impl Tracker {
         let pull = self.pulls.get(&number)?;
         Some(PullRead {
             end: pull.end.clone(),
-            head: pull.head.clone(),
+            head: Some(pull.head.clone()),
             wants: pull.wants.clone(),
             roles: BTreeMap::from([(alice(), Role::Write), (mallory(), Role::Read)]),
         })
@@ -132,9 +132,14 @@ impl World {
         Outcome::Done
     }
 
+    /// Whether its tracker has pull requests.
+    pub(crate) fn has_pulls(&self) -> bool {
+        matches!(self.rules.project.tracker, TrackerChoice::GitHub { .. })
+    }
+
     /// A rule of the remote, a right that is missing: a person ends it, and it goes on.
     pub(crate) fn push(&mut self) -> Outcome {
-        if !self.rng.chance(self.faults.red_build / 2) {
+        if !self.has_pulls() || !self.rng.chance(self.faults.red_build / 2) {
             return Outcome::Done;
         }
         Outcome::Blocked {
@@ -147,7 +152,7 @@ impl World {
     /// By the pull request, if there is one; now and then it conflicts.
     pub(crate) fn merge(&mut self, issue: IssueNumber, pull: Option<IssueNumber>) -> Outcome {
         let now = self.now;
-        if self.rng.chance(self.faults.red_build) {
+        if self.has_pulls() && self.rng.chance(self.faults.red_build) {
             return Outcome::NotMerged {
                 why: "it conflicts".to_owned(),
             };
