@@ -94,6 +94,8 @@ enum Step {
     Folder(PathBuf),
     /// A folder that goes only if nothing is left in it.
     EmptyFolder(PathBuf),
+    /// Our state, whatever a daemon wrote since the list was made; the issues that live in it stay.
+    State(PathBuf),
     Units(Box<service::Site>, service::Traces),
     Server(PathBuf),
 }
@@ -278,6 +280,7 @@ async fn take_back(places: &Places, step: Step) -> Result<(), Failure> {
             Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
             done => gone(done, &path),
         },
+        Step::State(path) => remove_state(&path),
         Step::Units(site, traces) => service::take_away(&site, &traces),
         Step::Server(socket) => Tmux::new(socket)
             .kill_server()
@@ -301,6 +304,24 @@ async fn end_session(places: &Places, name: &ProjectName) -> Result<(), Failure>
             Ok(None) | Err(TmuxError::NoServer { .. }) => {}
             Err(error) => return Err(Failure::of_tmux(error)),
         }
+    }
+    Ok(())
+}
+
+fn remove_state(folder: &Path) -> Result<(), Failure> {
+    let mut is_empty = true;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.ends_with("tracker") {
+            is_empty = false;
+        } else if std::fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_dir()) {
+            gone(std::fs::remove_dir_all(&path), &path)?;
+        } else {
+            gone(std::fs::remove_file(&path), &path)?;
+        }
+    }
+    if is_empty {
+        gone(std::fs::remove_dir(folder), folder)?;
     }
     Ok(())
 }

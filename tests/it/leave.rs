@@ -66,17 +66,10 @@ async fn a_finished_walk(world: &mut World) {
     std::fs::write(skills.join("scout.md"), "# mine\n").expect("it is written");
 }
 
-#[tokio::test]
-async fn a_project_leaves_with_what_was_written_for_it_and_nothing_else() {
-    let mut world = World::new();
-    a_finished_walk(&mut world).await;
-    let trees = world.git("blog", &["worktree", "list"]).lines().count();
-    assert!(trees > 1, "a worktree of ours is there to be removed");
-    let branches = world.git("blog", &["branch", "--format=%(refname:short)"]);
-    assert!(branches.contains("pointsman/1-"), "{branches}");
-
+/// Rehearses, and returns the list: it is whole, and nothing was done.
+fn rehearsed(world: &World) -> String {
     let before = files(world.home());
-    let (code, listed, err) = run(&world, &["remove", "blog", "--dry-run"]);
+    let (code, listed, err) = run(world, &["remove", "blog", "--dry-run"]);
     assert_eq!((code, err.as_str()), (0, "nothing was changed\n"));
     let gone: Vec<String> = before
         .iter()
@@ -113,13 +106,25 @@ async fn a_project_leaves_with_what_was_written_for_it_and_nothing_else() {
     );
 
     std::fs::write(world.home().join("blog/README.md"), "# changed\n").expect("it is written");
-    let (_, with_changes, _) = run(&world, &["remove", "blog", "--dry-run"]);
+    let (_, with_changes, _) = run(world, &["remove", "blog", "--dry-run"]);
     assert!(
         with_changes.contains("keep   HOME/blog stands on pointsman/1-greet-the-world   changes lie in it that are not committed\n")
             && !with_changes.contains("remove the branch pointsman/1-"),
         "a tree with changes keeps its branch:\n{with_changes}"
     );
     world.git("blog", &["checkout", "-q", "--", "README.md"]);
+    listed
+}
+
+#[tokio::test]
+async fn a_project_leaves_with_what_was_written_for_it_and_nothing_else() {
+    let mut world = World::new();
+    a_finished_walk(&mut world).await;
+    let trees = world.git("blog", &["worktree", "list"]).lines().count();
+    assert!(trees > 1, "a worktree of ours is there to be removed");
+    let branches = world.git("blog", &["branch", "--format=%(refname:short)"]);
+    assert!(branches.contains("pointsman/1-"), "{branches}");
+    let listed = rehearsed(&world);
 
     let asked = run(&world, &["remove", "blog"]);
     assert_eq!(

@@ -105,19 +105,20 @@ pub(super) async fn traces(places: &Places, config: &Config) -> Result<Vec<Trace
 
 /// The state's folder, but for the issues that live in it.
 fn state(places: &Places, config: &Config) -> Vec<Trace> {
-    let Ok(entries) = std::fs::read_dir(&places.state) else {
+    if !places.state.is_dir() {
         return Vec::new();
-    };
+    }
     let tracker = places.state.join("tracker");
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| *path != tracker)
-        .collect();
-    paths.sort();
-    let mut traces: Vec<Trace> = paths
-        .into_iter()
-        .filter_map(|path| Trace::folder(path.clone()).or_else(|| Trace::file(path)))
-        .collect();
+    let but = if tracker.is_dir() {
+        ", but for `tracker`"
+    } else {
+        ""
+    };
+    let what = format!(
+        "{} (ledger, key, mirrors, worktrees, logs){but}",
+        places.state.display()
+    );
+    let mut traces = vec![Trace::goes(what, Step::State(places.state.clone()))];
     // Those of configured projects are listed with them.
     let former = std::fs::read_dir(&tracker)
         .into_iter()
@@ -135,11 +136,5 @@ fn state(places: &Places, config: &Config) -> Vec<Trace> {
             "issues of a former project: yours",
         )
     }));
-    if !tracker.exists() {
-        traces.push(Trace::goes(
-            places.state.display().to_string(),
-            Step::EmptyFolder(places.state.clone()),
-        ));
-    }
     traces
 }

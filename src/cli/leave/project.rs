@@ -113,6 +113,7 @@ fn written_on_tracker(places: &Places, project: &Project) -> Result<Vec<Trace>, 
                 Event::SpecPublished { .. }
                     | Event::QuestionPublished { .. }
                     | Event::PostIntended { .. }
+                    | Event::StatusIntended { .. }
                     | Event::ParkIntended { .. }
                     | Event::TransitionIntended { .. }
             );
