@@ -16,7 +16,7 @@ use crate::machine::gate::{self, BranchFacts, CommandRun, Judged};
 use crate::repo::Mirror;
 
 /// How long a build may take.
-const BUILD_LIMIT: Duration = Duration::from_mins(30);
+pub(super) const BUILD_LIMIT: Duration = Duration::from_mins(30);
 
 /// What one measurement gave besides the judgement.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ pub mod hands;
 pub mod heartbeat;
 pub mod job;
 pub mod key;
+pub mod merge;
 pub mod notify;
 pub mod objects;
 pub mod observe;

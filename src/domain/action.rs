@@ -284,6 +284,8 @@ pub enum Outcome {
     },
     /// The default branch's name after a merge.
     Merged { into: String },
+    /// It cannot be merged as it is: trying again changes nothing.
+    NotMerged { why: String },
     /// A passing fault of the outside: whether it happened is unknown; look again after that.
     Failed { why: String, until: Timestamp },
 }

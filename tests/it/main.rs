@@ -25,4 +25,5 @@ mod support;
 mod terminal;
 mod tidy;
 mod tracker_contract;
+mod trees;
 mod view;
