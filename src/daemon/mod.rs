@@ -3,6 +3,7 @@
 //! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
 
 pub mod caller;
+pub mod commits;
 pub mod compose;
 pub mod control;
 pub mod deliver;

@@ -17,12 +17,12 @@ pub const PREPARE_LIMIT: Duration = Duration::from_mins(15);
 pub(super) const DIRTY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 /// The largest file that a stage without git may be about.
 const STAGE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Tips that are remembered at dispatch.
-const KNOWN_MAX: usize = 500;
+/// Tips that are remembered at dispatch: 200 KB of the ledger.
+const KNOWN_MAX: usize = 5_000;
 
 /// Puts the persistent agent's tree on the issue's branch, or detached on the default branch's tip.
 /// `$1` branch or empty, `$2` the issue's branch prefix, `$3` dispatch id, `$4` whose pane it is: a person's tree is not switched and
-/// nothing is committed there. Prints `key value` lines.
+/// nothing is committed there. Prints `key value` lines; known is the tip, and every other tip that it does not have.
 const AGENT_TREE: &str = r#"set -u
 branch=$1 own=$2 dispatch=$3 whose=$4
 git rev-parse --git-dir >/dev/null || { echo "broken not a git repository"; exit 3; }
@@ -55,7 +55,8 @@ else
   case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
 fi || { echo "broken the tree cannot be put on ${branch:-$default}"; exit 3; }
 echo "head $(git rev-parse HEAD)"
-git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v -e " refs/heads/$own-" -e " refs/remotes/[^/]*/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
+echo "known $tip"
+git for-each-ref --no-merged="$tip" --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v -e " refs/heads/$own-" -e " refs/remotes/[^/]*/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
 "#;
 
 /// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip.
@@ -192,10 +193,16 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
             until: now() + DIRTY_AGAIN,
         };
     };
-    let known = lines(&ran, "known ")
-        .take(KNOWN_MAX)
-        .map(Subject::new)
-        .collect();
+    let known: Vec<Subject> = lines(&ran, "known ").map(Subject::new).collect();
+    if known.len() > KNOWN_MAX {
+        // One left out would make somebody's commits this dispatch's work.
+        return Outcome::Failed {
+            why: format!(
+                "more than {KNOWN_MAX} branches and tags have commits that the default branch lacks, so nobody could say whose work is whose: delete those that are stale (`git fetch --prune`, `git branch -r --no-merged`)"
+            ),
+            until: now() + DIRTY_AGAIN,
+        };
+    }
     Outcome::Prepared {
         base: Some(Subject::new(head)),
         known,

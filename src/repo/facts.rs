@@ -151,6 +151,36 @@ impl Mirror {
         Ok(ended.code == Some(0))
     }
 
+    /// Returns those of many commits that the mirror has.
+    pub async fn present(&self, many: &[Subject]) -> Result<Vec<Subject>, RepoError> {
+        let mut input = String::new();
+        for sha in many {
+            input.push_str(commit(sha)?);
+            input.push_str("^{commit}\n");
+        }
+        let args = ["cat-file", "--batch-check=%(objecttype)"];
+        let call = Call::new("look for commits", args).input(input.into_bytes());
+        let printed = self.git.read(call).await?;
+        let printed = String::from_utf8_lossy(&printed).into_owned();
+        let found = many.iter().zip(printed.lines());
+        Ok(found
+            .filter(|(_, line)| *line == "commit")
+            .map(|(sha, _)| sha.clone())
+            .collect())
+    }
+
+    /// Returns the names of the project's branches, its own and its remotes', that have a commit.
+    pub async fn branches_with(&self, sha: &Subject) -> Result<Vec<String>, RepoError> {
+        let args = ["for-each-ref", "--format=%(refname)", "--contains"];
+        let call = Call::new("ask whose a commit is", args)
+            .arg(commit(sha)?)
+            .arg("refs/project/heads")
+            .arg("refs/project/remotes");
+        let printed = self.git.read(call).await?;
+        let printed = String::from_utf8_lossy(&printed);
+        Ok(printed.lines().map(str::to_owned).collect())
+    }
+
     /// Returns whether `older` is `newer` or one of its ancestors.
     pub async fn is_ancestor(&self, older: &Subject, newer: &Subject) -> Result<bool, RepoError> {
         let what = "compare two commits";
@@ -169,16 +199,6 @@ impl Mirror {
             Some(1) => Ok(false),
             Some(_) | None => Err(ended.failed(what)),
         }
-    }
-
-    /// Returns the commits of `sha` that `base` does not have, newest first.
-    pub async fn commits_between(
-        &self,
-        base: &Subject,
-        sha: &Subject,
-    ) -> Result<Vec<Subject>, RepoError> {
-        self.commits_only_reachable_from(sha, std::slice::from_ref(base))
-            .await
     }
 
     /// Returns the commits of `sha` that none of `not` has, newest first. An unknown commit is an error, never left out.

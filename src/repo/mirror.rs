@@ -120,12 +120,11 @@ impl Mirror {
             "refs/project/remotes/origin/",
         )
         .await?;
-        self.point(
-            "refs/default/head",
-            heads.head.as_deref(),
-            "refs/project/heads/",
-        )
-        .await
+        // Projects stand on an issue's branch most of the time: that is nobody's default.
+        let head = heads.head.as_deref();
+        let head = head.filter(|branch| !branch.starts_with("pointsman/"));
+        self.point("refs/default/head", head, "refs/project/heads/")
+            .await
     }
 
     /// Fetches one commit of a project, or of a worktree of it, by id: also one that no branch names.
@@ -183,33 +182,36 @@ impl Mirror {
         self.git.read(call).await.map(drop)
     }
 
-    /// Returns the default branch's name: the remote's, else what the project knows of its `origin`, else `main` or `master` if
-    /// just one of them is there, else the branch the project stands on.
+    /// Returns the default branch's name: what the project knows of its `origin`, else the first of the usual names that is there,
+    /// else the branch the project stood on last.
     pub async fn default_branch(&self) -> Result<Option<String>, RepoError> {
-        for (name, below) in [
-            ("refs/default/remote", "refs/remote/heads/"),
-            ("refs/default/project", "refs/project/remotes/origin/"),
-        ] {
-            if let Some(branch) = self.pointed(name, below).await? {
-                return Ok(Some(branch));
+        let of_origin = "refs/project/remotes/origin/";
+        if let Some(branch) = self.pointed("refs/default/project", of_origin).await? {
+            return Ok(Some(branch));
+        }
+        for name in ["main", "master", "trunk"] {
+            let local = format!("refs/project/heads/{name}");
+            if self.resolve(&local).await?.is_some() {
+                return Ok(Some(name.to_owned()));
             }
         }
-        let mut usual = Vec::new();
-        for name in ["main", "master"] {
-            if self
-                .resolve(&format!("refs/project/heads/{name}"))
-                .await?
-                .is_some()
-            {
-                usual.push(name.to_owned());
+        self.pointed("refs/default/head", "refs/project/heads/")
+            .await
+    }
+
+    /// Returns the commit that work starts from, chosen as the script chooses it that makes the branches: the remote's tip, unless
+    /// the local branch has commits of its own.
+    pub async fn default_tip(&self) -> Result<Option<Subject>, RepoError> {
+        let Some(branch) = self.default_branch().await? else {
+            return Ok(None);
+        };
+        let local = format!("refs/project/heads/{branch}");
+        let remote = format!("refs/project/remotes/origin/{branch}");
+        match (self.resolve(&local).await?, self.resolve(&remote).await?) {
+            (Some(local), Some(remote)) if self.is_ancestor(&local, &remote).await? => {
+                Ok(Some(remote))
             }
-        }
-        match usual.as_slice() {
-            [one] => Ok(Some(one.clone())),
-            _ => {
-                self.pointed("refs/default/head", "refs/project/heads/")
-                    .await
-            }
+            (local, remote) => Ok(local.or(remote)),
         }
     }
 

@@ -133,8 +133,13 @@ async fn names_and_commits_are_read_from_the_mirror() {
     );
     assert!(mirror.is_ancestor(&base, &two).await.unwrap());
     assert!(!mirror.is_ancestor(&two, &base).await.unwrap());
-    let between = mirror.commits_between(&base, &two).await.unwrap();
-    assert_eq!(between, [two.clone(), one.clone()]);
+    let none = Subject::new("0".repeat(40));
+    let present = mirror.present(&[none, two.clone()]).await.unwrap();
+    assert_eq!(present, std::slice::from_ref(&two));
+    assert_eq!(
+        mirror.branches_with(&one).await.unwrap(),
+        ["refs/project/heads/pointsman/12-login"]
+    );
     let only = mirror
         .commits_only_reachable_from(&two, &[base, one])
         .await

@@ -44,7 +44,9 @@ impl World {
 
     /// Commits a file in a project, as a person or an agent would.
     pub(crate) fn commit(&self, project: &str, file: &str, text: &str) -> String {
-        std::fs::write(self.home().join(project).join(file), text).expect("it is written");
+        let path = self.home().join(project).join(file);
+        std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder");
+        std::fs::write(path, text).expect("it is written");
         self.git(project, &["add", "-A"]);
         let args = ["-c", "user.name=Ann", "-c", "user.email=ann@localhost"];
         self.git(
