@@ -51,6 +51,8 @@ pub enum Hold {
     },
     /// The agent's window is not there.
     NoAgent { window: String, hint: String },
+    /// No brief can be put into the project's folder.
+    NotWritable { path: String, hint: String },
     /// The agent is not proven idle.
     AgentNotIdle { is: String, because: String },
     /// The agent wants a person.
@@ -116,6 +118,7 @@ impl Hold {
             Self::BackOff { .. } => "back-off",
             Self::Session { .. } => "session-taken",
             Self::NoAgent { .. } => "no-agent",
+            Self::NotWritable { .. } => "not-writable",
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
             Self::TreeDirty { .. } => "tree-dirty",
@@ -166,7 +169,7 @@ impl Hold {
             Self::NeedsReapproval { .. } => {
                 Some("read the text again, then remove and set the label".into())
             }
-            Self::NoAgent { hint, .. } => Some(hint.clone()),
+            Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::Yours { how } => Some(how.clone()),
@@ -270,6 +273,7 @@ impl fmt::Display for Hold {
                 )
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
+            Self::NotWritable { path, .. } => write!(f, "the daemon may not write into `{path}`"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
