@@ -108,12 +108,11 @@ impl Others<'_> {
 
     /// Returns the name of somebody else's branch as people write it. A tag is a name for a commit, and nobody's line of work.
     fn name_of<'a>(&self, name: &'a str) -> Option<&'a str> {
-        let (shown, branch) = match name.strip_prefix("refs/project/heads/") {
-            Some(branch) => (branch, branch),
-            None => {
-                let shown = name.strip_prefix("refs/project/remotes/")?;
-                (shown, shown.split_once('/')?.1)
-            }
+        let (shown, branch) = if let Some(branch) = name.strip_prefix("refs/project/heads/") {
+            (branch, branch)
+        } else {
+            let shown = name.strip_prefix("refs/project/remotes/")?;
+            (shown, shown.split_once('/')?.1)
         };
         let is_known = branch == self.default || branch == "HEAD" || branch.starts_with(&self.own);
         (!is_known).then_some(shown)

@@ -3,7 +3,6 @@
 mod folder;
 mod safety;
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -333,46 +332,4 @@ async fn what_the_project_dropped_is_dropped_and_an_empty_project_is_fine() {
     assert_eq!(mirror.resolve("topic").await.unwrap(), None);
     assert!(mirror.resolve("topic/one").await.unwrap().is_some());
     mirror.maintain().await.unwrap();
-}
-
-#[tokio::test]
-async fn the_remote_is_kept_apart_and_names_the_default_branch() {
-    let place = Place::git();
-    let first = place.head();
-    let remote = place.beside("remote.git");
-    Place::run_in(
-        &place.path,
-        &[
-            "init",
-            "-q",
-            "--bare",
-            "-b",
-            "release",
-            remote.to_str().unwrap(),
-        ],
-    );
-    place.run(&["push", "-q", remote.to_str().unwrap(), "main:release"]);
-    place.run(&["switch", "-q", "-c", "work"]);
-    let second = place.commit("b", "b");
-    let mirror = place.mirror().await;
-    assert_eq!(
-        mirror.default_branch().await.unwrap().as_deref(),
-        Some("main")
-    );
-    mirror
-        .fetch_url(
-            remote.to_str().unwrap(),
-            &[(OsString::from("SOME_KEY"), OsString::from("x"))],
-        )
-        .await
-        .unwrap();
-    assert_eq!(
-        mirror.default_branch().await.unwrap().as_deref(),
-        Some("release")
-    );
-    assert_eq!(
-        mirror.resolve("refs/remote/heads/release").await.unwrap(),
-        Some(first)
-    );
-    assert_eq!(mirror.resolve("work").await.unwrap(), Some(second));
 }
