@@ -1,15 +1,19 @@
 //! One project's hands without a daemon: a story of one room, on real git and real tmux.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use pointsman::daemon::fleet::Samples;
 use pointsman::daemon::hands::{Hands, Own, Shared};
 use pointsman::daemon::key::Key;
 use pointsman::daemon::places::private_folder;
 use pointsman::daemon::samplers::Samplers;
+use pointsman::domain::ProjectName;
 use pointsman::ledger::{Ledger, Memory};
 use pointsman::machine::state::State;
 use tokio::sync::watch;
 
-use super::*;
+use super::World;
 
 impl World {
     /// Makes a project's hands, and the tmux server they work on.
