@@ -13,6 +13,7 @@ pub mod hands;
 pub mod heartbeat;
 pub mod job;
 pub mod key;
+pub mod logs;
 pub mod merge;
 pub mod notify;
 pub mod objects;

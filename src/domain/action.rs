@@ -99,6 +99,8 @@ pub enum Action {
     Tidy {
         dispatch: Box<Dispatch>,
         answer: Option<Answer>,
+        /// Those whose logs are still needed.
+        open: Vec<DispatchId>,
     },
     /// Sets the new label of a transition.
     AddLabel { issue: IssueNumber, label: Label },

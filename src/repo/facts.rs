@@ -112,18 +112,15 @@ pub struct Grep {
 }
 
 impl Mirror {
-    /// Resolves a full ref name (`refs/…`), a branch or tag of the project, a branch of the remote, or a (short) commit id, in this
-    /// order. Expressions (`~`, `^`, `:`, `@{`) are not names.
+    /// Resolves a full ref name (`refs/…`), a branch or tag of the project, or a (short) commit id, in this order.
+    /// Expressions (`~`, `^`, `:`, `@{`) are not names.
     pub async fn resolve(&self, name: &str) -> Result<Option<Subject>, RepoError> {
         check_name(name)?;
         let mut tries = Vec::new();
         if name.starts_with("refs/") {
             tries.push(name.to_owned());
         } else {
-            tries.extend(
-                ["project/heads", "project/tags", "remote/heads"]
-                    .map(|at| format!("refs/{at}/{name}")),
-            );
+            tries.extend(["project/heads", "project/tags"].map(|at| format!("refs/{at}/{name}")));
             if (4..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 tries.push(name.to_owned());
             }
@@ -381,7 +378,7 @@ impl Mirror {
     pub async fn list_refs(&self) -> Result<Vec<Ref>, RepoError> {
         let format =
             "--format=%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname)";
-        let args = ["for-each-ref", format, "refs/project", "refs/remote"];
+        let args = ["for-each-ref", format, "refs/project"];
         let printed = self.git.read(Call::new("list refs", args)).await?;
         Ok(String::from_utf8_lossy(&printed)
             .lines()

@@ -271,10 +271,6 @@ async fn what_is_no_name_path_or_commit_never_reaches_git() {
         );
     }
     assert!(matches!(
-        mirror.fetch_url("--upload-pack=x", &[]).await,
-        Err(RepoError::NotA { .. })
-    ));
-    assert!(matches!(
         mirror.fetch_path(Path::new("blog")).await,
         Err(RepoError::NotA { .. })
     ));
@@ -289,7 +285,7 @@ async fn what_is_no_name_path_or_commit_never_reaches_git() {
 }
 
 #[tokio::test]
-async fn a_detached_commit_of_a_worktree_is_fetched_when_asked_for() {
+async fn a_detached_commit_of_a_worktree_is_fetched_from_there() {
     let place = Place::git();
     let tree = place.beside("check");
     place.run(&["worktree", "add", "-q", "--detach", tree.to_str().unwrap()]);
@@ -299,17 +295,11 @@ async fn a_detached_commit_of_a_worktree_is_fetched_when_asked_for() {
     let sha = Subject::new(Place::run_in(&tree, &["rev-parse", "HEAD"]));
     let mirror = place.mirror().await;
     assert!(!mirror.has_commit(&sha).await.unwrap());
-    mirror.fetch_commit(&place.path, &sha).await.unwrap();
-    assert!(mirror.has_commit(&sha).await.unwrap());
     mirror.fetch_path(&tree).await.unwrap();
     assert_eq!(
         mirror.resolve("refs/project/HEAD").await.unwrap(),
         Some(sha)
     );
-    let unknown = mirror
-        .fetch_commit(&place.path, &Subject::new("1".repeat(40)))
-        .await;
-    assert!(matches!(unknown, Err(RepoError::Git { .. })), "{unknown:?}");
 }
 
 #[tokio::test]
@@ -331,5 +321,31 @@ async fn what_the_project_dropped_is_dropped_and_an_empty_project_is_fine() {
     mirror.fetch_path(&place.path).await.unwrap();
     assert_eq!(mirror.resolve("topic").await.unwrap(), None);
     assert!(mirror.resolve("topic/one").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_many_fetches_left_is_packed() {
+    let place = Place::git();
+    let mirror = place.mirror().await;
+    // A fetch of fewer than a hundred objects leaves each of them as a file.
+    for round in 0..20 {
+        for file in 0..90 {
+            fs::write(
+                place.path.join(format!("{file}")),
+                format!("{round} {file}"),
+            )
+            .unwrap();
+        }
+        place.commit("last", &round.to_string());
+        mirror.fetch_path(&place.path).await.unwrap();
+    }
+    let loose = || {
+        let counted = Place::run_in(mirror.folder(), &["count-objects"]);
+        counted.split(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    let before = loose();
+    assert!(before > 1_500, "{before}");
     mirror.maintain().await.unwrap();
+    assert_eq!(loose(), 0);
+    assert!(mirror.has_commit(&place.head()).await.unwrap());
 }

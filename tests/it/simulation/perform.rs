@@ -165,7 +165,9 @@ impl World {
                 self.answer(answer);
                 Outcome::Done
             }
-            Action::Tidy { dispatch, answer } => {
+            Action::Tidy {
+                dispatch, answer, ..
+            } => {
                 if let Some(answer) = answer {
                     self.answer(answer);
                 }
