@@ -12,6 +12,7 @@ mod github;
 mod habits;
 mod holds;
 mod inbox;
+mod neighbours;
 mod posts;
 mod status;
 mod steering;
