@@ -217,11 +217,12 @@ fn noted_exit(log: &Path) -> Option<i32> {
 
 fn window(job: &Job) -> NewWindow {
     // The outer shell keeps the terminal open: tmux takes a pane whose terminal nobody has open for dead while its process still
-    // runs. `timeout` ends the whole group of the inner one. The output goes through a limiter that reads to the end, so that a job
-    // is never stopped for what it prints; who is left behind by a job and holds its output open is not waited for.
+    // runs. `timeout` ends the whole group of the inner one. The output goes through a limiter that writes at once what it keeps
+    // and reads on to the end: a job is never stopped for what it prints. Who is left behind by a job and holds its output open is
+    // not waited for.
     let outer = format!(
         r#"log=$1 limit=$2 script=$3; shift 3; rm -f "$log.pipe"; mkfifo "$log.pipe" || exit 125
-{{ head -c {LOG_BYTES_MAX}; rest=$(tail -c {LOG_END_BYTES} | tr -d '\000'); [ -z "$rest" ] || printf '\n[cut: the log keeps the first {LOG_BYTES_MAX} bytes and the end]\n%s\n' "$rest"; }} <"$log.pipe" >"$log" &
+{{ dd bs=64k count={LOG_BYTES_MAX} iflag=count_bytes status=none; rest=$(tail -c {LOG_END_BYTES} | tr -d '\000'); [ -z "$rest" ] || printf '\n[cut: the log keeps the first {LOG_BYTES_MAX} bytes and the end]\n%s\n' "$rest"; }} <"$log.pipe" >"$log" &
 limiter=$!
 timeout -k 5 "$limit" sh -c "$script" job "$@" >"$log.pipe" 2>&1 </dev/null; code=$?
 rm -f "$log.pipe"; n=0

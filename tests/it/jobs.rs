@@ -72,7 +72,11 @@ fn old_logs_go_and_those_of_open_dispatches_stay() {
         std::fs::write(path(&format!("{name}.log")), "old").expect("it is written");
         std::fs::write(path(&format!("{name}.log.exit")), "0").expect("it is written");
     }
-    std::thread::sleep(Duration::from_millis(20));
+    let day = std::time::SystemTime::now() - Duration::from_hours(24);
+    for name in ["build-aaaaaa-1.log", "build-bbbbbb-1.log"] {
+        let file = std::fs::File::options().write(true).open(path(name));
+        file.expect("a log").set_modified(day).expect("it is older");
+    }
     for n in 0..LOGS_KEPT_MAX {
         std::fs::write(path(&format!("build-cccccc-{n}.log")), "new").expect("it is written");
     }

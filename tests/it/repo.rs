@@ -332,7 +332,7 @@ async fn what_many_fetches_left_is_packed() {
         for file in 0..90 {
             fs::write(
                 place.path.join(format!("{file}")),
-                format!("{round} {file}"),
+                format!("{file}:{round}"),
             )
             .unwrap();
         }

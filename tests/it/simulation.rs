@@ -19,6 +19,7 @@ mod scenario;
 mod told;
 mod tracker;
 mod world;
+mod writes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
