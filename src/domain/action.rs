@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    IssueNumber, Label, LabelEvent, Opening, Pane, Post, Report, ReportId, Spec, Subject, Verdict,
+    Hold, IssueNumber, Label, LabelEvent, Opening, Pane, Post, Report, ReportId, Spec, Subject,
     Window,
 };
 
@@ -262,6 +262,8 @@ pub enum Outcome {
     NotCleared { why: String },
     /// A receipt with the delivery's id.
     Receipt { witness: String },
+    /// The agent says that it has the line, in its queue.
+    Queued { witness: String },
     /// No receipt in the time given.
     NoReceipt { in_composer: bool },
     /// What a look found.
@@ -284,6 +286,8 @@ pub enum Outcome {
     },
     /// The default branch's name after a merge.
     Merged { into: String },
+    /// Nothing was done: something that only a person can clear away is in the way; look again after that.
+    Held { hold: Hold, until: Timestamp },
     /// A passing fault of the outside: whether it happened is unknown; look again after that.
     Failed { why: String, until: Timestamp },
 }
@@ -300,6 +304,8 @@ pub enum Finding {
     Typed { enters: u8 },
     /// A receipt.
     Receipt { witness: String },
+    /// The agent says that it has the line, in its queue.
+    Queued { witness: String },
     /// Another server or process: the composer is gone.
     PaneGone,
     /// It runs in this pane: a launch that was not recorded.
@@ -330,6 +336,3 @@ pub enum Request {
         by: String,
     },
 }
-
-/// A verdict and what shows it.
-pub type Settling = (Verdict, String);

@@ -233,8 +233,12 @@ fn explain_dispatch(text: &mut String, state: &State, dispatch: &Dispatch) {
             &format!("{} pid {} of server {}", pane.id, pane.pid, pane.generation),
         );
     }
-    if let Some((why, until)) = &dispatch.stalled {
-        let said = format!("until {until}: {}", one_line(why, SENTENCE_CHARS_MAX));
+    if let Some(stall) = &dispatch.stalled {
+        let why = one_line(&stall.why, SENTENCE_CHARS_MAX);
+        let said = match stall.hold {
+            Some(_) => why,
+            None => format!("{} times, until {}: {why}", stall.times, stall.until),
+        };
         entry(text, "stalled", &said);
     }
     if let Some(question) = &dispatch.asked {

@@ -83,6 +83,8 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::NoAgent { .. }
         | Hold::AgentAsks { .. }
         | Hold::TreeDirty { .. }
+        | Hold::TreeElsewhere { .. }
+        | Hold::Failing { .. }
         | Hold::Yours { .. }
         | Hold::Asked { .. }
         | Hold::NoChecker { .. }

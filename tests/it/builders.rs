@@ -15,10 +15,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Activity, Actor, ActorId, ActorKind, Advance, AgentState, Approval, Attention, Basis, Build,
-    DeliveryId, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label,
-    LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample,
-    Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
-    SpecialLabels, Stage, Subject, TrackerChoice, Window, Workflow,
+    Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label, LabelEventId,
+    Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample, Phase,
+    ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName, SpecialLabels,
+    Stage, Subject, TrackerChoice, Window, Workflow,
 };
 
 /// Ten in the morning of the day on which everything happens.
@@ -250,7 +250,6 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         fleet: BTreeMap::new(),
         fresh: Fresh {
             dispatch: DispatchId::new("zz9zz9"),
-            delivery: DeliveryId::new("zz9zz9zz"),
             secret_hash: "h".into(),
         },
     }

@@ -12,6 +12,7 @@ mod habits;
 mod holds;
 mod inbox;
 mod posts;
+mod stalls;
 mod steering;
 mod two_at_once;
 mod verbs;

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use pointsman::domain::{
     Action, Answer, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
-    Ground, IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
+    Ground, Hold, IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
@@ -49,6 +49,9 @@ impl World {
         };
         let lost = matches!(action, Action::Paste { .. })
             && (self.lose.remove(&Lose::Paste) || self.lose.contains(&Lose::EveryPaste));
+        if matches!(action, Action::Push { .. }) && self.lose.contains(&Lose::EveryPush) {
+            return failed("the push was rejected");
+        }
         if needs_its_issue(action).is_some_and(|issue| self.tracker.is_gone(issue)) {
             return failed("there is no such issue");
         }
@@ -81,6 +84,16 @@ impl World {
     fn perform(&mut self, action: &Action) -> Outcome {
         let now = self.now;
         match action {
+            Action::PrepareTree { dispatch }
+                if dispatch.opening.window == Window::Agent && !self.dirty.is_empty() =>
+            {
+                Outcome::Held {
+                    hold: Hold::TreeDirty {
+                        files: self.dirty.clone(),
+                    },
+                    until: now + SignedDuration::from_secs(30),
+                }
+            }
             Action::PrepareTree { dispatch } => Outcome::Prepared {
                 base: dispatch.issue().map(|issue| self.tip(issue)),
                 known: dispatch
@@ -384,6 +397,11 @@ impl World {
     fn await_receipt(&mut self, delivery: &Delivery, until: jiff::Timestamp) -> Performed {
         if self.has_receipt(delivery) {
             return Performed::Ended(Outcome::Receipt {
+                witness: "transcript".to_owned(),
+            });
+        }
+        if self.queued.contains(&delivery.id) {
+            return Performed::Ended(Outcome::Queued {
                 witness: "transcript".to_owned(),
             });
         }
