@@ -64,6 +64,8 @@ pub enum Hold {
     },
     /// The agent's window is not there.
     NoAgent { window: String, hint: String },
+    /// No brief can be put into the project's folder.
+    NotWritable { path: String, hint: String },
     /// The agent is not proven idle.
     AgentNotIdle { is: String, because: String },
     /// The agent wants a person.
@@ -109,6 +111,8 @@ pub enum Hold {
         why: String,
         until: Timestamp,
     },
+    /// The tracker does not take the marker line, and without it nothing is delivered.
+    Unmarked { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
     /// It was not looked at singly: that is for the next cycle.
@@ -137,6 +141,7 @@ impl Hold {
             Self::BackOff { .. } => "back-off",
             Self::Session { .. } => "session-taken",
             Self::NoAgent { .. } => "no-agent",
+            Self::NotWritable { .. } => "not-writable",
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
             Self::TreeDirty { .. } => "tree-dirty",
@@ -154,6 +159,7 @@ impl Hold {
             Self::Moving { .. } => "moving",
             Self::Stalled { .. } => "stalled",
             Self::Failing { .. } => "failing",
+            Self::Unmarked { .. } => "unmarked",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
             Self::Spent { .. } => "spent",
@@ -189,7 +195,7 @@ impl Hold {
             Self::NeedsReapproval { .. } => {
                 Some("read the text again, then remove and set the label".into())
             }
-            Self::NoAgent { hint, .. } => Some(hint.clone()),
+            Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::TreeElsewhere { switch } => Some(switch.clone()),
@@ -225,13 +231,13 @@ impl fmt::Display for Hold {
             Self::Parked { label, why: None } => write!(f, "`{label}` is set"),
             Self::Paused { by } => write!(f, "the project is paused by {by}"),
             Self::BeforeStart { added } => {
-                write!(f, "labelled before you added this project ({added})")
+                write!(f, "labelled before you added this project ({added:.0})")
             }
             Self::Unattributed {
                 until: Some(until), ..
             } => write!(
                 f,
-                "the tracker does not say yet who set the label; looked for until {until}"
+                "the tracker does not say yet who set the label; looked for until {until:.0}"
             ),
             Self::Unattributed { until: None, .. } => {
                 f.write_str("nobody I can name asked for this")
@@ -264,7 +270,7 @@ impl fmt::Display for Hold {
                 write!(f, "account {account} has its {limit} open")
             }
             Self::DailyCap { limit, until } => {
-                write!(f, "{limit} dispatches in 24 h; again at {until}")
+                write!(f, "{limit} dispatches in 24 h; again at {until:.0}")
             }
             Self::Hours { from, to } => {
                 write!(
@@ -277,7 +283,7 @@ impl fmt::Display for Hold {
                 )
             }
             Self::BackOff { attempt, until } => {
-                write!(f, "attempt {attempt} failed; again at {until}")
+                write!(f, "attempt {attempt} failed; again at {until:.0}")
             }
             Self::Session {
                 dispatch,
@@ -295,6 +301,7 @@ impl fmt::Display for Hold {
                 )
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
+            Self::NotWritable { path, .. } => write!(f, "the daemon may not write into `{path}`"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
@@ -302,7 +309,7 @@ impl fmt::Display for Hold {
                 f.write_str("the pane is yours, so its tree is not switched to the issue's branch")
             }
             Self::Tracker { why, since } => {
-                write!(f, "the tracker is not known since {since}: {why}")
+                write!(f, "the tracker is not known since {since:.0}: {why}")
             }
             Self::Yours { how } => write!(f, "yours: {how}"),
             Self::Asked { question } => write!(f, "the agent asked: {question}"),
@@ -316,9 +323,18 @@ impl fmt::Display for Hold {
                 write!(f, "dispatch {dispatch}: the delivery is {verdict}")
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
-            Self::Stalled { why, until } => write!(f, "{why}; again at {until}"),
+            Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
             Self::Failing { times, why, until } => {
-                write!(f, "failed {times} times in a row: {why}; again at {until}")
+                write!(
+                    f,
+                    "failed {times} times in a row: {why}; again at {until:.0}"
+                )
+            }
+            Self::Unmarked { why, until } => {
+                write!(
+                    f,
+                    "the status comment cannot be written: {why}; again at {until:.0}"
+                )
             }
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),

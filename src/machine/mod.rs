@@ -10,6 +10,7 @@
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
 //! | [`stall`] | what fails or is in the way: tried again, told, handed over |
 //! | [`question`], [`post`] | what agents ask and write down |
+//! | [`status`] | the one comment per issue that says where it stands, and its marker lines |
 //! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
 //! | [`brief`], [`markdown`], [`text`] | the words |
 
@@ -37,6 +38,7 @@ pub mod route;
 pub mod schedule;
 pub mod stall;
 pub mod state;
+pub mod status;
 pub mod step;
 pub mod text;
 pub mod transition;

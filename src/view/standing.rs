@@ -81,6 +81,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Unattributed { .. }
         | Hold::NeedsReapproval { .. }
         | Hold::NoAgent { .. }
+        | Hold::NotWritable { .. }
         | Hold::AgentAsks { .. }
         | Hold::TreeDirty { .. }
         | Hold::TreeElsewhere { .. }
@@ -109,6 +110,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::InHand { .. }
         | Hold::Moving { .. }
         | Hold::Stalled { .. }
+        | Hold::Unmarked { .. }
         | Hold::NextCycle
         | Hold::Behind { .. }
         | Hold::Spent { .. } => false,

@@ -27,12 +27,12 @@ pub struct Told<'a> {
 
 /// Writes one event as a line: number, time, sentence.
 pub fn line(told: &Told) -> String {
-    format!(
-        "{:>6}  {}  {}",
-        told.seq,
-        told.at.strftime("%m-%d %H:%M:%S"),
-        sentence(told.event)
-    )
+    self::told(told.seq, told.at, &sentence(told.event))
+}
+
+/// Writes a sentence with its number and time.
+pub(super) fn told(seq: u64, at: Timestamp, says: &str) -> String {
+    format!("{seq:>6}  {}  {says}", at.strftime("%m-%d %H:%M:%S"))
 }
 
 /// Says what happened, without a full stop.
@@ -43,7 +43,7 @@ pub fn line(told: &Told) -> String {
 pub fn sentence(event: &Event) -> String {
     match event {
         Event::ProjectAdded { added } => {
-            format!("project seen for the first time; labels set before {added} do not start")
+            format!("project seen for the first time; labels set before {added:.0} do not start")
         }
         Event::ProjectPaused { by } => format!("{by} paused the project"),
         Event::ProjectResumed { by } => format!("{by} resumed the project"),
@@ -58,7 +58,7 @@ pub fn sentence(event: &Event) -> String {
             why,
             until,
             ..
-        } => format!("{dispatch} stalled until {until}: {}", short(why)),
+        } => format!("{dispatch} stalled until {until:.0}: {}", short(why)),
         Event::DeliveryPlanned { delivery } => planned(delivery),
         Event::BriefStaged { delivery } => {
             format!("delivery {delivery}: file written and read back")
@@ -159,6 +159,16 @@ pub fn sentence(event: &Event) -> String {
         Event::IssueParked { issue } => format!("{issue} is with a person"),
         Event::IssueUnparked { issue, .. } => format!("{issue} may be tried again"),
         Event::IssueLeft { issue, how } => format!("{issue} left: {}", short(how)),
+        Event::StatusIntended {
+            issue, dispatch, ..
+        } => match dispatch {
+            Some(dispatch) => format!("{issue}: about to be marked for dispatch {dispatch}"),
+            None => format!("{issue}: its status comment is about to be written"),
+        },
+        Event::StatusWritten { issue, comment, .. } => match comment {
+            Some(_) => format!("{issue}: its status comment is up to date"),
+            None => format!("{issue}: the tracker does not take its status comment"),
+        },
         Event::WalkApproved { issue, approval } => {
             format!("{issue} rests on {}'s word", approval.by.login)
         }
@@ -214,7 +224,7 @@ fn opened(opening: &Opening) -> String {
             )
         }
         Basis::Errand(Errand::Due { on, at, .. }) => format!(
-            "dispatch {id} opened: {} of {on}, due at {at}, no issue",
+            "dispatch {id} opened: {} of {on}, due at {at:.0}, no issue",
             stage.skill
         ),
     }

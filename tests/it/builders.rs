@@ -15,10 +15,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Activity, Actor, ActorId, ActorKind, Advance, AgentState, Approval, Attention, Basis, Build,
-    Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label, LabelEventId,
-    Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample, Phase,
-    ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName, SpecialLabels,
-    Stage, Subject, TrackerChoice, Window, Workflow,
+    CommentMode, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label,
+    LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample,
+    Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
+    SpecialLabels, Stage, Subject, TrackerChoice, Window, Workflow,
 };
 
 /// Ten in the morning of the day on which everything happens.
@@ -214,6 +214,7 @@ pub fn rules() -> Rules {
         allow: Vec::new(),
         protected: Vec::new(),
         merge: Merge::FastForward,
+        comment: None,
         git: true,
     };
     let workflow = Workflow {
@@ -232,6 +233,7 @@ pub fn rules() -> Rules {
         idle_without_report: Duration::from_mins(1),
         schedules: BTreeMap::new(),
         zone: TimeZone::UTC,
+        comment: CommentMode::Full,
     }
 }
 
@@ -245,6 +247,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         details: BTreeMap::new(),
         panes: BTreeMap::new(),
         no_agent: None,
+        not_writable: None,
         reports: Vec::new(),
         posts: Vec::new(),
         fleet: BTreeMap::new(),
