@@ -8,6 +8,14 @@ use pointsman::domain::{Cause, Event};
 
 use crate::support::world::World;
 
+/// Runs a verb beside the daemon, which answers from this thread.
+async fn says(world: &World, words: &[&str]) -> String {
+    let mut command = world.command(words);
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output.await.expect("it does not panic").expect("it runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 #[tokio::test]
 async fn a_dirty_tree_is_a_persons_and_work_goes_on_once_it_is_clean() {
     let mut world = World::new();
@@ -19,12 +27,10 @@ async fn a_dirty_tree_is_a_persons_and_work_goes_on_once_it_is_clean() {
         .issue("shop", "Greet by name", "", "ready-for-dev")
         .await;
     world.until_held("shop", issue, "tree-dirty").await;
-    let explained = world.command(&["explain", "1"]).output().unwrap();
-    let explained = String::from_utf8_lossy(&explained.stdout).into_owned();
+    let explained = says(&world, &["explain", "1"]).await;
     let line = "held: tree-dirty. notes.txt changed, not by us. Hint: commit or stash them\n";
     assert!(explained.starts_with(line), "{explained}");
-    let inbox = world.command(&["inbox"]).output().unwrap();
-    let inbox = String::from_utf8_lossy(&inbox.stdout).into_owned();
+    let inbox = says(&world, &["inbox"]).await;
     assert!(inbox.contains("tree-dirty"), "{inbox}");
 
     // It is looked at again, and nothing more is written down.

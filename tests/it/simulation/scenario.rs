@@ -181,7 +181,7 @@ impl Page {
             ["tree", file] => self.driver.world.dirty.push((*file).to_owned()),
             ["build", is] => self.driver.world.build_is_red = *is == "red",
             ["lose", what] => {
-                self.driver.world.lose.insert(lost(what));
+                self.driver.world.lose.insert(Lose::named(what));
             }
             ["hide", "tracker"] => self.driver.world.gap = Some(now),
             ["show", "tracker"] => self.driver.world.gap = None,
@@ -531,19 +531,6 @@ fn actor(who: &str) -> Actor {
     match who {
         "mallory" => mallory(),
         _ => alice(),
-    }
-}
-
-fn lost(what: &str) -> Lose {
-    match what {
-        "paste" => Lose::Paste,
-        "every-paste" => Lose::EveryPaste,
-        "every-push" => Lose::EveryPush,
-        "paste-answer" => Lose::PasteAnswer,
-        "enter" => Lose::Enter,
-        "turn" => Lose::Turn,
-        "label-answer" => Lose::LabelAnswer,
-        other => panic!("{other} cannot be lost"),
     }
 }
 

@@ -36,6 +36,22 @@ pub(crate) enum Lose {
     LabelAnswer,
 }
 
+impl Lose {
+    /// Reads a page's word.
+    pub(crate) fn named(what: &str) -> Self {
+        match what {
+            "paste" => Self::Paste,
+            "every-paste" => Self::EveryPaste,
+            "every-push" => Self::EveryPush,
+            "paste-answer" => Self::PasteAnswer,
+            "enter" => Self::Enter,
+            "turn" => Self::Turn,
+            "label-answer" => Self::LabelAnswer,
+            other => panic!("{other} cannot be lost"),
+        }
+    }
+}
+
 /// The world of one project.
 #[derive(Debug)]
 pub(crate) struct World {
