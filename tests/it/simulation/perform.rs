@@ -2,15 +2,14 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Answer, CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding,
-    GateName, Ground, Hold, IssueNumber, Marker, Outcome, Pane, Post, Posting, Publish, Purpose,
-    Report, Statement, Via, Window,
+    Action, Answer, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber, Marker, Outcome, Post,
+    Posting, Publish, Purpose, Report, Statement, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
-use super::panes::{Doing, Plan, SimPane, Trace};
+use super::panes::{Doing, Plan};
 use super::rules::us;
 use super::world::{Lose, World};
 

@@ -2,8 +2,10 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Composer, Delivery, DeliveryStep, Dispatch, Finding, Outcome, Pane, Purpose, Via, Window,
+    CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Finding, Outcome, Pane, Purpose, Via,
+    Window,
 };
+use pointsman::machine::text::mark;
 
 use super::panes::{Doing, SimPane, Trace};
 use super::perform::Performed;
@@ -45,7 +47,12 @@ impl World {
         }
     }
 
-    pub(super) fn paste(&mut self, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane) -> Outcome {
+    pub(super) fn paste(
+        &mut self,
+        dispatch: &Dispatch,
+        delivery: &Delivery,
+        pane: &Pane,
+    ) -> Outcome {
         if delivery.purpose == Purpose::Brief
             && let Err(outcome) = self.wanted(dispatch)
         {
@@ -187,7 +194,11 @@ impl World {
             .is_some_and(|at| *at <= self.now)
     }
 
-    pub(super) fn await_receipt(&mut self, delivery: &Delivery, until: jiff::Timestamp) -> Performed {
+    pub(super) fn await_receipt(
+        &mut self,
+        delivery: &Delivery,
+        until: jiff::Timestamp,
+    ) -> Performed {
         if self.has_receipt(delivery) {
             return Performed::Ended(Outcome::Receipt {
                 witness: "transcript".to_owned(),
