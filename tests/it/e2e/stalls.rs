@@ -1,7 +1,5 @@
 //! What is in the way and is a person's: said as the README shows it, and gone on with once it is cleared away.
 
-#![expect(clippy::disallowed_methods, reason = "a test is an edge")]
-
 use std::time::Duration;
 
 use pointsman::domain::{Cause, Event};
