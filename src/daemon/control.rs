@@ -47,6 +47,8 @@ pub enum Call {
         /// Which project.
         project: ProjectName,
     },
+    /// Read the configuration again.
+    Reload,
     /// Keep a project's persistent agent up, or let it go.
     Keep {
         /// Which project.
@@ -193,7 +195,7 @@ async fn not_a_person(daemon: &Daemon, caller: &Caller, call: &Call) -> Option<S
         Call::Ask { .. } | Call::Keep { .. } | Call::Try { .. } => {
             caller::pane_above(daemon.tmux(), &daemon.projects(), caller.pid?).await
         }
-        Call::Poll { .. } | Call::Cycle { .. } => None,
+        Call::Poll { .. } | Call::Reload | Call::Cycle { .. } => None,
     }
 }
 
@@ -218,6 +220,10 @@ async fn call(
                 },
             }
         }
+        Call::Reload => match daemon.reload().await {
+            None => Reply::done("the configuration was read again"),
+            Some(fault) => Reply::refused(fault),
+        },
         Call::Keep { project, up } => keep(&daemon, &project, up).await,
         Call::Cycle { project } => cycle(&daemon, &project).await,
         Call::Try {
