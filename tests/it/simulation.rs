@@ -18,8 +18,8 @@ mod rules;
 mod scenario;
 mod told;
 mod tracker;
+mod typing;
 mod world;
-mod writes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
