@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::daemon::hands::{Hands, RETRY_AFTER, authors, chain, now, tracker_failed};
 use crate::daemon::writes::comment_once;
 use crate::domain::{
-    Actor, Comment, Details, IssueNumber, Label, Outcome, Pull, PullEnd, PullPlan, PullRead, Role,
-    SingleRead, Subject,
+    Actor, Comment, Details, Hold, IssueNumber, Label, Outcome, Pull, PullEnd, PullPlan, PullRead,
+    Role, SingleRead, Subject,
 };
 use crate::machine::pull::{body, in_body};
 use crate::machine::text::{mark, one_line, sha256};
@@ -15,6 +15,13 @@ use crate::tracker::pulls::{FoundPull, MergeAnswer, NewPull};
 
 /// What only a person can end is tried again after that.
 pub const BLOCKED_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+/// Says that the outside refused a step in a way that a person has to end.
+pub fn blocked(why: String, hint: String) -> Outcome {
+    let until = now() + BLOCKED_AGAIN;
+    let hold = Hold::Blocked { why, hint, until };
+    Outcome::Held { hold, until }
+}
+
 /// Characters of a pull request's title: GitHub takes 256.
 const TITLE_CHARS_MAX: usize = 200;
 
@@ -43,16 +50,15 @@ pub async fn keep(hands: &Hands, plan: &PullPlan, known: Option<IssueNumber>) ->
             | TrackerError::Forbidden { .. }
             | TrackerError::NotFound { .. }
             | TrackerError::Moved { .. }),
-        ) => Outcome::Blocked {
-            why: format!("`{}` is pushed, but {}", plan.branch, chain(&error)),
-            hint: error.hint().unwrap_or_else(|| {
+        ) => blocked(
+            format!("`{}` is pushed, but {}", plan.branch, chain(&error)),
+            error.hint().unwrap_or_else(|| {
                 format!(
                     "do that by hand for `{}`, or make it possible; Pointsman goes on from there",
                     plan.branch
                 )
             }),
-            until: now() + BLOCKED_AGAIN,
-        },
+        ),
         Err(error) => tracker_failed(&error),
     }
 }

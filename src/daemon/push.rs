@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::daemon::gates;
-use crate::daemon::hands::{Hands, failed, now};
-use crate::daemon::pulls::BLOCKED_AGAIN;
-use crate::daemon::tree::{DIRTY_AGAIN, lines, lost, run, said};
+use crate::daemon::hands::{Hands, failed, now, unconfigured};
+use crate::daemon::tree::{DIRTY_AGAIN, lines, run, said};
+use crate::daemon::{commits, gates};
 use crate::domain::{Outcome, Project, Subject};
 use crate::machine::protected;
 
@@ -36,7 +35,7 @@ exit 3
 /// Pushes the dispatch's branch.
 pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     match touched(hands, &project, subject).await {
         Ok(files) if files.is_empty() => {}
@@ -51,11 +50,7 @@ pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
         Err(error) => return failed(&error),
     };
     let found = |key: &'static str| lines(&ran, key).next();
-    let blocked = |why: String, hint: String| Outcome::Blocked {
-        why,
-        hint,
-        until: now() + BLOCKED_AGAIN,
-    };
+    let blocked = crate::daemon::pulls::blocked;
     let place = project.path.display();
     if let Some(there) = found("other ") {
         return blocked(
@@ -97,7 +92,10 @@ async fn touched(
         return Ok(Vec::new());
     }
     let mirror = gates::mirror(hands, project).await?;
-    let changed = gates::changed_files(&mirror, subject).await;
+    let changed = commits::changed_files(&mirror, subject).await;
     let changed = changed.map_err(|error| failed(&error))?;
-    Ok(protected::touched(&project.protected, &changed))
+    Ok(protected::touched(
+        &project.protected,
+        &changed.unwrap_or_default(),
+    ))
 }

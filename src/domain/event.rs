@@ -43,6 +43,9 @@ pub enum Event {
         dispatch: DispatchId,
         why: String,
         until: Timestamp,
+        /// What is a person's to clear away; else it failed. Older events have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold: Option<Hold>,
     },
     /// A text was written for the session.
     DeliveryPlanned { delivery: Box<Delivery> },
@@ -142,13 +145,6 @@ pub enum Event {
         findings: String,
         again: bool,
     },
-    /// The outside refused a step in a way that a person has to end; it is tried again.
-    DispatchBlocked {
-        dispatch: DispatchId,
-        why: String,
-        hint: String,
-        until: Timestamp,
-    },
     /// The spec is on the issue.
     SpecPublished {
         dispatch: DispatchId,
@@ -216,8 +212,6 @@ pub enum Event {
         subject: Subject,
         into: String,
     },
-    /// It could not be, and not by waiting: the approval is spent.
-    MergeRefused { issue: IssueNumber, why: String },
     /// A person is about to be asked to take the issue.
     ParkIntended {
         issue: IssueNumber,
@@ -281,7 +275,6 @@ impl Event {
             | Self::RouteDropped { issue, .. }
             | Self::Approved { issue, .. }
             | Self::Merged { issue, .. }
-            | Self::MergeRefused { issue, .. }
             | Self::PullKept { issue, .. }
             | Self::PullMoved { issue, .. }
             | Self::PullEnded { issue, .. }
@@ -309,7 +302,6 @@ impl Event {
             Self::TransitionIntended { transition } => transition.dispatch.as_ref(),
             Self::TreePrepared { dispatch, .. }
             | Self::DispatchStalled { dispatch, .. }
-            | Self::DispatchBlocked { dispatch, .. }
             | Self::PullKept { dispatch, .. }
             | Self::WindowOpened { dispatch, .. }
             | Self::GateStarted { dispatch, .. }

@@ -9,6 +9,7 @@ mod issue;
 mod post;
 mod pull;
 mod report;
+mod stall;
 mod status;
 mod steps;
 
@@ -37,6 +38,7 @@ pub fn evolve(state: &mut State, at: Timestamp, event: &Event) -> Result<(), Ill
         kind: event.kind(),
         why,
     })?;
+    stall::over(state, event);
     state.version += 1;
     Ok(())
 }
@@ -100,9 +102,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         Event::PullKept { .. }
         | Event::PullMoved { .. }
         | Event::PullEnded { .. }
-        | Event::ReworkWanted { .. }
-        | Event::MergeRefused { .. }
-        | Event::DispatchBlocked { .. } => pull::pull(state, event),
+        | Event::ReworkWanted { .. } => pull::pull(state, event),
         Event::QuestionPublished { .. }
         | Event::QuestionAnswered { .. }
         | Event::ParkLabelRemoved { .. } => ask::question(state, event),
@@ -195,7 +195,6 @@ fn begin(
     if let Some(kept) = &mut walk.pull {
         kept.stale |= walk.left;
     }
-    walk.unmerged = None;
     walk.left = false;
     walk.attempts = opening.attempt;
     walk.ended = None;
@@ -234,7 +233,6 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         park_label: false,
         posts: Vec::new(),
         stalled: None,
-        blocked: None,
         tidied: false,
     }
 }
@@ -265,7 +263,6 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
         } => {
             let found = open_one(state, id)?;
             found.prepared = true;
-            found.stalled = None;
             found.base.clone_from(base);
             if found.known.is_empty() {
                 found.known.clone_from(known);
@@ -275,7 +272,8 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             dispatch: id,
             why,
             until,
-        } => dispatch(state, id)?.stalled = Some((why.clone(), *until)),
+            hold,
+        } => stall::stalled(state, id, why, *until, hold.as_ref())?,
         Event::WindowOpened {
             dispatch: id,
             pane,
@@ -295,7 +293,6 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
         } => {
             let found = judging(state, id)?;
             found.running = None;
-            found.stalled = None;
             found.evidence.push(evidence.clone());
         }
         Event::ReportRefused {
@@ -313,8 +310,6 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             let found = judging(state, id)?;
             let issue = found.opening.labelling().map(|labelling| labelling.issue);
             let issue = issue.ok_or_else(|| format!("dispatch {id} is an errand"))?;
-            found.stalled = None;
-            found.blocked = None;
             let walk = state.walks.entry(issue).or_default();
             walk.branch = Some(branch.clone());
             walk.subject = Some(subject.clone());
@@ -322,7 +317,7 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
         Event::SpecPublished {
             dispatch: id, spec, ..
         } => {
-            judging(state, id)?.stalled = None;
+            judging(state, id)?;
             state.walks.entry(spec.issue).or_default().spec = Some(spec.clone());
         }
         Event::DispatchClosed {
@@ -367,7 +362,6 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         at,
     };
     found.stalled = None;
-    found.blocked = None;
     let done = found.clone();
     ask::closed(found, cause);
     let past = status::past(found, cause, at);
@@ -383,7 +377,6 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
                 walk.subject.clone_from(subject);
             }
             walk.failed_on = None;
-            walk.unmerged = None;
             walk.proofs = crate::machine::pull::proofs(&walk.proofs, &done);
             walk.yours = Some(stage.label.clone());
             free_seat(state, issue, Some(&stage.label));

@@ -82,12 +82,8 @@ pub(super) fn is_a_persons(stage: &Stage) -> bool {
 pub(super) fn yours(walk: &Walk, issue: IssueNumber, stage: &Stage, rules: &Rules) -> String {
     let number = issue.0;
     let approve = format!("`pointsman approve {number}`");
-    let refused = walk
-        .unmerged
-        .as_ref()
-        .map_or_else(String::new, |why| format!("not merged: {why}; "));
     let kept = walk.pull.as_ref().filter(|kept| kept.end.is_none());
-    let how = match (kept, &walk.branch, rules.project.git) {
+    match (kept, &walk.branch, rules.project.git) {
         (Some(kept), ..) => with_pull(kept, walk, &approve, stage, rules),
         (None, Some(branch), true) => {
             let leaves = rules.project.merge == Merge::Off && stage.next == Next::Done;
@@ -99,8 +95,7 @@ pub(super) fn yours(walk: &Walk, issue: IssueNumber, stage: &Stage, rules: &Rule
             format!("{approve}{leaves}, merge {branch}, or set another label")
         }
         (None, ..) => format!("{approve}, close the issue, or set another label"),
-    };
-    format!("{refused}{how}")
+    }
 }
 
 fn with_pull(kept: &Kept, walk: &Walk, approve: &str, stage: &Stage, rules: &Rules) -> String {
@@ -175,14 +170,6 @@ pub(super) fn settle(dispatch: &Dispatch, action: &Action, outcome: &Outcome) ->
                 dispatch: dispatch.id().clone(),
                 issue: plan.issue,
                 pull: pull.clone(),
-            }]))
-        }
-        (_, Outcome::Blocked { why, hint, until }) => {
-            Some(Step::Record(vec![Event::DispatchBlocked {
-                dispatch: dispatch.id().clone(),
-                why: why.clone(),
-                hint: hint.clone(),
-                until: *until,
             }]))
         }
         _ => None,

@@ -108,8 +108,6 @@ pub struct Walk {
     pub yours: Option<Label>,
     /// The commit the default branch was moved to.
     pub merged: Option<Subject>,
-    /// Why the last approved merge was refused.
-    pub unmerged: Option<String>,
     /// Its pull request.
     pub pull: Option<Kept>,
     /// The newest review that was served: ids only grow.

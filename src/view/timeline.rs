@@ -57,6 +57,7 @@ pub fn sentence(event: &Event) -> String {
             dispatch,
             why,
             until,
+            ..
         } => format!("{dispatch} stalled until {until:.0}: {}", short(why)),
         Event::DeliveryPlanned { delivery } => planned(delivery),
         Event::BriefStaged { delivery } => {
@@ -152,7 +153,6 @@ pub fn sentence(event: &Event) -> String {
             subject,
             into,
         } => format!("{issue} merged into {into} at {}", subject.short()),
-        Event::MergeRefused { issue, why } => format!("{issue} is not merged: {}", short(why)),
         Event::PullKept { issue, pull, .. } => {
             let draft = if pull.draft { "a draft" } else { "ready" };
             format!(
@@ -166,9 +166,6 @@ pub fn sentence(event: &Event) -> String {
         Event::PullEnded { issue, end } => format!("{issue}: its pull request {}", end.words()),
         Event::ReworkWanted { issue, by, .. } => {
             format!("{issue}: {} wants changes, another round", by.login)
-        }
-        Event::DispatchBlocked { dispatch, why, .. } => {
-            format!("{dispatch} waits for a person: {}", short(why))
         }
         Event::ParkIntended { issue, why, .. } => {
             format!("{issue} goes to a person: {}", short(why))

@@ -1,6 +1,7 @@
 //! The whole installation on real parts: tmux, git, the tracker, the ledger and an agent with a terminal interface.
 
 mod adopted;
+mod approved;
 mod called;
 mod content;
 mod crash;
@@ -15,6 +16,7 @@ mod neighbours;
 mod posts;
 mod pulls;
 mod pushes;
+mod stalls;
 mod status;
 mod steering;
 mod two_at_once;

@@ -1,7 +1,7 @@
 //! What happens to the pull request of an issue's branch.
 
 use super::issue::{free_seat, known};
-use super::{dispatch, judging};
+use super::judging;
 use crate::domain::{DispatchId, Event, IssueNumber, Pull};
 use crate::machine::pull::{Kept, once_more};
 use crate::machine::state::State;
@@ -42,21 +42,6 @@ pub(super) fn pull(state: &mut State, event: &Event) -> Result<(), String> {
                 walk.ended = None;
             }
         }
-        Event::MergeRefused { issue, why } => {
-            let walk = known(state, *issue)?;
-            walk.approved = None;
-            walk.unmerged = Some(why.clone());
-        }
-        Event::DispatchBlocked {
-            dispatch: id,
-            why,
-            hint,
-            until,
-        } => {
-            let found = dispatch(state, id)?;
-            found.stalled = Some((why.clone(), *until));
-            found.blocked = Some(hint.clone());
-        }
         _ => return Err("not an event of a pull request".to_owned()),
     }
     Ok(())
@@ -69,7 +54,6 @@ fn kept(pull: Option<&mut Kept>, issue: IssueNumber) -> Result<&mut Kept, String
 fn keep(state: &mut State, id: &DispatchId, issue: IssueNumber, pull: &Pull) -> Result<(), String> {
     let found = judging(state, id)?;
     found.stalled = None;
-    found.blocked = None;
     known(state, issue)?.pull = Some(Kept {
         pull: pull.clone(),
         moved: None,

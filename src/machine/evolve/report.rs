@@ -37,7 +37,6 @@ pub(super) fn receive(state: &mut State, report: &Report) -> Result<(), String> 
         Verb::Ask => ask::asked(found, report),
         Verb::Done | Verb::Fail | Verb::Unreported => {
             found.phase = Phase::Judging;
-            found.blocked = None;
             found.evidence.clear();
             found.running = None;
             found.asked = None;

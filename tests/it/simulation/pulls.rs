@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use pointsman::domain::{
-    Dispatch, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead, Questions,
-    Review, Role, Subject, TrackerChoice,
+    Dispatch, Hold, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead,
+    Questions, Review, Role, Subject, TrackerChoice,
 };
 use pointsman::machine::text::{mark, sha256};
 
@@ -142,11 +142,10 @@ impl World {
         if !self.has_pulls() || !self.rng.chance(self.faults.red_build / 2) {
             return Outcome::Done;
         }
-        Outcome::Blocked {
-            why: "a rule of the remote".to_owned(),
-            hint: "change it".to_owned(),
-            until: self.now + jiff::SignedDuration::from_mins(10),
-        }
+        let until = self.now + jiff::SignedDuration::from_mins(10);
+        let (why, hint) = ("a rule of the remote".to_owned(), "change it".to_owned());
+        let hold = Hold::Blocked { why, hint, until };
+        Outcome::Held { hold, until }
     }
 
     /// By the pull request, if there is one; now and then it conflicts.
