@@ -87,7 +87,13 @@ pub enum Hold {
     /// The transition is being finished.
     Moving { to: String },
     /// A step failed; it is tried again.
-    Stalled { why: String, until: Timestamp },
+    Stalled {
+        why: String,
+        until: Timestamp,
+        /// How often in a row, as far as is remembered.
+        #[serde(default)]
+        times: u32,
+    },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
     /// It was not looked at singly: that is for the next cycle.
@@ -97,6 +103,9 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// A step that failed this often in a row is a person's to look at: five minutes of it.
+    pub const STALLED_TOLD: u32 = 6;
+
     /// Returns the stable word that tests assert and metrics count.
     pub fn word(&self) -> &'static str {
         match self {
@@ -182,6 +191,9 @@ impl Hold {
                 Some("pointsman attach, look whether the agent has it, then relabel".into())
             }
             Self::Spent { .. } => Some("set the routing label again".into()),
+            Self::Stalled { times, .. } if *times >= Self::STALLED_TOLD => {
+                Some("mend what it names; it is tried again by itself".into())
+            }
             _ => None,
         }
     }
@@ -288,7 +300,10 @@ impl fmt::Display for Hold {
                 write!(f, "dispatch {dispatch}: the delivery is {verdict}")
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
-            Self::Stalled { why, until } => write!(f, "{why}; again at {until}"),
+            Self::Stalled { why, until, times } if *times >= Self::STALLED_TOLD => {
+                write!(f, "{why} ({times} times); again at {until}")
+            }
+            Self::Stalled { why, until, .. } => write!(f, "{why}; again at {until}"),
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

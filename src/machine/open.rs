@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Basis, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName,
-    Rules, Stage, Window,
+    Activity, Actor, Basis, Details, Event, FirstLine, Head, Hold, Label, Observation, Opening,
+    ProfileName, Rules, Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::delivery;
@@ -12,6 +12,7 @@ use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
+use crate::machine::walks;
 
 /// Back-off after a failed attempt: 30 s, doubling.
 const BACK_OFF: SignedDuration = SignedDuration::from_secs(30);
@@ -143,20 +144,26 @@ pub fn session_hold(
             stage: stage.label.clone(),
         });
     }
+    if let Some(hold) = agent_hold(rules, seen) {
+        return Some(hold);
+    }
+    let sample = seen.panes.get(&Window::Agent)?;
+    (!sample.state.takes_text()).then(|| Hold::AgentNotIdle {
+        is: activity_word(sample.state.activity).to_owned(),
+        because: sample.state.because.clone(),
+    })
+}
+
+/// A reason in the persistent agent that a person ends: it is not there, or it asks something.
+pub(super) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
             window: "agent".to_owned(),
             hint: format!("pointsman up {}", rules.project.name),
         }));
     };
-    if sample.state.attention != crate::domain::Attention::None {
-        return Some(Hold::AgentAsks {
-            what: format!("{:?}", sample.state.attention).to_lowercase(),
-        });
-    }
-    (!sample.state.takes_text()).then(|| Hold::AgentNotIdle {
-        is: activity_word(sample.state.activity).to_owned(),
-        because: sample.state.because.clone(),
+    (sample.state.attention != crate::domain::Attention::None).then(|| Hold::AgentAsks {
+        what: format!("{:?}", sample.state.attention).to_lowercase(),
     })
 }
 
@@ -196,7 +203,7 @@ pub fn open(
         Ok(request) => request,
         Err(hold) => return Chosen::Held(hold),
     };
-    if let Some(hold) = spent(walk, &request, stage, rules) {
+    if let Some(hold) = spent(walk, &request, stage, rules, details) {
         return Chosen::Held(hold);
     }
     let attempt = 1 + walk
@@ -255,7 +262,13 @@ fn overridden(walk: Option<&Walk>, request: &Request) -> Event {
 }
 
 /// A labelling that was served does not start again by itself.
-fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -> Option<Hold> {
+fn spent(
+    walk: Option<&Walk>,
+    request: &Request,
+    stage: &Stage,
+    rules: &Rules,
+    details: &Details,
+) -> Option<Hold> {
     let walk = walk.filter(|walk| walk.labelling == Some(request.labelling.key()))?;
     if walk.yours.as_ref() == Some(&stage.label) {
         let number = request.labelling.issue.0;
@@ -266,6 +279,15 @@ fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -
             _ => format!("`pointsman approve {number}`, close the issue, or set another label"),
         };
         return Some(Hold::Yours { how });
+    }
+    // Whoever takes the park label off asks anew; one that is gone without a trace asks for nothing, and is not set again.
+    if walk.parked.is_some() {
+        if walks::unparked(rules, details).is_some() {
+            return Some(Hold::NextCycle);
+        }
+        let park = &rules.workflow.labels.park;
+        let how = format!("it was parked, and `{park}` did not stay on it");
+        return Some(Hold::Spent { how });
     }
     let (cause, _) = walk.ended.as_ref()?;
     (!cause.ends_the_attempt()).then(|| Hold::Spent {

@@ -91,6 +91,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Stuck { .. }
         | Hold::LineLeft { .. }
         | Hold::Unknown { .. } => true,
+        Hold::Stalled { times, .. } => *times >= Hold::STALLED_TOLD,
         Hold::Vetoed { .. }
         | Hold::Paused { .. }
         | Hold::BeforeStart { .. }
@@ -106,7 +107,6 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Tracker { .. }
         | Hold::InHand { .. }
         | Hold::Moving { .. }
-        | Hold::Stalled { .. }
         | Hold::NextCycle
         | Hold::Behind { .. }
         | Hold::Spent { .. } => false,

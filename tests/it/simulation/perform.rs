@@ -52,6 +52,12 @@ impl World {
         if needs_its_issue(action).is_some_and(|issue| self.tracker.is_gone(issue)) {
             return failed("there is no such issue");
         }
+        if self.faults.deaf.as_deref() == Some(action.word()) {
+            return failed("it never works");
+        }
+        if self.faults.hollow.as_deref() == Some(action.word()) {
+            return Performed::Ended(Outcome::Done);
+        }
         if lost || self.rng.chance(self.faults.fails_before) {
             return failed("the client died");
         }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use pointsman::domain::{
     Actor, Cause, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label, Limits, Merge,
-    Posting, Purpose, Questions, Request, Settled, SkillName, Verb, Window,
+    Posting, Purpose, Questions, ReportId, Request, Settled, SkillName, Verb, Window,
 };
 use pointsman::ledger::Records;
 use pointsman::machine::schedule::{self, Turn};
@@ -15,7 +15,7 @@ use pointsman::machine::{candidates, errand};
 
 use super::driver::{Driver, Plant};
 use super::faults::Faults;
-use super::panes::Doing;
+use super::panes::{Doing, Spooled};
 use super::rules::{alice, mallory, rules, start};
 use super::world::{Lose, World};
 
@@ -163,6 +163,10 @@ impl Page {
                 },
             ),
             ["verdict", number, verdict] => self.report(number, "done", verdict),
+            ["deaf", word] => self.driver.world.faults.deaf = Some((*word).to_owned()),
+            ["hears", _] => self.driver.world.faults.deaf = None,
+            ["hollow", word] => self.driver.world.faults.hollow = Some((*word).to_owned()),
+            ["again", number] => self.said_again(number),
             ["build", is] => self.driver.world.build_is_red = *is == "red",
             ["lose", what] => {
                 self.driver.world.lose.insert(lost(what));
@@ -238,6 +242,10 @@ impl Page {
 
     fn pane(&mut self, window: Window, is: &str) {
         let now = self.driver.world.now;
+        if is == "gone" {
+            self.driver.world.panes.remove(&window);
+            return;
+        }
         if is == "fresh" {
             let fresh = self.driver.world.fresh_pane();
             self.driver.world.panes.insert(window, fresh);
@@ -267,6 +275,20 @@ impl Page {
             .filter(|dispatch| dispatch.issue() == Some(issue(number)))
             .max_by_key(|dispatch| dispatch.opened_at)
             .expect("it was dispatched")
+    }
+
+    /// The last report of the issue's agents is said once more.
+    fn said_again(&mut self, number: &str) {
+        let world = &mut self.driver.world;
+        let (briefs, spool) = (&world.briefs, &mut world.spool);
+        let of_issue = |spooled: &&Spooled| {
+            let brief = briefs.get(&spooled.report.dispatch);
+            brief.and_then(Dispatch::issue) == Some(issue(number))
+        };
+        let mut again = spool.iter().rfind(of_issue).expect("it reported").clone();
+        again.report.id = ReportId::new(format!("{}-again", again.report.id));
+        again.answer = None;
+        spool.push(again);
     }
 
     /// The issue's newest dispatch wants something on the tracker.

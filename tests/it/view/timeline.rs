@@ -183,6 +183,10 @@ fn of_dispatches() -> Vec<Event> {
         Event::ParkLabelRemoved {
             dispatch: dispatch(),
         },
+        Event::DispatchObserved {
+            dispatch: dispatch(),
+            seconds: 1800,
+        },
         Event::DispatchClosed {
             dispatch: dispatch(),
             cause,
