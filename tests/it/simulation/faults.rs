@@ -110,11 +110,13 @@ impl Faults {
         }
     }
 
-    /// Returns the rates of the healed world: agents stay what they are, the rest works.
+    /// Returns the rates of the healed world: agents stay what they are, the rest works, but for what never did.
     pub(crate) fn healed(&self) -> Self {
         Self {
             bad_agent: self.bad_agent / 2,
             rework: self.rework / 2,
+            deaf: self.deaf.clone(),
+            hollow: self.hollow.clone(),
             ..Self::default()
         }
     }
