@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::{Failure, client, cycle, doctor, edge, known, labels, run, say};
+use crate::cli::{Failure, client, cycle, doctor, edge, known, labels, run, say, service};
 use crate::config::{self, Config};
 use crate::daemon::hands::now;
 use crate::daemon::places::Places;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Label, ProfileName, Project, ProjectName, Role, TrackerChoice};
+use crate::machine::text;
 use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
 
@@ -414,7 +415,8 @@ async fn ask(config: &Config, project: &Project, tracker: &Tracker) -> Result<To
     let clashes: Vec<String> = clashes
         .into_iter()
         .map(|(label, count)| {
-            format!("\"{label}\" exists on {count} issues: left alone, not started")
+            let issues = text::count(count, "issue");
+            format!("\"{label}\" exists on {issues}: left alone, not started")
         })
         .collect();
     let mut words = vec![format!("{missing} to create")];
@@ -449,6 +451,11 @@ async fn first_cycle(places: &Places, added: &[Added]) -> Result<(), Failure> {
     } else if !names.is_empty() {
         say::out("")?;
         cycle::rehearse(places, &config, &names).await?;
+    }
+    if let Some(restart) = service::projects_changed(places, &config)? {
+        say::talk(&format!(
+            "\nThe service may not write there yet, and holds it until:\n    {restart}"
+        ));
     }
     let first = added.first().map_or("", |added| added.name.as_str());
     say::talk(&format!(

@@ -11,6 +11,7 @@ mod cycle;
 mod demo;
 mod doctor;
 mod edge;
+mod explain;
 mod failure;
 mod inbox;
 mod init;
@@ -22,6 +23,7 @@ mod reference;
 pub mod report;
 mod run;
 mod say;
+mod service;
 mod session;
 mod skill;
 mod solo;
@@ -59,8 +61,8 @@ enum Verb {
     Cycle(cycle::CycleArgs),
     /// Show where every project, agent and issue stands
     Status(status::StatusArgs),
-    /// Say why an issue stands where it stands
-    Explain(status::ExplainArgs),
+    /// Say why an issue, or what is due by the clock, stands where it stands
+    Explain(explain::ExplainArgs),
     /// List what waits for you, each with what ends it
     Inbox(inbox::InboxArgs),
     /// Look at everything Pointsman needs, and say what is wrong and what to do
@@ -93,6 +95,9 @@ enum Verb {
     /// Read the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
+    /// Keep the daemon running by systemd
+    #[command(subcommand)]
+    Service(service::ServiceVerb),
     /// Print completions for a shell
     Completions(reference::CompletionsArgs),
     /// Print the manual page
@@ -133,7 +138,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Cycle(args) => cycle::cycle(&args),
         Verb::Demo(args) => demo::demo(&args),
         Verb::Status(args) => status::status(&args),
-        Verb::Explain(args) => status::explain(&args),
+        Verb::Explain(args) => explain::explain(&args),
         Verb::Inbox(args) => inbox::inbox(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Approve(args) => steer::approve(&args),
@@ -147,6 +152,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Labels(verb) => labels::labels(&verb),
         Verb::Skill(verb) => skill::skill(&verb),
         Verb::Ledger(verb) => ledger::ledger(&verb),
+        Verb::Service(verb) => service::service(&verb),
         Verb::Completions(args) => reference::completions(&args, Arguments::command()),
         Verb::Man => reference::man(Arguments::command()),
         Verb::HelpAll => reference::help_all(Arguments::command()),

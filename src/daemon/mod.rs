@@ -28,6 +28,7 @@ pub mod surface;
 pub mod trackers;
 pub mod tree;
 pub mod trial;
+pub mod writable;
 pub mod writes;
 
 use std::collections::BTreeMap;

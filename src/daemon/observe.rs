@@ -173,6 +173,7 @@ impl Observer {
             details,
             panes,
             no_agent: no_agent(hands),
+            not_writable: crate::daemon::writable::hold(hands),
             reports,
             posts,
             fleet,

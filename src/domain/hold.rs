@@ -51,6 +51,8 @@ pub enum Hold {
     },
     /// The agent's window is not there.
     NoAgent { window: String, hint: String },
+    /// No brief can be put into the project's folder.
+    NotWritable { path: String, hint: String },
     /// The agent is not proven idle.
     AgentNotIdle { is: String, because: String },
     /// The agent wants a person.
@@ -125,6 +127,7 @@ impl Hold {
             Self::BackOff { .. } => "back-off",
             Self::Session { .. } => "session-taken",
             Self::NoAgent { .. } => "no-agent",
+            Self::NotWritable { .. } => "not-writable",
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
             Self::TreeDirty { .. } => "tree-dirty",
@@ -175,7 +178,7 @@ impl Hold {
             Self::NeedsReapproval { .. } => {
                 Some("read the text again, then remove and set the label".into())
             }
-            Self::NoAgent { hint, .. } => Some(hint.clone()),
+            Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::Yours { how } => Some(how.clone()),
@@ -212,13 +215,13 @@ impl fmt::Display for Hold {
             Self::Parked { label, why: None } => write!(f, "`{label}` is set"),
             Self::Paused { by } => write!(f, "the project is paused by {by}"),
             Self::BeforeStart { added } => {
-                write!(f, "labelled before you added this project ({added})")
+                write!(f, "labelled before you added this project ({added:.0})")
             }
             Self::Unattributed {
                 until: Some(until), ..
             } => write!(
                 f,
-                "the tracker does not say yet who set the label; looked for until {until}"
+                "the tracker does not say yet who set the label; looked for until {until:.0}"
             ),
             Self::Unattributed { until: None, .. } => {
                 f.write_str("nobody I can name asked for this")
@@ -251,7 +254,7 @@ impl fmt::Display for Hold {
                 write!(f, "account {account} has its {limit} open")
             }
             Self::DailyCap { limit, until } => {
-                write!(f, "{limit} dispatches in 24 h; again at {until}")
+                write!(f, "{limit} dispatches in 24 h; again at {until:.0}")
             }
             Self::Hours { from, to } => {
                 write!(
@@ -264,7 +267,7 @@ impl fmt::Display for Hold {
                 )
             }
             Self::BackOff { attempt, until } => {
-                write!(f, "attempt {attempt} failed; again at {until}")
+                write!(f, "attempt {attempt} failed; again at {until:.0}")
             }
             Self::Session {
                 dispatch,
@@ -282,11 +285,12 @@ impl fmt::Display for Hold {
                 )
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
+            Self::NotWritable { path, .. } => write!(f, "the daemon may not write into `{path}`"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
             Self::Tracker { why, since } => {
-                write!(f, "the tracker is not known since {since}: {why}")
+                write!(f, "the tracker is not known since {since:.0}: {why}")
             }
             Self::Yours { how } => write!(f, "yours: {how}"),
             Self::Asked { question } => write!(f, "the agent asked: {question}"),
@@ -301,9 +305,9 @@ impl fmt::Display for Hold {
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
             Self::Stalled { why, until, times } if *times >= Self::STALLED_TOLD => {
-                write!(f, "{why} ({times} times); again at {until}")
+                write!(f, "{why} ({times} times); again at {until:.0}")
             }
-            Self::Stalled { why, until, .. } => write!(f, "{why}; again at {until}"),
+            Self::Stalled { why, until, .. } => write!(f, "{why}; again at {until:.0}"),
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

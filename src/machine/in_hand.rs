@@ -142,7 +142,8 @@ fn delivering(rules: &Rules, state: &State, dispatch: &Dispatch, seen: &Observat
     let last = state.last_delivery(dispatch).map(|last| &last.step);
     // Nothing is typed, and it waits for an agent that is not there, or wants a person.
     let to_type = dispatch.opening.window == Window::Agent && last.is_none_or(watchdog::is_untyped);
-    let agent = || open::agent_hold(rules, seen).filter(|_| to_type);
+    let ends_by_itself = |hold: &Hold| matches!(hold, Hold::AgentNotIdle { .. });
+    let agent = || open::agent_hold(rules, seen).filter(|hold| to_type && !ends_by_itself(hold));
     match last {
         Some(DeliveryStep::Settled {
             verdict: Verdict::NotDelivered,

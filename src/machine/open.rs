@@ -98,6 +98,9 @@ pub fn session_hold(
             skill: stage.skill.to_string(),
         });
     }
+    if let Some(hold) = &seen.not_writable {
+        return Some(hold.clone());
+    }
     let limit = rules.workflow.limits.active_max;
     // The fleet was counted when the look began; a person's trial may have been opened since.
     let counted = seen.fleet.get(&profile.account).copied().unwrap_or(0);
@@ -144,17 +147,10 @@ pub fn session_hold(
             stage: stage.label.clone(),
         });
     }
-    if let Some(hold) = agent_hold(rules, seen) {
-        return Some(hold);
-    }
-    let sample = seen.panes.get(&Window::Agent)?;
-    (!sample.state.takes_text()).then(|| Hold::AgentNotIdle {
-        is: activity_word(sample.state.activity).to_owned(),
-        because: sample.state.because.clone(),
-    })
+    agent_hold(rules, seen)
 }
 
-/// A reason in the persistent agent that a person ends: it is not there, or it asks something.
+/// A reason that lies in the agent's own window.
 pub(super) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
@@ -162,8 +158,14 @@ pub(super) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
             hint: format!("pointsman up {}", rules.project.name),
         }));
     };
-    (sample.state.attention != crate::domain::Attention::None).then(|| Hold::AgentAsks {
-        what: format!("{:?}", sample.state.attention).to_lowercase(),
+    if sample.state.attention != crate::domain::Attention::None {
+        return Some(Hold::AgentAsks {
+            what: format!("{:?}", sample.state.attention).to_lowercase(),
+        });
+    }
+    (!sample.state.takes_text()).then(|| Hold::AgentNotIdle {
+        is: activity_word(sample.state.activity).to_owned(),
+        because: sample.state.because.clone(),
     })
 }
 

@@ -81,6 +81,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Unattributed { .. }
         | Hold::NeedsReapproval { .. }
         | Hold::NoAgent { .. }
+        | Hold::NotWritable { .. }
         | Hold::AgentAsks { .. }
         | Hold::TreeDirty { .. }
         | Hold::Yours { .. }

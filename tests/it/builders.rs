@@ -246,6 +246,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         details: BTreeMap::new(),
         panes: BTreeMap::new(),
         no_agent: None,
+        not_writable: None,
         reports: Vec::new(),
         posts: Vec::new(),
         fleet: BTreeMap::new(),

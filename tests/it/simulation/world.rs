@@ -153,6 +153,7 @@ impl World {
                 .map(|(window, pane)| (*window, pane.sample(self.now)))
                 .collect(),
             no_agent: None,
+            not_writable: None,
             reports: self
                 .spool
                 .iter()
