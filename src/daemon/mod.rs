@@ -23,6 +23,7 @@ pub mod samplers;
 pub mod schedule;
 pub mod session;
 pub mod starts;
+pub mod status;
 pub mod store;
 pub mod surface;
 pub mod trackers;

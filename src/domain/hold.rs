@@ -96,6 +96,8 @@ pub enum Hold {
         #[serde(default)]
         times: u32,
     },
+    /// The tracker does not take the marker line, and without it nothing is delivered.
+    Unmarked { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
     /// It was not looked at singly: that is for the next cycle.
@@ -143,6 +145,7 @@ impl Hold {
             Self::Unknown { .. } => "unknown-delivery",
             Self::Moving { .. } => "moving",
             Self::Stalled { .. } => "stalled",
+            Self::Unmarked { .. } => "unmarked",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
             Self::Spent { .. } => "spent",
@@ -308,6 +311,12 @@ impl fmt::Display for Hold {
                 write!(f, "{why} ({times} times); again at {until:.0}")
             }
             Self::Stalled { why, until, .. } => write!(f, "{why}; again at {until:.0}"),
+            Self::Unmarked { why, until } => {
+                write!(
+                    f,
+                    "the status comment cannot be written: {why}; again at {until:.0}"
+                )
+            }
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Comment, CommentId, DeliveryId, DispatchId, Head, Hold, IssueNumber, LabelEvent,
-    PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window, Workflow,
+    Actor, Comment, CommentId, CommentMode, DeliveryId, DispatchId, Head, Hold, IssueNumber,
+    LabelEvent, PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window,
+    Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -28,6 +29,8 @@ pub struct Rules {
     pub schedules: BTreeMap<SkillName, u16>,
     /// What is local.
     pub zone: TimeZone,
+    /// How much the status comments say.
+    pub comment: CommentMode,
 }
 
 /// All that one cycle saw of one project.

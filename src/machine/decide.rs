@@ -13,7 +13,7 @@ pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, in_hand, post, route, schedule, walks, watchdog};
+use crate::machine::{flow, in_hand, post, route, schedule, status, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -76,6 +76,7 @@ pub fn decide(
     now: Timestamp,
 ) -> (Decision, Standing) {
     let mut standing = in_hand::standing(rules, state, memory, seen);
+    status::note_unmarked(rules, state, memory, &mut standing);
     let ranked = ranked(rules, state, seen, now);
     let held_by_project = project_hold(rules, state, seen, ranked.pausing, now);
     let candidates = candidates(ranked.candidates, rules, state, &mut standing);
@@ -128,10 +129,16 @@ pub fn decide(
         first = Some(Decision::Look(questions));
     }
     let first = first.or_else(|| schedule::due(rules, state, seen, held_by_project.as_ref(), now));
-    (
-        first.unwrap_or_else(|| Decision::Wait(next_moment(state, memory, seen, &standing, now))),
-        standing,
-    )
+    let told = status::Edits::new(rules, state, memory, seen, &standing);
+    let first = first.or_else(|| told.first(now));
+    let wait = || {
+        let moments = [
+            next_moment(state, memory, seen, &standing, now),
+            told.moment(now),
+        ];
+        Decision::Wait(moments.into_iter().flatten().min())
+    };
+    (first.unwrap_or_else(wait), standing)
 }
 
 /// Reports, open dispatches, transitions, parks: whatever can go on goes on first.
@@ -162,6 +169,9 @@ fn finish_open(
                 format!("moving {issue} to {}", transition.to),
             ));
         }
+    }
+    if let Some(decision) = status::marks(rules, state, memory, seen) {
+        return Some(decision);
     }
     for issue in state.parks.keys() {
         let flow = Flow::Park(*issue);

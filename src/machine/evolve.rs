@@ -8,6 +8,7 @@ mod errand;
 mod issue;
 mod post;
 mod report;
+mod status;
 mod steps;
 
 use jiff::Timestamp;
@@ -39,6 +40,7 @@ pub fn evolve(state: &mut State, at: Timestamp, event: &Event) -> Result<(), Ill
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row an event")]
 fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
     match event {
         Event::ProjectAdded { added } => {
@@ -71,6 +73,9 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             answer,
         } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
+        Event::StatusIntended { .. } | Event::StatusWritten { .. } => {
+            status::write(state, at, event)
+        }
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
         | Event::LinePasted { .. }
@@ -138,6 +143,7 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         } => begin(state, opening, labelling, approval)?,
         Basis::Errand(errand) => errand::opened(state, opening, errand)?,
     }
+    status::opened(state, opening);
     state.openings.push_back(at);
     if state.openings.len() > OPENINGS_MAX {
         state.openings.pop_front();
@@ -359,9 +365,11 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
     };
     found.stalled = None;
     ask::closed(found, cause);
+    let past = status::past(found, cause, at);
     let Some(issue) = issue else {
         return Ok(());
     };
+    status::closed(state, issue, past);
     let walk = state.walks.entry(issue).or_default();
     walk.ended = Some((cause.clone(), at));
     match cause {

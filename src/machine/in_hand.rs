@@ -64,7 +64,7 @@ fn note_faults(state: &State, memory: &Memory, standing: &mut Standing) {
                 .get(id)
                 .filter(|dispatch| dispatch.is_open())
                 .and_then(Dispatch::issue),
-            Flow::Post(..) | Flow::Answer(_) => None,
+            Flow::Post(..) | Flow::Answer(_) | Flow::Status(_) => None,
         };
         if let (Some(issue), Some(until)) = (issue, memory.rests.get(flow)) {
             let stalled = Hold::Stalled {

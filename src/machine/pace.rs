@@ -2,7 +2,7 @@
 //!
 //! What the outside refuses is tried again after a pause that doubles. What is done and does not last (a label that is dropped
 //! without a word, an answer that somebody takes away) is done a few times at once, then ever more rarely. Looks change nothing
-//! and have pauses of their own. All of it is remembered and not recorded: after a restart the counting starts anew.
+//! and have pauses of their own, as the status comment has. All of it is remembered and not recorded: after a restart the counting starts anew.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -40,7 +40,7 @@ struct Tries {
 impl Pace {
     /// Returns when an action of a flow may be started; `None` means now.
     pub fn again_at(&self, flow: &Flow, action: &Action, now: Timestamp) -> Option<Timestamp> {
-        if is_look(action) {
+        if is_look(action) || matches!(action, Action::State { .. }) {
             return None;
         }
         let starts = &self.tries.get(&key(flow, action))?.starts;

@@ -108,6 +108,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Tracker { .. }
         | Hold::InHand { .. }
         | Hold::Moving { .. }
+        | Hold::Unmarked { .. }
         | Hold::NextCycle
         | Hold::Behind { .. }
         | Hold::Spent { .. } => false,

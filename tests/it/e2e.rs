@@ -12,6 +12,7 @@ mod habits;
 mod holds;
 mod inbox;
 mod posts;
+mod status;
 mod steering;
 mod two_at_once;
 mod verbs;
