@@ -91,6 +91,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Undelivered { .. }
         | Hold::Stuck { .. }
         | Hold::LineLeft { .. }
+        | Hold::Unreadable { .. }
         | Hold::Unknown { .. } => true,
         Hold::Stalled { times, .. } => *times >= Hold::STALLED_TOLD,
         Hold::Vetoed { .. }
