@@ -16,9 +16,11 @@ mod people;
 mod perform;
 mod rules;
 mod scenario;
+mod sentence;
 mod told;
 mod tracker;
 mod world;
+mod written;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
