@@ -141,6 +141,8 @@ pub enum Event {
     },
     /// The park label that was set for it is off.
     ParkLabelRemoved { dispatch: DispatchId },
+    /// So much of its agent's time was watched since the receipt: a mark, so that a restart forgets little of it.
+    DispatchObserved { dispatch: DispatchId, seconds: u64 },
     /// The dispatch ended. `holds` names the labelling's end for a person's stage.
     DispatchClosed { dispatch: DispatchId, cause: Cause },
     /// Answer, brief and window were cleared away.
@@ -282,6 +284,7 @@ impl Event {
             | Self::QuestionPublished { dispatch, .. }
             | Self::QuestionAnswered { dispatch, .. }
             | Self::ParkLabelRemoved { dispatch }
+            | Self::DispatchObserved { dispatch, .. }
             | Self::DispatchClosed { dispatch, .. }
             | Self::DispatchTidied { dispatch } => Some(dispatch),
             _ => None,

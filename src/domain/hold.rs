@@ -91,7 +91,13 @@ pub enum Hold {
     /// The transition is being finished.
     Moving { to: String },
     /// A step failed; it is tried again.
-    Stalled { why: String, until: Timestamp },
+    Stalled {
+        why: String,
+        until: Timestamp,
+        /// How often in a row, as far as is remembered.
+        #[serde(default)]
+        times: u32,
+    },
     /// The tracker does not take the marker line, and without it nothing is delivered.
     Unmarked { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
@@ -103,6 +109,9 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// A step that failed this often in a row is a person's to look at: five minutes of it.
+    pub const STALLED_TOLD: u32 = 6;
+
     /// Returns the stable word that tests assert and metrics count.
     pub fn word(&self) -> &'static str {
         match self {
@@ -191,6 +200,9 @@ impl Hold {
                 Some("pointsman attach, look whether the agent has it, then relabel".into())
             }
             Self::Spent { .. } => Some("set the routing label again".into()),
+            Self::Stalled { times, .. } if *times >= Self::STALLED_TOLD => {
+                Some("mend what it names; it is tried again by itself".into())
+            }
             _ => None,
         }
     }
@@ -299,7 +311,10 @@ impl fmt::Display for Hold {
                 write!(f, "dispatch {dispatch}: the delivery is {verdict}")
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
-            Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
+            Self::Stalled { why, until, times } if *times >= Self::STALLED_TOLD => {
+                write!(f, "{why} ({times} times); again at {until:.0}")
+            }
+            Self::Stalled { why, until, .. } => write!(f, "{why}; again at {until:.0}"),
             Self::Unmarked { why, until } => {
                 write!(
                     f,

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{DispatchId, Head, Hold, IssueNumber, Observation, ReportId, SingleRead};
 use crate::machine::decide::Standing;
+use crate::machine::pace::Pace;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
 use crate::machine::{trust, watchdog};
@@ -20,8 +21,10 @@ pub struct Memory {
     pub busy: BTreeSet<Flow>,
     /// Flows that rest until then: a fault that passes, or a look that found nothing new.
     pub rests: BTreeMap<Flow, Timestamp>,
-    /// Why a flow without a dispatch rests, for `explain`.
+    /// Why a flow rests, for `explain`.
     pub faults: BTreeMap<Flow, String>,
+    /// How often what was started lately, and how it went.
+    pub pace: Pace,
     /// Refusals on detail, valid while the issue's head is unchanged.
     pub refused: BTreeMap<IssueNumber, (Head, Hold)>,
     /// Reports that say what was being judged when they came: they have its answer.
@@ -42,9 +45,16 @@ impl Memory {
         self.busy.contains(flow) || self.rests.contains_key(flow)
     }
 
+    /// Returns whether an issue was read singly, refused, and is as it was.
+    pub fn is_refused(&self, issue: IssueNumber, head: Option<&Head>) -> bool {
+        let refused = self.refused.get(&issue);
+        refused.is_some_and(|(read, _)| Some(read) == head)
+    }
+
     /// Forgets what is over: rests that ended, refusals of issues that changed since or are to be read again.
     pub fn forget(&mut self, seen: &Observation, now: Timestamp) {
         self.rests.retain(|_, until| *until > now);
+        self.pace.forget(now);
         for (issue, (since, looked)) in &self.unattributed {
             if *looked < *since + trust::UNATTRIBUTED_FOR && *looked + UNATTRIBUTED_AGAIN <= now {
                 self.refused.remove(issue);

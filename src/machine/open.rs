@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Basis, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName,
-    Rules, Stage, Window,
+    Activity, Actor, Basis, Details, Event, FirstLine, Head, Hold, Label, Observation, Opening,
+    ProfileName, Rules, Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::delivery;
@@ -12,6 +12,7 @@ use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
+use crate::machine::walks;
 
 /// Back-off after a failed attempt: 30 s, doubling.
 const BACK_OFF: SignedDuration = SignedDuration::from_secs(30);
@@ -150,7 +151,7 @@ pub fn session_hold(
 }
 
 /// A reason that lies in the agent's own window.
-fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
+pub(super) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
             window: "agent".to_owned(),
@@ -207,7 +208,7 @@ pub fn open(
         Ok(request) => request,
         Err(hold) => return Chosen::Held(hold),
     };
-    if let Some(hold) = spent(walk, &request, stage, rules) {
+    if let Some(hold) = spent(walk, &request, stage, rules, details) {
         return Chosen::Held(hold);
     }
     let attempt = 1 + walk
@@ -266,7 +267,13 @@ fn overridden(walk: Option<&Walk>, request: &Request) -> Event {
 }
 
 /// A labelling that was served does not start again by itself.
-fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -> Option<Hold> {
+fn spent(
+    walk: Option<&Walk>,
+    request: &Request,
+    stage: &Stage,
+    rules: &Rules,
+    details: &Details,
+) -> Option<Hold> {
     let walk = walk.filter(|walk| walk.labelling == Some(request.labelling.key()))?;
     if walk.yours.as_ref() == Some(&stage.label) {
         let number = request.labelling.issue.0;
@@ -277,6 +284,15 @@ fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -
             _ => format!("`pointsman approve {number}`, close the issue, or set another label"),
         };
         return Some(Hold::Yours { how });
+    }
+    // Whoever takes the park label off asks anew; one that is gone without a trace asks for nothing, and is not set again.
+    if walk.parked.is_some() {
+        if walks::unparked(rules, details).is_some() {
+            return Some(Hold::NextCycle);
+        }
+        let park = &rules.workflow.labels.park;
+        let how = format!("it was parked, and `{park}` did not stay on it");
+        return Some(Hold::Spent { how });
     }
     let (cause, _) = walk.ended.as_ref()?;
     (!cause.ends_the_attempt()).then(|| Hold::Spent {

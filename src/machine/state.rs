@@ -44,6 +44,8 @@ pub struct State {
     pub reports: VecDeque<ReportId>,
     /// The answers that were given last, newest last: a report that still lies unanswered gets its own again.
     pub answers: VecDeque<Answer>,
+    /// What the report that ended a dispatch said, as a digest, and its answer: of dispatches that are cleared away, newest last.
+    pub farewells: VecDeque<(String, Answer)>,
     /// The schedules as they were configured last.
     pub schedules: BTreeMap<SkillName, Scheduled>,
     /// The local day for which a schedule ran last; kept when the schedule goes, so that no day is run twice.
@@ -117,6 +119,8 @@ pub struct Walk {
 
 /// Answers that are remembered; more than lie unanswered at any time.
 pub(crate) const ANSWERS_MAX: usize = 128;
+/// Ends of dispatches whose answer is remembered: many days' worth.
+pub(crate) const FAREWELLS_MAX: usize = 256;
 /// Report ids that are remembered; answered files are removed long before.
 pub(crate) const REPORTS_MAX: usize = 4096;
 

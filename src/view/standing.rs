@@ -93,6 +93,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::LineLeft { .. }
         | Hold::Unreadable { .. }
         | Hold::Unknown { .. } => true,
+        Hold::Stalled { times, .. } => *times >= Hold::STALLED_TOLD,
         Hold::Vetoed { .. }
         | Hold::Paused { .. }
         | Hold::BeforeStart { .. }
@@ -108,7 +109,6 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Tracker { .. }
         | Hold::InHand { .. }
         | Hold::Moving { .. }
-        | Hold::Stalled { .. }
         | Hold::Unmarked { .. }
         | Hold::NextCycle
         | Hold::Behind { .. }

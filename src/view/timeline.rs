@@ -122,6 +122,9 @@ pub fn sentence(event: &Event) -> String {
         Event::ParkLabelRemoved { dispatch } => {
             format!("question of {dispatch} is over: its label is off the issue")
         }
+        Event::DispatchObserved { dispatch, seconds } => {
+            format!("{dispatch} watched at work for {} min", seconds / 60)
+        }
         Event::DispatchClosed { dispatch, cause } => {
             format!("{dispatch} closed: {}", closed(cause))
         }

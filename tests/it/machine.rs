@@ -4,6 +4,7 @@ mod due;
 mod life;
 mod movers;
 mod moves;
+mod pace;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -419,6 +420,10 @@ fn judging_events(answer: Answer) -> Vec<Event> {
             replies: Vec::new(),
         },
         Event::ParkLabelRemoved { dispatch: id() },
+        Event::DispatchObserved {
+            dispatch: id(),
+            seconds: 60,
+        },
         Event::DispatchClosed {
             dispatch: id(),
             cause: Cause::TimedOut,

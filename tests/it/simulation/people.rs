@@ -36,7 +36,7 @@ impl Driver {
     pub(crate) fn chaos(&mut self) {
         let issue = self.world.any_issue();
         let now = self.world.now;
-        let choice = self.world.rng.below(25);
+        let choice = self.world.rng.below(26);
         self.note(|| format!("CHAOS {choice} ({issue})"));
         match choice {
             0..=9 => self.at_the_tracker(choice, issue),
@@ -59,6 +59,7 @@ impl Driver {
             21 => self.world.tracker.rename(issue, &alice(), now),
             23 => self.tries(issue),
             24 => self.changes_the_schedule(),
+            25 => self.commits(issue),
             22 if self.world.rng.chance(150) => {
                 let read = if self.world.rng.chance(500) {
                     SingleRead::Gone
@@ -86,6 +87,13 @@ impl Driver {
                     _ => pane_is_cleared(pane, now),
                 }
             }
+        }
+    }
+
+    /// Somebody commits on the issue's branch, perhaps while it is measured.
+    fn commits(&mut self, issue: IssueNumber) {
+        if let Some(found) = self.world.tracker.issues.get_mut(&issue) {
+            found.commits += 1;
         }
     }
 

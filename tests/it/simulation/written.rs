@@ -1,0 +1,96 @@
+//! What the modelled daemon writes on the tracker: the status comment, and what agents asked for.
+
+use jiff::SignedDuration;
+use pointsman::domain::{IssueNumber, Marker, Outcome, Post, Posting, Statement};
+use pointsman::machine::text::mark;
+
+use super::world::World;
+
+/// Edits closer together than this are too many: a minute, less what an effect takes to happen.
+const HASTE: SignedDuration = SignedDuration::from_secs(50);
+
+impl World {
+    /// Edits the status comment that is there, else makes it. A marker of a dispatch that was delivered before is too late.
+    pub(super) fn state(&mut self, statement: &Statement) -> Outcome {
+        let Statement {
+            issue,
+            text,
+            markers,
+            marks,
+            ..
+        } = statement;
+        if self.tracker.is_gone(*issue) {
+            let why = "there is no such issue".to_owned();
+            return match marks {
+                Some(_) => Outcome::Failed {
+                    why,
+                    until: self.now + SignedDuration::from_secs(15),
+                },
+                None => Outcome::NotPosted { why },
+            };
+        }
+        let marker = marks.as_ref().map(|opening| Marker {
+            ledger: "sim".to_owned(),
+            project: "blog".to_owned(),
+            seq: 0,
+            head: String::new(),
+            labelling: String::new(),
+            attempt: opening.attempt,
+            dispatch: opening.id.clone(),
+        });
+        let sign = mark("status");
+        let line = |marker: &Marker| mark(&format!("marker {}", marker.dispatch));
+        let lines: Vec<String> = markers.iter().chain(&marker).map(line).collect();
+        let body = format!("{text}\n{sign}\n{}", lines.join("\n"));
+        let (comment, changed) = self.tracker.replace(*issue, &sign, &body, self.now);
+        if changed {
+            let before = self.stated.insert(*issue, self.now);
+            let hasty = before.is_some_and(|before| self.now.duration_since(before) < HASTE);
+            if hasty && marks.is_none() {
+                self.breaks(format!("{issue} is told about twice in a minute"));
+            }
+        }
+        Outcome::Stated {
+            comment,
+            marker: marker.map(Box::new),
+        }
+    }
+
+    /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
+    pub(super) fn write(&mut self, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
+        let now = self.now;
+        match &post.what {
+            Posting::Comment { body } => {
+                let on = on.expect("what has no issue is not asked to comment");
+                let body = format!("{body}\n{}", mark(&format!("comment {}", post.id)));
+                self.tracker.comment_once(on, &body, now);
+                Outcome::Posted { issue: None }
+            }
+            Posting::Issue { title, .. } => {
+                if let (Some(number), true) = (self.opened.get(&post.id), again) {
+                    return Outcome::Posted {
+                        issue: Some(*number),
+                    };
+                }
+                let number = 1 + self
+                    .tracker
+                    .issues
+                    .keys()
+                    .map(|one| one.0)
+                    .max()
+                    .unwrap_or(0);
+                self.tracker.add(number, title, now);
+                if self
+                    .opened
+                    .insert(post.id.clone(), IssueNumber(number))
+                    .is_some()
+                {
+                    self.breaks(format!("{} opened an issue twice", post.id));
+                }
+                Outcome::Posted {
+                    issue: Some(IssueNumber(number)),
+                }
+            }
+        }
+    }
+}
