@@ -2,14 +2,14 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Answer, CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding,
-    GateName, Ground, IssueNumber, Outcome, Pane, Publish, Purpose, Report, Via, Window,
+    Action, CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
+    Ground, IssueNumber, Outcome, Pane, Publish, Purpose, Report, Via, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
-use super::panes::{Doing, Plan, SimPane, Trace};
+use super::panes::{Doing, SimPane, Trace};
 use super::rules::us;
 use super::world::{Lose, World};
 
@@ -167,7 +167,9 @@ impl World {
                 self.answer(answer);
                 Outcome::Done
             }
-            Action::Tidy { dispatch, answer } => {
+            Action::Tidy {
+                dispatch, answer, ..
+            } => {
                 if let Some(answer) = answer {
                     self.answer(answer);
                 }
@@ -202,6 +204,9 @@ impl World {
                 Outcome::Done
             }
             Action::Push { .. } => Outcome::Done,
+            Action::Merge { .. } if self.rng.chance(self.faults.red_build) => Outcome::NotMerged {
+                why: "main has moved on and conflicts with this work".to_owned(),
+            },
             Action::Merge { .. } => Outcome::Merged {
                 into: "main".to_owned(),
             },
@@ -506,46 +511,6 @@ impl World {
         issue
             .and_then(|issue| self.tracker.issues.get(&issue))
             .is_some_and(|issue| issue.commits > 0)
-    }
-
-    /// Writes an answer; an agent that is told what is missing goes on.
-    fn answer(&mut self, answer: &Answer) {
-        let post = self
-            .posts
-            .iter_mut()
-            .find(|(post, _)| post.id == answer.report);
-        if let Some((_, told)) = post {
-            *told = Some(answer.clone());
-            return;
-        }
-        let Some(spooled) = self
-            .spool
-            .iter_mut()
-            .find(|spooled| spooled.report.id == answer.report)
-        else {
-            return;
-        };
-        spooled.answer = Some(answer.clone());
-        let dispatch = spooled.report.dispatch.clone();
-        if !self.lively || answer.accepted || !answer.text.starts_with("not accepted") {
-            return;
-        }
-        let plan = self.draw_plan();
-        let until = self.now + SignedDuration::from_secs(60);
-        let about = self
-            .panes
-            .values_mut()
-            .find(|pane| pane.about.as_ref() == Some(&dispatch) && pane.is_open());
-        if let Some(pane) = about
-            && plan != Plan::Idler
-        {
-            pane.doing = Doing::Busy;
-            pane.job = Some(super::panes::Job {
-                dispatch,
-                plan,
-                until,
-            });
-        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! What the modelled daemon writes on the tracker: the status comment, and what agents asked for.
+//! What the modelled daemon writes: the status comment, what agents ask for on the tracker, and the answers to their reports.
 
 use jiff::SignedDuration;
-use pointsman::domain::{IssueNumber, Marker, Outcome, Post, Posting, Statement};
+use pointsman::domain::{Answer, IssueNumber, Marker, Outcome, Post, Posting, Statement};
 use pointsman::machine::text::mark;
 
+use super::panes::{Doing, Job, Plan};
 use super::world::World;
 
 /// Edits closer together than this are too many: a minute, less what an effect takes to happen.
@@ -91,6 +92,46 @@ impl World {
                     issue: Some(IssueNumber(number)),
                 }
             }
+        }
+    }
+
+    /// Writes an answer; an agent that is told what is missing goes on.
+    pub(super) fn answer(&mut self, answer: &Answer) {
+        let post = self
+            .posts
+            .iter_mut()
+            .find(|(post, _)| post.id == answer.report);
+        if let Some((_, told)) = post {
+            *told = Some(answer.clone());
+            return;
+        }
+        let Some(spooled) = self
+            .spool
+            .iter_mut()
+            .find(|spooled| spooled.report.id == answer.report)
+        else {
+            return;
+        };
+        spooled.answer = Some(answer.clone());
+        let dispatch = spooled.report.dispatch.clone();
+        if !self.lively || answer.accepted || !answer.text.starts_with("not accepted") {
+            return;
+        }
+        let plan = self.draw_plan();
+        let until = self.now + SignedDuration::from_secs(60);
+        let about = self
+            .panes
+            .values_mut()
+            .find(|pane| pane.about.as_ref() == Some(&dispatch) && pane.is_open());
+        if let Some(pane) = about
+            && plan != Plan::Idler
+        {
+            pane.doing = Doing::Busy;
+            pane.job = Some(Job {
+                dispatch,
+                plan,
+                until,
+            });
         }
     }
 }
