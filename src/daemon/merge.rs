@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::daemon::gates::BUILD_LIMIT;
-use crate::daemon::hands::{Hands, failed, now};
+use crate::daemon::hands::{Hands, failed, now, unconfigured};
 use crate::daemon::job::{self, Ran};
-use crate::daemon::tree::{self, DIRTY_AGAIN, TREE_LIMIT, lines, lost, said};
+use crate::daemon::tree::{self, DIRTY_AGAIN, TREE_LIMIT, lines, said};
 use crate::domain::{Build, IssueNumber, Outcome, Project, Subject};
 
 /// How long a push may take, with the fetch before it.
@@ -68,7 +68,7 @@ echo "into $default"
 /// Puts an approved commit into the default branch.
 pub async fn merge(hands: &Hands, issue: IssueNumber, subject: &Subject) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     match merged(hands, &project, issue, subject).await {
         Ok(outcome) | Err(outcome) => outcome,

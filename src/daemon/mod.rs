@@ -18,6 +18,7 @@ pub mod merge;
 pub mod notify;
 pub mod objects;
 pub mod observe;
+pub mod pace;
 pub mod perform;
 pub mod places;
 pub mod posts;

@@ -75,7 +75,7 @@ pub fn decide(
     seen: &Observation,
     now: Timestamp,
 ) -> (Decision, Standing) {
-    let mut standing = in_hand::standing(rules, state, memory, seen);
+    let mut standing = in_hand::standing(rules, state, memory, seen, now);
     status::note_unmarked(rules, state, memory, &mut standing);
     let ranked = ranked(rules, state, seen, now);
     let held_by_project = project_hold(rules, state, seen, ranked.pausing, now);
@@ -218,7 +218,8 @@ fn next_moment(
         .filter_map(|hold| match hold {
             Hold::BackOff { until, .. }
             | Hold::DailyCap { until, .. }
-            | Hold::Stalled { until, .. } => Some(*until),
+            | Hold::Stalled { until, .. }
+            | Hold::Failing { until, .. } => Some(*until),
             _ => None,
         })
         .collect();

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Action, Actor, Answer, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
-    Questions, ReportId, Request, Rules, Window,
+    Action, Actor, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome, Questions,
+    ReportId, Request, Rules, Window,
 };
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
@@ -357,6 +357,10 @@ impl Engine {
         for event in &pending.events {
             evolve::evolve(&mut self.state, pending.at, event)
                 .expect("it was tried on a copy before it was appended");
+            // A refusal rested on what was so before.
+            if let Some(issue) = event.issue() {
+                self.memory.refused.remove(&issue);
+            }
             if let Event::PostIntended { post } = event {
                 self.fresh_posts.insert(post.id.clone());
             }
@@ -408,7 +412,6 @@ impl Engine {
         let id = EffectId(self.effects);
         self.memory.pace.started(&flow, &action, now);
         self.memory.busy.insert(flow.clone());
-        self.memory.faults.remove(&flow);
         self.running.insert(id, (flow, action.clone()));
         effects.push(Effect::Do(id, action));
     }
@@ -458,7 +461,8 @@ impl Engine {
     ) {
         self.memory.busy.remove(&flow);
         if let Some(why) = why {
-            self.memory.faults.insert(flow.clone(), why);
+            let times = self.memory.pace.vain(&flow);
+            self.memory.faults.insert(flow.clone(), (times, why));
         }
         self.memory.rests.insert(flow, until);
         effects.push(Effect::WakeAt(until));
@@ -498,12 +502,4 @@ impl Engine {
         );
         effects.push(Effect::WakeAt(now));
     }
-}
-
-/// Returns the answer of a report that was refused last, for tests and `explain`.
-pub fn last_answer(events: &[Event]) -> Option<&Answer> {
-    events.iter().rev().find_map(|event| match event {
-        Event::ReportRefused { answer, .. } | Event::ReportIgnored { answer } => Some(answer),
-        _ => None,
-    })
 }

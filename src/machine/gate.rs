@@ -11,7 +11,7 @@ mod verdict;
 pub use agreement::disagreement;
 pub use branch::{BranchFacts, branch};
 pub use inputs::gate_inputs;
-pub use verdict::{coverage, no_base, verdict};
+pub use verdict::{coverage, no_base, unproven, verdict};
 
 use crate::domain::OwnGate;
 use crate::machine::anchor;

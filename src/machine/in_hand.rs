@@ -1,11 +1,13 @@
 //! Where an issue stands that something of ours is open for: what is under way, or what it waits for.
 
+use jiff::Timestamp;
+
 use crate::domain::{DeliveryStep, Dispatch, Hold, Observation, Phase, Rules, Verdict, Window};
 use crate::machine::decide::Standing;
 use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{flow, open, watchdog};
+use crate::machine::{flow, open, stall, watchdog};
 
 /// Issues that something of ours is open for stand where that is.
 pub(super) fn standing(
@@ -13,6 +15,7 @@ pub(super) fn standing(
     state: &State,
     memory: &Memory,
     seen: &Observation,
+    now: Timestamp,
 ) -> Standing {
     let mut standing = Standing::new();
     for dispatch in state
@@ -21,7 +24,7 @@ pub(super) fn standing(
         .filter(|dispatch| dispatch.is_open())
     {
         if let Some(issue) = dispatch.issue() {
-            standing.insert(issue, hold_of(rules, state, memory, dispatch, seen));
+            standing.insert(issue, hold_of(rules, state, dispatch, seen));
         }
     }
     for transition in state.transitions.values() {
@@ -46,33 +49,37 @@ pub(super) fn standing(
             },
         );
     }
-    note_faults(state, memory, &mut standing);
+    note_faults(state, memory, &mut standing, now);
     note_stuck(state, memory, &mut standing);
     standing
 }
 
-/// What failed a moment ago, or does not last, says so.
-fn note_faults(state: &State, memory: &Memory, standing: &mut Standing) {
-    for (flow, why) in &memory.faults {
-        let issue = match flow {
-            Flow::Transition(issue)
-            | Flow::Park(issue)
-            | Flow::Merge(issue)
-            | Flow::Route(issue) => Some(*issue),
-            Flow::Dispatch(id) => state
-                .dispatches
-                .get(id)
-                .filter(|dispatch| dispatch.is_open())
-                .and_then(Dispatch::issue),
-            Flow::Post(..) | Flow::Answer(_) | Flow::Status(_) => None,
+/// What failed a moment ago, or does not last, says so; what fails again and again says so until it succeeds.
+fn note_faults(state: &State, memory: &Memory, standing: &mut Standing, now: Timestamp) {
+    for (flow, (times, why)) in &memory.faults {
+        let (issue, wanted) = match flow {
+            Flow::Transition(issue) => (Some(*issue), state.transitions.contains_key(issue)),
+            Flow::Park(issue) => (Some(*issue), state.parks.contains_key(issue)),
+            Flow::Route(issue) => (Some(*issue), state.routes.contains_key(issue)),
+            Flow::Merge(issue) => {
+                let walk = state.walks.get(issue);
+                let approved = walk.is_some_and(|walk| walk.approved.is_some());
+                (Some(*issue), approved)
+            }
+            Flow::Dispatch(id) => {
+                let dispatch = state.dispatches.get(id);
+                let open = dispatch.filter(|dispatch| dispatch.is_open());
+                (open.and_then(Dispatch::issue), open.is_some())
+            }
+            Flow::Post(..) | Flow::Answer(_) | Flow::Status(_) => (None, false),
         };
-        if let (Some(issue), Some(until)) = (issue, memory.rests.get(flow)) {
-            let stalled = Hold::Stalled {
-                why: why.clone(),
-                until: *until,
-                times: memory.pace.vain(flow),
-            };
-            standing.insert(issue, stalled);
+        let rests = memory.rests.get(flow).copied();
+        if let Some(issue) = issue
+            && wanted
+            && (rests.is_some() || *times >= stall::STALLS_TOLD)
+        {
+            let hold = stall::standing(*times, why, rests.unwrap_or(now));
+            standing.insert(issue, hold);
         }
     }
 }
@@ -92,21 +99,10 @@ fn note_stuck(state: &State, memory: &Memory, standing: &mut Standing) {
     }
 }
 
-fn hold_of(
-    rules: &Rules,
-    state: &State,
-    memory: &Memory,
-    dispatch: &Dispatch,
-    seen: &Observation,
-) -> Hold {
-    if let Some((why, until)) = &dispatch.stalled
-        && *until > seen.at
-    {
-        return Hold::Stalled {
-            why: why.clone(),
-            until: *until,
-            times: memory.pace.vain(&Flow::Dispatch(dispatch.id().clone())),
-        };
+fn hold_of(rules: &Rules, state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
+    let stall = dispatch.stalled.as_ref();
+    if let Some(hold) = stall.and_then(|stall| stall::hold(stall, seen.at)) {
+        return hold;
     }
     if let Some(asked) = dispatch
         .asked
@@ -157,6 +153,10 @@ fn delivering(rules: &Rules, state: &State, dispatch: &Dispatch, seen: &Observat
             verdict: Verdict::NotDelivered,
             witness,
         }) => agent().unwrap_or_else(|| in_hand(format!("to be delivered again ({witness})"))),
+        Some(DeliveryStep::Settled {
+            verdict: Verdict::Queued,
+            ..
+        }) => in_hand("queued by the agent, behind what it does".to_owned()),
         Some(DeliveryStep::Settled { verdict, .. }) => Hold::Unknown {
             dispatch: id.clone(),
             verdict: verdict.as_str().to_owned(),

@@ -9,7 +9,7 @@ use crate::machine::decide::Standing;
 use crate::machine::pace::Pace;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{trust, watchdog};
+use crate::machine::{stall, trust, watchdog};
 
 /// Between two looks for the event of a label that nobody is known to have set.
 const UNATTRIBUTED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
@@ -21,8 +21,8 @@ pub struct Memory {
     pub busy: BTreeSet<Flow>,
     /// Flows that rest until then: a fault that passes, or a look that found nothing new.
     pub rests: BTreeMap<Flow, Timestamp>,
-    /// Why a flow rests, for `explain`.
-    pub faults: BTreeMap<Flow, String>,
+    /// What failed of a flow, or was done and does not last: how often in a row, and why; until a step of it succeeds.
+    pub faults: BTreeMap<Flow, (u32, String)>,
     /// How often what was started lately, and how it went.
     pub pace: Pace,
     /// Refusals on detail, valid while the issue's head is unchanged.
@@ -49,6 +49,19 @@ impl Memory {
     pub fn is_refused(&self, issue: IssueNumber, head: Option<&Head>) -> bool {
         let refused = self.refused.get(&issue);
         refused.is_some_and(|(read, _)| Some(read) == head)
+    }
+
+    /// Counts a failure of a flow; returns when it is tried again.
+    pub fn failed(
+        &mut self,
+        flow: &Flow,
+        why: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Timestamp {
+        let fault = self.faults.entry(flow.clone()).or_default();
+        *fault = (fault.0 + 1, why.to_owned());
+        stall::again_at(fault.0, until, now)
     }
 
     /// Forgets what is over: rests that ended, refusals of issues that changed since or are to be read again.

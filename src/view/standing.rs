@@ -84,6 +84,8 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::NotWritable { .. }
         | Hold::AgentAsks { .. }
         | Hold::TreeDirty { .. }
+        | Hold::TreeElsewhere { .. }
+        | Hold::Failing { .. }
         | Hold::Yours { .. }
         | Hold::Asked { .. }
         | Hold::NoChecker { .. }
@@ -93,7 +95,6 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::LineLeft { .. }
         | Hold::Unreadable { .. }
         | Hold::Unknown { .. } => true,
-        Hold::Stalled { times, .. } => *times >= Hold::STALLED_TOLD,
         Hold::Vetoed { .. }
         | Hold::Paused { .. }
         | Hold::BeforeStart { .. }
@@ -109,6 +110,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Tracker { .. }
         | Hold::InHand { .. }
         | Hold::Moving { .. }
+        | Hold::Stalled { .. }
         | Hold::Unmarked { .. }
         | Hold::NextCycle
         | Hold::Behind { .. }

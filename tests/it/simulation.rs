@@ -19,6 +19,7 @@ mod scenario;
 mod sentence;
 mod told;
 mod tracker;
+mod typing;
 mod world;
 mod written;
 

@@ -86,7 +86,6 @@ fn no_moment_is_told_to_the_nanosecond() {
         Hold::Stalled {
             why: "no".into(),
             until: odd,
-            times: 1,
         },
         Hold::Tracker {
             why: "no".into(),
