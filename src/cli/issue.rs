@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::report::{self, ReportWait};
-use crate::cli::{Failure, client, edge, known, run, say};
+use crate::cli::{Failure, client, dup, edge, known, run, say};
 use crate::daemon::open_tracker;
 use crate::domain::{Head, IssueNumber, Label, ProjectName, SingleRead};
 use crate::machine::text::one_line;
@@ -24,6 +24,8 @@ pub(super) enum IssueVerb {
     List(ListArgs),
     /// Show an issue with its comments and its label history
     Show(ShowArgs),
+    /// Name the known issues with a title like this one; the tracker is not asked
+    Dup(dup::DupArgs),
     /// Set labels of an issue
     Label(LabelArgs),
     /// Remove labels of an issue
@@ -39,6 +41,13 @@ pub(super) struct Where {
     /// The project; not needed with only one, or in its folder
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
+}
+
+impl Where {
+    /// Returns the project that is named.
+    pub(super) fn project(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +155,7 @@ pub(super) fn issue(verb: IssueVerb) -> Result<ExitCode, Failure> {
         },
         IssueVerb::List(args) => list(&args),
         IssueVerb::Show(args) => show(&args),
+        IssueVerb::Dup(args) => dup::dup(&args),
         IssueVerb::Label(args) => label(&args, true),
         IssueVerb::Unlabel(args) => label(&args, false),
         IssueVerb::Close(args) => close(&args),
@@ -185,7 +195,7 @@ fn with<T>(
 ) -> Result<T, Failure> {
     let places = edge::places()?;
     let config = run::load(&places)?;
-    let project = known::the_project(&config, at.project.as_deref())?;
+    let project = known::the_project(&config, at.project())?;
     run::runtime()?.block_on(async {
         let tracker =
             open_tracker(&places, &config, project, &edge::find_auth()).map_err(known::unopened)?;

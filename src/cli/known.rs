@@ -111,12 +111,20 @@ pub(super) fn shown(
         .transpose()?
         .flatten();
     Ok(Shown {
+        remembered,
+        ..of_state(state)
+    })
+}
+
+/// Returns what a fold alone says.
+pub(super) fn of_state(state: State) -> Shown {
+    Shown {
         state,
         report: CycleReport::default(),
         seen: None,
-        remembered,
+        remembered: None,
         memory: Memory::default(),
-    })
+    }
 }
 
 /// The issues as they were stored. The last good cycle's line says how old they are; without one, the newest change among them.

@@ -155,8 +155,10 @@ async fn branch(
         taken: Vec::new(),
         foreign: Vec::new(),
         dirty: Vec::new(),
+        changed: Vec::new(),
     };
     if let Some(tip) = &tip {
+        facts.changed = changed_files(&mirror, tip).await.map_err(fail)?;
         let mut known = Vec::new();
         for subject in &dispatch.known {
             if mirror.has_commit(subject).await.map_err(fail)? {

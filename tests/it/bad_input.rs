@@ -242,6 +242,7 @@ fn two_routing_labels_and_a_label_in_another_case() {
         "explain 1",
         "explain 2",
         "explain scout",
+        "issue dup twice",
         "status",
     ]);
     page("labels", &home, &text);

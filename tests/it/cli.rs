@@ -200,6 +200,16 @@ fn a_project_is_paused_and_goes_on_without_a_daemon() {
         home.says(&["ledger", "replay"]),
         "site: 3 events, 0 issues, 0 open dispatches, 0 held\n"
     );
+    assert_eq!(
+        home.says(&["ledger", "replay", "--until", "2"]),
+        "site: 2 events, 0 issues, 0 open dispatches, 0 held, paused by ada\n"
+    );
+    assert_eq!(home.run(&["ledger", "report", "--since", "soon"]).code, 2);
+    let unknown = home.run(&["issue", "dup", "Add a FAQ"]);
+    assert_eq!(
+        unknown.err,
+        "Error: no issue of site is known yet\nHint: `pointsman cycle` reads the tracker once, `pointsman run` keeps on reading it\n"
+    );
     let told = home.says(&["ledger", "show"]);
     assert!(
         told.lines()
