@@ -31,13 +31,9 @@ pub async fn compose(
             until: now(),
         };
     };
-    let wanted = match purpose {
-        Purpose::Brief => Comments::All,
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
-    };
-    let details = match details_of(hands, dispatch, wanted).await {
+    let details = match read(hands, &project, dispatch, purpose).await {
         Ok(details) => details,
-        Err(error) => return tracker_failed(&error),
+        Err(outcome) => return outcome,
     };
     let (text, url) = text_of(&details);
     let (mirror, skill) = match purpose {
@@ -104,6 +100,27 @@ async fn newest(hands: &Hands) -> (u64, String) {
 fn known_issues(hands: &Hands, dispatch: &Dispatch, text: &Text) -> Vec<Alike> {
     let known = hands.heads.lock().expect("no holder of this lock panics");
     alike::for_brief(dispatch, &text.title, &known)
+}
+
+/// Reads what the text is written from. What a stranger wrote while the brief waited is not quoted: the labelling needs a person's
+/// word again.
+async fn read(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    purpose: Purpose,
+) -> Result<Details, Outcome> {
+    let wanted = match purpose {
+        Purpose::Brief => Comments::All,
+        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
+    };
+    let details = details_of(hands, dispatch, wanted)
+        .await
+        .map_err(|error| tracker_failed(&error))?;
+    match trust::unapproved_text(dispatch, project, &details) {
+        Some((by, why)) if purpose == Purpose::Brief => Err(Outcome::NoLongerWanted { by, why }),
+        _ => Ok(details),
+    }
 }
 
 /// Reads the dispatch's issue; of one that has none there is nothing to read.
@@ -269,7 +286,8 @@ impl Said<'_> {
     }
 }
 
-fn hex(hash: &[u8]) -> String {
+/// Spells bytes in hex.
+pub(crate) fn hex(hash: &[u8]) -> String {
     use std::fmt::Write as _;
     hash.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Answer, Approval, Basis, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
-    Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane, Post, Reply,
-    Report, Settled, SkillName, Spec, Subject, Transition, TransitionStep, Verdict,
+    Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Marker, Opening, Pane,
+    Post, Reply, Report, Settled, SkillName, Spec, Subject, Transition, TransitionStep, Verdict,
 };
 
 /// One fact of a project's stream. Carries what was decided, so that replay needs no configuration.
@@ -202,6 +202,20 @@ pub enum Event {
     },
     /// The issue was closed or lost its routing label.
     IssueLeft { issue: IssueNumber, how: String },
+    /// The issue's status comment is about to be written; with the marker line of a dispatch, if it names one.
+    StatusIntended {
+        issue: IssueNumber,
+        dispatch: Option<DispatchId>,
+        digest: String,
+    },
+    /// It is there, with that marker line too; without a comment the tracker does not take it.
+    StatusWritten {
+        issue: IssueNumber,
+        comment: Option<CommentId>,
+        marker: Option<Box<Marker>>,
+        digest: String,
+        last: bool,
+    },
     /// A labelling was seen whose approval is now known.
     WalkApproved {
         issue: IssueNumber,
@@ -240,6 +254,8 @@ impl Event {
             | Self::IssueParked { issue }
             | Self::IssueUnparked { issue, .. }
             | Self::IssueLeft { issue, .. }
+            | Self::StatusIntended { issue, .. }
+            | Self::StatusWritten { issue, .. }
             | Self::WalkApproved { issue, .. } => Some(*issue),
             _ => None,
         }
@@ -253,6 +269,7 @@ impl Event {
             Self::ReportReceived { report } => Some(&report.dispatch),
             Self::PostIntended { post } => Some(&post.dispatch),
             Self::PostSettled { dispatch, .. } => Some(dispatch),
+            Self::StatusIntended { dispatch, .. } => dispatch.as_ref(),
             Self::TransitionIntended { transition } => transition.dispatch.as_ref(),
             Self::TreePrepared { dispatch, .. }
             | Self::DispatchStalled { dispatch, .. }

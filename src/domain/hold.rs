@@ -51,6 +51,8 @@ pub enum Hold {
     },
     /// The agent's window is not there.
     NoAgent { window: String, hint: String },
+    /// No brief can be put into the project's folder.
+    NotWritable { path: String, hint: String },
     /// The agent is not proven idle.
     AgentNotIdle { is: String, because: String },
     /// The agent wants a person.
@@ -59,6 +61,8 @@ pub enum Hold {
     TreeDirty { files: Vec<String> },
     /// The tracker's state is not known well enough.
     Tracker { why: String, since: Timestamp },
+    /// This one issue cannot be read; the tracker answers otherwise.
+    Unreadable { why: String },
     /// The gates hold; the last move is a person's.
     Yours { how: String },
     /// The agent waits for an answer.
@@ -88,6 +92,8 @@ pub enum Hold {
     Moving { to: String },
     /// A step failed; it is tried again.
     Stalled { why: String, until: Timestamp },
+    /// The tracker does not take the marker line, and without it nothing is delivered.
+    Unmarked { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
     /// It was not looked at singly: that is for the next cycle.
@@ -116,10 +122,12 @@ impl Hold {
             Self::BackOff { .. } => "back-off",
             Self::Session { .. } => "session-taken",
             Self::NoAgent { .. } => "no-agent",
+            Self::NotWritable { .. } => "not-writable",
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
             Self::TreeDirty { .. } => "tree-dirty",
             Self::Tracker { .. } => "tracker",
+            Self::Unreadable { .. } => "unreadable",
             Self::Yours { .. } => "yours",
             Self::Asked { .. } => "asked",
             Self::NoChecker { .. } => "no-checker",
@@ -131,6 +139,7 @@ impl Hold {
             Self::Unknown { .. } => "unknown-delivery",
             Self::Moving { .. } => "moving",
             Self::Stalled { .. } => "stalled",
+            Self::Unmarked { .. } => "unmarked",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
             Self::Spent { .. } => "spent",
@@ -166,7 +175,7 @@ impl Hold {
             Self::NeedsReapproval { .. } => {
                 Some("read the text again, then remove and set the label".into())
             }
-            Self::NoAgent { hint, .. } => Some(hint.clone()),
+            Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::Yours { how } => Some(how.clone()),
@@ -270,12 +279,14 @@ impl fmt::Display for Hold {
                 )
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
+            Self::NotWritable { path, .. } => write!(f, "the daemon may not write into `{path}`"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
             Self::Tracker { why, since } => {
                 write!(f, "the tracker is not known since {since:.0}: {why}")
             }
+            Self::Unreadable { why } => write!(f, "the issue cannot be read: {why}"),
             Self::Yours { how } => write!(f, "yours: {how}"),
             Self::Asked { question } => write!(f, "the agent asked: {question}"),
             Self::NoChecker { stage } => write!(
@@ -289,6 +300,12 @@ impl fmt::Display for Hold {
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
             Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
+            Self::Unmarked { why, until } => {
+                write!(
+                    f,
+                    "the status comment cannot be written: {why}; again at {until:.0}"
+                )
+            }
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Comment, CommentId, DeliveryId, DispatchId, Head, Hold, IssueNumber, LabelEvent,
-    PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window, Workflow,
+    Actor, Comment, CommentId, CommentMode, DeliveryId, DispatchId, Head, Hold, IssueNumber,
+    LabelEvent, PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window,
+    Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -28,6 +29,8 @@ pub struct Rules {
     pub schedules: BTreeMap<SkillName, u16>,
     /// What is local.
     pub zone: TimeZone,
+    /// How much the status comments say.
+    pub comment: CommentMode,
 }
 
 /// All that one cycle saw of one project.
@@ -45,10 +48,15 @@ pub struct Observation {
     pub us: Option<Actor>,
     /// What was asked for singly.
     pub details: BTreeMap<IssueNumber, Details>,
+    /// What was asked for singly and cannot be read, with the tracker's reason; the tracker itself answers.
+    pub unread: BTreeMap<IssueNumber, String>,
     /// The project's panes; a window without an agent is absent.
     pub panes: BTreeMap<Window, PaneSample>,
     /// Why a window that should have an agent has none.
     pub no_agent: Option<Hold>,
+    /// Why the daemon cannot put a brief into the project's folder.
+    #[serde(default)]
+    pub not_writable: Option<Hold>,
     /// Reports that have no answer file yet, oldest first; also those that the ledger has.
     pub reports: Vec<Report>,
     /// Posts that have no answer file yet, oldest first; also those that the ledger has.

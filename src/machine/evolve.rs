@@ -8,6 +8,7 @@ mod errand;
 mod issue;
 mod post;
 mod report;
+mod status;
 mod steps;
 
 use jiff::Timestamp;
@@ -40,6 +41,7 @@ pub fn evolve(state: &mut State, at: Timestamp, event: &Event) -> Result<(), Ill
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row an event")]
 fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
     match event {
         Event::ProjectAdded { added } => {
@@ -72,6 +74,9 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             answer,
         } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
+        Event::StatusIntended { .. } | Event::StatusWritten { .. } => {
+            status::write(state, at, event)
+        }
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
         | Event::LinePasted { .. }
@@ -143,6 +148,7 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
     state
         .holds
         .retain(|issue, hold| Some(*issue) != about || matches!(hold, Hold::InHand { .. }));
+    status::opened(state, opening);
     state.openings.push_back(at);
     if state.openings.len() > OPENINGS_MAX {
         state.openings.pop_front();
@@ -355,9 +361,11 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
     };
     found.stalled = None;
     ask::closed(found, cause);
+    let past = status::past(found, cause, at);
     let Some(issue) = issue else {
         return Ok(());
     };
+    status::closed(state, issue, past);
     let walk = state.walks.entry(issue).or_default();
     walk.ended = Some((cause.clone(), at));
     match cause {

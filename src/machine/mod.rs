@@ -9,6 +9,7 @@
 //! | [`gate`], [`anchor`], [`alike`] | whether the work is there; whether what a text claims is true; which issues may be about the same |
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
 //! | [`question`], [`post`] | what agents ask and write down |
+//! | [`status`] | the one comment per issue that says where it stands, and its marker lines |
 //! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
 //! | [`brief`], [`markdown`], [`text`] | the words |
 
@@ -36,6 +37,7 @@ pub mod resolve;
 pub mod route;
 pub mod schedule;
 pub mod state;
+pub mod status;
 pub mod step;
 pub mod text;
 pub mod transition;

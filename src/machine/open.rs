@@ -97,6 +97,9 @@ pub fn session_hold(
             skill: stage.skill.to_string(),
         });
     }
+    if let Some(hold) = &seen.not_writable {
+        return Some(hold.clone());
+    }
     let limit = rules.workflow.limits.active_max;
     // The fleet was counted when the look began; a person's trial may have been opened since.
     let counted = seen.fleet.get(&profile.account).copied().unwrap_or(0);
@@ -143,6 +146,11 @@ pub fn session_hold(
             stage: stage.label.clone(),
         });
     }
+    agent_hold(rules, seen)
+}
+
+/// A reason that lies in the agent's own window.
+fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
             window: "agent".to_owned(),
@@ -180,6 +188,9 @@ pub fn open(
     stage: &Stage,
     now: Timestamp,
 ) -> Chosen {
+    if let Some(why) = seen.unread.get(&head.number) {
+        return Chosen::Held(Hold::Unreadable { why: why.clone() });
+    }
     let Some(details) = seen.details.get(&head.number) else {
         return Chosen::Unknown;
     };

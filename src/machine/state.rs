@@ -10,6 +10,8 @@ use crate::domain::{
     Label, LabelEventId, ReportId, SkillName, Spec, Subject, Transition, Window,
 };
 
+use crate::machine::status::Notice;
+
 /// The openings that are remembered for the daily cap; more than any sensible cap.
 pub(crate) const OPENINGS_MAX: usize = 1024;
 
@@ -46,6 +48,8 @@ pub struct State {
     pub schedules: BTreeMap<SkillName, Scheduled>,
     /// The local day for which a schedule ran last; kept when the schedule goes, so that no day is run twice.
     pub ran: BTreeMap<SkillName, Date>,
+    /// The status comments: one per issue, from its first dispatch to its end.
+    pub notices: BTreeMap<IssueNumber, Notice>,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
 }

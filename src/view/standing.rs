@@ -84,6 +84,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Unattributed { .. }
         | Hold::NeedsReapproval { .. }
         | Hold::NoAgent { .. }
+        | Hold::NotWritable { .. }
         | Hold::AgentAsks { .. }
         | Hold::TreeDirty { .. }
         | Hold::Yours { .. }
@@ -93,6 +94,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Undelivered { .. }
         | Hold::Stuck { .. }
         | Hold::LineLeft { .. }
+        | Hold::Unreadable { .. }
         | Hold::Unknown { .. } => true,
         Hold::Vetoed { .. }
         | Hold::Paused { .. }
@@ -110,6 +112,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::InHand { .. }
         | Hold::Moving { .. }
         | Hold::Stalled { .. }
+        | Hold::Unmarked { .. }
         | Hold::NextCycle
         | Hold::Behind { .. }
         | Hold::Spent { .. } => false,
