@@ -151,7 +151,8 @@ pub(super) fn issue(verb: IssueVerb) -> Result<ExitCode, Failure> {
             (None, [number, text]) => comment(&args.at, number, text),
             _ => Err(Failure::usage(anyhow::anyhow!(
                 "a comment takes the issue's number and the text, or --for and the text"
-            ))),
+            ))
+            .hint("as in `pointsman issue comment 12 \"the text\"`".to_owned())),
         },
         IssueVerb::List(args) => list(&args),
         IssueVerb::Show(args) => show(&args),
@@ -266,8 +267,17 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
     let number = IssueNumber(args.issue);
     with(&args.at, false, async |tracker, _| {
         let read = tracker.issue(number).await.map_err(failed)?;
-        let SingleRead::Found(found) = &read else {
-            return Err(anyhow::anyhow!("{number} is not there, or moved away").into());
+        let found = match &read {
+            SingleRead::Found(found) => found,
+            SingleRead::Transferred { to } => {
+                let to = one_line(to, 200);
+                return Err(Failure::new(anyhow::anyhow!("{number} was moved to {to}"))
+                    .hint("it is worked on there, if that repository is a project".to_owned()));
+            }
+            SingleRead::Gone => {
+                return Err(Failure::new(anyhow::anyhow!("{number} is not there"))
+                    .hint("`pointsman issue list` shows the open ones".to_owned()));
+            }
         };
         let comments = tracker.comments(number).await.map_err(failed)?;
         let events = tracker.label_events(number).await.map_err(failed)?;
@@ -332,8 +342,10 @@ fn label(args: &LabelArgs, set: bool) -> Result<(), Failure> {
 
 fn comment(at: &Where, number: &str, text: &str) -> Result<(), Failure> {
     let number = number.trim_start_matches('#').parse().map(IssueNumber);
-    let number = number
-        .map_err(|_| Failure::usage(anyhow::anyhow!("the first word is not an issue's number")))?;
+    let number = number.map_err(|_| {
+        Failure::usage(anyhow::anyhow!("the first word is not an issue's number"))
+            .hint("as in `pointsman issue comment 12 \"the text\"`".to_owned())
+    })?;
     with(at, true, async |tracker, _| {
         tracker.comment(number, text).await.map_err(failed)?;
         say::out(&format!("{number} has a comment more"))

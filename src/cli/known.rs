@@ -181,9 +181,21 @@ pub(super) fn projects<'a>(
     config: &'a Config,
     named: Option<&str>,
 ) -> Result<Vec<&'a Project>, Failure> {
+    let found = projects_or_none(config, named)?;
+    if found.is_empty() {
+        Err(none())
+    } else {
+        Ok(found)
+    }
+}
+
+/// Returns the project that is named, or all that there are.
+pub(super) fn projects_or_none<'a>(
+    config: &'a Config,
+    named: Option<&str>,
+) -> Result<Vec<&'a Project>, Failure> {
     match named {
         Some(name) => Ok(vec![project(config, name)?]),
-        None if config.projects.is_empty() => Err(none()),
         None => Ok(config.projects.values().collect()),
     }
 }

@@ -66,7 +66,11 @@ impl TmuxError {
             Self::Timeout { .. } => {
                 Some("the tmux server hangs or the machine is overloaded: try again in a moment")
             }
-            Self::NoTarget { .. } | Self::TooLong { .. } | Self::Failed { .. } => None,
+            Self::NoTarget { .. } => {
+                Some("it ended meanwhile: `pointsman status` shows what is there")
+            }
+            Self::TooLong { .. } => Some("shorten the paths and variables that are in it"),
+            Self::Failed { .. } => Some("`pointsman doctor` looks at tmux and its servers"),
         }
     }
 

@@ -216,8 +216,11 @@ fn a_later_round_says_what_happened_and_what_moved() {
     });
     facts.strangers = 2;
     let text = brief::compose(SKILL, &facts);
-    let facts_block = text.split("## Facts").nth(1).map(str::to_owned);
-    assert_snapshot!(facts_block.unwrap_or_default(), @r#"
+    let facts_block = text.split("## Facts").nth(1).unwrap_or_default();
+    // How to report is on the page above.
+    let (before, rest) = facts_block.split_once("## How to report\n").unwrap();
+    let (_, after) = rest.split_once("\n## ").unwrap();
+    assert_snapshot!(format!("{before}## {after}"), @r#"
 
 
     True at 2026-11-20T10:00:00Z. What changed since then wins over what stands here.
@@ -266,46 +269,6 @@ fn a_later_round_says_what_happened_and_what_moved() {
     ### Other issues in flight here
 
     - #9 (QA): "Dark mode"
-
-    ## How to report
-
-    Run these in the folder that holds `.pointsman`, each as a command of its own, exactly as printed; the words in quotes are yours.
-
-    First, once: this text arrived.
-
-    ```sh
-    /usr/local/bin/pointsman ack ab12cd.s3cr3t-s3cr3t-s3cr3t --delivery k7k7k7k7
-    ```
-
-    When the work is there.
-
-    ```sh
-    /usr/local/bin/pointsman done ab12cd.s3cr3t-s3cr3t-s3cr3t --note "what changed, how you checked it, where you are unsure"
-    ```
-
-    When a decision is a person's. Then end your turn.
-
-    ```sh
-    /usr/local/bin/pointsman ask ab12cd.s3cr3t-s3cr3t-s3cr3t "the question, the options, your recommendation"
-    ```
-
-    When you cannot go on.
-
-    ```sh
-    /usr/local/bin/pointsman fail ab12cd.s3cr3t-s3cr3t-s3cr3t --note "the reason"
-    ```
-
-    When people should know something about this issue that nobody has to answer.
-
-    ```sh
-    /usr/local/bin/pointsman issue comment --for ab12cd.s3cr3t-s3cr3t-s3cr3t "the text"
-    ```
-
-    When you found something else that deserves an issue of its own. A person decides whether it is worked on.
-
-    ```sh
-    /usr/local/bin/pointsman issue new --for ab12cd.s3cr3t-s3cr3t-s3cr3t --title "one line" --body-file .pointsman/spool/ab12cd.issue.md
-    ```
 
     ## The spec
 

@@ -113,7 +113,10 @@ fn an_issue_that_is_not_there_is_said() {
     let said = Home::with_project().run(&["issue", "show", "7"]);
     assert_eq!(
         (said.code, said.err.as_str()),
-        (1, "Error: #7 is not there, or moved away\n")
+        (
+            1,
+            "Error: #7 is not there\nHint: `pointsman issue list` shows the open ones\n"
+        )
     );
 }
 
@@ -167,11 +170,42 @@ fn of_several_routing_labels_the_last_one_stays() {
 #[test]
 fn a_workflow_is_ejected_once() {
     let home = Home::with_project();
+    let drawn = home.says(&["labels", "graph"]);
+    assert!(
+        drawn.contains("ready-for-draft"),
+        "its one project's: {drawn}"
+    );
     assert_eq!(
         home.says(&["labels", "eject"]),
-        "HOME/.config/pointsman/labels.toml\n"
+        "HOME/.config/pointsman/workflows/content.toml\n"
     );
     assert_eq!(home.run(&["labels", "eject"]).code, 1);
+    let default = Home::empty();
+    assert_eq!(
+        default.says(&["labels", "eject"]),
+        "HOME/.config/pointsman/labels.toml\n"
+    );
+}
+
+#[test]
+fn projects_with_different_workflows_have_to_be_named() {
+    let home = Home::with_project();
+    home.write(
+        ".config/pointsman/projects/zine.toml",
+        "tracker = \"local\"\npath = \"~/zine\"\nagent = \"demo\"\nbuild = \"none\"\nworkflow = \"solo.toml\"\n",
+    );
+    let said = home.run(&["labels", "graph"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (
+            2,
+            "Error: the projects walk different workflows: content.toml, solo.toml\nHint: pass --project to say whose\n"
+        )
+    );
+    assert!(
+        home.says(&["labels", "graph", "--project", "zine"])
+            .contains("ready-for-dev")
+    );
 }
 
 #[test]

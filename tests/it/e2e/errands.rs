@@ -37,9 +37,7 @@ async fn labels(world: &World, issue: IssueNumber) -> Vec<Label> {
 
 #[tokio::test]
 async fn a_person_tries_a_skill_and_no_label_moves() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let issue = world.issue("shop", "Greet by name", "", "").await;
     world.cycles("shop", 3).await;
     let before = labels(&world, issue).await;

@@ -20,9 +20,7 @@ fn says(world: &World, words: &[&str]) -> String {
 /// S9, D24, W16, W17, M18: from the outcome back to who wanted it, with the very brief; without a daemon.
 #[tokio::test]
 async fn an_issue_can_be_traced_from_its_outcome_to_who_wanted_it() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let mut world = World::running("shop").await;
     let issue = world
         .issue(
             "shop",
