@@ -18,6 +18,7 @@ mod rules;
 mod scenario;
 mod told;
 mod tracker;
+mod typing;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
