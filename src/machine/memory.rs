@@ -112,6 +112,7 @@ impl Memory {
             let on_detail = matches!(
                 hold,
                 Hold::BeforeStart { .. }
+                    | Hold::BeforeAdoption { .. }
                     | Hold::Unattributed { .. }
                     | Hold::Untrusted { .. }
                     | Hold::NeedsReapproval { .. }

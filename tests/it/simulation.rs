@@ -16,6 +16,7 @@ mod people;
 mod perform;
 mod rules;
 mod scenario;
+mod stating;
 mod told;
 mod tracker;
 mod world;
