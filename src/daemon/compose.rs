@@ -30,13 +30,9 @@ pub async fn compose(
             until: now(),
         };
     };
-    let wanted = match purpose {
-        Purpose::Brief => Comments::All,
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
-    };
-    let details = match details_of(hands, dispatch, wanted).await {
+    let details = match read(hands, &project, dispatch, purpose).await {
         Ok(details) => details,
-        Err(error) => return tracker_failed(&error),
+        Err(outcome) => return outcome,
     };
     let (text, url) = text_of(&details);
     let (mirror, skill) = match purpose {
@@ -90,6 +86,27 @@ pub async fn compose(
         digest: sha256(text_of_brief.as_bytes()),
         text: text_of_brief,
         issue_text: issue_digest(&text.title, &text.body),
+    }
+}
+
+/// Reads what the text is written from. What a stranger wrote while the brief waited is not quoted: the labelling needs a person's
+/// word again.
+async fn read(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    purpose: Purpose,
+) -> Result<Details, Outcome> {
+    let wanted = match purpose {
+        Purpose::Brief => Comments::All,
+        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
+    };
+    let details = details_of(hands, dispatch, wanted)
+        .await
+        .map_err(|error| tracker_failed(&error))?;
+    match trust::unapproved_text(dispatch, project, &details) {
+        Some((by, why)) if purpose == Purpose::Brief => Err(Outcome::NoLongerWanted { by, why }),
+        _ => Ok(details),
     }
 }
 

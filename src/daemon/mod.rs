@@ -125,8 +125,9 @@ pub struct Daemon {
     notifier: Arc<Notifier>,
     /// The watch and the notifier: what has to end before the daemon does.
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-    trackers: Trackers,
+    trackers: Arc<Trackers>,
     waiting: Mutex<BTreeMap<ProjectName, Waiting>>,
+    starting: tokio::sync::Mutex<()>,
     _lock: Lock,
 }
 
@@ -195,8 +196,9 @@ impl Daemon {
             stop,
             notifier: Arc::clone(&notifier),
             tasks: Mutex::default(),
-            trackers: Trackers::new(find_auth),
+            trackers: Arc::new(Trackers::new(find_auth)),
             waiting: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
             _lock: lock,
             tmux: tmux.clone(),
             places,
@@ -221,6 +223,8 @@ impl Daemon {
 
     /// Starts a runner for every project that has none; also those whose tracker could not be used before.
     pub async fn start_projects(&self) -> Result<(), StartError> {
+        // The tick of the configuration, SIGHUP and the sweep may come at once: two runners of one project would each believe the ledger theirs.
+        let _one_at_a_time = self.starting.lock().await;
         let config = self.config.borrow().clone();
         for project in config.projects.values() {
             let running = self
@@ -244,7 +248,15 @@ impl Daemon {
             .await
             .map_err(StartError::Replay)?;
         let (mark, heads) = store::load(&self.ledger, &project.name).await;
-        let tracker = self.trackers.open(&self.places, config, project);
+        // It may ask `gh`, which may ask a keyring.
+        let opening = {
+            let trackers = Arc::clone(&self.trackers);
+            let (places, config, project) = (self.places.clone(), config.clone(), project.clone());
+            move || trackers.open(&places, &config, &project)
+        };
+        let tracker = tokio::task::spawn_blocking(opening)
+            .await
+            .expect("opening a tracker does not panic");
         let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
         let tracker = match tracker {
             Ok(tracker) => tracker,

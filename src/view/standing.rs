@@ -93,6 +93,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::LineLeft { .. }
         | Hold::OtherDaemon { .. }
         | Hold::LedgerBehind { .. }
+        | Hold::Unreadable { .. }
         | Hold::Unknown { .. } => true,
         Hold::Vetoed { .. }
         | Hold::Paused { .. }
