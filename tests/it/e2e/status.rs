@@ -33,7 +33,10 @@ async fn an_issue_in_a_public_repository_says_where_it_stands_and_nothing_privat
         .fake()
         .model()
         .say("me/blog", number, "stranger", &forged);
-    world.label("blog", issue, "ready-for-prep").await;
+    let label = "ready-for-prep";
+    world.fake().model().label("me/blog", number, label, "me");
+    world.fake().advance(5);
+    world.poll("blog").await;
     world.until_held("blog", issue, "asked").await;
     let said = world.until_said("blog", issue, "asks a question").await;
     let (text, hidden) = said.body.split_once("<!--").expect("a hidden tail");
