@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Failure, edge};
 use crate::config::{self, Config};
 use crate::daemon::places::Places;
-use crate::daemon::{Daemon, control, schedule};
+use crate::daemon::{Daemon, StartError, control, schedule};
 use crate::machine::text::count;
 
 /// How long SIGTERM waits for what is under way: systemd's default stop time is 90 s.
@@ -67,9 +67,13 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 pub(super) async fn start(places: Places, config: Config) -> Result<Arc<Daemon>, Failure> {
     Daemon::start(places, config, edge::find_auth())
         .await
-        .map_err(|error| {
-            let hint = error.hint();
-            Failure::new(error).hint(hint)
+        .map_err(|error| match error {
+            StartError::Ledger(error) => Failure::of_ledger(error),
+            StartError::Replay(error) => Failure::of_replay(error),
+            other => {
+                let hint = other.hint();
+                Failure::new(other).hint(hint)
+            }
         })
 }
 
