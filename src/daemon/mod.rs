@@ -15,6 +15,7 @@ pub mod key;
 pub mod notify;
 pub mod objects;
 pub mod observe;
+pub mod pace;
 pub mod perform;
 pub mod places;
 pub mod posts;

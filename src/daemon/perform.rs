@@ -1,6 +1,6 @@
 //! Does what the engine asks for, once, and says what came of it. No decision is made here.
 
-use crate::daemon::hands::{Hands, chain, failed, now};
+use crate::daemon::hands::{Hands, chain, failed, gone, now, unconfigured};
 use crate::daemon::{compose, deliver, gates, posts, session, status, tree, writes};
 use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
 use crate::repo::{RepoError, Users, spool};
@@ -19,7 +19,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         } => compose::compose(hands, &dispatch, &delivery, &ground).await,
         Action::Stage { delivery } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::stage(hands, owner.opening.window, &delivery).await,
-            None => lost(),
+            None => gone("its dispatch"),
         },
         Action::Paste {
             dispatch,
@@ -30,7 +30,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         Action::OpenWindow { dispatch } => deliver::open_window(hands, &dispatch).await,
         Action::Echo { delivery, pane } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::echo(hands, owner, &delivery, &pane).await,
-            None => lost(),
+            None => gone("its dispatch"),
         },
         Action::Enter {
             dispatch,
@@ -50,11 +50,11 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             until,
         } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::await_receipt(hands, owner, &delivery, &pane, until).await,
-            None => lost(),
+            None => gone("its dispatch"),
         },
         Action::Inspect { delivery, pane } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::inspect(hands, owner, &delivery, pane.as_ref()).await,
-            None => lost(),
+            None => gone("its dispatch"),
         },
         Action::Gate {
             dispatch,
@@ -83,17 +83,10 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
     }
 }
 
-fn lost() -> Outcome {
-    Outcome::Failed {
-        why: "its dispatch is closed".to_owned(),
-        until: now(),
-    }
-}
-
 /// Writes the answer to a report into the spool it came from.
 async fn reply(hands: &Hands, window: Window, answer: &Answer) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     let trees = [
         hands.places.tree(&project, window),

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::daemon::hands::{Hands, chain, failed, now};
+use crate::daemon::hands::{Hands, chain, failed, now, unconfigured};
 use crate::daemon::job::{self, Job, JobError, Ran};
 use crate::domain::{
-    Build, Dispatch, IssueNumber, Outcome, Project, SessionChoice, Subject, Window,
+    Build, Dispatch, Hold, IssueNumber, Outcome, Project, SessionChoice, Subject, Window,
 };
 use crate::machine::text::sha256;
 
@@ -40,7 +40,7 @@ here=$(git symbolic-ref -q --short HEAD || echo "")
 dirty=$(git status --porcelain=v1 --untracked-files=all | head -n 20)
 if [ "$whose" = adopted ]; then
   case $here in "$own"-*) ;; *) [ -z "$dirty" ] || { printf '%s\n' "$dirty" | sed 's/^.../dirty /'; exit 4; } ;; esac
-  [ -z "$branch" ] || [ "$here" = "$branch" ] || { echo "broken the pane is yours, so its tree is not switched: git switch -c $branch $default"; exit 3; }
+  [ -z "$branch" ] || [ "$here" = "$branch" ] || { echo "elsewhere git switch -c $branch $default"; exit 4; }
 elif [ -n "$dirty" ]; then
   case $here in
     "$own"-*) echo "note took over the leftovers of an earlier dispatch" ;;
@@ -82,7 +82,7 @@ echo "locks $(cat package-lock.json pnpm-lock.yaml yarn.lock Cargo.lock poetry.l
 /// Puts the window's tree where the stage needs it.
 pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     if !project.git {
         let base = stage_file(&project, dispatch).map(|path| digest_of(&project, &path));
@@ -177,12 +177,18 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
     }
     let dirty: Vec<&str> = lines(&ran, "dirty ").collect();
     if !dirty.is_empty() {
-        let why = format!(
-            "tree-dirty: {} changed, not by us; commit or stash it",
-            dirty.join(", ")
-        );
-        return Outcome::Failed {
-            why,
+        return Outcome::Held {
+            hold: Hold::TreeDirty {
+                files: dirty.into_iter().map(str::to_owned).collect(),
+            },
+            until: now() + DIRTY_AGAIN,
+        };
+    }
+    if let Some(switch) = lines(&ran, "elsewhere ").next() {
+        return Outcome::Held {
+            hold: Hold::TreeElsewhere {
+                switch: switch.to_owned(),
+            },
             until: now() + DIRTY_AGAIN,
         };
     }
@@ -292,13 +298,6 @@ fn said(ran: &Ran, otherwise: &str) -> String {
     )
 }
 
-fn lost() -> Outcome {
-    Outcome::Failed {
-        why: "the project's configuration is gone".to_owned(),
-        until: now() + DIRTY_AGAIN,
-    }
-}
-
 /// Pushes a branch with the project's own credentials: never by force, never the default branch. No remote: not needed.
 const PUSH: &str = r#"set -u
 branch=$1 commit=$2
@@ -313,7 +312,7 @@ echo "pushed $commit"
 /// Pushes the dispatch's branch.
 pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     let name = format!("push-{}", subject.short());
     let args = vec![branch.to_owned(), subject.to_string()];
@@ -362,7 +361,7 @@ echo "into $default"
 /// Moves the default branch to an approved commit.
 pub async fn merge(hands: &Hands, issue: IssueNumber, subject: &Subject) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     let name = format!("merge-{}", subject.short());
     let build = match &project.build {

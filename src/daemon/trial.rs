@@ -9,7 +9,7 @@ use crate::daemon::observe::DISPATCH_LETTERS;
 use crate::daemon::runner::Message;
 use crate::daemon::{Daemon, store};
 use crate::domain::{
-    Cause, DeliveryId, DispatchId, Event, Fresh, IssueNumber, ProjectName, Request, SkillName, Verb,
+    Cause, DispatchId, Event, Fresh, IssueNumber, ProjectName, Request, SkillName, Verb,
 };
 use crate::machine::errand;
 use crate::machine::text::one_line;
@@ -38,7 +38,6 @@ pub async fn run(
     };
     let id = DispatchId::new(random_letters(DISPATCH_LETTERS));
     let fresh = Fresh {
-        delivery: DeliveryId::new(random_letters(8)),
         secret_hash: hands.key.secret_hash(&id),
         dispatch: id.clone(),
     };

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Report, ReportId, Sighting, Spec,
-    Statement, Subject, Verdict, Window,
+    Hold, IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Report, ReportId, Sighting,
+    Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -266,6 +266,8 @@ pub enum Outcome {
     NotCleared { why: String },
     /// A receipt with the delivery's id.
     Receipt { witness: String },
+    /// The agent says that it has the line, in its queue.
+    Queued { witness: String },
     /// No receipt in the time given.
     NoReceipt { in_composer: bool },
     /// What a look found.
@@ -295,6 +297,8 @@ pub enum Outcome {
     },
     /// The default branch's name after a merge.
     Merged { into: String },
+    /// Nothing was done: something that only a person can clear away is in the way; look again after that.
+    Held { hold: Hold, until: Timestamp },
     /// A passing fault of the outside: whether it happened is unknown; look again after that.
     Failed { why: String, until: Timestamp },
 }
@@ -311,6 +315,8 @@ pub enum Finding {
     Typed { enters: u8 },
     /// A receipt.
     Receipt { witness: String },
+    /// The agent says that it has the line, in its queue.
+    Queued { witness: String },
     /// Another server or process: the composer is gone.
     PaneGone,
     /// It runs in this pane: a launch that was not recorded.
@@ -343,6 +349,3 @@ pub enum Request {
         by: String,
     },
 }
-
-/// A verdict and what shows it.
-pub type Settling = (Verdict, String);

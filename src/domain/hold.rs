@@ -7,6 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Actor, DispatchId, IssueNumber, Label, Role};
 
+/// What stops a dispatch for the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// What failed, or what is in the way.
+    pub why: String,
+    /// It is not tried again before.
+    pub until: Timestamp,
+    /// How often in a row it failed; 0 for what is in the way.
+    pub times: u32,
+    /// What is in the way and is a person's to clear away.
+    pub hold: Option<Hold>,
+}
+
 /// A typed reason not to act.
 #[expect(missing_docs, reason = "each variant's sentence names its fields")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +72,8 @@ pub enum Hold {
     AgentAsks { what: String },
     /// Files that no dispatch of ours changed.
     TreeDirty { files: Vec<String> },
+    /// A person's tree does not stand on the branch that is needed, and is not switched.
+    TreeElsewhere { switch: String },
     /// The tracker's state is not known well enough.
     Tracker { why: String, since: Timestamp },
     /// This one issue cannot be read; the tracker answers otherwise.
@@ -92,6 +107,12 @@ pub enum Hold {
     Moving { to: String },
     /// A step failed; it is tried again.
     Stalled { why: String, until: Timestamp },
+    /// A step failed again and again.
+    Failing {
+        times: u32,
+        why: String,
+        until: Timestamp,
+    },
     /// The tracker does not take the marker line, and without it nothing is delivered.
     Unmarked { why: String, until: Timestamp },
     /// Another ledger's marker line stands in the repository: another daemon may work here.
@@ -132,6 +153,7 @@ impl Hold {
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
             Self::TreeDirty { .. } => "tree-dirty",
+            Self::TreeElsewhere { .. } => "tree-elsewhere",
             Self::Tracker { .. } => "tracker",
             Self::Unreadable { .. } => "unreadable",
             Self::Yours { .. } => "yours",
@@ -145,6 +167,7 @@ impl Hold {
             Self::Unknown { .. } => "unknown-delivery",
             Self::Moving { .. } => "moving",
             Self::Stalled { .. } => "stalled",
+            Self::Failing { .. } => "failing",
             Self::Unmarked { .. } => "unmarked",
             Self::OtherDaemon { .. } => "other-daemon",
             Self::LedgerBehind { .. } => "ledger-behind",
@@ -195,6 +218,8 @@ impl Hold {
             Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
+            Self::TreeElsewhere { switch } => Some(switch.clone()),
+            Self::Failing { .. } => Some("mend what it names; it is tried again by itself".into()),
             Self::Yours { how } => Some(how.clone()),
             Self::Asked { .. } => Some(
                 "reply in a comment on the issue, or set another routing label to end this work"
@@ -300,6 +325,9 @@ impl fmt::Display for Hold {
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
+            Self::TreeElsewhere { .. } => {
+                f.write_str("the pane is yours, so its tree is not switched to the issue's branch")
+            }
             Self::Tracker { why, since } => {
                 write!(f, "the tracker is not known since {since:.0}: {why}")
             }
@@ -317,6 +345,12 @@ impl fmt::Display for Hold {
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
             Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
+            Self::Failing { times, why, until } => {
+                write!(
+                    f,
+                    "failed {times} times in a row: {why}; again at {until:.0}"
+                )
+            }
             Self::Unmarked { why, until } => {
                 write!(
                     f,

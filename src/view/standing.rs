@@ -84,6 +84,8 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::NotWritable { .. }
         | Hold::AgentAsks { .. }
         | Hold::TreeDirty { .. }
+        | Hold::TreeElsewhere { .. }
+        | Hold::Failing { .. }
         | Hold::Yours { .. }
         | Hold::Asked { .. }
         | Hold::NoChecker { .. }

@@ -13,6 +13,7 @@ mod holds;
 mod inbox;
 mod neighbours;
 mod posts;
+mod stalls;
 mod status;
 mod steering;
 mod two_at_once;

@@ -19,6 +19,7 @@ mod scenario;
 mod stating;
 mod told;
 mod tracker;
+mod typing;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

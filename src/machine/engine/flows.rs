@@ -114,17 +114,21 @@ impl Engine {
         // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
         // So does a look that found nothing new.
         let until = match (&step, outcome) {
-            (Step::Rest, Outcome::Failed { until, .. }) => Some(status::rest(&action, *until, now)),
+            (Step::Rest, Outcome::Failed { why, until }) => {
+                let until = status::rest(&action, *until, now);
+                Some(self.memory.failed(&flow, why, until, now))
+            }
+            (Step::Rest, Outcome::Held { until, .. }) => Some(*until),
             (Step::Rest, Outcome::Found(_) | Outcome::NotCleared { .. }) => {
                 Some(now + delivery::LOOK_AGAIN)
             }
             _ => None,
         };
+        if !matches!(outcome, Outcome::Failed { .. }) {
+            self.memory.faults.remove(&flow);
+        }
         if let Some(until) = until {
             self.memory.busy.remove(&flow);
-            if let Outcome::Failed { why, .. } = outcome {
-                self.memory.faults.insert(flow.clone(), why.clone());
-            }
             self.memory.rests.insert(flow, until);
             effects.push(Effect::WakeAt(until));
             return;

@@ -29,11 +29,16 @@ pub fn verdict(text: Option<&str>, proven: bool) -> Judged {
     let judged = if proven {
         parse(text).map_or_else(Judged::red, |file| weigh(&file))
     } else {
-        Judged::red(
-            "it is not proven where this verdict comes from, so it does not count: report with the command line of the brief, from the tree it was read in",
-        )
+        Judged::red(unproven("verdict"))
     };
     judged.of(sha256(text.as_bytes()))
+}
+
+/// Says why what anybody may have written does not count, and what does.
+pub fn unproven(what: &str) -> String {
+    format!(
+        "it is not proven where this {what} comes from, so it does not count: report with the command line of the brief, from the tree it was read in"
+    )
 }
 
 fn parse(text: &str) -> Result<VerdictFile, String> {
