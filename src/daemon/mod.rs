@@ -3,6 +3,7 @@
 //! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
 
 pub mod caller;
+pub mod commits;
 pub mod compose;
 pub mod control;
 pub mod deliver;
@@ -12,6 +13,8 @@ pub mod hands;
 pub mod heartbeat;
 pub mod job;
 pub mod key;
+pub mod logs;
+pub mod merge;
 pub mod notify;
 pub mod objects;
 pub mod observe;

@@ -99,6 +99,8 @@ pub enum Action {
     Tidy {
         dispatch: Box<Dispatch>,
         answer: Option<Answer>,
+        /// Those whose logs are still needed.
+        open: Vec<DispatchId>,
     },
     /// Sets the new label of a transition.
     AddLabel { issue: IssueNumber, label: Label },
@@ -297,6 +299,8 @@ pub enum Outcome {
     },
     /// The default branch's name after a merge.
     Merged { into: String },
+    /// It cannot be merged as it is: trying again changes nothing.
+    NotMerged { why: String },
     /// Nothing was done: something that only a person can clear away is in the way; look again after that.
     Held { hold: Hold, until: Timestamp },
     /// A passing fault of the outside: whether it happened is unknown; look again after that.

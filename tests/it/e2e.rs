@@ -1,6 +1,7 @@
 //! The whole installation on real parts: tmux, git, the tracker, the ledger and an agent with a terminal interface.
 
 mod adopted;
+mod approved;
 mod called;
 mod content;
 mod crash;

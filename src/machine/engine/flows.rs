@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, open, post, route, status, transition};
+use crate::machine::{delivery, flow, open, post, route, status, transition, walks};
 
 impl Engine {
     /// Asks a flow for its next step.
@@ -64,11 +64,13 @@ impl Engine {
             return Step::Rest;
         };
         match &walk.subject {
-            Some(subject) if walk.merged.as_ref() != Some(subject) => Step::Do(Action::Merge {
-                issue,
-                branch: walk.branch.clone(),
-                subject: subject.clone(),
-            }),
+            Some(subject) if walk.approved.is_some() && walk.merged.as_ref() != Some(subject) => {
+                Step::Do(Action::Merge {
+                    issue,
+                    branch: walk.branch.clone(),
+                    subject: subject.clone(),
+                })
+            }
             _ => Step::Rest,
         }
     }
@@ -107,6 +109,9 @@ impl Engine {
                         subject: subject.clone(),
                         into: into.clone(),
                     }])
+                }
+                (_, Outcome::NotMerged { why }) => {
+                    walks::not_merged(&self.state, rules, *issue, why)
                 }
                 _ => Step::Rest,
             },

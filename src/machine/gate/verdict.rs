@@ -130,6 +130,13 @@ pub fn coverage(changed: &[String], verdict: Option<&str>) -> Judged {
     judged.of(sha256(text.as_bytes()))
 }
 
+/// Judges coverage where nobody can say what changed.
+pub fn no_base() -> Judged {
+    Judged::red(
+        "no default branch is known, so nobody can say which files changed: a person runs `git remote set-head origin --auto` in the project",
+    )
+}
+
 fn covered(changed: &[String], reviewed: &[String]) -> Judged {
     let reviewed: BTreeSet<String> = reviewed.iter().map(|path| normal(path)).collect();
     let missing: Vec<String> = changed

@@ -165,7 +165,9 @@ impl World {
                 self.answer(answer);
                 Outcome::Done
             }
-            Action::Tidy { dispatch, answer } => {
+            Action::Tidy {
+                dispatch, answer, ..
+            } => {
                 if let Some(answer) = answer {
                     self.answer(answer);
                 }
@@ -200,6 +202,9 @@ impl World {
                 Outcome::Done
             }
             Action::Push { .. } => Outcome::Done,
+            Action::Merge { .. } if self.rng.chance(self.faults.red_build) => Outcome::NotMerged {
+                why: "main has moved on and conflicts with this work".to_owned(),
+            },
             Action::Merge { .. } => Outcome::Merged {
                 into: "main".to_owned(),
             },
