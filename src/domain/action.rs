@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    Hold, IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Report, ReportId, Spec,
-    Statement, Subject, Window,
+    Hold, IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Report, ReportId, Sighting,
+    Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -287,6 +287,8 @@ pub enum Outcome {
         comment: CommentId,
         marker: Option<Box<Marker>>,
     },
+    /// The issue bears a marker line that this ledger cannot account for; nothing was written.
+    Sighted(Sighting),
     /// A comment is there.
     Commented { comment: Option<CommentId> },
     /// Labels and label events, oldest first.
@@ -340,6 +342,8 @@ pub enum Request {
     Pause { by: String },
     /// `pointsman resume`.
     Resume { by: String },
+    /// `pointsman ledger adopt`: a person takes over what was sighted.
+    Adopt { by: String },
     /// `pointsman skill try`: the errand as it was found to be possible.
     Try { opening: Box<Opening> },
     /// `pointsman route <n> <stage>`: a person's move by our hand.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Actor, Answer, Approval, Basis, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
     Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Marker, Opening, Pane,
-    Post, Reply, Report, Settled, SkillName, Spec, Subject, Transition, TransitionStep, Verdict,
+    Post, Reply, Report, Settled, Sighting, SkillName, Spec, Subject, Transition, TransitionStep,
+    Verdict,
 };
 
 /// One fact of a project's stream. Carries what was decided, so that replay needs no configuration.
@@ -221,6 +222,13 @@ pub enum Event {
         digest: String,
         last: bool,
     },
+    /// The issue bears a marker line that this ledger cannot account for.
+    LedgerSighted {
+        issue: IssueNumber,
+        sighting: Sighting,
+    },
+    /// A person takes over what was sighted: this ledger goes on here.
+    LedgerAdopted { by: String },
     /// A labelling was seen whose approval is now known.
     WalkApproved {
         issue: IssueNumber,
@@ -261,6 +269,7 @@ impl Event {
             | Self::IssueLeft { issue, .. }
             | Self::StatusIntended { issue, .. }
             | Self::StatusWritten { issue, .. }
+            | Self::LedgerSighted { issue, .. }
             | Self::WalkApproved { issue, .. } => Some(*issue),
             _ => None,
         }

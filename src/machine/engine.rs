@@ -488,6 +488,11 @@ impl Engine {
             // What is possible was found out without what is about to be opened.
             Request::Try { .. } if self.is_opening() => return,
             Request::Try { opening } => Event::DispatchOpened { opening },
+            Request::Adopt { .. } if self.state.sightings.is_empty() => return,
+            Request::Adopt { by } => {
+                self.memory.refused.clear();
+                Event::LedgerAdopted { by }
+            }
             Request::Pause { by } => Event::ProjectPaused { by },
             Request::Resume { by } => Event::ProjectResumed { by },
         };

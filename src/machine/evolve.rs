@@ -76,9 +76,10 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             answer,
         } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
-        Event::StatusIntended { .. } | Event::StatusWritten { .. } => {
-            status::write(state, at, event)
-        }
+        Event::StatusIntended { .. }
+        | Event::StatusWritten { .. }
+        | Event::LedgerSighted { .. }
+        | Event::LedgerAdopted { .. } => status::write(state, at, event),
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
         | Event::LinePasted { .. }

@@ -135,6 +135,7 @@ impl Memory {
             let on_detail = matches!(
                 hold,
                 Hold::BeforeStart { .. }
+                    | Hold::BeforeAdoption { .. }
                     | Hold::Unattributed { .. }
                     | Hold::Untrusted { .. }
                     | Hold::NeedsReapproval { .. }

@@ -229,6 +229,12 @@ pub fn open(
         Ok(request) => request,
         Err(hold) => return Chosen::Held(hold),
     };
+    if let (Some(adopted), Some(us)) = (state.adopted.at, &seen.us)
+        && request.labelling.by.id == us.id
+        && request.labelling.at < adopted
+    {
+        return Chosen::Held(Hold::BeforeAdoption { adopted });
+    }
     if let Some(hold) = spent(walk, &request, stage, rules, details) {
         return Chosen::Held(hold);
     }

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::{
-    Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber,
-    Label, LabelEventId, ReportId, SkillName, Spec, Subject, Transition, Window,
+    Adopted, Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold,
+    IssueNumber, Label, LabelEventId, ReportId, Sighting, SkillName, Spec, Subject, Transition,
+    Window,
 };
 
 use crate::machine::status::Notice;
@@ -52,6 +53,10 @@ pub struct State {
     pub ran: BTreeMap<SkillName, Date>,
     /// The status comments: one per issue, from its first dispatch to its end.
     pub notices: BTreeMap<IssueNumber, Notice>,
+    /// Marker lines that the ledger cannot account for, until a person takes them over.
+    pub sightings: BTreeMap<IssueNumber, Sighting>,
+    /// What a person took over.
+    pub adopted: Adopted,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
 }

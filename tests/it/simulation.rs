@@ -17,6 +17,7 @@ mod perform;
 mod rules;
 mod scenario;
 mod sentence;
+mod stating;
 mod told;
 mod tracker;
 mod typing;

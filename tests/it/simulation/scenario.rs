@@ -11,7 +11,6 @@ use pointsman::domain::{
 };
 use pointsman::ledger::Records;
 use pointsman::machine::schedule::{self, Turn};
-use pointsman::machine::text::mark;
 use pointsman::machine::{candidates, errand};
 
 use super::driver::{Driver, Plant};
@@ -64,6 +63,7 @@ impl Page {
         self.out
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table, one row a command")]
     fn command(&mut self, command: &str) {
         let words = words(command);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -103,7 +103,16 @@ impl Page {
                     _ => CommentMode::Off,
                 };
             }
-            ["said", number] => self.said(number),
+            ["said", number] => {
+                let said = self.driver.world.said(issue(number));
+                said.lines()
+                    .filter(|line| !line.is_empty())
+                    .for_each(|line| self.say(line));
+            }
+            ["marked", number, by @ ..] => self.driver.world.sight(issue(number), by),
+            ["adopt"] => self.driver.ask(Request::Adopt {
+                by: "alice".to_owned(),
+            }),
             ["schedule", "off"] => self.driver.world.rules.schedules.clear(),
             ["schedule", skill, at] => {
                 let (hour, minute) = at.split_once(':').expect("a time such as 02:00");
@@ -255,17 +264,6 @@ impl Page {
         let by = actor(rest.last().unwrap_or(&"alice"));
         let changed = tracker.label(number, &label, true, &by, now);
         assert!(changed, "`{label}` was there");
-    }
-
-    /// The status comment as a person reads it, and the dispatches that its hidden lines name.
-    fn said(&mut self, number: &str) {
-        let comments = &self.driver.world.tracker.issues[&issue(number)].comments;
-        let sign = mark("status");
-        let found = comments.iter().find(|one| one.body.contains(&sign));
-        let body = found.map_or_else(|| "nothing".to_owned(), |one| one.body.replace(&sign, ""));
-        for line in body.lines().filter(|line| !line.is_empty()) {
-            self.say(line);
-        }
     }
 
     fn pane(&mut self, window: Window, is: &str) {

@@ -1,62 +1,13 @@
-//! What the modelled daemon writes: the status comment, what agents ask for on the tracker, and the answers to their reports.
+//! What the modelled daemon writes: what agents ask for on the tracker, and the answers to their reports.
 
 use jiff::SignedDuration;
-use pointsman::domain::{Answer, IssueNumber, Marker, Outcome, Post, Posting, Statement};
+use pointsman::domain::{Answer, IssueNumber, Outcome, Post, Posting};
 use pointsman::machine::text::mark;
 
 use super::panes::{Doing, Job, Plan};
 use super::world::World;
 
-/// Edits closer together than this are too many: a minute, less what an effect takes to happen.
-const HASTE: SignedDuration = SignedDuration::from_secs(50);
-
 impl World {
-    /// Edits the status comment that is there, else makes it. A marker of a dispatch that was delivered before is too late.
-    pub(super) fn state(&mut self, statement: &Statement) -> Outcome {
-        let Statement {
-            issue,
-            text,
-            markers,
-            marks,
-            ..
-        } = statement;
-        if self.tracker.is_gone(*issue) {
-            let why = "there is no such issue".to_owned();
-            return match marks {
-                Some(_) => Outcome::Failed {
-                    why,
-                    until: self.now + SignedDuration::from_secs(15),
-                },
-                None => Outcome::NotPosted { why },
-            };
-        }
-        let marker = marks.as_ref().map(|opening| Marker {
-            ledger: "sim".to_owned(),
-            project: "blog".to_owned(),
-            seq: 0,
-            head: String::new(),
-            labelling: String::new(),
-            attempt: opening.attempt,
-            dispatch: opening.id.clone(),
-        });
-        let sign = mark("status");
-        let line = |marker: &Marker| mark(&format!("marker {}", marker.dispatch));
-        let lines: Vec<String> = markers.iter().chain(&marker).map(line).collect();
-        let body = format!("{text}\n{sign}\n{}", lines.join("\n"));
-        let (comment, changed) = self.tracker.replace(*issue, &sign, &body, self.now);
-        if changed {
-            let before = self.stated.insert(*issue, self.now);
-            let hasty = before.is_some_and(|before| self.now.duration_since(before) < HASTE);
-            if hasty && marks.is_none() {
-                self.breaks(format!("{issue} is told about twice in a minute"));
-            }
-        }
-        Outcome::Stated {
-            comment,
-            marker: marker.map(Box::new),
-        }
-    }
-
     /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
     pub(super) fn write(&mut self, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
         let now = self.now;
