@@ -1,19 +1,23 @@
 //! `pointsman ledger`: reading what was written down. Nothing here writes it.
 
+mod past;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::cli::{Failure, edge, known, say};
+use crate::cli::{Failure, edge, known, say, steer};
 use crate::daemon::store;
 use crate::daemon::surface::Trail;
 use crate::domain::{DispatchId, IssueNumber};
 use crate::ledger::{Record, Records, Sqlite, Store as _, export};
 use crate::machine::brief::redact;
-use crate::machine::state::State;
 use crate::machine::text::count;
 use crate::view::{Told, timeline};
 
@@ -32,10 +36,14 @@ pub(super) enum LedgerVerb {
     Export,
     /// Check every page, hash and event
     Verify,
-    /// Fold every project's events anew and say where that ends
-    Replay(ReplayArgs),
-    /// Write a copy of this instant; also while the daemon runs
+    /// Fold the events anew, all or up to one, and say where that ends
+    Replay(past::ReplayArgs),
+    /// Count what happened in a period, as Markdown
+    Report(past::ReportArgs),
+    /// Write a copy of this instant, and the key beside it; also while the daemon runs
     Backup(BackupArgs),
+    /// Go on with this ledger where another one's mark was found, or its own of a dispatch it lacks
+    Adopt(AdoptArgs),
 }
 
 #[derive(Debug, Args)]
@@ -58,10 +66,9 @@ pub(super) struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ReplayArgs {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+pub(super) struct AdoptArgs {
+    /// The project
+    project: String,
 }
 
 #[derive(Debug, Args)]
@@ -73,8 +80,12 @@ pub(super) struct BackupArgs {
 /// Runs the verb.
 pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
     let places = edge::places()?;
+    if let LedgerVerb::Adopt(args) = verb {
+        return steer::adopt(&places, &args.project);
+    }
     let store = known::ledger(&places)?;
     match verb {
+        LedgerVerb::Adopt(_) => Ok(()),
         LedgerVerb::Show(args) => show(&store, args),
         LedgerVerb::Export => {
             say::out(&lines(
@@ -84,16 +95,47 @@ pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
             Ok(())
         }
         LedgerVerb::Verify => verify(&store),
-        LedgerVerb::Replay(args) => replay(&store, args.json),
+        LedgerVerb::Replay(args) => past::replay(&places, &store, args),
+        LedgerVerb::Report(args) => past::report(&store, args),
         LedgerVerb::Backup(args) => {
             store.backup(&args.file).map_err(known::unreadable)?;
             say::out(&format!(
                 "{} holds ledger {}",
                 args.file.display(),
                 store.ledger_id()
-            ))
+            ))?;
+            let key = places.state.join("key");
+            if key.exists() {
+                let copy = copy_key(&key, &args.file)?;
+                let said = format!("{} holds the key of its marks on issues", copy.display());
+                say::out(&said)?;
+            }
+            Ok(())
         }
     }
+}
+
+/// Without the key every mark on an issue is another daemon's: it goes beside the copy, for its owner alone.
+fn copy_key(from: &Path, backup: &Path) -> Result<PathBuf, Failure> {
+    let mut name = OsString::from(backup);
+    name.push(".key");
+    let to = PathBuf::from(name);
+    let copied = std::fs::read(from).and_then(|bytes| {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&to)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    });
+    copied.map_err(|error| {
+        let error = anyhow::Error::new(error);
+        let said = format!(
+            "the ledger is copied, but its key cannot be written to `{}`",
+            to.display()
+        );
+        Failure::new(error.context(said))
+            .hint("copy `key` from the state folder yourself".to_owned())
+    })?;
+    Ok(to)
 }
 
 fn lines(
@@ -206,16 +248,6 @@ fn line(record: Record, json: bool) -> Result<String, Failure> {
     Ok(format!("{:<8}  {}\n", record.stream, timeline::line(&told)))
 }
 
-fn folds(store: &Sqlite) -> Result<BTreeMap<String, State>, Failure> {
-    let mut states: BTreeMap<String, State> = BTreeMap::new();
-    for record in Records::after(store, 0) {
-        let record = record.map_err(known::unreadable)?;
-        store::fold(states.entry(record.stream.clone()).or_default(), &record)
-            .map_err(known::illegal)?;
-    }
-    Ok(states)
-}
-
 fn verify(store: &Sqlite) -> Result<(), Failure> {
     say::out(&verified(store)?)
 }
@@ -223,39 +255,10 @@ fn verify(store: &Sqlite) -> Result<(), Failure> {
 /// Checks every page, hash and event, and says what was gone through.
 pub(super) fn verified(store: &Sqlite) -> Result<String, Failure> {
     let verified = store.verify().map_err(known::unreadable)?;
-    folds(store)?;
+    past::folds(store, None)?;
     Ok(format!(
         "{} of {}: all whole, and each follows from what is before it",
         count(verified.events, "event"),
         count(verified.streams, "project")
     ))
-}
-
-fn replay(store: &Sqlite, json: bool) -> Result<(), Failure> {
-    let states = folds(store)?;
-    let open = |state: &State| {
-        state
-            .dispatches
-            .values()
-            .filter(|dispatch| dispatch.is_open())
-            .count()
-    };
-    if json {
-        let rows: Vec<_> = states.iter().map(|(name, state)| json!({"project": name, "events": state.version, "issues": state.walks.len(), "open": open(state), "held": state.holds.len(), "paused": state.paused})).collect();
-        return say::json(&rows);
-    }
-    for (name, state) in &states {
-        let paused = state
-            .paused
-            .as_ref()
-            .map_or_else(String::new, |by| format!(", paused by {by}"));
-        say::out(&format!(
-            "{name}: {} events, {} issues, {} open dispatches, {} held{paused}",
-            state.version,
-            state.walks.len(),
-            open(state),
-            state.holds.len()
-        ))?;
-    }
-    Ok(())
 }

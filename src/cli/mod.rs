@@ -10,6 +10,7 @@ mod client;
 mod cycle;
 mod demo;
 mod doctor;
+mod dup;
 mod edge;
 mod explain;
 mod failure;

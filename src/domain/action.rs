@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
     Hold, IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Pull, PullPlan, Report,
-    ReportId, Spec, Statement, Subject, Window,
+    ReportId, Sighting, Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -306,6 +306,8 @@ pub enum Outcome {
         comment: CommentId,
         marker: Option<Box<Marker>>,
     },
+    /// The issue bears a marker line that this ledger cannot account for; nothing was written.
+    Sighted(Sighting),
     /// A comment is there.
     Commented { comment: Option<CommentId> },
     /// Labels and label events, oldest first.
@@ -363,6 +365,8 @@ pub enum Request {
     Pause { by: String },
     /// `pointsman resume`.
     Resume { by: String },
+    /// `pointsman ledger adopt`: a person takes over what was sighted.
+    Adopt { by: String },
     /// `pointsman skill try`: the errand as it was found to be possible.
     Try { opening: Box<Opening> },
     /// `pointsman route <n> <stage>`: a person's move by our hand.

@@ -16,7 +16,8 @@ mod steps;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Event, Labelling, Opening, Phase,
+    Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Event, Hold, Labelling, Opening,
+    Phase,
 };
 use crate::machine::state::{OPENINGS_MAX, State};
 use issue::{free_seat, intend, transit, walk};
@@ -76,9 +77,10 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             answer,
         } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
-        Event::StatusIntended { .. } | Event::StatusWritten { .. } => {
-            status::write(state, at, event)
-        }
+        Event::StatusIntended { .. }
+        | Event::StatusWritten { .. }
+        | Event::LedgerSighted { .. }
+        | Event::LedgerAdopted { .. } => status::write(state, at, event),
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
         | Event::LinePasted { .. }
@@ -97,6 +99,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         | Event::ReportRefused { .. }
         | Event::BranchPushed { .. }
         | Event::SpecPublished { .. }
+        | Event::DispatchObserved { .. }
         | Event::DispatchClosed { .. }
         | Event::DispatchTidied { .. } => advance(state, at, event),
         Event::PullKept { .. }
@@ -149,6 +152,11 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         } => begin(state, opening, labelling, approval)?,
         Basis::Errand(errand) => errand::opened(state, opening, errand)?,
     }
+    // What held it holds it no longer: the ledger alone must not go on saying so until the next cycle ends.
+    let about = opening.issue();
+    state
+        .holds
+        .retain(|issue, hold| Some(*issue) != about || matches!(hold, Hold::InHand { .. }));
     status::opened(state, opening);
     state.openings.push_back(at);
     if state.openings.len() > OPENINGS_MAX {
@@ -225,6 +233,7 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         deliveries: Vec::new(),
         undelivered: 0,
         confirmed_at: None,
+        observed: jiff::SignedDuration::ZERO,
         report: None,
         evidence: Vec::new(),
         running: None,
@@ -320,6 +329,13 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             judging(state, id)?;
             state.walks.entry(spec.issue).or_default().spec = Some(spec.clone());
         }
+        Event::DispatchObserved {
+            dispatch: id,
+            seconds,
+        } => {
+            let seconds = i64::try_from(*seconds).unwrap_or(i64::MAX);
+            open_one(state, id)?.observed = jiff::SignedDuration::from_secs(seconds);
+        }
         Event::DispatchClosed {
             dispatch: id,
             cause,
@@ -332,6 +348,7 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
                 .deliveries
                 .retain(|_, delivery| delivery.dispatch != *id);
             let gone = state.dispatches.remove(id).expect("it was found above");
+            report::remember(state, &gone);
             if let Some(labelling) = gone.opening.labelling()
                 && gone.is_withdrawn()
                 && state.open_dispatch(labelling.issue).is_none()

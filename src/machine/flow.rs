@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{delivery, ending, errand, judging, pull, question, stall, status};
+use crate::machine::{delivery, ending, errand, gate, judging, pull, question, stall, status};
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
 pub const UNDELIVERED_TOLD: u32 = 5;
@@ -216,11 +216,11 @@ pub fn missing(evidence: &[Evidence]) -> String {
         .filter(|row| !row.holds)
         .map(|row| format!("{}: {}", row.gate, row.says))
         .collect();
-    if red.is_empty() {
-        "no report, and the gates were not measured".to_owned()
-    } else {
-        red.join("\n")
+    if !red.is_empty() {
+        return red.join("\n");
     }
+    gate::disagreement(evidence)
+        .unwrap_or_else(|| "no report, and the gates were not measured".to_owned())
 }
 
 pub(super) fn close(dispatch: &Dispatch, cause: Cause) -> Step {

@@ -3,13 +3,15 @@
 //! Nothing here runs a command or opens a file, and nothing depends on the time: the same facts get the same judgement. Every
 //! refusal says what is missing in words that an agent can act on without asking.
 
+mod agreement;
 mod branch;
 mod inputs;
 mod pull;
 mod verdict;
 
+pub use agreement::disagreement;
 pub use branch::{BranchFacts, branch};
-pub use inputs::gate_inputs;
+pub use inputs::{gate_inputs, is_test};
 pub use pull::pr;
 pub use verdict::{coverage, no_base, unproven, verdict};
 
@@ -68,6 +70,15 @@ impl Judged {
 
     fn of(mut self, digest: impl Into<Option<String>>) -> Self {
         self.digest = digest.into();
+        self
+    }
+
+    /// Adds what a person should know and what does not change the judgement.
+    #[must_use]
+    fn warning(mut self, warning: Option<String>) -> Self {
+        if let Some(warning) = warning {
+            self.says = format!("{}; {warning}", self.says);
+        }
         self
     }
 

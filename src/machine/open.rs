@@ -3,14 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Basis, Dispatch, Event, FirstLine, Head, Hold, Label, Observation, Opening,
-    ProfileName, Rules, Stage, Window,
+    Activity, Actor, Attention, Basis, Details, Dispatch, Event, FirstLine, Head, Hold, Label,
+    Observation, Opening, ProfileName, Rules, Stage, Window,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
+use crate::machine::walks;
 use crate::machine::{delivery, pull, stall};
 
 /// Back-off after a failed attempt: 30 s, doubling.
@@ -134,21 +135,35 @@ pub fn session_hold(
 }
 
 /// A reason that lies in the agent's own window.
-fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
+pub(super) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
             window: "agent".to_owned(),
             hint: format!("pointsman up {}", rules.project.name),
         }));
     };
-    if sample.state.attention != crate::domain::Attention::None {
-        return Some(Hold::AgentAsks {
-            what: format!("{:?}", sample.state.attention).to_lowercase(),
-        });
+    if let Some(what) = asked(&sample.state.attention) {
+        return Some(Hold::AgentAsks { what });
     }
     (!sample.state.takes_text()).then(|| Hold::AgentNotIdle {
         is: activity_word(sample.state.activity).to_owned(),
         because: sample.state.because.clone(),
+    })
+}
+
+/// Says what an agent asks for; `None` when it asks for nothing.
+fn asked(attention: &Attention) -> Option<String> {
+    Some(match attention {
+        Attention::None => return None,
+        Attention::Permission => "for a permission".to_owned(),
+        Attention::Question => "a question of its own".to_owned(),
+        Attention::Dialog => "to settle a dialog".to_owned(),
+        Attention::RateLimited { until: Some(until) } => {
+            format!("to wait: its account is at its limit until {until:.0}")
+        }
+        Attention::RateLimited { until: None } => "to wait: its account is at its limit".to_owned(),
+        Attention::Error => "for help: it stopped with an error".to_owned(),
+        Attention::HumanPresent => "to be left alone: a person is at its pane".to_owned(),
     })
 }
 
@@ -214,7 +229,13 @@ pub fn open(
         Ok(request) => request,
         Err(hold) => return Chosen::Held(hold),
     };
-    if let Some(hold) = spent(walk, &request, stage, rules) {
+    if let (Some(adopted), Some(us)) = (state.adopted.at, &seen.us)
+        && request.labelling.by.id == us.id
+        && request.labelling.at < adopted
+    {
+        return Chosen::Held(Hold::BeforeAdoption { adopted });
+    }
+    if let Some(hold) = spent(walk, &request, stage, rules, details) {
         return Chosen::Held(hold);
     }
     let attempt = 1 + walk
@@ -277,12 +298,27 @@ fn overridden(walk: Option<&Walk>, request: &Request, rework: bool) -> Event {
 }
 
 /// A labelling that was served does not start again by itself.
-fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -> Option<Hold> {
+fn spent(
+    walk: Option<&Walk>,
+    request: &Request,
+    stage: &Stage,
+    rules: &Rules,
+    details: &Details,
+) -> Option<Hold> {
     let walk = walk.filter(|walk| walk.labelling == Some(request.labelling.key()))?;
     if walk.yours.as_ref() == Some(&stage.label) {
         return Some(Hold::Yours {
             how: pull::yours(walk, request.labelling.issue, stage, rules),
         });
+    }
+    // Whoever takes the park label off asks anew; one that is gone without a trace asks for nothing, and is not set again.
+    if walk.parked.is_some() {
+        if walks::unparked(rules, details).is_some() {
+            return Some(Hold::NextCycle);
+        }
+        let park = &rules.workflow.labels.park;
+        let how = format!("it was parked, and `{park}` did not stay on it");
+        return Some(Hold::Spent { how });
     }
     let (cause, _) = walk.ended.as_ref()?;
     (!cause.ends_the_attempt()).then(|| Hold::Spent {

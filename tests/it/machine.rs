@@ -1,9 +1,11 @@
 //! The transition table: every (state, event) pair is legal or refused, for live appends and for replay alike.
 
+mod alike;
 mod due;
 mod life;
 mod movers;
 mod moves;
+mod pace;
 mod stalls;
 
 use std::fmt::Write as _;
@@ -421,6 +423,10 @@ fn judging_events(answer: Answer) -> Vec<Event> {
             replies: Vec::new(),
         },
         Event::ParkLabelRemoved { dispatch: id() },
+        Event::DispatchObserved {
+            dispatch: id(),
+            seconds: 60,
+        },
         Event::DispatchClosed {
             dispatch: id(),
             cause: Cause::TimedOut,

@@ -88,6 +88,7 @@ impl Engine {
         let Some((flow, action)) = self.running.remove(&id) else {
             return;
         };
+        let outcome = &self.memory.pace.ended(&flow, &action, outcome, now);
         let step = match &flow {
             Flow::Dispatch(id) => match self.state.dispatches.get(id) {
                 Some(dispatch) => flow::settle(&self.state, dispatch, rules, &action, outcome, now),
@@ -142,12 +143,14 @@ impl Engine {
             self.memory.faults.remove(&flow);
         }
         if let Some(until) = until {
-            self.memory.busy.remove(&flow);
-            self.memory.rests.insert(flow, until);
-            effects.push(Effect::WakeAt(until));
-            return;
+            return self.rest(flow, until, None, effects);
         }
+        let answered = matches!(flow, Flow::Answer(_)).then(|| flow.clone());
         self.take(flow, step, now, effects);
+        // An answer that was written and is not there any more is not written at once again.
+        if let Some(flow) = answered {
+            self.memory.rests.insert(flow, now + delivery::LOOK_AGAIN);
+        }
     }
 
     fn settle_transition(

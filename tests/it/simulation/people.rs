@@ -37,7 +37,7 @@ impl Driver {
         let issue = self.world.any_issue();
         let now = self.world.now;
         let pulls = self.world.has_pulls() && self.world.rng.chance(150);
-        let choice = if pulls { 25 } else { self.world.rng.below(25) };
+        let choice = if pulls { 26 } else { self.world.rng.below(26) };
         self.note(|| format!("CHAOS {choice} ({issue})"));
         match choice {
             0..=9 => self.at_the_tracker(choice, issue),
@@ -60,7 +60,8 @@ impl Driver {
             21 => self.world.tracker.rename(issue, &alice(), now),
             23 => self.tries(issue),
             24 => self.changes_the_schedule(),
-            25 => self.world.at_the_pull(issue),
+            25 => self.commits(issue),
+            26 => self.world.at_the_pull(issue),
             22 if self.world.rng.chance(150) => {
                 let read = if self.world.rng.chance(500) {
                     SingleRead::Gone
@@ -88,6 +89,13 @@ impl Driver {
                     _ => pane_is_cleared(pane, now),
                 }
             }
+        }
+    }
+
+    /// Somebody commits on the issue's branch, perhaps while it is measured.
+    fn commits(&mut self, issue: IssueNumber) {
+        if let Some(found) = self.world.tracker.issues.get_mut(&issue) {
+            found.commits += 1;
         }
     }
 
