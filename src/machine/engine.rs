@@ -422,7 +422,11 @@ impl Engine {
         if let Step::Intend(_, action) | Step::Do(action) = &step
             && let Some(until) = self.memory.pace.again_at(&flow, action, now)
         {
-            return self.rest(flow, until, Some(pace::in_vain(action)), effects);
+            let times = self.memory.pace.starts(&flow, action);
+            self.memory
+                .faults
+                .insert(flow.clone(), (times, pace::in_vain(action)));
+            return self.rest(flow, until, effects);
         }
         match step {
             Step::Record(events) => self.append(
@@ -454,18 +458,8 @@ impl Engine {
     }
 
     /// Lets a flow rest until then, without an immediate wake-up.
-    fn rest(
-        &mut self,
-        flow: Flow,
-        until: Timestamp,
-        why: Option<String>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn rest(&mut self, flow: Flow, until: Timestamp, effects: &mut Vec<Effect>) {
         self.memory.busy.remove(&flow);
-        if let Some(why) = why {
-            let times = self.memory.pace.vain(&flow);
-            self.memory.faults.insert(flow.clone(), (times, why));
-        }
         self.memory.rests.insert(flow, until);
         effects.push(Effect::WakeAt(until));
     }

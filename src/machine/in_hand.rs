@@ -70,7 +70,12 @@ fn note_faults(state: &State, memory: &Memory, standing: &mut Standing, now: Tim
             Flow::Dispatch(id) => {
                 let dispatch = state.dispatches.get(id);
                 let open = dispatch.filter(|dispatch| dispatch.is_open());
-                (open.and_then(Dispatch::issue), open.is_some())
+                // What is in a person's way says more than how often it was looked at.
+                let known = open.and_then(|open| open.stalled.as_ref()?.hold.as_ref());
+                (
+                    open.and_then(Dispatch::issue),
+                    open.is_some() && known.is_none(),
+                )
             }
             Flow::Post(..) | Flow::Answer(_) | Flow::Status(_) => (None, false),
         };

@@ -88,7 +88,6 @@ impl Engine {
         let Some((flow, action)) = self.running.remove(&id) else {
             return;
         };
-        let outcome = &self.memory.pace.ended(&flow, &action, outcome, now);
         let step = match &flow {
             Flow::Dispatch(id) => match self.state.dispatches.get(id) {
                 Some(dispatch) => flow::settle(&self.state, dispatch, rules, &action, outcome, now),
@@ -143,7 +142,7 @@ impl Engine {
             self.memory.faults.remove(&flow);
         }
         if let Some(until) = until {
-            return self.rest(flow, until, None, effects);
+            return self.rest(flow, until, effects);
         }
         let answered = matches!(flow, Flow::Answer(_)).then(|| flow.clone());
         self.take(flow, step, now, effects);

@@ -1,7 +1,7 @@
 //! PROTOCOLS 12: nothing comes again without a bound.
 
 use jiff::SignedDuration;
-use pointsman::domain::{Action, IssueNumber, Label, Outcome};
+use pointsman::domain::{Action, IssueNumber, Label};
 use pointsman::machine::pace::Pace;
 use pointsman::machine::step::Flow;
 
@@ -40,25 +40,4 @@ fn what_does_not_last_is_done_fifty_times_an_hour_at_most() {
         issue: IssueNumber(7),
     };
     assert_eq!(starts(&look, 1), 3600, "a look has pauses of its own");
-}
-
-#[test]
-fn a_fault_is_tried_again_after_a_pause_that_doubles_and_never_before_the_outside_says() {
-    let mut pace = Pace::default();
-    let mut pauses = Vec::new();
-    for _ in 0..8 {
-        let failed = Outcome::Failed {
-            why: "no answer".to_owned(),
-            until: ten() + SignedDuration::from_secs(15),
-        };
-        pace.started(&FLOW, &remove(), ten());
-        let Outcome::Failed { until, .. } = pace.ended(&FLOW, &remove(), &failed, ten()) else {
-            panic!("it failed");
-        };
-        pauses.push(until.duration_since(ten()).as_secs());
-    }
-    assert_eq!(pauses, [15, 20, 40, 80, 160, 320, 320, 320]);
-    assert_eq!(pace.vain(&FLOW), 8);
-    pace.ended(&FLOW, &remove(), &Outcome::Done, ten());
-    assert_eq!(pace.vain(&FLOW), 0, "it works again");
 }
