@@ -259,14 +259,14 @@ impl Story {
             let why = anyhow::anyhow!("its last words were: {said}")
                 .context(format!("{agent} ended in {name} and does not stay up"));
             return Err(Failure::new(why).hint(format!(
-                "start it once yourself, in a folder of yours, and see what it says: `{agent}` needs its account and its settings"
+                "start it once yourself, in a folder of yours, and see what it says: {agent} needs its account and its settings"
             )));
         }
         Ok(())
     }
 }
 
-/// Returns what an ended agent left on its screen.
+/// Returns the end of what an ended agent left on its screen; a picture it drew before is none of its words.
 async fn last_words(daemon: &Daemon, name: &ProjectName) -> String {
     let nothing = || "none".to_owned();
     let Some(hands) = daemon.hands(name) else {
@@ -282,13 +282,11 @@ async fn last_words(daemon: &Daemon, name: &ProjectName) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("Pane is dead"))
-        .take(WORDS_LINES_MAX)
+        .filter(|line| line.contains(char::is_alphanumeric) && !line.starts_with("Pane is dead"))
         .collect();
-    if lines.is_empty() {
-        nothing()
-    } else {
-        lines.join(" ")
+    match &lines[lines.len().saturating_sub(WORDS_LINES_MAX)..] {
+        [] => nothing(),
+        words => words.join(" "),
     }
 }
 
