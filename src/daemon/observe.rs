@@ -391,6 +391,7 @@ fn said(
         spec,
         verdict,
         note,
+        moved: None,
         proven: right && home,
         at,
     })))

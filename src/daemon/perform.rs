@@ -95,6 +95,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         } => pulls::merge(hands, pull, &subject).await,
         Action::Merge { issue, subject, .. } => merge::merge(hands, issue, &subject).await,
         Action::State { statement } => status::write(hands, &statement).await,
+        Action::Tell { note } => writes::tell(hands, &note).await,
         Action::Park { issue, label, why } => writes::park(hands, issue, &label, &why).await,
     }
 }

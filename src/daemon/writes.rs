@@ -1,7 +1,9 @@
 //! Writes to the tracker: labels, comments, the end of an issue. Each is done once, or found to be done already.
 
 use crate::daemon::hands::{Comments, Hands, now, tracker_failed};
-use crate::domain::{CommentId, DispatchId, IssueNumber, Label, Outcome, Publish, SingleRead};
+use crate::domain::{
+    CommentId, DispatchId, IssueNumber, Label, Note, Outcome, Publish, SingleRead,
+};
 use crate::machine::text::{self, one_line, unmarked};
 use crate::tracker::{TrackerError, Written};
 
@@ -174,4 +176,24 @@ pub async fn park(hands: &Hands, issue: IssueNumber, label: &Label, why: &str) -
         tracing::warn!(%issue, why, at = %now(), "parked: a person is needed");
     }
     outcome
+}
+
+/// Tells a person something, unless it is there: its mark is looked for first.
+pub async fn tell(hands: &Hands, note: &Note) -> Outcome {
+    let digest = text::sha256(note.key.as_bytes());
+    let mark = text::mark(&format!("note {} {}", note.issue, &digest[..12]));
+    let body = format!("{}{}\n\n{mark}", mentions(hands), unmarked(&note.text));
+    match comment_once(hands, note.issue, &mark, &body).await {
+        Ok(_) => Outcome::Done,
+        // Whoever locked or removed the issue does not want to be told on it.
+        Err(
+            error @ (TrackerError::Refused { .. }
+            | TrackerError::NotFound { .. }
+            | TrackerError::Moved { .. }),
+        ) => {
+            tracing::warn!(issue = %note.issue, %error, "a person could not be told");
+            Outcome::Done
+        }
+        Err(error) => tracker_failed(&error),
+    }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    Hold, IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Pull, PullPlan, Report,
-    ReportId, Sighting, Spec, Statement, Subject, Window,
+    Hold, IssueNumber, Label, LabelEvent, Marker, Note, Opening, Pane, Post, Pull, PullPlan,
+    Report, ReportId, Sighting, Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -130,6 +130,11 @@ pub enum Action {
     },
     /// Writes the issue's status comment: edits the one that is there, else makes it.
     State { statement: Box<Statement> },
+    /// Tell a person something by one comment of its own.
+    Tell {
+        /// What.
+        note: Note,
+    },
     /// Hands the issue to a person: one comment, one label.
     Park {
         issue: IssueNumber,
@@ -167,6 +172,7 @@ impl Action {
             Self::CloseIssue { .. } => "close-issue",
             Self::Merge { .. } => "merge",
             Self::State { .. } => "state",
+            Self::Tell { .. } => "tell",
             Self::Park { .. } => "park",
         }
     }
@@ -199,6 +205,7 @@ impl Action {
             | Self::Merge { .. }
             | Self::Leave { .. }
             | Self::State { .. }
+            | Self::Tell { .. }
             | Self::Park { .. } => None,
         }
     }

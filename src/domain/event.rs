@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Answer, Approval, Basis, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
-    Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Marker, Opening, Pane,
-    Post, Pull, PullEnd, Reply, Report, Settled, Sighting, SkillName, Spec, Subject, Transition,
-    TransitionStep, Verdict,
+    Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Marker, Note, Opening,
+    Pane, Post, Pull, PullEnd, Reply, Report, Settled, Sighting, SkillName, Spec, Subject,
+    Transition, TransitionStep, Verdict,
 };
 
 /// One fact of a project's stream. Carries what was decided, so that replay needs no configuration.
@@ -222,6 +222,10 @@ pub enum Event {
     },
     /// It is theirs.
     IssueParked { issue: IssueNumber },
+    /// A person has to know something: one comment is about to be written.
+    NoteIntended { note: Note },
+    /// It is on the issue, or the issue takes none.
+    NoteWritten { issue: IssueNumber, key: String },
     /// The park label was removed: attempts start anew.
     IssueUnparked {
         issue: IssueNumber,
@@ -290,6 +294,10 @@ impl Event {
             | Self::ReworkWanted { issue, .. }
             | Self::ParkIntended { issue, .. }
             | Self::IssueParked { issue }
+            | Self::NoteWritten { issue, .. }
+            | Self::NoteIntended {
+                note: Note { issue, .. },
+            }
             | Self::IssueUnparked { issue, .. }
             | Self::IssueLeft { issue, .. }
             | Self::StatusIntended { issue, .. }

@@ -31,7 +31,7 @@ pub use profile::*;
 pub use project::*;
 pub use pull::*;
 pub use report::{
-    Evidence, Post, Posting, REPORT_TEXT_BYTES_MAX, Report, Said, Spec, SpoolFile, Verb,
+    Evidence, Moved, Post, Posting, REPORT_TEXT_BYTES_MAX, Report, Said, Spec, SpoolFile, Verb,
     VerdictFile, VerdictWord,
 };
 pub use rules::*;

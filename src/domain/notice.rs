@@ -92,3 +92,14 @@ pub struct Statement {
     /// A dispatch that is about to be delivered: its marker line is written now, whatever the pace.
     pub marks: Option<Box<Opening>>,
 }
+
+/// Something a person has to know: one comment of its own, because nobody is told that another one was edited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// On this issue.
+    pub issue: IssueNumber,
+    /// What it is about: once each.
+    pub key: String,
+    /// The comment, in Markdown.
+    pub text: String,
+}

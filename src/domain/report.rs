@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{DispatchId, GateName, IssueNumber, ReportId, Subject};
+use crate::domain::{DispatchId, GateName, IssueNumber, Label, LabelEventId, ReportId, Subject};
 
 /// The largest text a report may carry in one field, in bytes (PROTOCOLS 4).
 pub const REPORT_TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -29,8 +29,22 @@ pub struct Report {
     pub note: Option<String>,
     /// Whether the secret was right and the spool the dispatch's own.
     pub proven: bool,
+    /// The move that is taken for a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
     /// When it was received.
     pub at: Timestamp,
+}
+
+/// A routing label that was moved on while its dispatch was open, by the account that the agent shares (PROTOCOLS 7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// To this routing label.
+    pub to: Label,
+    /// Whose account did it.
+    pub by: String,
+    /// The event that set it.
+    pub event: LabelEventId,
 }
 
 /// The verbs of agents.
@@ -47,6 +61,8 @@ pub enum Verb {
     Ack,
     /// Nobody said anything: we looked, because the agent went idle.
     Unreported,
+    /// Nobody said anything: the label was moved on instead.
+    Moved,
 }
 
 /// A spool file, as the verbs write it (`.pointsman/spool/<ulid>.json`).

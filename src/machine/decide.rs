@@ -13,7 +13,7 @@ pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, in_hand, post, pull, route, schedule, status, walks, watchdog};
+use crate::machine::{flow, in_hand, note, post, pull, route, schedule, status, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -128,6 +128,7 @@ pub fn decide(
     if first.is_none() && !questions.issues.is_empty() {
         first = Some(Decision::Look(questions));
     }
+    let first = first.or_else(|| note::several(rules, state, memory, seen, &standing));
     let first = first.or_else(|| schedule::due(rules, state, seen, held_by_project.as_ref(), now));
     let told = status::Edits::new(rules, state, memory, seen, &standing);
     let first = first.or_else(|| told.first(now));
@@ -181,6 +182,9 @@ fn finish_open(
         if !memory.waits(&flow) && seen.gap.is_none() {
             return Some(Act::carry_on(flow, format!("parking {issue}")));
         }
+    }
+    if let Some(decision) = note::waiting(state, memory, seen) {
+        return Some(decision);
     }
     for dispatch in state.dispatches.values() {
         let flow = Flow::Dispatch(dispatch.id().clone());

@@ -89,7 +89,7 @@ pub(super) fn farewell(dispatch: &Dispatch, cause: &Cause) -> Option<Answer> {
     let report = dispatch
         .report
         .as_ref()
-        .filter(|report| report.verb != Verb::Unreported)?;
+        .filter(|report| !matches!(report.verb, Verb::Unreported | Verb::Moved))?;
     let stage = &dispatch.opening.stage;
     let (accepted, text) = match cause {
         Cause::Verified { .. } if dispatch.opening.errand().is_some() => (

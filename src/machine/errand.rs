@@ -165,7 +165,7 @@ pub fn judge(dispatch: &Dispatch, report: &Report) -> Step {
             closed(Cause::Failed { why })
         }
         // Silence is no word: it is asked for once, then the errand ends.
-        Verb::Unreported => Step::Record(vec![Event::ReportRefused {
+        Verb::Unreported | Verb::Moved => Step::Record(vec![Event::ReportRefused {
             dispatch: dispatch_id(),
             answer: Answer {
                 report: report.id.clone(),

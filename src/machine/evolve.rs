@@ -19,6 +19,7 @@ use crate::domain::{
     Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Event, Hold, Labelling, Opening,
     Phase,
 };
+use crate::machine::note;
 use crate::machine::state::{OPENINGS_MAX, State};
 use issue::{free_seat, intend, transit, walk};
 use report::{take_answer, take_report};
@@ -77,6 +78,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             answer,
         } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
+        Event::NoteIntended { .. } | Event::NoteWritten { .. } => note::write(state, event),
         Event::StatusIntended { .. }
         | Event::StatusWritten { .. }
         | Event::LedgerSighted { .. }

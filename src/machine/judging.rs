@@ -10,7 +10,7 @@ use crate::machine::flow::{close, missing, park};
 use crate::machine::pull;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{errand, gate};
+use crate::machine::{claim, errand, gate};
 
 /// Says what a report that is being judged needs next.
 pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Timestamp) -> Step {
@@ -46,7 +46,10 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
         }
     }
     if gate::disagreement(&dispatch.evidence).is_some() {
-        return refuse(dispatch, report);
+        return match &report.moved {
+            Some(moved) => claim::refused(dispatch, labelling, rules, moved, now),
+            None => refuse(dispatch, report),
+        };
     }
     green(state, dispatch, labelling, rules, report, now)
 }
@@ -90,6 +93,9 @@ fn red(
 ) -> Step {
     if let Some(findings) = &row.findings {
         return rework(state, dispatch, labelling, rules, findings, now);
+    }
+    if let Some(moved) = &report.moved {
+        return claim::refused(dispatch, labelling, rules, moved, now);
     }
     refuse(dispatch, report)
 }
@@ -167,12 +173,13 @@ fn transition(
     rework: bool,
     now: Timestamp,
 ) -> Transition {
+    let (from, after) = claim::start(dispatch, labelling, &to);
     Transition {
         issue: labelling.issue,
-        from: dispatch.opening.stage.label.clone(),
+        from,
         to,
         dispatch: Some(dispatch.id().clone()),
-        after: Some(labelling.event.clone()),
+        after: Some(after),
         rework,
         at: now,
         unchanged_since: None,
@@ -219,6 +226,9 @@ fn green(
     let walk = state.walks.get(&labelling.issue);
     let stage = &dispatch.opening.stage;
     let subject = subject(dispatch);
+    if let (true, Some(moved)) = (pull::is_a_persons(stage), &report.moved) {
+        return claim::refused(dispatch, labelling, rules, moved, now);
+    }
     if let Some(step) = shown(state, dispatch, labelling, rules) {
         return step;
     }

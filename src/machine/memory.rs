@@ -171,6 +171,7 @@ impl Memory {
                     | Hold::Unattributed { .. }
                     | Hold::Untrusted { .. }
                     | Hold::NeedsReapproval { .. }
+                    | Hold::SeveralLabels { .. }
                     | Hold::Yours { .. }
                     | Hold::Spent { .. }
             );

@@ -9,6 +9,8 @@
 //! | [`gate`], [`anchor`], [`alike`] | whether the work is there; whether what a text claims is true; which issues may be about the same |
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
 //! | [`pull`], [`protected`] | the pull request of an issue's branch, and what a person does with it |
+//! | `claim` | a label that the agent's account moved on: a report, and undone once if the work is not there |
+//! | `note` | what a person has to know, by one comment each |
 //! | [`stall`] | what fails or is in the way: tried again, told, handed over |
 //! | [`question`], [`post`] | what agents ask and write down |
 //! | [`status`] | the one comment per issue that says where it stands, and its marker lines |
@@ -19,6 +21,7 @@ pub mod alike;
 pub mod anchor;
 pub mod brief;
 pub mod candidates;
+mod claim;
 pub mod decide;
 pub mod delivery;
 mod ending;
@@ -32,6 +35,7 @@ mod judging;
 pub mod legend;
 pub mod markdown;
 pub mod memory;
+mod note;
 pub mod open;
 pub mod pace;
 pub mod post;

@@ -7,8 +7,8 @@ use jiff::civil::Date;
 
 use crate::domain::{
     Adopted, Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold,
-    IssueNumber, Label, LabelEventId, ReportId, Sighting, SkillName, Spec, Subject, Transition,
-    Window,
+    IssueNumber, Label, LabelEventId, Note, ReportId, Sighting, SkillName, Spec, Subject,
+    Transition, Window,
 };
 
 use crate::machine::pull::{Kept, Proof};
@@ -38,6 +38,10 @@ pub struct State {
     pub routes: BTreeMap<IssueNumber, Route>,
     /// Parks that are not known to have happened.
     pub parks: BTreeMap<IssueNumber, (Label, String)>,
+    /// What people have to know and that is not on the issue yet, oldest first.
+    pub notes: VecDeque<Note>,
+    /// What they were told, by issue: once each.
+    pub told: BTreeMap<IssueNumber, BTreeSet<String>>,
     /// Who has the seat of a stage.
     pub seats: BTreeMap<Label, IssueNumber>,
     /// When dispatches were opened, oldest first.
@@ -123,6 +127,8 @@ pub struct Walk {
     pub proofs: Vec<Proof>,
     /// The event that removed the park label: part of the next labelling's key.
     pub again: Option<LabelEventId>,
+    /// Whether its label was moved on under an open dispatch without the work, and was moved back: once.
+    pub reverted: bool,
     /// Why it was parked.
     pub parked: Option<String>,
     /// The issue's title when it was last dispatched.

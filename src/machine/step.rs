@@ -11,6 +11,8 @@ pub enum Flow {
     Transition(IssueNumber),
     /// An issue on its way to a person.
     Park(IssueNumber),
+    /// Something a person has to know on its way to the tracker.
+    Note(IssueNumber),
     /// An approved issue's branch on its way into the default branch.
     Merge(IssueNumber),
     /// An issue on its way out of the workflow.

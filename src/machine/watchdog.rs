@@ -6,6 +6,7 @@ use crate::domain::{
     Activity, Answer, Cause, Delivery, DeliveryStep, Dispatch, DispatchId, Event, Observation,
     PaneSample, Phase, Purpose, Report, ReportId, Rules, Verb, Verdict, Window,
 };
+use crate::machine::claim::{self, Claim};
 use crate::machine::decide::{Act, Decision};
 use crate::machine::memory::Memory;
 use crate::machine::state::State;
@@ -247,7 +248,7 @@ pub fn watch(
     if !dispatch.is_open() {
         return None;
     }
-    if let Some(decision) = withdrawal(rules, state, memory, seen, dispatch) {
+    if let Some(decision) = withdrawal(rules, state, memory, seen, dispatch, now) {
         return Some(decision);
     }
     if let Some(decision) = question::answered(rules, seen, dispatch) {
@@ -357,6 +358,7 @@ fn unreported(state: &State, dispatch: &Dispatch, now: Timestamp) -> Report {
         spec: said.as_ref().and_then(|report| report.spec.clone()),
         verdict: said.as_ref().and_then(|report| report.verdict.clone()),
         note: None,
+        moved: None,
         proven: said.as_ref().is_some_and(|report| report.proven),
         at: now,
     }
@@ -427,6 +429,7 @@ fn withdrawal(
     memory: &Memory,
     seen: &Observation,
     dispatch: &Dispatch,
+    now: Timestamp,
 ) -> Option<Decision> {
     let Some(issue) = dispatch.issue() else {
         let (by, why) = schedule::unwanted(rules, state, dispatch)?;
@@ -441,9 +444,10 @@ fn withdrawal(
         Some(head) => {
             // The same label set anew looks the same in a list; only that something changed is seen there.
             memory.checked.get(dispatch.id()) != Some(head)
-                || !head.open
-                || labelling.is_some_and(|asked| !head.labels.contains(&asked.label))
-                || trust::refused_while_open(dispatch, head, &rules.workflow).is_some()
+                || (!claim::rests(rules, dispatch, head)
+                    && (!head.open
+                        || labelling.is_some_and(|asked| !head.labels.contains(&asked.label))
+                        || trust::refused_while_open(dispatch, head, &rules.workflow).is_some()))
         }
     };
     if !suspicious {
@@ -454,7 +458,22 @@ fn withdrawal(
     };
     let (by, why) =
         trust::still_wanted(dispatch, &rules.project, &rules.workflow, details).err()?;
-    Some(withdraw(state, dispatch, &by, &why))
+    match claim::of(rules, state, seen, dispatch, details, now) {
+        Some(Claim::UnderWay) => None,
+        Some(Claim::New(report)) => {
+            let did = format!(
+                "{issue} was moved on: looking for the work of {}",
+                dispatch.id()
+            );
+            let flow = Flow::Dispatch(dispatch.id().clone());
+            Some(Act::record(
+                vec![Event::ReportReceived { report }],
+                Some(flow),
+                did,
+            ))
+        }
+        None => Some(withdraw(state, dispatch, &by, &why)),
+    }
 }
 
 /// Ends a dispatch because it is no longer wanted.

@@ -174,6 +174,10 @@ pub fn sentence(event: &Event) -> String {
             format!("{issue} goes to a person: {}", short(why))
         }
         Event::IssueParked { issue } => format!("{issue} is with a person"),
+        Event::NoteIntended { note } => {
+            format!("{}: a person is to know: {}", note.issue, short(&note.text))
+        }
+        Event::NoteWritten { issue, .. } => format!("{issue}: a person was told"),
         Event::IssueUnparked { issue, .. } => format!("{issue} may be tried again"),
         Event::IssueLeft { issue, how } => format!("{issue} left: {}", short(how)),
         Event::StatusIntended {

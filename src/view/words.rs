@@ -79,6 +79,7 @@ pub(super) fn verb(verb: Verb) -> &'static str {
         Verb::Ask => "ask",
         Verb::Ack => "ack",
         Verb::Unreported => "nothing, and went idle",
+        Verb::Moved => "nothing, and its label was moved on",
     }
 }
 

@@ -141,6 +141,7 @@ fn report(verb: Verb) -> Report {
         spec: None,
         verdict: None,
         note: None,
+        moved: None,
         proven: true,
         at: now(),
     }

@@ -66,6 +66,7 @@ fn report(verb: Verb) -> Report {
         spec: None,
         verdict: None,
         note: Some("page\nand tests".into()),
+        moved: None,
         proven: true,
         at: minutes(-2),
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, open, post, pull, route, status, transition, walks};
+use crate::machine::{delivery, flow, note, open, post, pull, route, status, transition, walks};
 
 impl Engine {
     /// Asks a flow for its next step.
@@ -43,6 +43,7 @@ impl Engine {
                         why: why.clone(),
                     })
                 }),
+            Flow::Note(issue) => note::next(&self.state, *issue),
             Flow::Merge(issue) => self.merge(*issue),
             Flow::Leave(issue) => pull::next(&self.state, rules, *issue),
             Flow::Route(issue) => route::next(&self.state, *issue, &rules.workflow.labels.park),
@@ -102,6 +103,7 @@ impl Engine {
                 (Some(owner), Action::Post { post, .. }) => post::settle(owner, post, outcome),
                 _ => Step::Rest,
             },
+            Flow::Note(_) => note::settle(&action, outcome),
             Flow::Status(issue) => status::settle(&self.state, *issue, &action, outcome),
             Flow::Answer(_) | Flow::Route(_) => Step::Rest,
             Flow::Merge(issue) => match (&action, outcome) {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::status;
-use crate::domain::{Cause, Event, IssueNumber, Settled, Transition, TransitionStep};
+use crate::domain::{Cause, Event, IssueNumber, Next, Settled, Transition, TransitionStep};
 use crate::machine::state::{Route, State, Walk};
 use crate::machine::status::Over;
 
@@ -15,6 +15,13 @@ pub(super) fn intend(state: &mut State, transition: &Transition) -> Result<(), S
         return Err(format!("dispatch {} is open", open.id()));
     }
     state.routes.remove(&transition.issue);
+    let owner = transition.dispatch.as_ref();
+    let goes_back = owner
+        .and_then(|owner| state.dispatches.get(owner))
+        .is_some_and(|owner| transition.to == Next::Stage(owner.opening.stage.label.clone()));
+    if goes_back {
+        state.walks.entry(transition.issue).or_default().reverted = true;
+    }
     state
         .transitions
         .insert(transition.issue, transition.clone());
@@ -132,6 +139,7 @@ pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
                 ended,
                 // Rounds are the issue's: a label taken off and set again does not make them good.
                 rounds: walk.rounds,
+                reverted: walk.reverted,
                 again: walk.again.take(),
                 // Its remarks are read in another round, and a review is served once.
                 pull: walk.pull.take().filter(|kept| kept.end.is_none()),

@@ -38,7 +38,7 @@ pub(super) fn receive(state: &mut State, report: &Report) -> Result<(), String> 
     }
     take_report(state, &report.id);
     let found = open_one(state, &report.dispatch)?;
-    if found.phase == Phase::Delivering && report.verb == Verb::Unreported {
+    if found.phase == Phase::Delivering && matches!(report.verb, Verb::Unreported | Verb::Moved) {
         return Err("nothing was delivered yet".to_owned());
     }
     if report.verb != Verb::Ack {
@@ -49,7 +49,7 @@ pub(super) fn receive(state: &mut State, report: &Report) -> Result<(), String> 
         Verb::Ack => {}
         Verb::Ask if found.opening.errand().is_some() => {}
         Verb::Ask => ask::asked(found, report),
-        Verb::Done | Verb::Fail | Verb::Unreported => {
+        Verb::Done | Verb::Fail | Verb::Unreported | Verb::Moved => {
             found.phase = Phase::Judging;
             found.evidence.clear();
             found.running = None;
@@ -74,7 +74,7 @@ pub(super) fn receive(state: &mut State, report: &Report) -> Result<(), String> 
             "nobody is asked: this is an errand. Decide it yourself, or report `fail` with the question."
         }
         Verb::Ask => "recorded: a person is asked. End your turn; the answer comes to you.",
-        Verb::Done | Verb::Fail | Verb::Unreported => return Ok(()),
+        Verb::Done | Verb::Fail | Verb::Unreported | Verb::Moved => return Ok(()),
     };
     let answer = Answer {
         report: report.id.clone(),

@@ -208,6 +208,7 @@ fn report(id: &str, note: &str, verb: Verb) -> Report {
         spec: None,
         verdict: None,
         note: Some(note.to_owned()),
+        moved: None,
         proven: true,
         at: ten(),
     }

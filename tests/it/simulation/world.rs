@@ -308,6 +308,7 @@ impl World {
             spec: whole.then(|| format!("# Spec {}", self.serial % 3)),
             verdict: whole.then(|| verdict.to_owned()),
             note: Some("a note".to_owned()),
+            moved: None,
             proven: true,
             at: self.now,
         };

@@ -23,6 +23,7 @@ fn done(head: &str, reviewed: &[&str]) -> Report {
         spec: None,
         verdict: Some(verdict),
         note: None,
+        moved: None,
         proven: true,
         at: ten(),
     }
