@@ -14,6 +14,7 @@ use crate::domain::{
 use crate::machine::anchor;
 use crate::machine::gate::{self, CommandRun, Judged};
 use crate::repo::Mirror;
+use crate::tracker::TrackerError;
 
 /// How long a build may take.
 pub(super) const BUILD_LIMIT: Duration = Duration::from_mins(30);
@@ -386,10 +387,13 @@ async fn pr(
     let mirror = mirror(hands, project).await?;
     let subject = subject_of(&mirror, dispatch, report).await?;
     let found = match ground.pull {
-        Some(number) => Some(hands.tracker.pull(number).await),
+        Some(number) => match hands.tracker.pull(number).await {
+            Ok(pull) => Some(pull),
+            Err(TrackerError::NotFound { .. }) => None,
+            Err(error) => return Err(tracker_failed(&error)),
+        },
         None => None,
     };
-    let found = found.transpose().map_err(|error| tracker_failed(&error))?;
     let pull = found.as_ref();
     let judged = gate::pr(
         pull.map(|pull| (pull.number, pull.open, &pull.head)),

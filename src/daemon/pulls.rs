@@ -5,22 +5,13 @@ use std::collections::BTreeMap;
 use crate::daemon::hands::{Hands, RETRY_AFTER, authors, chain, now, tracker_failed};
 use crate::daemon::writes::comment_once;
 use crate::domain::{
-    Actor, Comment, Details, Hold, IssueNumber, Label, Outcome, Pull, PullEnd, PullPlan, PullRead,
-    Role, SingleRead, Subject,
+    Actor, Comment, Details, IssueNumber, Label, Outcome, Pull, PullEnd, PullPlan, PullRead, Role,
+    SingleRead, Subject,
 };
 use crate::machine::pull::{body, in_body};
 use crate::machine::text::{mark, one_line, sha256};
 use crate::tracker::TrackerError;
 use crate::tracker::pulls::{FoundPull, MergeAnswer, NewPull};
-
-/// What only a person can end is tried again after that.
-pub const BLOCKED_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
-/// Says that the outside refused a step in a way that a person has to end.
-pub fn blocked(why: String, hint: String) -> Outcome {
-    let until = now() + BLOCKED_AGAIN;
-    let hold = Hold::Blocked { why, hint, until };
-    Outcome::Held { hold, until }
-}
 
 /// Characters of a pull request's title: GitHub takes 256.
 const TITLE_CHARS_MAX: usize = 200;
@@ -45,21 +36,33 @@ pub async fn keep(hands: &Hands, plan: &PullPlan, known: Option<IssueNumber>) ->
     };
     match kept {
         Ok(pull) => Outcome::PullKept { pull },
+        // The list was older than the pull request: the next look finds it.
+        Err(TrackerError::Refused { why, .. }) if why.contains("already exists") => {
+            Outcome::Failed {
+                why,
+                until: now() + RETRY_AFTER,
+            }
+        }
         Err(
             error @ (TrackerError::Refused { .. }
             | TrackerError::Forbidden { .. }
             | TrackerError::NotFound { .. }
             | TrackerError::Moved { .. }),
-        ) => blocked(
-            format!("`{}` is pushed, but {}", plan.branch, chain(&error)),
-            error.hint().unwrap_or_else(|| {
-                format!(
-                    "do that by hand for `{}`, or make it possible; Pointsman goes on from there",
-                    plan.branch
-                )
-            }),
-        ),
+        ) => Outcome::Refused {
+            why: format!("`{}` is pushed, but {}", plan.branch, chain(&error)),
+            hint: hint(&error),
+            until: now() + RETRY_AFTER,
+        },
         Err(error) => tracker_failed(&error),
+    }
+}
+
+fn hint(error: &TrackerError) -> String {
+    match error {
+        TrackerError::Refused { why, .. } if why.contains("head; invalid") => {
+            "`origin` has to be the repository itself: a fork of it, or none, has no branch to open one of".to_owned()
+        }
+        other => other.hint().unwrap_or_default(),
     }
 }
 

@@ -50,10 +50,14 @@ pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
         Err(error) => return failed(&error),
     };
     let found = |key: &'static str| lines(&ran, key).next();
-    let blocked = crate::daemon::pulls::blocked;
+    let refused = |why, hint| Outcome::Refused {
+        why,
+        hint,
+        until: now() + DIRTY_AGAIN,
+    };
     let place = project.path.display();
     if let Some(there) = found("other ") {
-        return blocked(
+        return refused(
             format!(
                 "the remote's `{branch}` is at {} and has commits that this work has not: it was not overwritten",
                 Subject::new(there).short()
@@ -64,14 +68,14 @@ pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
         );
     }
     if let Some(line) = found("rule ") {
-        return blocked(
+        return refused(
             format!("a rule of the remote refuses `{branch}`: {line}"),
             "allow pushes to `pointsman/*` in the repository's rules, or push the branch yourself"
                 .to_owned(),
         );
     }
     if let Some(line) = found("right ") {
-        return blocked(
+        return refused(
             format!("the remote refuses the push of `{branch}`: {line}"),
             format!("git in {place} needs write access: try `git push origin {branch}` there"),
         );

@@ -333,6 +333,12 @@ pub enum Outcome {
     Held { hold: Hold, until: Timestamp },
     /// The work touches what only a person may change: nothing was pushed.
     Protected { files: Vec<String> },
+    /// The outside said no, and a person can end that: not done; try again after that.
+    Refused {
+        why: String,
+        hint: String,
+        until: Timestamp,
+    },
     /// A passing fault of the outside: whether it happened is unknown; look again after that.
     Failed { why: String, until: Timestamp },
 }

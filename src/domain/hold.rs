@@ -14,7 +14,7 @@ pub struct Stall {
     pub why: String,
     /// It is not tried again before.
     pub until: Timestamp,
-    /// How often in a row it failed; 0 for what is in the way.
+    /// How often in a row it failed, or was refused; 0 for what is in the way.
     pub times: u32,
     /// What is in the way and is a person's to clear away.
     pub hold: Option<Hold>,
@@ -105,12 +105,8 @@ pub enum Hold {
     },
     /// The transition is being finished.
     Moving { to: String },
-    /// The outside refused a step; a person ends it, and then it goes on by itself.
-    Blocked {
-        why: String,
-        hint: String,
-        until: Timestamp,
-    },
+    /// The outside refuses a step; once a person has ended that, it goes on by itself.
+    Blocked { why: String, hint: String },
     /// A step failed; it is tried again.
     Stalled { why: String, until: Timestamp },
     /// A step failed again and again.
@@ -352,8 +348,8 @@ impl fmt::Display for Hold {
                 write!(f, "dispatch {dispatch}: the delivery is {verdict}")
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
-            Self::Blocked { why, until, .. } => {
-                write!(f, "{why}; nothing is lost, tried again at {until:.0}")
+            Self::Blocked { why, .. } => {
+                write!(f, "{why}; nothing is lost, it is tried again by itself")
             }
             Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
             Self::Failing { times, why, until } => {

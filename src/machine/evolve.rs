@@ -380,7 +380,6 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         cause: cause.clone(),
         at,
     };
-    found.stalled = None;
     let done = found.clone();
     ask::closed(found, cause);
     let past = status::past(found, cause, at);

@@ -7,6 +7,7 @@ use crate::domain::{
     PaneSample, Phase, Publish, Purpose, Rules, Verb, Verdict, Via, Window,
 };
 use crate::machine::evolve::delivery_id;
+use crate::machine::stall::Failure;
 use crate::machine::state::State;
 use crate::machine::step::Step;
 use crate::machine::{delivery, ending, errand, gate, judging, pull, question, stall, status};
@@ -262,7 +263,14 @@ pub fn settle(
     let id = || dispatch.id().clone();
     match (action, outcome) {
         (_, Outcome::Failed { why, until }) => {
-            stall::failed(state, dispatch, rules, action, (why, *until), now)
+            let (hint, until) = (None, *until);
+            let failure = Failure { why, hint, until };
+            stall::failed(state, dispatch, rules, action, failure, now)
+        }
+        (_, Outcome::Refused { why, hint, until }) => {
+            let (hint, until) = (Some(hint.as_str()), *until);
+            let failure = Failure { why, hint, until };
+            stall::failed(state, dispatch, rules, action, failure, now)
         }
         (_, Outcome::Held { hold, until }) => stall::held(dispatch, hold, *until),
         (_, Outcome::NoLongerWanted { by, why }) => withdraw(state, dispatch, by, why),

@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Attention, Basis, Details, Dispatch, Event, FirstLine, Head, Hold, Label,
-    Observation, Opening, ProfileName, Rules, Stage, Window,
+    Activity, Actor, Attention, Basis, Details, Dispatch, Event, FirstLine, Head, Hold,
+    IssueNumber, Label, Observation, Opening, ProfileName, Rules, Stage, Window,
 };
-use crate::machine::decide::{Act, Decision};
+use crate::machine::decide::Act;
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
@@ -242,23 +242,7 @@ pub fn open(
         .filter(|walk| walk.labelling == Some(request.labelling.key()))
         .map_or(0, |walk| walk.attempts);
     if attempt > rules.workflow.limits.attempts {
-        let why = walk
-            .and_then(|walk| walk.failed_on.clone())
-            .unwrap_or_else(|| "no reason is known".to_owned());
-        let why = format!("{} attempts are spent. The last one: {why}", attempt - 1);
-        let event = Event::ParkIntended {
-            issue: head.number,
-            label: rules.workflow.labels.park.clone(),
-            why,
-        };
-        let Decision::Act(act) = Act::record(
-            vec![event],
-            Some(Flow::Park(head.number)),
-            format!("parking {}", head.number),
-        ) else {
-            return Chosen::Unknown;
-        };
-        return Chosen::Open(act);
+        return Chosen::Open(give_up(rules, head.number, walk, attempt - 1));
     }
     let moved = request.overrides
         && walk.is_some_and(|walk| walk.labelling != Some(request.labelling.key()));
@@ -283,6 +267,23 @@ pub fn open(
         answer: None,
         did,
     })
+}
+
+/// So many attempts came to nothing: a person has it.
+fn give_up(rules: &Rules, issue: IssueNumber, walk: Option<&Walk>, attempts: u32) -> Act {
+    let why = walk
+        .and_then(|walk| walk.failed_on.clone())
+        .unwrap_or_else(|| "no reason is known".to_owned());
+    Act {
+        events: vec![Event::ParkIntended {
+            issue,
+            label: rules.workflow.labels.park.clone(),
+            why: format!("{attempts} attempts are spent. The last one: {why}"),
+        }],
+        flow: Some(Flow::Park(issue)),
+        answer: None,
+        did: format!("parking {issue}"),
+    }
 }
 
 fn overridden(walk: Option<&Walk>, request: &Request, rework: bool) -> Event {

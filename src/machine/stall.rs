@@ -1,11 +1,12 @@
 //! What fails is tried again: at its own pace first, then more and more slowly. A person is told, and in the end has the issue.
 //!
-//! A run of failures ends with the first step that succeeds; the fold counts it (`evolve::stall`). What only a person can clear
-//! away is no failure: it is theirs at once, is looked at again for as long as it takes, and is written down when it changes.
+//! A run of failures ends with the first step that succeeds; the fold counts it (`evolve::stall`). What the outside refuses counts as
+//! one and is told at once. What only a person can clear away is no failure: it is theirs at once, is looked at again for as long as
+//! it takes, and is written down when it changes.
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{Action, Dispatch, Event, Hold, Rules, Stall};
+use crate::domain::{Action, Dispatch, Event, GateName, Hold, Rules, Stall};
 use crate::machine::flow::park;
 use crate::machine::state::State;
 use crate::machine::step::Step;
@@ -47,20 +48,32 @@ pub fn hold(stall: &Stall, at: Timestamp) -> Option<Hold> {
         .then(|| standing(stall.times, &stall.why, stall.until))
 }
 
+/// Why a step of a dispatch came to nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failure<'a> {
+    pub(super) why: &'a str,
+    /// What a person can do, if the outside answered and said no.
+    pub(super) hint: Option<&'a str>,
+    /// It makes no sense before.
+    pub(super) until: Timestamp,
+}
+
 /// A step of a dispatch failed.
 pub(super) fn failed(
     state: &State,
     dispatch: &Dispatch,
     rules: &Rules,
     action: &Action,
-    failure: (&str, Timestamp),
+    failure: Failure<'_>,
     now: Timestamp,
 ) -> Step {
-    let (why, until) = failure;
+    let Failure { why, hint, until } = failure;
     let times = dispatch.stalled.as_ref().map_or(0, |stall| stall.times) + 1;
-    if times >= STALLS_MAX && dispatch.is_open() && !asks_the_tracker(action) {
+    let waits = hint.is_none() && asks_the_tracker(action);
+    if times >= STALLS_MAX && dispatch.is_open() && !waits {
         let what = action.word();
-        let why = format!("`{what}` failed {times} times in a row. The last time: {why}");
+        let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+        let why = format!("`{what}` failed {times} times in a row. The last time: {why}{hint}");
         let settled = watchdog::settled_by(state, dispatch, &why);
         return match park(dispatch, rules, why) {
             Step::Record(events) => Step::Record(settled.into_iter().chain(events).collect()),
@@ -71,7 +84,10 @@ pub(super) fn failed(
         dispatch: dispatch.id().clone(),
         why: why.to_owned(),
         until: again_at(times, until, now),
-        hold: None,
+        hold: hint.map(|hint| Hold::Blocked {
+            why: why.to_owned(),
+            hint: hint.to_owned(),
+        }),
     }])
 }
 
@@ -79,7 +95,14 @@ pub(super) fn failed(
 fn asks_the_tracker(action: &Action) -> bool {
     matches!(
         action,
-        Action::Compose { .. } | Action::Publish { .. } | Action::RemoveLabel { .. }
+        Action::Compose { .. }
+            | Action::Publish { .. }
+            | Action::KeepPull { .. }
+            | Action::RemoveLabel { .. }
+            | Action::Gate {
+                gate: GateName::Pr,
+                ..
+            }
     )
 }
 

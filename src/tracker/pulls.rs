@@ -70,7 +70,8 @@ macro_rules! github {
 }
 
 github! {
-    /// Looks for the open pull request of a branch of this repository; one from a fork is never it, whatever its branch is called.
+    /// Looks for the open pull request of a branch of this repository into its default branch; one from a fork is never it, whatever
+    /// its branch is called.
     fn find_pull(&self, branch: &str) -> Option<FoundPull>;
     /// Reads one.
     fn pull(&self, number: IssueNumber) -> FoundPull;

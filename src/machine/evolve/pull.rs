@@ -52,8 +52,7 @@ fn kept(pull: Option<&mut Kept>, issue: IssueNumber) -> Result<&mut Kept, String
 }
 
 fn keep(state: &mut State, id: &DispatchId, issue: IssueNumber, pull: &Pull) -> Result<(), String> {
-    let found = judging(state, id)?;
-    found.stalled = None;
+    judging(state, id)?;
     known(state, issue)?.pull = Some(Kept {
         pull: pull.clone(),
         moved: None,

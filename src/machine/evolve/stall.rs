@@ -15,10 +15,11 @@ pub(super) fn stalled(
 ) -> Result<(), String> {
     let found = dispatch(state, id)?;
     let before = found.stalled.as_ref().map_or(0, |stall| stall.times);
+    let in_the_way = hold.is_some_and(|hold| !matches!(hold, Hold::Blocked { .. }));
     found.stalled = Some(Stall {
         why: why.to_owned(),
         until,
-        times: if hold.is_none() { before + 1 } else { 0 },
+        times: if in_the_way { 0 } else { before + 1 },
         hold: hold.cloned(),
     });
     Ok(())
@@ -32,6 +33,7 @@ pub(super) fn over(state: &mut State, event: &Event) {
         | Event::GateFinished { dispatch, .. }
         | Event::ReportRefused { dispatch, .. }
         | Event::BranchPushed { dispatch, .. }
+        | Event::PullKept { dispatch, .. }
         | Event::SpecPublished { dispatch, .. }
         | Event::QuestionPublished { dispatch, .. }
         | Event::ParkLabelRemoved { dispatch }

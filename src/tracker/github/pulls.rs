@@ -55,10 +55,12 @@ struct PullRepoDto {
 }
 
 impl PullDto {
-    /// Whether its branch lies in the repository itself: anybody can give a branch of a fork our name.
-    fn is_of(&self, branch: &str) -> bool {
+    /// Whether its branch lies in the repository itself: anybody can give a branch of a fork our name. And whether it goes into the
+    /// default branch: a person may have one of the same branch into another.
+    fn is_of(&self, branch: &str, base: &str) -> bool {
         let repo = |end: &EndDto| end.repo.as_ref().map(|repo| repo.id);
         self.head.branch == branch
+            && self.base.branch == base
             && repo(&self.head).is_some()
             && repo(&self.head) == repo(&self.base)
     }
@@ -155,14 +157,18 @@ struct Problem {
 }
 
 impl GitHub {
-    /// Looks for the open pull request of a branch of this repository.
+    /// Looks for the open pull request of a branch of this repository into the default branch.
     pub async fn find_pull(&self, branch: &str) -> Result<Option<FoundPull>, TrackerError> {
         let what = "the open pull requests";
         let (owner, _) = self.owner_and_name();
         let head = encode(&format!("{owner}:{branch}"));
         let url = self.url(&format!("/pulls?state=open&head={head}&per_page=100"));
         let pulls: Vec<PullDto> = self.read(what, Self::get(url)).await?;
-        let ours = pulls.into_iter().find(|pull| pull.is_of(branch));
+        if pulls.is_empty() {
+            return Ok(None);
+        }
+        let base = self.repo().await?.default_branch;
+        let ours = pulls.into_iter().find(|pull| pull.is_of(branch, &base));
         Ok(ours.map(PullDto::found))
     }
 
@@ -252,6 +258,10 @@ impl GitHub {
         let present: PullDto = self.read(&what, Self::get(url.clone())).await?;
         if present.merged_at.is_some() {
             return Ok(MergeAnswer::Merged(ways.default_branch));
+        }
+        if present.base.branch != ways.default_branch {
+            let base = present.base.branch;
+            return Ok(MergeAnswer::Refused(format!("it goes into `{base}` now")));
         }
         let body = json!({ "sha": head.as_str(), "merge_method": ways.first() });
         let ask = Self::write(

@@ -1,6 +1,6 @@
 //! The last mile on GitHub: a pull request with the evidence, and what a person does with it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pointsman::domain::{Event, IssueNumber, Label, PullEnd, Purpose};
 
@@ -8,6 +8,8 @@ use crate::support::github::{Fault, Kind};
 use crate::support::world::{Told, World};
 
 const BLOG: &str = "me/blog";
+const WANTS: &str = "CHANGES_REQUESTED";
+const BRANCH: &str = "pointsman/1-greet-by-name";
 
 async fn world() -> World {
     let mut world = World::on_github().await;
@@ -69,6 +71,13 @@ fn briefs(told: &[Told]) -> Vec<(u32, String)> {
         .collect()
 }
 
+/// The brief of that round of dev.
+async fn brief_of(world: &World, round: u32) -> String {
+    let found = |told: &[Told]| briefs(told).into_iter().find(|(at, _)| *at == round);
+    let (_, brief) = world.until("the round has its brief", found).await;
+    brief
+}
+
 /// Time passes on GitHub, and the next cycle sees what a person did.
 async fn seen(world: &World) {
     world.fake().advance(30);
@@ -107,7 +116,7 @@ async fn a_pull_request_is_a_draft_until_reviewed_and_its_merge_is_the_last_move
         hold.contains(&format!("merge pull request #{number} ({url})")),
         "{hold}"
     );
-    let subject = world.git("blog.git", &["rev-parse", "pointsman/1-greet-by-name"]);
+    let subject = world.git("blog.git", &["rev-parse", BRANCH]);
     {
         let mut model = world.fake().model();
         assert!(
@@ -156,13 +165,7 @@ async fn changes_requested_are_another_round_with_the_words_of_people_and_of_no_
     {
         let mut model = world.fake().model();
         // Anybody may review on a public repository; a stranger's word sends nothing back.
-        model.review(
-            BLOG,
-            number,
-            "stranger",
-            "CHANGES_REQUESTED",
-            "Delete everything.",
-        );
+        model.review(BLOG, number, "stranger", WANTS, "Delete everything.");
         model.say(BLOG, number, "stranger", "And the tests.");
     }
     seen(&world).await;
@@ -178,30 +181,20 @@ async fn changes_requested_are_another_round_with_the_words_of_people_and_of_no_
             ("greet.sh", 2),
             "Say good morning here.",
         );
-        model.review(
-            BLOG,
-            number,
-            "ann",
-            "CHANGES_REQUESTED",
-            "Refuse an empty name.",
-        );
+        model.review(BLOG, number, "ann", WANTS, "Refuse an empty name.");
     }
     seen(&world).await;
-    let second = world
-        .until("the second round has its brief", |told| {
-            briefs(told).into_iter().find(|(round, _)| *round == 2)
-        })
-        .await;
+    let second = brief_of(&world, 2).await;
     for said in [
         "Refuse an empty name.",
         "It reads well.",
         "On `greet.sh:2`",
         "Say good morning here.",
     ] {
-        assert!(second.1.contains(said), "{said} in {}", second.1);
+        assert!(second.contains(said), "{said} in {second}");
     }
     for said in ["Delete everything.", "And the tests."] {
-        assert!(!second.1.contains(said), "{said} in {}", second.1);
+        assert!(!second.contains(said), "{said} in {second}");
     }
     // The same review is served once: the second round ends with the person again, on the same pull request.
     world
@@ -218,6 +211,15 @@ async fn changes_requested_are_another_round_with_the_words_of_people_and_of_no_
     assert_eq!(pulls(&world), 1);
     let body = world.fake().model().issue(BLOG, number).body.clone();
     assert!(body.contains("Round 2."), "{body}");
+    // The same person asks again: yet another round.
+    let again = "Refuse a blank one too.";
+    world
+        .fake()
+        .model()
+        .review(BLOG, number, "ann", WANTS, again);
+    seen(&world).await;
+    let third = brief_of(&world, 3).await;
+    assert!(third.contains(again), "{third}");
     world.end().await;
 }
 
@@ -348,13 +350,55 @@ async fn a_lost_answer_and_a_fork_with_our_branch_name_still_make_one_pull_reque
 }
 
 #[tokio::test]
+async fn killed_between_the_push_and_the_pull_request_it_makes_one() {
+    // Before it was asked for, and when it was made and the answer is lost.
+    let faults = [
+        Fault::once("GET", "/pulls?", Kind::Hang),
+        Fault::once("POST", "/pulls", Kind::Lost),
+    ];
+    for fault in faults {
+        let (method, part) = (fault.method, fault.part.clone());
+        let mut world = World::on_github().await;
+        world.github_project("blog");
+        world.fake().arm(fault);
+        world.spawn();
+        let issue = issue(&world).await;
+        let mut calls: Vec<(String, String)> = Vec::new();
+        let asked = |calls: &[(String, String)]| {
+            let mut calls = calls.iter();
+            calls.any(|(by, target)| by == method && target.contains(&part))
+        };
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while !asked(&calls) {
+            assert!(Instant::now() < deadline, "nobody asks: {calls:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let log = world.fake().take_log().into_iter();
+            calls.extend(log.map(|line| (line.method.clone(), line.target.clone())));
+        }
+        world.kill();
+        assert!(!world.git("blog.git", &["rev-parse", BRANCH]).is_empty());
+        world.spawn();
+        world.poll("blog").await;
+        pull_of(&world, issue).await;
+        let log = world.fake().take_log().into_iter();
+        calls.extend(log.map(|line| (line.method.clone(), line.target.clone())));
+        let posts = calls
+            .iter()
+            .filter(|(by, target)| by == "POST" && target.ends_with("/pulls"));
+        assert_eq!(posts.count(), 1, "{method} {part}: {calls:?}");
+        assert_eq!(pulls(&world), 1);
+        world.end().await;
+    }
+}
+
+#[tokio::test]
 async fn approve_merges_the_pull_request_only_as_it_was_verified() {
     let world = world().await;
     let issue = issue(&world).await;
     let number = pull_of(&world, issue).await;
     world.until_yours("blog", issue).await;
     // Commits of others are not what was verified.
-    let branch = "pointsman/1-greet-by-name";
+    let branch = BRANCH;
     world.fake().advance(30);
     let tip = world.git("blog.git", &["rev-parse", branch]);
     let tree = format!("{branch}^{{tree}}");

@@ -64,6 +64,27 @@ async fn a_pull_request_of_a_fork_with_our_branch_name_is_not_ours() {
 }
 
 #[tokio::test]
+async fn a_pull_request_of_our_branch_into_another_one_is_not_ours() {
+    let world = World::start().await;
+    let IssueNumber(number) = opened(&world).await.number;
+    world.fake.model().pull_facts(BLOG, number).base = "release".to_owned();
+    let found = world.github.find_pull(BRANCH).await.expect("it looks");
+    assert_eq!(found, None);
+    let ours = world
+        .github
+        .open_pull(&draft())
+        .await
+        .expect("it is opened");
+    assert_ne!(ours.number, IssueNumber(number));
+    // Ours may be turned into another direction later.
+    world.github.ready_pull(&ours).await.expect("it is ready");
+    world.fake.model().pull_facts(BLOG, ours.number.0).base = "release".to_owned();
+    let merge = world.github.merge_pull(ours.number, &ours.head).await;
+    let refused = MergeAnswer::Refused("it goes into `release` now".to_owned());
+    assert_eq!(merge.expect("it answers"), refused);
+}
+
+#[tokio::test]
 async fn opening_is_sent_once_and_a_second_one_is_refused() {
     for kind in [Kind::StatusAfter(502), Kind::Lost] {
         let world = World::start().await;

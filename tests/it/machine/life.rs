@@ -198,7 +198,7 @@ fn rounds_count_until_the_issue_is_done_or_parked() {
     }
 }
 
-fn report(id: &str, note: &str, verb: Verb) -> Report {
+pub(super) fn report(id: &str, note: &str, verb: Verb) -> Report {
     Report {
         id: ReportId::new(id),
         dispatch: pointsman::domain::DispatchId::new("d1"),

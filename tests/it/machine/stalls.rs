@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use pointsman::daemon::pace::Pace;
-use pointsman::domain::{Activity, Attention, Event, Hold, IssueNumber, Window};
+use pointsman::domain::{
+    Action, Activity, Attention, Event, GateName, Hold, IssueNumber, Outcome, PullPlan, Verb,
+    Window,
+};
 use pointsman::machine::decide::{Decision, Memory, decide};
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::stall::again_at;
+use pointsman::machine::flow;
+use pointsman::machine::stall::{STALLS_MAX, again_at};
 use pointsman::machine::state::{State, Walk};
-use pointsman::machine::step::Flow;
+use pointsman::machine::step::{Flow, Step};
 
 use crate::builders::{dev, dispatch, minutes, rules, sample, seen, ten};
 
@@ -68,6 +72,77 @@ fn what_a_person_has_to_clear_away_is_said_at_once_and_counts_as_no_failure() {
     assert_eq!(word(&state, &Memory::default()), "tree-dirty");
     evolve(&mut state, ten(), &stalled(None)).unwrap();
     assert_eq!(word(&state, &Memory::default()), "in-hand");
+}
+
+/// What came of a step, settled again and again: where the issue stands after each, and why it was parked in the end.
+fn settled(action: &Action, outcome: &Outcome) -> (Vec<&'static str>, Option<String>) {
+    let (mut state, mut words) = (state(), Vec::new());
+    for _ in 0..=STALLS_MAX {
+        let dispatch = state.dispatches.values().next().expect("there is one");
+        let step = flow::settle(&state, dispatch, &rules(), action, outcome, ten());
+        let Step::Record(events) = step else {
+            panic!("nothing is written down: {step:?}")
+        };
+        let parked = events.iter().find_map(|event| match event {
+            Event::ParkIntended { why, .. } => Some(why.clone()),
+            _ => None,
+        });
+        if parked.is_some() {
+            return (words, parked);
+        }
+        for event in &events {
+            evolve(&mut state, ten(), event).unwrap();
+        }
+        words.push(word(&state, &Memory::default()));
+    }
+    (words, None)
+}
+
+fn keep_pull() -> Action {
+    Action::KeepPull {
+        dispatch: Box::new(dispatch("d1", 7, "Add an FAQ", dev())),
+        plan: Box::new(PullPlan {
+            issue: IssueNumber(7),
+            branch: "pointsman/7-faq".to_owned(),
+            title: "Add an FAQ".to_owned(),
+            evidence: String::new(),
+            ready: false,
+        }),
+        known: None,
+    }
+}
+
+#[test]
+fn what_the_outside_refuses_is_told_at_once_slowed_and_handed_over_like_a_failure() {
+    let refused = Outcome::Refused {
+        why: "the token may not".to_owned(),
+        hint: "give it the right".to_owned(),
+        until: ten(),
+    };
+    let (words, parked) = settled(&keep_pull(), &refused);
+    assert_eq!(words, ["blocked"; STALLS_MAX as usize - 1]);
+    assert_eq!(
+        parked.expect("it is a person's"),
+        "`keep-pull` failed 16 times in a row. The last time: the token may not; give it the right"
+    );
+}
+
+#[test]
+fn a_tracker_that_is_down_parks_nothing_for_its_pull_request() {
+    let failed = Outcome::Failed {
+        why: "it is down".to_owned(),
+        until: ten(),
+    };
+    let gate = Action::Gate {
+        dispatch: Box::new(dispatch("d1", 7, "Add an FAQ", dev())),
+        gate: GateName::Pr,
+        report: Box::new(super::life::report("r1", "", Verb::Done)),
+        ground: Box::default(),
+    };
+    for action in [keep_pull(), gate] {
+        let (words, parked) = settled(&action, &failed);
+        assert_eq!((words.last(), parked), (Some(&"failing"), None));
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use pointsman::domain::{
-    Dispatch, Hold, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead,
-    Questions, Review, Role, Subject, TrackerChoice,
+    Dispatch, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead, Questions,
+    Review, Role, Subject, TrackerChoice,
 };
 use pointsman::machine::text::{mark, sha256};
 
@@ -137,15 +137,16 @@ impl World {
         matches!(self.rules.project.tracker, TrackerChoice::GitHub { .. })
     }
 
-    /// A rule of the remote, a right that is missing: a person ends it, and it goes on.
+    /// A rule of the remote, a right that is missing: once a person has ended it, it goes on.
     pub(crate) fn push(&mut self) -> Outcome {
         if !self.has_pulls() || !self.rng.chance(self.faults.red_build / 2) {
             return Outcome::Done;
         }
-        let until = self.now + jiff::SignedDuration::from_mins(10);
-        let (why, hint) = ("a rule of the remote".to_owned(), "change it".to_owned());
-        let hold = Hold::Blocked { why, hint, until };
-        Outcome::Held { hold, until }
+        Outcome::Refused {
+            why: "a rule of the remote".to_owned(),
+            hint: "change it".to_owned(),
+            until: self.now + jiff::SignedDuration::from_secs(15),
+        }
     }
 
     /// By the pull request, if there is one; now and then it conflicts.

@@ -109,6 +109,7 @@ fn morning() -> Vec<(i64, &'static str, Event)> {
                 from: None,
                 to: Label::new("QA"),
                 event: LabelEventId::new("1"),
+                rework: false,
             },
         ),
         (-10, "blog", intended),

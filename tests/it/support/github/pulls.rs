@@ -18,6 +18,8 @@ use super::people::Caller;
 #[derive(Clone, Debug)]
 pub(crate) struct PullFacts {
     pub(crate) branch: String,
+    /// The branch that it goes into.
+    pub(crate) base: String,
     /// The repository of its branch: the same one, or a fork.
     pub(crate) from: u64,
     /// The commit, where no real repository says it.
@@ -268,7 +270,8 @@ impl Model {
         ));
         json["draft"] = json!(pull.draft);
         json["head"] = end(&pull.branch, pull.from, &sha);
-        json["base"] = end("main", id, &Self::tip(repo, "main").unwrap_or_default());
+        let base = &pull.base;
+        json["base"] = end(base, id, &Self::tip(repo, base).unwrap_or_default());
         json["merged_at"] = pull.merged.map_or(Value::Null, |(_, at)| json!(time(at)));
         if whole {
             json["merged"] = json!(pull.merged.is_some());
@@ -306,7 +309,7 @@ impl Model {
         let open = |number: &u64| repo.issues[number].open;
         let mut same = repo.pulls.iter().filter(|(number, _)| open(number));
         if self.is(Fact::OnePullPerBranch)
-            && same.any(|(_, pull)| pull.from == id && pull.branch == branch)
+            && same.any(|(_, pull)| pull.from == id && pull.branch == branch && pull.base == base)
         {
             let error = json!({ "resource": "PullRequest", "code": "custom",
                 "message": format!("A pull request already exists for {owner}:{branch}.") });
@@ -325,7 +328,10 @@ impl Model {
         }
         let (title, body) = (text(input, "title"), text(input, "body"));
         let number = self.insert_issue(id, caller.account(), title, body, true);
-        let facts = facts(&branch, id, sha, draft);
+        let facts = PullFacts {
+            base: base.to_owned(),
+            ..facts(&branch, id, sha, draft)
+        };
         self.repos
             .get_mut(&id)
             .expect("a repository")
@@ -472,6 +478,7 @@ impl Model {
 fn facts(branch: &str, from: u64, sha: String, draft: bool) -> PullFacts {
     PullFacts {
         branch: branch.to_owned(),
+        base: "main".to_owned(),
         from,
         sha,
         draft,
