@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Action, Answer, Cause, Dispatch, Event, Evidence, GateName, Labelling, Next, Publish, Report,
-    Rules, Spec, Subject, Transition, TransitionStep, Verb,
+    Action, Answer, Cause, CommentMode, Dispatch, Event, Evidence, GateName, Labelling, Next, Note,
+    Publish, Report, Rules, Spec, Subject, Transition, TransitionStep, Verb,
 };
 use crate::machine::flow::{close, missing, park};
 use crate::machine::pull;
@@ -251,12 +251,25 @@ fn green(
             });
         }
     }
-    let reported = report.verb != Verb::Unreported;
+    let reported = !matches!(report.verb, Verb::Unreported | Verb::Moved);
     let mut events = vec![Event::DispatchClosed {
         dispatch: dispatch.id().clone(),
         cause: Cause::Verified { subject, reported },
     }];
-    if !pull::is_a_persons(stage) {
+    if pull::is_a_persons(stage) {
+        let waits = walk.filter(|_| rules.comment != CommentMode::Off);
+        events.extend(waits.map(|walk| Event::NoteIntended {
+            note: Note {
+                issue: labelling.issue,
+                key: format!("yours {}", dispatch.id()),
+                text: format!(
+                    "All evidence of `{}` is there; the last move is yours: {}.",
+                    stage.label,
+                    pull::yours(walk, labelling.issue, stage, rules)
+                ),
+            },
+        }));
+    } else {
         events.push(Event::TransitionIntended {
             transition: transition(dispatch, labelling, stage.next.clone(), false, now),
         });

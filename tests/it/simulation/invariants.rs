@@ -305,6 +305,7 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
             .get(issue)
             .is_some_and(|one| one.to == Next::Done),
         Action::Park { issue, .. } => state.parks.contains_key(issue),
+        Action::Tell { note } => state.notes.contains(note),
         Action::State { statement } => state
             .notices
             .get(&statement.issue)

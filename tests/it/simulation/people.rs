@@ -6,7 +6,7 @@ use pointsman::machine::errand;
 
 use super::driver::Driver;
 use super::panes::Doing;
-use super::rules::{alice, mallory};
+use super::rules::{alice, mallory, us};
 use super::world::World;
 
 impl World {
@@ -135,11 +135,13 @@ impl Driver {
         let hold = Label::new("hold");
         let tracker = &mut self.world.tracker;
         match choice {
+            // An agent has our account too, and so has a person with a personal token.
             0 | 1 => {
+                let by = if choice == 0 { alice() } else { us() };
                 if let Some(old) = routing {
-                    tracker.label(issue, &old, false, &alice(), now);
+                    tracker.label(issue, &old, false, &by, now);
                 }
-                tracker.label(issue, &stage, true, &alice(), now);
+                tracker.label(issue, &stage, true, &by, now);
             }
             2 => {
                 if let Some(old) = routing {

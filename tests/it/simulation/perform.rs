@@ -211,6 +211,13 @@ impl World {
             Action::Leave { issue, labels, why } => self.leave(*issue, labels, why),
             Action::Merge { issue, pull, .. } => self.merge(*issue, *pull),
             Action::State { statement } => self.state(statement),
+            Action::Tell { note } => {
+                if !self.tracker.is_gone(note.issue) {
+                    let body = format!("{}\n{}", note.text, mark(&note.key));
+                    self.tracker.comment_once(note.issue, &body, now);
+                }
+                Outcome::Done
+            }
             Action::Park { issue, label, why } => {
                 if self.tracker.is_gone(*issue) {
                     return Outcome::Done;

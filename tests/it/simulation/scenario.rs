@@ -16,7 +16,7 @@ use pointsman::machine::{candidates, errand};
 use super::driver::{Driver, Plant};
 use super::faults::Faults;
 use super::panes::{Doing, Spooled};
-use super::rules::{alice, mallory, rules, start};
+use super::rules::{alice, mallory, rules, start, us};
 use super::sentence::sentence;
 use super::world::{Lose, World};
 
@@ -149,9 +149,9 @@ impl Page {
         match words {
             ["issue", number, title, rest @ ..] => self.issue(number, title, rest),
             ["label", number, label, rest @ ..] => self.label(number, label, rest),
-            ["unlabel", number, label] => {
-                let label = Label::new(*label);
-                let changed = tracker.label(issue(number), &label, false, &alice(), now);
+            ["unlabel", number, label, rest @ ..] => {
+                let (label, by) = (Label::new(*label), actor(rest.last().unwrap_or(&"alice")));
+                let changed = tracker.label(issue(number), &label, false, &by, now);
                 assert!(changed, "`{label}` was not there");
             }
             ["close", number] => tracker.set_open(issue(number), false, now),
@@ -463,6 +463,7 @@ fn issue(number: &str) -> IssueNumber {
 fn actor(who: &str) -> Actor {
     match who {
         "mallory" => mallory(),
+        "us" => us(),
         _ => alice(),
     }
 }

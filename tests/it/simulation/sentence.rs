@@ -59,6 +59,9 @@ pub(crate) fn sentence(event: &Event) -> Option<String> {
         Event::ParkIntended { issue, why, .. } => {
             format!("{issue} to a person: {}", why.replace('\n', " "))
         }
+        Event::NoteIntended { note } => {
+            format!("a person is told: {}", note.text.replace('\n', " "))
+        }
         Event::LineCleared { .. }
         | Event::IssueParked { .. }
         | Event::IssueUnparked { .. }

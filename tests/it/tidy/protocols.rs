@@ -10,13 +10,10 @@ enum Shown {
 use Shown::{By, NotMet};
 
 /// The lines that apply without pull requests.
-const LINES: [(&str, Shown); 24] = [
+const LINES: [(&str, Shown); 25] = [
     (
         "7: another routing label by a trusted person is honoured at once, by name",
-        By(&[
-            "override_by_a_person.txt",
-            "a_person_who_moves_the_label_forward_is_honoured",
-        ]),
+        By(&["override_by_a_person.txt", "moved_on_without_the_work.txt"]),
     ),
     (
         "7: the same label removed and set again is a new labelling",
@@ -60,8 +57,21 @@ const LINES: [(&str, Shown); 24] = [
         ]),
     ),
     (
-        "7: an agent's own forward move is reverted once",
-        NotMet("it needs accounts that can be told apart (SECURITY.md)"),
+        "7: a forward move by the account that agents share is a report: judged, and undone once if red",
+        By(&[
+            "moved_on_without_the_work.txt",
+            "moved_on_with_the_work.txt",
+            "moved_on_too_far.txt",
+            "moved_on_while_judged.txt",
+            "a_label_that_the_agents_account_moves_on_goes_back_once_when_the_work_is_not_there",
+        ]),
+    ),
+    (
+        "6: several routing labels are held; one comment says so where no status comment does, for trusted people's only",
+        By(&[
+            "two_routing_labels.txt",
+            "two_routing_labels_of_a_stranger.txt",
+        ]),
     ),
     (
         "8: a reply to an ask goes to the same dispatch and session",
@@ -100,7 +110,11 @@ const LINES: [(&str, Shown); 24] = [
     ),
     (
         "8: one comment that mentions people when approval is needed",
-        NotMet("a question and a park have one; an approval has `[notify]` and the status comment"),
+        By(&[
+            "the_last_move_is_yours.txt",
+            "attempts_then_park_then_unpark.txt",
+            "a_question_waits_for_a_persons_answer",
+        ]),
     ),
     (
         "8: the status comment, full, short or off",
