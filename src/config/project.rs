@@ -104,11 +104,9 @@ fn read(
     let workflow_key = workflow_at.as_ref().map_or(head, |at| at.span.clone());
     let workflow_file = workflow_at.map_or_else(|| WORKFLOW_DEFAULT.to_owned(), |at| at.value);
     let workflow = around.workflows.get(&workflow_file);
-    let lacks = workflow.and_then(|workflow| {
-        let local = tracker == Some(TrackerChoice::Local);
-        lacking(workflow, table.has("build"), local)
-    });
-    if let Some(complaint) = lacks {
+    let local = tracker == Some(TrackerChoice::Local);
+    let lacks = workflow.map(|workflow| lacking(workflow, table.has("build"), local));
+    for complaint in lacks.into_iter().flatten() {
         sheet.report_whole(workflow_key.clone(), complaint);
     }
     table.close();
@@ -290,21 +288,24 @@ fn build(text: &str) -> Result<Build, Complaint> {
 }
 
 /// Says what a workflow's stages need and the project has not.
-fn lacking(workflow: &Workflow, has_build: bool, local: bool) -> Option<Complaint> {
+fn lacking(workflow: &Workflow, has_build: bool, local: bool) -> Vec<Complaint> {
     let needing = |gate: &GateName| {
         let mut stages = workflow.stages.iter();
         let stage = stages.find(|stage| stage.needs.contains(gate));
         stage.map(|stage| &stage.label)
     };
-    if let Some(stage) = needing(&GateName::Build).filter(|_| !has_build) {
+    let build = needing(&GateName::Build).filter(|_| !has_build);
+    let build = build.map(|stage| {
         let what = format!("`build` is missing, and stage `{stage}` needs a build");
-        let hint = "add `build = \"<command>\"`, or `build = \"none\"`";
-        return Some(Complaint::new(what).hint(hint));
-    }
-    let stage = needing(&GateName::Pr).filter(|_| local)?;
-    let what = format!("stage `{stage}` needs a pull request, and the local tracker has none");
-    let hint = "take `pr` out of its `needs`, or name a repository: `repo = \"me/blog\"`";
-    Some(Complaint::new(what).hint(hint))
+        Complaint::new(what).hint("add `build = \"<command>\"`, or `build = \"none\"`")
+    });
+    let pull = needing(&GateName::Pr).filter(|_| local);
+    let pull = pull.map(|stage| {
+        let what = format!("stage `{stage}` needs a pull request, and the local tracker has none");
+        let hint = "take `pr` out of its `needs`, or name a repository: `repo = \"me/blog\"`";
+        Complaint::new(what).hint(hint)
+    });
+    build.into_iter().chain(pull).collect()
 }
 
 fn session(text: &str) -> Result<SessionChoice, Complaint> {

@@ -26,7 +26,7 @@ use crate::tracker::{Tracker, TrackerError};
 pub const RETRY_AFTER: Duration = Duration::from_secs(15);
 
 /// Authors of comments whose role is read at once.
-const AUTHORS_MAX: usize = 20;
+pub(super) const AUTHORS_MAX: usize = 20;
 
 /// Reads the wall clock: the one place of the daemon that does.
 #[expect(clippy::disallowed_methods, reason = "the daemon is the edge")]

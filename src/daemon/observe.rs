@@ -12,6 +12,7 @@ use crate::domain::{
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
+use crate::tracker::pulls::ListedPull;
 use crate::tracker::{Poll, PollMark, TrackerError};
 
 /// Letters of a dispatch id: 36^6 = 2 x 10^9; a taken one is refused by the ledger.
@@ -87,7 +88,7 @@ impl Observer {
                 known.insert(head.number, head.clone());
             }
         }
-        self.pulls.extend(pulls);
+        self.heard(pulls);
         self.store(hands, mark).await;
         Ok(())
     }
@@ -115,10 +116,19 @@ impl Observer {
         for head in self.pulls.values_mut() {
             head.open = false;
         }
-        self.pulls.extend(sweep.pulls);
+        self.heard(sweep.pulls);
         self.swept = true;
         self.store(hands, sweep.mark).await;
         Ok(())
+    }
+
+    /// Keeps what a list said of pull requests. A sweep knows of reviews that a poll may not: the newest change counts.
+    fn heard(&mut self, pulls: Vec<ListedPull>) {
+        for (number, head) in pulls {
+            let known = self.pulls.entry(number).or_insert(head);
+            let updated_at = known.updated_at.max(head.updated_at);
+            *known = PullHead { updated_at, ..head };
+        }
     }
 
     /// The conditional state is stored only after what was derived from it.

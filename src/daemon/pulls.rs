@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::daemon::hands::{Hands, RETRY_AFTER, authors, chain, now, tracker_failed};
+use crate::daemon::hands::{AUTHORS_MAX, Hands, RETRY_AFTER, authors, chain, now, tracker_failed};
 use crate::daemon::writes::comment_once;
 use crate::domain::{
     Actor, Comment, Details, IssueNumber, Label, Outcome, Pull, PullEnd, PullPlan, PullRead, Role,
@@ -124,7 +124,8 @@ pub async fn read(hands: &Hands, number: IssueNumber) -> Result<PullRead, Tracke
         None => hands.tracker.wanted_changes(number).await?,
     };
     let mut roles = BTreeMap::new();
-    for review in &wants {
+    // Anybody may review a public repository: the newest count, as of comments.
+    for review in wants.iter().rev().take(AUTHORS_MAX) {
         let role = hands.tracker.role(&review.by).await?;
         roles.insert(review.by.clone(), role);
     }

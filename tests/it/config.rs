@@ -37,6 +37,13 @@ fn workflow(text: &str) -> String {
 }
 
 fn read_project(text: &str) -> Result<pointsman::domain::Project, Vec<Problem>> {
+    read_project_with(text, &Config::shipped())
+}
+
+fn read_project_with(
+    text: &str,
+    config: &Config,
+) -> Result<pointsman::domain::Project, Vec<Problem>> {
     let folder = |path: &Path| {
         if path.ends_with("plain") {
             Folder::Plain
@@ -44,11 +51,11 @@ fn read_project(text: &str) -> Result<pointsman::domain::Project, Vec<Problem>> 
             Folder::Git
         }
     };
-    let (names, shipped) = (names(), Config::shipped());
+    let names = names();
     let around = Surroundings {
         home: Path::new("/home/me"),
         names: &names,
-        workflows: &shipped.workflows,
+        workflows: &config.workflows,
         folder: &folder,
     };
     config::parse_project("projects/blog.toml", text, &around)

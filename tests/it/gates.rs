@@ -131,6 +131,16 @@ fn a_build_is_judged_by_its_exit_status_alone() {
 }
 
 #[test]
+fn a_pull_request_counts_when_it_is_open_at_the_verified_commit() {
+    let (ours, other) = (Subject::new("a".repeat(40)), Subject::new("b".repeat(40)));
+    let said = |pull| line(&gate::pr(pull, Some(&ours)));
+    assert_snapshot!(said(Some((IssueNumber(9), true, &ours))), @"holds: pull request #9 is open at aaaaaaaaaa");
+    assert_snapshot!(said(Some((IssueNumber(9), true, &other))), @"red: pull request #9 is at bbbbbbbbbb, which is not the commit that was verified");
+    assert_snapshot!(said(Some((IssueNumber(9), false, &ours))), @"red: pull request #9 is not open any more");
+    assert_snapshot!(said(None), @"red: the branch has no pull request of ours");
+}
+
+#[test]
 fn an_own_gate_names_itself() {
     let own = OwnGate {
         name: "links".into(),

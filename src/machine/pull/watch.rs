@@ -36,6 +36,10 @@ pub(in crate::machine) fn watch(
         let Some(kept) = walk.pull.as_ref().filter(|_| !walk.left) else {
             continue;
         };
+        // A merge of ours says itself what came of it.
+        if memory.busy.contains(&Flow::Merge(*issue)) {
+            continue;
+        }
         if let Some(end) = &kept.end {
             // What `approve` merged is finished where it was begun.
             if walk.merged.is_none()

@@ -89,9 +89,13 @@ impl GitHub {
                 Some(after) if passes < PASSES_MAX => before = after,
                 Some(_) | None => {
                     let mark = self.settled(before.mark, before.newest);
+                    let mut pulls = list.pulls;
+                    if !pulls.is_empty() {
+                        self.look_for_reviews(&mut pulls).await?;
+                    }
                     return Ok(Sweep {
                         open: list.heads,
-                        pulls: list.pulls,
+                        pulls,
                         mark,
                     });
                 }

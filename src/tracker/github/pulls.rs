@@ -11,7 +11,7 @@ use super::dto::{UserDto, null_as_default};
 use super::failure::words;
 use super::limiter::Class;
 use crate::domain::{Actor, Comment, CommentId, IssueNumber, Review, Subject};
-use crate::tracker::pulls::{FoundPull, MergeAnswer, NewPull};
+use crate::tracker::pulls::{FoundPull, ListedPull, MergeAnswer, NewPull};
 use crate::tracker::{TrackerError, Written};
 
 const READY: &str = "mutation($pull: ID!) {
@@ -37,6 +37,12 @@ struct PullDto {
     merged_by: Option<UserDto>,
     head: EndDto,
     base: EndDto,
+}
+
+#[derive(Debug, Deserialize)]
+struct ChangedDto {
+    number: u64,
+    updated_at: Timestamp,
 }
 
 #[derive(Debug, Deserialize)]
@@ -170,6 +176,23 @@ impl GitHub {
         let base = self.repo().await?.default_branch;
         let ours = pulls.into_iter().find(|pull| pull.is_of(branch, &base));
         Ok(ours.map(PullDto::found))
+    }
+
+    /// Brings listed pull requests up to date: what is said in a review need not move `updated_at` in the list of issues, and does in
+    /// this one. The hundred that changed last are enough.
+    pub(super) async fn look_for_reviews(
+        &self,
+        listed: &mut [ListedPull],
+    ) -> Result<(), TrackerError> {
+        let what = "the open pull requests";
+        let url = self.url("/pulls?state=open&sort=updated&direction=desc&per_page=100");
+        let changed: Vec<ChangedDto> = self.read(what, Self::get(url)).await?;
+        for (number, head) in listed {
+            if let Some(change) = changed.iter().find(|change| change.number == number.0) {
+                head.updated_at = head.updated_at.max(change.updated_at);
+            }
+        }
+        Ok(())
     }
 
     /// Reads one pull request.

@@ -1,6 +1,7 @@
 //! `projects/*.toml` and `pointsman.toml`.
 
 use insta::assert_snapshot;
+use pointsman::domain::GateName;
 
 use super::*;
 
@@ -65,6 +66,38 @@ agent = "codex"
       | ^^^^^
       |
       = hint: add `build = "<command>"`, or `build = "none"`
+    "#);
+}
+
+#[test]
+fn a_stage_that_needs_a_pull_request_needs_a_tracker_that_has_them() {
+    let mut config = Config::shipped();
+    let solo = config
+        .workflows
+        .get_mut("solo.toml")
+        .expect("it is shipped");
+    solo.stages[0].needs.push(GateName::Pr);
+    let text = r#"tracker = "local"
+path = "~/src/blog"
+agent = "codex"
+workflow = "solo.toml"
+"#;
+    assert_snapshot!(said(read_project_with(text, &config)), @r#"
+    error: `build` is missing, and stage `ready-for-dev` needs a build
+     --> projects/blog.toml:4:12
+      |
+    4 | workflow = "solo.toml"
+      |            ^^^^^^^^^^^
+      |
+      = hint: add `build = "<command>"`, or `build = "none"`
+
+    error: stage `ready-for-dev` needs a pull request, and the local tracker has none
+     --> projects/blog.toml:4:12
+      |
+    4 | workflow = "solo.toml"
+      |            ^^^^^^^^^^^
+      |
+      = hint: take `pr` out of its `needs`, or name a repository: `repo = "me/blog"`
     "#);
 }
 

@@ -213,6 +213,7 @@ async fn changes_requested_are_another_round_with_the_words_of_people_and_of_no_
     assert!(body.contains("Round 2."), "{body}");
     // The same person asks again: yet another round.
     let again = "Refuse a blank one too.";
+    world.fake().advance(30);
     world
         .fake()
         .model()

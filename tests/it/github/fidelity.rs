@@ -104,7 +104,8 @@ async fn holds(fact: Fact, world: &World) -> bool {
         | Fact::MergesCheckTheHead
         | Fact::MergesCloseIssues
         | Fact::NobodyRequestsChangesOfTheirOwn
-        | Fact::GraphqlMarksReady => super::pulls::holds(fact, world).await,
+        | Fact::GraphqlMarksReady
+        | Fact::ReviewsMoveIssues => super::pulls::holds(fact, world).await,
         Fact::TimesAreWholeSeconds => times_are_whole_seconds(world),
     }
 }

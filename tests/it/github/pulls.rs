@@ -1,8 +1,8 @@
 //! Pull requests over the real client: found, opened, brought up to date, reviewed, merged, and what GitHub refuses.
 
 use pointsman::domain::{IssueNumber, Subject};
-use pointsman::tracker::TrackerError;
 use pointsman::tracker::pulls::{FoundPull, MergeAnswer, NewPull};
+use pointsman::tracker::{Poll, TrackerError};
 
 use super::{World, connect};
 use crate::support::github::{Fact, Fault, Kind};
@@ -153,6 +153,25 @@ async fn of_each_reviewer_the_newest_word_stands() {
 }
 
 #[tokio::test]
+async fn a_sweep_sees_a_review_that_the_list_of_issues_does_not_show() {
+    let world = World::start().await;
+    world.fake.model().without(Fact::ReviewsMoveIssues);
+    let IssueNumber(number) = opened(&world).await.number;
+    let head = async || {
+        let sweep = world.github.sweep().await.expect("it sweeps");
+        sweep.pulls.into_iter().find(|(at, _)| at.0 == number)
+    };
+    let before = head().await.expect("it is listed");
+    world.fake.advance(30);
+    world
+        .fake
+        .model()
+        .review(BLOG, number, "ann", "CHANGES_REQUESTED", "no");
+    let after = head().await.expect("it is listed");
+    assert!(after.1.updated_at > before.1.updated_at, "{after:?}");
+}
+
+#[tokio::test]
 async fn a_merge_that_github_refuses_says_why_and_is_no_fault() {
     let world = World::start().await;
     let pull = opened(&world).await;
@@ -215,6 +234,15 @@ pub(super) async fn holds(fact: Fact, world: &World) -> bool {
             let listed: Vec<serde_json::Value> =
                 serde_json::from_slice(&answer.body).expect("a list");
             listed.len() == 1
+        }
+        Fact::ReviewsMoveIssues => {
+            let mark = github.sweep().await.expect("it sweeps").mark;
+            world.fake.advance(30);
+            world
+                .fake
+                .model()
+                .review(BLOG, number, "ann", "CHANGES_REQUESTED", "no");
+            matches!(github.poll(&mark).await, Ok(Poll::Changed { .. }))
         }
         Fact::GraphqlMarksReady => github.ready_pull(&pull).await.is_ok(),
         Fact::NobodyRequestsChangesOfTheirOwn => {

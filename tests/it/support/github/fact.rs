@@ -86,6 +86,8 @@ facts! {
     NobodyRequestsChangesOfTheirOwn = "nobody-requests-changes-of-their-own",
     /// Off: GraphQL knows no such mutation.
     GraphqlMarksReady = "graphql-marks-ready",
+    /// Off: a review moves `updated_at` in the list of pull requests only.
+    ReviewsMoveIssues = "reviews-move-issues",
     /// Off: times have fractions, as if two changes never met in one second.
     TimesAreWholeSeconds = "times-are-whole-seconds",
 }

@@ -26,6 +26,8 @@ pub(crate) struct PullFacts {
     pub(crate) sha: String,
     pub(crate) draft: bool,
     pub(crate) merged: Option<(Option<u64>, Timestamp)>,
+    /// When it was reviewed last.
+    pub(crate) touched: Option<Timestamp>,
     pub(crate) reviews: Vec<ReviewFact>,
     pub(crate) lines: Vec<LineFact>,
 }
@@ -113,6 +115,14 @@ impl Model {
             .expect("the test names a pull request")
     }
 
+    fn touch(&mut self, full_name: &str, number: u64) {
+        let at = self.now;
+        if self.is(Fact::ReviewsMoveIssues) {
+            self.issue(full_name, number).updated = at;
+        }
+        self.pull_facts(full_name, number).touched = Some(at);
+    }
+
     /// Reviews a pull request as somebody.
     pub(crate) fn review(
         &mut self,
@@ -124,7 +134,7 @@ impl Model {
     ) -> u64 {
         let by = Some(self.account(who));
         let (id, at) = (self.new_id(), self.now);
-        self.issue(full_name, number).updated = at;
+        self.touch(full_name, number);
         let body = body.to_owned();
         let review = ReviewFact {
             id,
@@ -148,7 +158,7 @@ impl Model {
     ) {
         let by = Some(self.account(who));
         let (id, at) = (self.new_id(), self.now);
-        self.issue(full_name, number).updated = at;
+        self.touch(full_name, number);
         let (body, place) = (body.to_owned(), (place.0.to_owned(), place.1));
         let line = LineFact {
             id,
@@ -267,6 +277,10 @@ impl Model {
         json["html_url"] = json!(format!(
             "https://github.test/{}/pull/{number}",
             repo.full_name
+        ));
+        json["updated_at"] = json!(time(
+            pull.touched
+                .map_or(issue.updated, |at| at.max(issue.updated))
         ));
         json["draft"] = json!(pull.draft);
         json["head"] = end(&pull.branch, pull.from, &sha);
@@ -483,6 +497,7 @@ fn facts(branch: &str, from: u64, sha: String, draft: bool) -> PullFacts {
         sha,
         draft,
         merged: None,
+        touched: None,
         reviews: Vec::new(),
         lines: Vec::new(),
     }
