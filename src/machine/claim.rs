@@ -136,9 +136,10 @@ pub(super) fn refused(
     let Moved { to, by, event } = moved;
     let (own, number) = (&stage.label, issue.0);
     let is_red = dispatch.evidence.iter().any(|row| !row.holds) || disagree(dispatch);
-    let why = match is_red {
-        true => missing(&dispatch.evidence),
-        false => "the last move out of this stage is a person's".to_owned(),
+    let why = if is_red {
+        missing(&dispatch.evidence)
+    } else {
+        "the last move out of this stage is a person's".to_owned()
     };
     // What gates say names paths and ends of logs.
     let shown = match rules.comment {

@@ -3,6 +3,7 @@
 use pointsman::domain::{Cause, Event, Purpose, Settled};
 
 /// Returns what a product owner wants to know of an event.
+#[expect(clippy::too_many_lines, reason = "a table, one row an event")]
 pub(crate) fn sentence(event: &Event) -> Option<String> {
     Some(match event {
         Event::DispatchOpened { opening } => format!(
