@@ -255,7 +255,11 @@ async fn writes_keep_their_pace_and_their_order() {
         .await
         .expect("it writes");
     let pace = Duration::from_secs(1);
-    let github = account(&world, |config| config.pace = pace).repository("me", "blog");
+    let change = |config: &mut Config| {
+        config.pace = pace;
+        config.deadline = Duration::from_mins(1);
+    };
+    let github = account(&world, change).repository("me", "blog");
     github
         .comment(number, "first")
         .await
