@@ -165,11 +165,11 @@ pub(super) fn uninstall(args: &UninstallArgs) -> Result<(), Failure> {
             }
             installation::refuse(&places)?;
         }
-        let mut traces = Vec::new();
+        let mut traces = installation::units(&places)?;
         for project in config.projects.values() {
             traces.extend(project::traces(&places, &config, project).await?);
         }
-        traces.extend(installation::traces(&places, &config).await?);
+        traces.extend(installation::traces(&places, &config).await);
         if !agreed(&traces, &args.how)? {
             return Ok(());
         }

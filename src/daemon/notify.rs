@@ -101,11 +101,26 @@ pub struct Item {
     pub hint: Option<String>,
 }
 
-/// What was told, and what waits to be.
+/// What was told, what is being told, and what waits to be. What is over leaves all three: if it comes again, it is news.
 #[derive(Debug, Default)]
 struct Board {
     told: BTreeSet<Key>,
+    calling: BTreeSet<Key>,
     waiting: BTreeMap<Key, Item>,
+}
+
+impl Board {
+    /// Moves what the next call tells from what waits to what is being told.
+    fn begin(&mut self) -> Vec<Item> {
+        let mut items = Vec::new();
+        while items.len() < ITEMS_MAX
+            && let Some((key, item)) = self.waiting.pop_first()
+        {
+            self.calling.insert(key);
+            items.push(item);
+        }
+        items
+    }
 }
 
 /// Calls a person.
@@ -137,7 +152,7 @@ impl Notifier {
             times,
             board: Mutex::new(Board {
                 told,
-                waiting: BTreeMap::new(),
+                ..Board::default()
             }),
             heard: Notify::new(),
         })
@@ -187,6 +202,7 @@ impl Notifier {
         let lasts = |key: &Key| key.project != of || matters.contains_key(key) || hidden(key);
         let before = board.told.len();
         board.told.retain(|key| lasts(key));
+        board.calling.retain(|key| lasts(key));
         board.waiting.retain(|key, _| lasts(key));
         if board.told.len() != before {
             self.save(&board.told);
@@ -195,7 +211,8 @@ impl Notifier {
             return;
         }
         for (key, item) in matters {
-            if !board.told.contains(&key) && board.waiting.len() < WAITING_MAX {
+            let is_known = board.told.contains(&key) || board.calling.contains(&key);
+            if !is_known && board.waiting.len() < WAITING_MAX {
                 board.waiting.insert(key, item);
             }
         }
@@ -226,17 +243,10 @@ impl Notifier {
     }
 
     async fn tell(&self) {
-        let batch: Vec<(Key, Item)> = {
-            let board = self.lock();
-            let first = board.waiting.iter().take(ITEMS_MAX);
-            first
-                .map(|(key, item)| (key.clone(), item.clone()))
-                .collect()
-        };
-        if batch.is_empty() {
+        let items = self.lock().begin();
+        if items.is_empty() {
             return;
         }
-        let items = batch.iter().map(|(_, item)| item.clone()).collect();
         let call = Call { at: now(), items };
         let notify = self.config.borrow().settings.notify.clone();
         let command = async {
@@ -258,11 +268,10 @@ impl Notifier {
             }
         };
         tokio::join!(command, webhook);
+        // Also what could not be told: `insist` lets it be.
         let mut board = self.lock();
-        for (key, _) in batch {
-            board.waiting.remove(&key);
-            board.told.insert(key);
-        }
+        let called = std::mem::take(&mut board.calling);
+        board.told.extend(called);
         self.save(&board.told);
     }
 

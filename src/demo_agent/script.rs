@@ -266,7 +266,10 @@ fn commits(hands: &Hands, brief: &Brief) -> Step<String> {
 
 /// Edits the files of the plan and returns what was done, for the commit.
 fn edit(hands: &Hands, brief: &Brief, plan: &Plan) -> Step<&'static str> {
-    let (is_complete, what) = match hands.read(&plan.source) {
+    let source = hands.read(&plan.source);
+    // A source without its test is what an ended attempt left: all of it is still owed.
+    let source = source.filter(|_| hands.read(&plan.test).is_some());
+    let (is_complete, what) = match source {
         None => (!brief.is_marked(Marker::Bounce), "Greet by name"),
         Some(text) if !Plan::is_guarded(&text) => {
             if !brief.failed_on().is_empty() {
@@ -287,8 +290,8 @@ fn edit(hands: &Hands, brief: &Brief, plan: &Plan) -> Step<&'static str> {
         }
     };
     hands.write(Path::new(&plan.source), &plan.source_text(is_complete))?;
-    hands.say(format!("I wrote {}.", plan.source))?;
     hands.write(Path::new(&plan.test), &plan.test_text(is_complete))?;
+    hands.say(format!("I wrote {}.", plan.source))?;
     hands.say(format!("I wrote {}.", plan.test))?;
     Ok(what)
 }

@@ -320,7 +320,7 @@ def tool_call(kind, arg, tools):
 
 
 # No model answers a brief at once: an agent that reads and runs `ack` within one look of the daemon's is none.
-FIRST_WORD = 1.0
+FIRST_WORD = 2.0
 
 
 def plan(text, tools, rounds, since=()):

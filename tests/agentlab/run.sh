@@ -18,10 +18,17 @@ if [ "$(cat "$lab/npm/installed" 2>/dev/null)" != "$packages" ]; then
   # A home of its own: npm reads and writes nothing of yours.
   certs=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
   # shellcheck disable=SC2086
-  env -i PATH="$PATH" HOME="$lab/home" LANG=C.UTF-8 ${certs:+NODE_EXTRA_CA_CERTS="$certs"} ${HTTPS_PROXY:+HTTPS_PROXY="$HTTPS_PROXY"} \
-    ${npm_config_registry:+npm_config_registry="$npm_config_registry"} \
-    npm install --no-audit --no-fund --cache "$lab/npm-cache" --prefix "$lab/npm" $packages >"$lab/logs/npm.log" 2>&1 ||
-    { echo "Error: npm could not install them; its last words:" >&2; tail -5 "$lab/logs/npm.log" >&2; exit 1; }
+  install_packages() {
+    env -i PATH="$PATH" HOME="$lab/home" LANG=C.UTF-8 ${certs:+NODE_EXTRA_CA_CERTS="$certs"} ${HTTPS_PROXY:+HTTPS_PROXY="$HTTPS_PROXY"} \
+      ${npm_config_registry:+npm_config_registry="$npm_config_registry"} \
+      npm install --no-audit --no-fund --cache "$lab/npm-cache" --prefix "$lab/npm" $packages >"$lab/logs/npm.log" 2>&1
+  }
+  tries=1
+  until install_packages; do
+    [ "$tries" -lt 3 ] || { echo "Error: npm could not install them; its last words:" >&2; tail -5 "$lab/logs/npm.log" >&2; exit 1; }
+    tries=$((tries + 1))
+    sleep 5
+  done
   echo "$packages" >"$lab/npm/installed"
 fi
 bin=$lab/npm/node_modules/.bin
@@ -35,7 +42,7 @@ rm -f "$log" "$lab/port"
 python3 -B "$here/mockllm.py" --port 0 --port-file "$lab/port" --log "$log" >"$lab/logs/mock.out" 2>&1 &
 mock=$!
 trap 'kill "$mock" 2>/dev/null || true; wait "$mock" 2>/dev/null || true' EXIT
-for _ in $(seq 100); do [ -s "$lab/port" ] && break; sleep 0.1; done
+for _ in $(seq 600); do [ -s "$lab/port" ] && break; sleep 0.1; done
 [ -s "$lab/port" ] || { echo "Error: the mock model does not listen:" >&2; cat "$lab/logs/mock.out" >&2; exit 1; }
 url=http://127.0.0.1:$(cat "$lab/port")
 echo "the mock model listens on $url; what it is asked goes to $log"
@@ -62,7 +69,7 @@ skip=()
 AGENTLAB_BIN=$bin AGENTLAB_URL=$url AGENTLAB_LOG=$log \
   cargo test --test it "real_agent::${1:-}" -- --ignored --nocapture --test-threads=1 "${skip[@]}" 2>&1 | tee "$lab/logs/test.log" | grep --line-buffered -v '^  ' || true
 # A program may still be about to end.
-for _ in 1 2 3 4 5; do
+for _ in $(seq 30); do
   pids=$(left)
   [ -n "$pids" ] || break
   sleep 1

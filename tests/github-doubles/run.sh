@@ -13,7 +13,12 @@ mkdir -p "$cache"
 cd "$cache"
 if ! cmp -s "$here/package-lock.json" installed-lock.json; then
     cp "$here/package.json" "$here/package-lock.json" .
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    tries=1
+    until npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2; do
+        [ "$tries" -lt 3 ] || { echo "github-doubles: npm could not install its packages" >&2; exit 1; }
+        tries=$((tries + 1))
+        sleep 5
+    done
     cp "$here/package-lock.json" installed-lock.json
 fi
 

@@ -240,7 +240,7 @@ fn a_pasted_text_is_received_once_and_byte_for_byte() {
 #[test]
 fn state_and_title_follow_the_work_and_end_with_it() {
     let agent = Agent::project();
-    agent.start(None, 400);
+    agent.start(None, 2000);
     agent.is("demo: idle", "idle");
     let state = agent.state().unwrap();
     assert_eq!(state["cwd"], agent.path("project").to_str().unwrap());

@@ -1,9 +1,11 @@
 //! `pointsman remove` and `uninstall`: what was written is taken back, what a person made and what is not merged stays.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use pointsman::domain::{Event, IssueNumber};
 use pointsman::ledger::{NewRecord, Sqlite, Store as _};
+use regex::Regex;
 
 use crate::support::home::Home;
 use crate::support::world::World;
@@ -50,7 +52,16 @@ async fn a_finished_walk(world: &mut World) {
         .await;
     world.spawn();
     world.until_yours("blog", IssueNumber(1)).await;
-    assert_eq!(run(world, &["approve", "1"]).0, 0);
+    // The ledger has the gates' end a moment before the engine has it.
+    let deadline = Instant::now() + Duration::from_mins(2);
+    loop {
+        let (code, said, err) = run(world, &["approve", "1"]);
+        if code == 0 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{said}{err}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     world.until_done("blog", IssueNumber(1)).await;
     world.until_tidy("blog").await;
     let tip = world.git("blog", &["rev-parse", "main"]);
@@ -64,6 +75,12 @@ async fn a_finished_walk(world: &mut World) {
     let skills = world.home().join("blog/.pointsman/skills");
     std::fs::create_dir_all(&skills).expect("a folder");
     std::fs::write(skills.join("scout.md"), "# mine\n").expect("it is written");
+}
+
+/// A list without the ledger's length: the daemon that runs on may write into it between two lists.
+fn without_counts(list: &str) -> String {
+    let events = Regex::new(r"[0-9]+ events? of ").expect("a pattern");
+    events.replace_all(list, "events of ").into_owned()
 }
 
 /// Rehearses, and returns the list: it is whole, and nothing was done.
@@ -136,7 +153,11 @@ async fn a_project_leaves_with_what_was_written_for_it_and_nothing_else() {
     );
     let (code, said, err) = run(&world, &["remove", "blog", "--yes"]);
     assert_eq!((code, err.as_str()), (0, ""), "{said}");
-    assert_eq!(said, listed, "what was done is what was listed");
+    assert_eq!(
+        without_counts(&said),
+        without_counts(&listed),
+        "what was done is what was listed"
+    );
 
     // The daemon runs on: it brings nothing back.
     tokio::time::sleep(std::time::Duration::from_secs(6)).await;

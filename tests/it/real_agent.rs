@@ -89,7 +89,7 @@ async fn one_issue_walks(agent: Agent) {
         .collect();
     assert_eq!(causes, ["verified"; 4], "every stage ended by its gates");
 
-    let deliveries = lab.deliveries();
+    let deliveries = lab.typed();
     assert_eq!(
         deliveries.len(),
         4,
@@ -166,7 +166,7 @@ async fn nothing_is_typed_while_a_permission_prompt_is_open() {
         lab.attention(Window::Agent) == Attention::Permission
     })
     .await;
-    let brief = lab.deliveries().remove(0).0;
+    let brief = lab.typed().remove(0).0;
 
     // A person takes it back: now there is something to say to an agent that shows a prompt.
     let tracker = open_local(&lab.daemon.places, &ProjectName::new(PROJECT)).unwrap();
@@ -175,7 +175,7 @@ async fn nothing_is_typed_while_a_permission_prompt_is_open() {
         .await
         .unwrap();
     lab.poll().await;
-    lab.until("it is withdrawn", Duration::from_secs(30), |lab| {
+    lab.until("it is withdrawn", WALK_MAX, |lab| {
         lab.events()
             .any(|event| matches!(cause_of(event), Some(Cause::Withdrawn { .. })))
     })
@@ -200,23 +200,19 @@ async fn nothing_is_typed_while_a_permission_prompt_is_open() {
 
     // The person says no; then the word to stop gets through.
     lab.person_presses("Escape");
-    lab.until(
-        "the word to stop is confirmed",
-        Duration::from_mins(1),
-        |lab| {
-            lab.deliveries().iter().any(|(id, purpose)| {
-                *purpose == Purpose::Stop
-                    && lab
-                        .verdict_of(id)
-                        .is_some_and(|(verdict, _)| verdict == Verdict::Confirmed)
-            })
-        },
-    )
+    lab.until("the word to stop is confirmed", WALK_MAX, |lab| {
+        lab.deliveries().iter().any(|(id, purpose)| {
+            *purpose == Purpose::Stop
+                && lab
+                    .verdict_of(id)
+                    .is_some_and(|(verdict, _)| verdict == Verdict::Confirmed)
+        })
+    })
     .await;
-    for (id, _) in lab.deliveries() {
+    for (id, _) in lab.typed() {
         assert_eq!(lab.asked_about(&id), 1, "{id}");
     }
-    assert_ne!(lab.deliveries().last().unwrap().0, brief);
+    assert_ne!(lab.typed().last().unwrap().0, brief);
     assert!(!lab.tree().join(".pointsman/asked").exists());
     lab.end().await;
 }
@@ -226,7 +222,7 @@ async fn nothing_is_typed_while_a_permission_prompt_is_open() {
 async fn a_trust_dialog_waits_for_a_person() {
     let mut lab = Lab::start(Agent::ClaudeCode, Trust::Missing).await;
     lab.label("Nobody trusts us yet", "Anything.").await;
-    lab.until("the trust dialog", Duration::from_mins(1), |lab| {
+    lab.until("the trust dialog", WALK_MAX, |lab| {
         lab.attention(Window::Agent) == Attention::Dialog
     })
     .await;
@@ -245,9 +241,14 @@ async fn a_trust_dialog_waits_for_a_person() {
 
     // A blind Enter would end the agent: "No, exit" is chosen.
     lab.person_presses("Down");
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    lab.until("\"Yes\" is chosen", WALK_MAX, |lab| {
+        let screen = lab.screen(Window::Agent);
+        let mut lines = screen.lines().map(str::trim_start);
+        lines.any(|line| line.starts_with('❯') && line.contains("Yes"))
+    })
+    .await;
     lab.person_presses("Enter");
-    lab.until("the brief is confirmed", Duration::from_mins(1), |lab| {
+    lab.until("the brief is confirmed", WALK_MAX, |lab| {
         let deliveries = lab.deliveries();
         deliveries.iter().any(|(id, _)| {
             lab.verdict_of(id)

@@ -1,6 +1,6 @@
 """A disk whose power fails: powerloss.py TEST_BINARY WRITER RUNS
 
-An ext4 file system lies on a loop device whose backing file is in memory. The writer is stopped at a random moment and the backing file
+An ext4 file system lies on a loop device whose backing file is in memory, or below /tmp where memory has too little room. The writer is stopped at a random moment and the backing file
 is copied: the copy holds only what had really been written to the "disk". Whoever comes next starts from that copy, as a machine does.
 WRITER is the test that appends and prints "acknowledged SEQ" after each append that returned. Prints how many runs lost something.
 """
@@ -8,6 +8,7 @@ WRITER is the test that appends and prints "acknowledged SEQ" after each append 
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import time
 
 binary, writer, runs = sys.argv[1], sys.argv[2], int(sys.argv[3])
 judge = "ledger::power::everything_acknowledged_is_there_and_whole"
+# The disk, its copy, and some room.
+FREE_BYTES_MIN = 600 * 1024 * 1024
+UNMOUNT_TRIES_MAX = 50
 random.seed(int(os.environ.get("SEED", "3")))
 
 
@@ -26,6 +30,15 @@ def test(name, ledger, **more):
 
 def run(*argv):
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+
+
+def unmount(at):
+    """What was killed a moment ago may keep it busy for another one."""
+    for _ in range(UNMOUNT_TRIES_MAX - 1):
+        if subprocess.run(["umount", at], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+            return
+        time.sleep(0.2)
+    run("umount", at)
 
 
 def acknowledged_before_the_end(ledger, disk, image):
@@ -59,7 +72,7 @@ def fail_power(work, lost):
     try:
         seq = acknowledged_before_the_end(ledger, disk, image)
     finally:
-        run("umount", at)
+        unmount(at)
     os.replace(image, disk)
     run("mount", "-o", "loop", disk, at)
     try:
@@ -72,10 +85,13 @@ def fail_power(work, lost):
                 if name.startswith("ledger"):
                     os.unlink(os.path.join(at, name))
     finally:
-        run("umount", at)
+        unmount(at)
 
 
-with tempfile.TemporaryDirectory(dir="/dev/shm") as work:
+roomy = [place for place in ("/dev/shm", "/tmp") if os.path.isdir(place) and shutil.disk_usage(place).free > FREE_BYTES_MIN]
+if not roomy:
+    sys.exit(f"neither /dev/shm nor /tmp has {FREE_BYTES_MIN} bytes to spare")
+with tempfile.TemporaryDirectory(dir=roomy[0]) as work:
     os.mkdir(os.path.join(work, "at"))
     run("truncate", "-s", "256M", os.path.join(work, "disk"))
     run("mkfs.ext4", "-q", "-F", os.path.join(work, "disk"))

@@ -12,14 +12,18 @@ evidence() { pointsman status; for name in $NAMES; do pointsman explain 1 --proj
 
 NAMES="stone river meadow"
 
-# The toolchain lies where whoever runs this keeps it: inside, everybody may look.
+# The programs lie where whoever runs this keeps them: inside, everybody may look.
 rust=$(cat /share/toolchain)
-folder=$rust
-while [ "$folder" != / ]; do
-    chmod o+x "$folder"
-    folder=$(dirname "$folder")
+node=$(cat /share/node)
+for program in "$rust/bin/cargo" "$rust/bin/rustc" "$node"; do
+    [ -x "$program" ] || fail "$program is not in here: it lies on a mount of its own"
+    folder=$(dirname "$program")
+    while [ "$folder" != / ]; do
+        chmod o+x "$folder"
+        folder=$(dirname "$folder")
+    done
+    [ "$program" -ef "/usr/local/bin/${program##*/}" ] || ln -s "$program" /usr/local/bin/
 done
-ln -s "$rust/bin/cargo" "$rust/bin/rustc" /usr/local/bin/
 
 install -m 0755 /share/pointsman /usr/local/bin/pointsman
 useradd --create-home --home-dir /srv/agents agents

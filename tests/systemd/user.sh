@@ -62,7 +62,8 @@ check "nothing of ours is left of the units" "here.conf" "$(cd /srv/ada/.config/
 check "and nothing runs" "inactive inactive" "$(ctl is-active pointsman) $(ctl is-active pointsman-tmux)"
 
 pointsman service install >/dev/null 2>&1 || fail "they are installed once more"
-pointsman uninstall --dry-run >/dev/null 2>&1 || fail "uninstall says what it would do"
+listed=$(pointsman uninstall --dry-run 2>/dev/null) || fail "uninstall says what it would do"
+check "who writes is stopped before anything that is written goes" "remove the units:" "$(head -n 1 <<<"$listed" | cut -d ' ' -f 1-3)"
 check "a rehearsal stops nothing" "active active" "$(ctl is-active pointsman) $(ctl is-active pointsman-tmux)"
 # An agent may have work in hand by now, which uninstall refuses to lose. This goes the way out that it names.
 for project in site my-blog; do

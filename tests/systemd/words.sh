@@ -1,8 +1,9 @@
 # Sourced by system.sh and user.sh: waiting, and a check that says what it saw.
 
-# until_true SECONDS WHAT COMMAND...
+# until_true SECONDS WHAT COMMAND...: SECONDS are what a good run may need; a busy machine gets four times as many.
 until_true() {
-    local seconds=$1 what=$2 end=$((SECONDS + $1))
+    local seconds=$((4 * $1)) what=$2
+    local end=$((SECONDS + seconds))
     shift 2
     while ((SECONDS < end)); do
         if "$@" >/dev/null 2>&1; then

@@ -47,8 +47,8 @@ pub(super) fn refuse(places: &Places) -> Result<(), Failure> {
     }
 }
 
-/// Lists it, in the order in which it is taken back: who writes is stopped before what is written goes.
-pub(super) async fn traces(places: &Places, config: &Config) -> Result<Vec<Trace>, Failure> {
+/// Lists the units. They are taken back before all else: who writes is stopped before what is written goes.
+pub(super) fn units(places: &Places) -> Result<Vec<Trace>, Failure> {
     let mut traces = Vec::new();
     if let Some(site) = service::installed(places) {
         let found = service::traces(&site)?;
@@ -68,6 +68,12 @@ pub(super) async fn traces(places: &Places, config: &Config) -> Result<Vec<Trace
             Step::Units(Box::new(site), found),
         ));
     }
+    Ok(traces)
+}
+
+/// Lists the rest, in the order in which it is taken back.
+pub(super) async fn traces(places: &Places, config: &Config) -> Vec<Trace> {
+    let mut traces = Vec::new();
     if Tmux::new(&places.socket).list_panes().await.is_ok() {
         traces.push(Trace::goes(
             format!("the tmux server on {}", places.socket.display()),
@@ -100,7 +106,7 @@ pub(super) async fn traces(places: &Places, config: &Config) -> Result<Vec<Trace
         places.binary.display().to_string(),
         "this program: `cargo uninstall pointsman`, or delete it",
     ));
-    Ok(traces)
+    traces
 }
 
 /// The state's folder, but for the issues that live in it.

@@ -102,6 +102,25 @@ fn a_dev_task_ends_with_a_commit_and_a_report() {
 }
 
 #[test]
+fn what_an_ended_attempt_left_half_written_is_finished() {
+    let agent = Agent::project();
+    agent.start(None, 5);
+    agent.is("demo: idle", "idle");
+    agent.deliver("aaaa1111", &dev("aaaa1111", "Please."));
+    wait_for(|| agent.said().iter().any(is_done).then_some(()));
+    agent.is("demo: idle", "idle");
+    // As if it had ended between the two files: the function is there, its test and the commit are not.
+    let project = agent.path("project");
+    git(&project, &["reset", "-q", "--mixed", "main"]);
+    fs::remove_file(project.join("tests/greet-people-7.sh")).unwrap();
+    agent.deliver("bbbb2222", &dev("bbbb2222", "Please."));
+    wait_for(|| (agent.said().iter().filter(|said| is_done(said)).count() == 2).then_some(()));
+    assert_eq!(agent.commits(), 1);
+    let changed = git(&project, &["diff", "--name-only", "main"]);
+    assert_eq!(changed, "src/greet-people-7.sh\ntests/greet-people-7.sh");
+}
+
+#[test]
 fn a_spec_has_its_headings_and_anchors_that_hold() {
     let agent = Agent::project();
     agent.start(None, 5);

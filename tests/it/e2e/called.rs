@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::support::world::World;
 
 /// Between an ask and the call lie ten seconds of gathering.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 async fn calls(world: &World, count: usize) -> String {
     let deadline = Instant::now() + PATIENCE;
@@ -39,6 +39,13 @@ async fn an_agents_question_reaches_the_command_once_also_over_a_restart() {
     );
     assert!(text.contains(question), "{text}");
     assert!(text.contains("reply in a comment on the issue"), "{text}");
+    // What is told is written down after the call: stopped in between, it would be told again.
+    let told = world.places.state.join("told.json");
+    let deadline = Instant::now() + PATIENCE;
+    while !told.exists() {
+        assert!(Instant::now() < deadline, "it is not written down");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 
     world.stop().await;
     world.start().await;

@@ -97,8 +97,15 @@ async fn a_build_that_outlives_its_daemon_speaks_for_its_own_commit_only() {
             })
             .await;
         let subject = finished.subject.expect("a commit").to_string();
-        let lines = std::fs::read_to_string(&built).expect("it was built");
-        assert_eq!(lines.trim(), subject, "{issue}, moved: {moves}");
+        let built = std::fs::read_to_string(&built).expect("it was built");
+        let lines: Vec<&str> = built.lines().collect();
+        // On a slow machine the build of the old commit comes to its end before the new daemon ends it.
+        assert_eq!(
+            lines.last(),
+            Some(&subject.as_str()),
+            "{issue}, moved: {moves}"
+        );
+        assert!(moves || lines.len() == 1, "joined: {lines:?}");
         world.end().await;
     }
 }

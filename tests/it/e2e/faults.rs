@@ -1,6 +1,6 @@
 //! What a bad world gets: a message, and nothing lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pointsman::domain::{Event, Label};
 
@@ -160,7 +160,7 @@ async fn a_typo_at_reload_keeps_the_last_good_configuration() {
     let world = World::running("shop").await;
     let good = world.daemon().config();
     world.settings("cylce = \"5m\"\n");
-    for _ in 0..200 {
+    for _ in 0..1200 {
         if world.daemon().config_fault().is_some() {
             break;
         }
@@ -180,7 +180,7 @@ async fn a_typo_at_reload_keeps_the_last_good_configuration() {
         )
         .await;
     world.settings("");
-    for _ in 0..200 {
+    for _ in 0..1200 {
         if world.daemon().config_fault().is_none() {
             break;
         }
@@ -226,6 +226,8 @@ async fn a_new_skill_and_a_row_for_it_work_without_a_restart() {
 /// One token is one allowance: what stops one repository of an identity stops all of them (DESIGN 10).
 #[tokio::test]
 async fn a_limit_met_in_one_project_stops_the_other_one_of_the_same_token() {
+    // Longer than three cycles of a busy machine take.
+    const LIMIT: Duration = Duration::from_secs(30);
     let mut world = World::on_github().await;
     world.github_project("blog").github_project("shop");
     world.start().await;
@@ -236,9 +238,10 @@ async fn a_limit_met_in_one_project_stops_the_other_one_of_the_same_token() {
         "/blog/issues",
         Kind::Limit {
             status: 403,
-            retry_after: Some(12),
+            retry_after: Some(LIMIT.as_secs()),
         },
     ));
+    let armed = Instant::now();
     let limited = world.cycles("blog", 1).await;
     let (why, _) = limited
         .seen
@@ -246,12 +249,12 @@ async fn a_limit_met_in_one_project_stops_the_other_one_of_the_same_token() {
         .gap
         .expect("it was limited");
     let (_, until) = why.rsplit_once("until ").expect("it names the time");
-    let until: jiff::Timestamp = until.parse().expect("a time");
+    until.parse::<jiff::Timestamp>().expect("a time");
     world.fake().take_log();
     let other = world.cycles("shop", 2).await;
     let asked = world.fake().take_log();
     assert!(
-        world.fake().model().now < until,
+        armed.elapsed() < LIMIT,
         "too slow a machine to tell anything"
     );
     assert!(asked.is_empty(), "{asked:#?}");
@@ -261,7 +264,7 @@ async fn a_limit_met_in_one_project_stops_the_other_one_of_the_same_token() {
         .gap
         .expect("it is limited too");
     assert_eq!(theirs, why);
-    tokio::time::sleep(Duration::from_secs(13)).await;
+    tokio::time::sleep(LIMIT + Duration::from_secs(1)).await;
     let after = world.cycles("shop", 1).await;
     assert_eq!(after.seen.expect("it looked").gap, None);
     assert!(!world.fake().take_log().is_empty(), "it asks again");

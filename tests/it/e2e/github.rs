@@ -109,8 +109,17 @@ pub(super) async fn idle_costs_nothing(world: &World) {
     world.fake().take_log();
     for _ in 0..5 {
         world.cycles("blog", 1).await;
+        let mut log = world.fake().take_log();
+        for _ in 0..600 {
+            if !log.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            log = world.fake().take_log();
+        }
+        // What would be one too many.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let log = world.fake().take_log();
+        log.extend(world.fake().take_log());
         assert_eq!(log.len(), 1, "{log:#?}");
         assert!(
             log[0].conditional && log[0].status == 304 && log[0].cost == 0,

@@ -140,7 +140,7 @@ async fn two_routing_labels_and_a_veto_hold_and_case_does_not_matter() {
 #[tokio::test]
 async fn a_veto_while_the_agent_works_withdraws_and_stops_it_with_one_line() {
     let mut world = World::new();
-    world.pace(700).project("shop");
+    world.pace(1500).project("shop");
     world.start().await;
     let issue = world
         .issue("shop", "Greet by name", "", "ready-for-prep")

@@ -140,7 +140,12 @@ async fn parked_again_for_the_same_reason_calls_again() {
             .filter(|comment| comment.body.contains("a person is needed"))
             .count()
     };
-    world.until_held("shop", issue, "parked").await;
+    // `parked` shows from the intent on; the comment is there once it is done.
+    world
+        .until_event("it is parked", "shop", |event| {
+            matches!(event, Event::IssueParked { .. })
+        })
+        .await;
     assert_eq!(calls().await, 1);
     world.unlabel("shop", issue, "needs-human").await;
     world.poll("shop").await;

@@ -11,7 +11,7 @@ async fn gates_of_two_dispatches_that_overlap_are_measured_each_on_its_own_commi
     let mut world = World::new();
     world.project("shop");
     // Slow enough that the checker's gates of the first issue meet the agent's of the second; it notices if its tree moves.
-    let build = "at=$(git rev-parse HEAD); sleep 3; [ $at = $(git rev-parse HEAD) ]";
+    let build = "at=$(git rev-parse HEAD); sleep 5; [ $at = $(git rev-parse HEAD) ]";
     world.write_project("shop", &format!("tracker = \"local\"\nbuild = {build:?}\n"));
     world.start().await;
     let mut issues = Vec::new();

@@ -173,7 +173,7 @@ async fn attach_shows_the_session_outside_of_tmux_and_switches_inside() {
 #[tokio::test]
 async fn a_daemon_is_steered_watched_reloaded_and_drained() {
     let mut world = World::new();
-    world.pace(700).project("shop");
+    world.pace(2500).project("shop");
     world.spawn();
     until("it answers", || told(&world, &["status"]).2.is_empty()).await;
     assert_eq!(

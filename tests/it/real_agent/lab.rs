@@ -228,6 +228,16 @@ impl Lab {
         planned.collect()
     }
 
+    /// Those that were typed, as far as is known: one that was proven not to be is made again under another id.
+    pub(super) fn typed(&self) -> Vec<(DeliveryId, Purpose)> {
+        let mut deliveries = self.deliveries();
+        deliveries.retain(|(id, _)| {
+            self.verdict_of(id)
+                .is_none_or(|(verdict, _)| verdict != Verdict::NotDelivered)
+        });
+        deliveries
+    }
+
     pub(super) fn verdict_of(&self, wanted: &DeliveryId) -> Option<(Verdict, &str)> {
         let settled = self.events().filter_map(|event| match event {
             Event::DeliverySettled {

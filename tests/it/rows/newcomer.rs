@@ -12,6 +12,8 @@ use crate::support::world::{Told, World};
 async fn an_agent_nobody_knows_works_beside_a_known_one_and_keeps_its_context() {
     let mut world = World::new();
     install_parrot(&mut world);
+    // Slow enough that the transcript is looked at before the agent's first report, which is a receipt too.
+    world.pace(400);
     world.project("shop").project("zoo");
     solo_with(&world, "shop", "demo");
     solo_with(&world, "zoo", "parrot");
@@ -33,13 +35,6 @@ async fn an_agent_nobody_knows_works_beside_a_known_one_and_keeps_its_context() 
     world.until_yours("shop", greet).await;
     world.until_yours("zoo", squawk).await;
 
-    let told = world.told().await;
-    assert_eq!(witness(&told, "shop"), "transcript-");
-    assert_eq!(
-        witness(&told, "zoo"),
-        pane_pid(&world, "zoo:agent"),
-        "its transcript is named by its process"
-    );
     for project in ["shop", "zoo"] {
         let path = world.tmux(&[
             "list-panes",
@@ -58,6 +53,12 @@ async fn an_agent_nobody_knows_works_beside_a_known_one_and_keeps_its_context() 
     world.until_yours("zoo", again).await;
     assert_eq!(pane_pid(&world, "zoo:agent"), before, "the same process");
     let told = world.told().await;
+    assert_eq!(witness(&told, "shop"), "transcript-");
+    assert_eq!(
+        witness(&told, "zoo"),
+        pane_pid(&world, "zoo:agent"),
+        "its transcript is named by its process"
+    );
     assert_eq!(
         skill_part(&told, "zoo", again),
         skill_part(&told, "shop", greet)

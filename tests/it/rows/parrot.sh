@@ -18,6 +18,7 @@ while :; do
     printf '{"type": "user", "text": "%s"}\n' "$line" >>"$HOME/.parrot/$$.jsonl"
     now busy
     printf '* working\n'
+    sleep 1
     brief=$(printf '%s' "$line" | grep -o '[^ ]*/briefs/[^ ]*\.md')
     printf 'squawk\n' >>squawk.txt
     git add squawk.txt

@@ -98,7 +98,7 @@ impl Lab {
 
     /// Looks until it sees what it waits for.
     pub(crate) async fn until(&self, pane: &Pane, wanted: impl Fn(&Seen) -> bool) -> Seen {
-        for _ in 0..200 {
+        for _ in 0..1200 {
             let seen = self.tmux.look(pane).await.expect("the pane is there");
             if wanted(&seen) {
                 return seen;

@@ -38,9 +38,9 @@ mod people;
 mod seen;
 
 /// How long a story waits for what must come: two cores, many tests at once.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(6);
 /// How long a status comment may take: its edits are a minute apart.
-const SAID_MAX: Duration = Duration::from_mins(4);
+const SAID_MAX: Duration = Duration::from_mins(8);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// The whole of `git`'s and our own binary's environment comes from here.
@@ -315,8 +315,10 @@ impl Drop for World {
     }
 }
 
-/// Every delivery ended confirmed, with a witness from the agent's side: its transcript, or its report if that was read first.
+/// Every delivery ended confirmed, with a witness from the agent's side: its transcript, or its report if that was read first. One
+/// that was proven not to be typed is made again under another id.
 pub(crate) fn assert_confirmed(told: &[Told]) {
+    let mut confirmed = 0;
     for told in told {
         if let Event::DeliverySettled {
             delivery,
@@ -324,7 +326,11 @@ pub(crate) fn assert_confirmed(told: &[Told]) {
             witness,
         } = &told.event
         {
+            if *verdict == Verdict::NotDelivered {
+                continue;
+            }
             assert_eq!(*verdict, Verdict::Confirmed, "{delivery}: {witness}");
+            confirmed += 1;
             let is_transcript =
                 witness.starts_with("transcript-") && witness.contains(".jsonl at ");
             assert!(
@@ -333,4 +339,5 @@ pub(crate) fn assert_confirmed(told: &[Told]) {
             );
         }
     }
+    assert!(confirmed > 0, "nothing was delivered");
 }

@@ -30,7 +30,7 @@ async fn a_secret_reaches_the_agent_and_no_command_line() {
         .await
         .unwrap();
     let mut got = String::new();
-    for _ in 0..100 {
+    for _ in 0..600 {
         got = lab.read("got");
         if !got.is_empty() {
             break;

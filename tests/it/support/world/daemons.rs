@@ -38,7 +38,7 @@ impl World {
         daemon.drain(Duration::from_secs(30)).await;
         let lock = Arc::downgrade(&daemon);
         drop(daemon);
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         while lock.strong_count() > 0 {
             assert!(
                 Instant::now() < deadline,

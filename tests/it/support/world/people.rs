@@ -88,23 +88,25 @@ impl World {
             by: "ann".to_owned(),
         };
         let name = ProjectName::new(project);
-        match &self.daemon {
-            Some(daemon) => {
-                // The ledger has the gates' end a moment before the engine has it.
-                let deadline = Instant::now() + PATIENCE;
-                loop {
-                    let reply = control::ask(daemon, &name, request.clone()).await;
-                    if reply.done {
-                        break;
-                    }
-                    assert!(Instant::now() < deadline, "{}", reply.text);
-                    tokio::time::sleep(LOOK).await;
-                }
+        // The ledger has the gates' end a moment before the engine has it.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let reply = match &self.daemon {
+                Some(daemon) => Some(control::ask(daemon, &name, request.clone()).await),
+                None => self.call(&Call::Ask {
+                    project: name.clone(),
+                    request: request.clone(),
+                }),
+            };
+            let is_approved = |told: &Told| matches!(&told.event, Event::Approved { issue: of, .. } if told.project == project && *of == issue);
+            // An answer that got lost, or came late, does not undo it.
+            if reply.as_ref().is_some_and(|reply| reply.done)
+                || self.told().await.iter().any(is_approved)
+            {
+                return;
             }
-            None => drop(self.call(&Call::Ask {
-                project: name,
-                request,
-            })),
+            assert!(Instant::now() < deadline, "{reply:?}\n{}", self.log());
+            tokio::time::sleep(LOOK).await;
         }
     }
 

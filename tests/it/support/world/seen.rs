@@ -199,26 +199,41 @@ impl World {
 
     /// Every text the agents took, oldest first within a transcript.
     pub(crate) fn taken(&self) -> Vec<String> {
+        let texts = self.transcripts().into_values();
+        texts.flatten().collect()
+    }
+
+    /// The process of the agent that took a delivery's line, from its transcript.
+    pub(crate) fn taker(&self, delivery: &DeliveryId) -> Option<String> {
+        let line = format!("Task {delivery}:");
+        let mut transcripts = self.transcripts().into_iter();
+        let (pid, _) =
+            transcripts.find(|(_, texts)| texts.iter().any(|text| text.starts_with(&line)))?;
+        Some(pid)
+    }
+
+    /// The texts that each agent took, by its process.
+    fn transcripts(&self) -> BTreeMap<String, Vec<String>> {
         let Ok(folder) = std::fs::read_dir(self.home().join(".pointsman-demo")) else {
-            return Vec::new();
+            return BTreeMap::new();
         };
-        let mut texts = Vec::new();
+        let mut transcripts = BTreeMap::new();
         for entry in folder.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.starts_with("transcript-") {
+            let pid = name.strip_prefix("transcript-");
+            let Some(pid) = pid.and_then(|rest| rest.strip_suffix(".jsonl")) else {
                 continue;
-            }
+            };
             let lines = std::fs::read_to_string(entry.path()).unwrap_or_default();
             let turns = lines
                 .lines()
                 .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-            texts.extend(
-                turns
-                    .filter(|turn| turn["type"] == "user")
-                    .filter_map(|turn| turn["text"].as_str().map(str::to_owned)),
-            );
+            let texts = turns
+                .filter(|turn| turn["type"] == "user")
+                .filter_map(|turn| turn["text"].as_str().map(str::to_owned));
+            transcripts.insert(pid.to_owned(), texts.collect());
         }
-        texts
+        transcripts
     }
 
     /// How often agents took each delivery's line.
