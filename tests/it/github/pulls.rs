@@ -236,6 +236,7 @@ pub(super) async fn holds(fact: Fact, world: &World) -> bool {
             listed.len() == 1
         }
         Fact::ReviewsMoveIssues => {
+            world.fake.advance(30);
             let mark = github.sweep().await.expect("it sweeps").mark;
             world.fake.advance(30);
             world

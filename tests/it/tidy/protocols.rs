@@ -1,4 +1,4 @@
-//! PROTOCOLS 7, 8 and 9, line by line: which test shows it. A line that is not kept says so here, and nowhere else by silence.
+//! PROTOCOLS 6 to 9, and the push of 11, line by line: which test shows it. A line that is not kept says so here, and nowhere else by silence.
 
 use super::{none, root, rows};
 
@@ -9,8 +9,8 @@ enum Shown {
 }
 use Shown::{By, NotMet};
 
-/// The lines that apply without pull requests.
-const LINES: [(&str, Shown); 25] = [
+/// The lines that say what is done, or is never done.
+const LINES: [(&str, Shown); 32] = [
     (
         "7: another routing label by a trusted person is honoured at once, by name",
         By(&["override_by_a_person.txt", "moved_on_without_the_work.txt"]),
@@ -107,6 +107,49 @@ const LINES: [(&str, Shown); 25] = [
     (
         "8: `pointsman-pause` on an open issue pauses the project until it is closed",
         By(&["pause_label.txt"]),
+    ),
+    (
+        "8: a person's merge is done, also while an agent works",
+        By(&[
+            "a_pull_request_is_a_draft_until_reviewed_and_its_merge_is_the_last_move",
+            "a_merge_while_an_agent_works_ends_its_work",
+        ]),
+    ),
+    (
+        "8: a trusted review that requests changes is another round with its words, every time",
+        By(&[
+            "changes_requested_are_another_round_with_the_words_of_people_and_of_no_stranger",
+            "a_sweep_sees_a_review_that_the_list_of_issues_does_not_show",
+        ]),
+    ),
+    (
+        "8: relabelling to where the work is made, after a pull request, is another round too",
+        By(&["a_label_set_back_after_the_pull_request_is_another_round_too"]),
+    ),
+    (
+        "8: closing the pull request unmerged drops the work",
+        By(&["a_pull_request_that_is_closed_unmerged_drops_the_work_and_says_so_once"]),
+    ),
+    (
+        "8: a branch has one pull request of ours, whatever is lost or killed, and a fork's is never it",
+        By(&[
+            "a_lost_answer_and_a_fork_with_our_branch_name_still_make_one_pull_request",
+            "killed_between_the_push_and_the_pull_request_it_makes_one",
+            "a_pull_request_of_a_fork_with_our_branch_name_is_not_ours",
+            "a_pull_request_of_our_branch_into_another_one_is_not_ours",
+        ]),
+    ),
+    (
+        "11: a push is never forced, and what a remote refuses is told",
+        By(&[
+            "a_branch_with_other_commits_on_the_remote_is_never_overwritten",
+            "a_push_that_a_rule_refuses_is_told_at_once_and_goes_on_once_the_rule_is_gone",
+            "what_the_outside_refuses_is_told_at_once_slowed_and_handed_over_like_a_failure",
+        ]),
+    ),
+    (
+        "11: a diff that touches `protected` paths is not pushed but parked",
+        By(&["a_change_of_a_protected_path_is_not_pushed_but_handed_to_a_person"]),
     ),
     (
         "8: one comment that mentions people when approval is needed",
