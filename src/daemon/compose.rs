@@ -6,7 +6,7 @@ use crate::daemon::gates;
 use crate::daemon::hands::{Comments, Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::objects::Objects;
 use crate::domain::{
-    DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead,
+    DeliveryId, Details, Dispatch, Errand, GateName, Ground, Outcome, Project, Purpose, SingleRead,
     Subject, Text, TreeFacts, Window,
 };
 use crate::machine::anchor::{self, Anchor, Anchors, Checked, Survey};
@@ -39,7 +39,10 @@ pub async fn compose(
         Err(error) => return tracker_failed(&error),
     };
     let (text, url) = text_of(&details);
+    let errand = dispatch.opening.errand();
+    let own_words = matches!(errand, Some(Errand::Check { .. } | Errand::Said { .. }));
     let (mirror, skill) = match purpose {
+        Purpose::Brief if own_words => (None, None),
         Purpose::Brief => match ground_of_brief(hands, &project, dispatch).await {
             Ok(found) => found,
             Err(outcome) => return outcome,
@@ -63,6 +66,10 @@ pub async fn compose(
         as_of: now(),
     };
     let text_of_brief = match &skill {
+        None if purpose == Purpose::Brief && own_words => match errand {
+            Some(Errand::Said { by, text }) => brief::said(&envelope, by, text),
+            _ => brief::rehearsal(&envelope),
+        },
         None => brief::message(
             &envelope,
             purpose,

@@ -3,6 +3,7 @@
 //! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
 
 pub mod caller;
+pub mod check;
 pub mod compose;
 pub mod control;
 pub mod deliver;
@@ -19,6 +20,7 @@ pub mod perform;
 pub mod places;
 pub mod posts;
 pub mod runner;
+pub mod said;
 pub mod samplers;
 pub mod schedule;
 pub mod session;
@@ -48,6 +50,7 @@ use crate::daemon::samplers::Samplers;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Project, ProjectName, Request};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
+use crate::machine::engine::Scope;
 use crate::terminal::Tmux;
 
 pub use crate::daemon::trackers::{FindAuth, OpenTrackerError, open_local, open_tracker};
@@ -125,6 +128,7 @@ pub struct Daemon {
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     trackers: Trackers,
     waiting: Mutex<BTreeMap<ProjectName, Waiting>>,
+    scope: Scope,
     _lock: Lock,
 }
 
@@ -139,6 +143,16 @@ impl std::fmt::Debug for Daemon {
 impl Daemon {
     /// Takes the ledger's lock, replays, and starts a runner per project.
     pub async fn start(
+        places: Places,
+        config: Config,
+        find_auth: FindAuth,
+    ) -> Result<Arc<Self>, StartError> {
+        Self::start_within(Scope::Everything, places, config, find_auth).await
+    }
+
+    /// The same, and says what it may begin: a verb without a daemon is one for a single request.
+    pub async fn start_within(
+        scope: Scope,
         places: Places,
         config: Config,
         find_auth: FindAuth,
@@ -195,6 +209,7 @@ impl Daemon {
             tasks: Mutex::default(),
             trackers: Trackers::new(find_auth),
             waiting: Mutex::default(),
+            scope,
             _lock: lock,
             tmux: tmux.clone(),
             places,
@@ -287,7 +302,8 @@ impl Daemon {
             (mailbox.clone(), inbox),
             self.accounts.clone(),
             Arc::clone(&self.notifier),
-        );
+        )
+        .within(self.scope);
         self.members
             .lock()
             .expect("no holder of this lock panics")

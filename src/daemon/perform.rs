@@ -1,7 +1,7 @@
 //! Does what the engine asks for, once, and says what came of it. No decision is made here.
 
 use crate::daemon::hands::{Hands, chain, failed, now};
-use crate::daemon::{compose, deliver, gates, posts, session, tree, writes};
+use crate::daemon::{check, compose, deliver, gates, posts, said, session, tree, writes};
 use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
 use crate::repo::{RepoError, Users, spool};
 
@@ -73,6 +73,8 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         Action::Post { post, issue, again } => posts::write(hands, &post, issue, again).await,
         Action::Answer { answer, window } => reply(hands, window, &answer).await,
         Action::Tidy { dispatch, answer } => tidy(hands, &dispatch, answer.as_ref()).await,
+        Action::Survey { dispatch, .. } => check::survey(hands, &dispatch).await,
+        Action::Interrupt { pane } => said::press(hands, &pane).await,
         Action::AddLabel { issue, label } => writes::add_label(hands, issue, &label).await,
         Action::RemoveLabel { issue, label } => writes::remove_label(hands, issue, &label).await,
         Action::ReadLabels { issue } => writes::read_labels(hands, issue).await,
@@ -133,6 +135,9 @@ async fn tidy(hands: &Hands, dispatch: &Dispatch, answer: Option<&Answer>) -> Ou
         tracing::warn!(why, dispatch = %dispatch.id(), "a brief could not be removed");
     }
     clear_spool(hands, dispatch).await;
+    if let Err(outcome) = check::clear_away(hands, dispatch).await {
+        return outcome;
+    }
     match session::close_fresh(hands, dispatch).await {
         Ok(()) => Outcome::Done,
         Err(why) => Outcome::Failed {

@@ -279,20 +279,23 @@ pub async fn run(
     job::run(&hands.tmux, &job).await
 }
 
-fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {
+/// Returns the values of a script's `key value` lines.
+pub fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {
     ran.output
         .lines()
         .filter_map(move |line| line.strip_prefix(key))
 }
 
-fn said(ran: &Ran, otherwise: &str) -> String {
+/// Returns what a script says is broken, or the end of its output.
+pub fn said(ran: &Ran, otherwise: &str) -> String {
     lines(ran, "broken ").next().map_or_else(
         || format!("{otherwise}: {}", ran.tail().trim()),
         str::to_owned,
     )
 }
 
-fn lost() -> Outcome {
+/// The project's file is gone.
+pub fn lost() -> Outcome {
     Outcome::Failed {
         why: "the project's configuration is gone".to_owned(),
         until: now() + DIRTY_AGAIN,

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Actor, DispatchId, IssueNumber, Label, Role};
+use crate::domain::{Actor, CheckStep, DispatchId, IssueNumber, Label, ProjectName, Role};
 
 /// A typed reason not to act.
 #[expect(missing_docs, reason = "each variant's sentence names its fields")]
@@ -55,6 +55,12 @@ pub enum Hold {
     AgentNotIdle { is: String, because: String },
     /// The agent wants a person.
     AgentAsks { what: String },
+    /// A rehearsal showed that the agent cannot take a step of the stage without a person.
+    AgentNotReady {
+        project: ProjectName,
+        step: CheckStep,
+        why: String,
+    },
     /// Files that no dispatch of ours changed.
     TreeDirty { files: Vec<String> },
     /// The tracker's state is not known well enough.
@@ -118,6 +124,7 @@ impl Hold {
             Self::NoAgent { .. } => "no-agent",
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
+            Self::AgentNotReady { .. } => "agent-not-ready",
             Self::TreeDirty { .. } => "tree-dirty",
             Self::Tracker { .. } => "tracker",
             Self::Yours { .. } => "yours",
@@ -168,6 +175,9 @@ impl Hold {
             }
             Self::NoAgent { hint, .. } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
+            Self::AgentNotReady { project, .. } => Some(format!(
+                "`pointsman agent check {project}` says what mends it, and lets it go on"
+            )),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::Yours { how } => Some(how.clone()),
             Self::Asked { .. } => Some(
@@ -264,14 +274,14 @@ impl fmt::Display for Hold {
                 dispatch,
                 issue: None,
             } => {
-                write!(
-                    f,
-                    "a scheduled errand (dispatch {dispatch}) has the session"
-                )
+                write!(f, "an errand (dispatch {dispatch}) has the session")
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
+            Self::AgentNotReady { step, why, .. } => {
+                write!(f, "the agent cannot {step} without a person: {why}")
+            }
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
             Self::Tracker { why, since } => {
                 write!(f, "the tracker is not known since {since}: {why}")

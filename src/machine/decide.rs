@@ -138,6 +138,18 @@ pub fn decide(
     )
 }
 
+/// Decides one cycle that begins nothing by itself: what is open goes on, and what a person asks for.
+pub fn carry_on(
+    rules: &Rules,
+    state: &State,
+    memory: &Memory,
+    seen: &Observation,
+    now: Timestamp,
+) -> Decision {
+    finish_open(rules, state, memory, seen, now)
+        .unwrap_or_else(|| Decision::Wait(next_moment(state, memory, seen, &Standing::new(), now)))
+}
+
 /// Issues that something of ours is open for stand where that is.
 fn open_standing(state: &State, seen: &Observation) -> Standing {
     let mut standing = Standing::new();

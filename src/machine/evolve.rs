@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Answer, Approval, Basis, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId,
-    Event, Labelling, Opening, Phase, Purpose, Report, Verb, Verdict,
+    Errand, Event, Labelling, Opening, Phase, Purpose, Report, Verb, Verdict,
 };
 use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State};
 use issue::{free_seat, intend, transit, walk};
@@ -51,6 +51,9 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             state.paused = None;
             Ok(())
         }
+        Event::AgentChecked { dispatch, checked } => errand::checked(state, dispatch, checked),
+        // What a person does to a pane changes nothing that is open: the watch sees what comes of it.
+        Event::InterruptIntended { .. } | Event::InterruptSettled { .. } => Ok(()),
         Event::HoldsChanged { holds } => {
             state.holds = holds.clone();
             Ok(())
@@ -136,7 +139,9 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         } => begin(state, opening, labelling, approval)?,
         Basis::Errand(errand) => errand::opened(state, opening, errand)?,
     }
-    state.openings.push_back(at);
+    if opening.errand().is_none_or(Errand::is_counted) {
+        state.openings.push_back(at);
+    }
     if state.openings.len() > OPENINGS_MAX {
         state.openings.pop_front();
     }
@@ -211,6 +216,7 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         report: None,
         evidence: Vec::new(),
         running: None,
+        acked: false,
         nudged: false,
         asked: None,
         park_label: false,
@@ -381,7 +387,9 @@ fn receive(state: &mut State, report: &Report) -> Result<(), String> {
     if found.phase == Phase::Delivering && report.verb == Verb::Unreported {
         return Err("nothing was delivered yet".to_owned());
     }
-    if report.verb != Verb::Ack {
+    if report.verb == Verb::Ack {
+        found.acked = true;
+    } else {
         found.report = Some(report.clone());
     }
     match report.verb {

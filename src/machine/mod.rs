@@ -9,12 +9,14 @@
 //! | [`gate`], [`anchor`] | whether the work is there; whether what a text claims is true |
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
 //! | [`question`], [`post`] | what agents ask and write down |
+//! | [`errand`], [`check`], [`schedule`], [`interrupt`] | what no label asks for: trials, rehearsals, a person's words, the clock |
 //! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
 //! | [`brief`], [`markdown`], [`text`] | the words |
 
 pub mod anchor;
 pub mod brief;
 pub mod candidates;
+pub mod check;
 pub mod decide;
 pub mod delivery;
 mod ending;
@@ -23,6 +25,7 @@ pub mod errand;
 pub mod evolve;
 pub mod flow;
 pub mod gate;
+pub mod interrupt;
 mod judging;
 pub mod legend;
 pub mod markdown;

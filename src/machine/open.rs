@@ -6,6 +6,7 @@ use crate::domain::{
     Activity, Actor, Basis, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName,
     Rules, Stage, Window,
 };
+use crate::machine::check;
 use crate::machine::decide::{Act, Decision};
 use crate::machine::delivery;
 use crate::machine::state::{State, Walk};
@@ -85,6 +86,21 @@ pub fn session_hold(
     seen: &Observation,
     stage: &Stage,
 ) -> Option<Hold> {
+    if !rules.skills.contains_key(&stage.skill) {
+        return Some(Hold::NoSkill {
+            skill: stage.skill.to_string(),
+        });
+    }
+    check::not_ready(rules, state, stage).or_else(|| window_hold(rules, state, seen, stage))
+}
+
+/// The same without a skill and whatever a rehearsal showed: for a text that is ours or a person's.
+pub fn window_hold(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    stage: &Stage,
+) -> Option<Hold> {
     let profile_name = profile_of(rules, stage);
     let Some(profile) = rules.profiles.get(&profile_name) else {
         return Some(Hold::NoAgent {
@@ -92,11 +108,6 @@ pub fn session_hold(
             hint: format!("there is no agents/{profile_name}.toml"),
         });
     };
-    if !rules.skills.contains_key(&stage.skill) {
-        return Some(Hold::NoSkill {
-            skill: stage.skill.to_string(),
-        });
-    }
     let limit = rules.workflow.limits.active_max;
     // The fleet was counted when the look began; a person's trial may have been opened since.
     let counted = seen.fleet.get(&profile.account).copied().unwrap_or(0);

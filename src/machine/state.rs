@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::{
-    Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold, IssueNumber,
-    Label, LabelEventId, ReportId, SkillName, Spec, Subject, Transition, Window,
+    Answer, Approval, Cause, Checked, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold,
+    IssueNumber, Label, LabelEventId, ProfileName, ReportId, SkillName, Spec, Subject, Transition,
+    Window,
 };
 
 /// The openings that are remembered for the daily cap; more than any sensible cap.
@@ -46,6 +47,8 @@ pub struct State {
     pub schedules: BTreeMap<SkillName, Scheduled>,
     /// The local day for which a schedule ran last; kept when the schedule goes, so that no day is run twice.
     pub ran: BTreeMap<SkillName, Date>,
+    /// The newest rehearsal of each profile.
+    pub checks: BTreeMap<ProfileName, Checked>,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
 }

@@ -219,6 +219,10 @@ fn explain_dispatch(text: &mut String, state: &State, dispatch: &Dispatch) {
             entry(text, "tried", &format!("by {by}; no label moves"));
         }
         Basis::Errand(Errand::Due { at, .. }) => entry(text, "due", &at.to_string()),
+        Basis::Errand(Errand::Check { by }) => {
+            entry(text, "rehearsed", &format!("for {by}; no label moves"));
+        }
+        Basis::Errand(Errand::Said { by, .. }) => entry(text, "said", &format!("by {by}")),
     }
     let prepared = match (&dispatch.base, dispatch.prepared) {
         (Some(base), true) => format!("prepared at {base}"),

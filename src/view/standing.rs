@@ -82,6 +82,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::NeedsReapproval { .. }
         | Hold::NoAgent { .. }
         | Hold::AgentAsks { .. }
+        | Hold::AgentNotReady { .. }
         | Hold::TreeDirty { .. }
         | Hold::Yours { .. }
         | Hold::Asked { .. }

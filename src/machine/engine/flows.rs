@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, open, post, route, transition};
+use crate::machine::{delivery, flow, interrupt, open, post, route, transition};
 
 impl Engine {
     /// Asks a flow for its next step.
@@ -50,7 +50,7 @@ impl Engine {
                 let owner = self.state.dispatches.get(dispatch);
                 owner.map_or(Step::Rest, |owner| post::next(owner, post, again))
             }
-            Flow::Answer(_) => Step::Rest,
+            Flow::Answer(_) | Flow::Interrupt => Step::Rest,
         };
         self.take(flow.clone(), step, now, effects);
     }
@@ -95,6 +95,7 @@ impl Engine {
                 _ => Step::Rest,
             },
             Flow::Answer(_) | Flow::Route(_) => Step::Rest,
+            Flow::Interrupt => interrupt::settle(outcome),
             Flow::Merge(issue) => match (&action, outcome) {
                 (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
                     Step::Record(vec![Event::Merged {

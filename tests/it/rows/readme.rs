@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::support::world::World;
 
 /// Commands that are not run here as they stand, and why.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     (
         "pointsman run",
         "started where it stands, ended by SIGTERM at the end",
@@ -18,6 +18,14 @@ const ELSEWHERE: [(&str, &str); 4] = [
     (
         "pointsman skill try prep 12",
         "needs an issue that nobody works on: `e2e::errands` tries one",
+    ),
+    (
+        "pointsman say blog \"the tests need node 22\"",
+        "needs an agent without work: `e2e::words` says something",
+    ),
+    (
+        "pointsman interrupt blog",
+        "needs an agent at work: `e2e::words` stops one",
     ),
     (
         "pointsman done",

@@ -235,7 +235,9 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
             .dispatches
             .get(&post.dispatch)
             .is_some_and(|one| one.posts.iter().any(|posted| posted.post.id == post.id)),
+        Action::Survey { dispatch, .. } => phase(dispatch.id()).is_some(),
         Action::PrepareTree { .. }
+        | Action::Interrupt { .. }
         | Action::Compose { .. }
         | Action::Stage { .. }
         | Action::OpenWindow { .. }

@@ -161,6 +161,8 @@ impl World {
                 self.answer(answer);
                 Outcome::Done
             }
+            Action::Survey { dispatch, .. } => self.survey(dispatch),
+            Action::Interrupt { pane } => self.interrupt(pane),
             Action::Tidy { dispatch, answer } => {
                 if let Some(answer) = answer {
                     self.answer(answer);
