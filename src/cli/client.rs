@@ -1,4 +1,7 @@
-//! Talking to a running daemon over its control socket.
+//! Talking to a running daemon over its control socket. A daemon that hangs is not waited for: its version is asked first, and what
+//! is alive says that at once.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -8,6 +11,13 @@ use crate::cli::{Failure, known, say};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::places::Places;
 use crate::domain::{IssueNumber, ProjectName};
+
+/// How long the daemon may take to say its version: it has it in memory.
+const VERSION_MAX: Duration = Duration::from_secs(5);
+/// How long it may take to read something; a brief is rendered with a read of the tracker.
+const READ_MAX: Duration = Duration::from_mins(1);
+/// How long it may take to do something: more than the longest limit of its own, a trial's.
+const CALL_MAX: Duration = Duration::from_mins(35);
 
 /// Sends a request; `None` when no daemon listens.
 async fn send(
@@ -35,9 +45,11 @@ async fn send(
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let task = tokio::spawn(connection);
-    let (_, version) = ask(&mut sender, "GET", "/version", Vec::new()).await?;
+    let version = ask(&mut sender, "GET", "/version", Vec::new());
+    let (_, version) = in_time(VERSION_MAX, version).await?;
     compare(&String::from_utf8_lossy(&version));
-    let (status, bytes) = ask(&mut sender, method, path, body).await?;
+    let limit = if method == "GET" { READ_MAX } else { CALL_MAX };
+    let (status, bytes) = in_time(limit, ask(&mut sender, method, path, body)).await?;
     drop(sender);
     task.abort();
     if !status.is_success() {
@@ -51,6 +63,24 @@ async fn send(
         });
     }
     Ok(Some(bytes))
+}
+
+/// Waits for an answer, and not for ever.
+async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(limit, answer)
+        .await
+        .unwrap_or_else(|_| {
+            let silent = anyhow::anyhow!("nothing came within {} s", limit.as_secs());
+            Err(
+                Failure::new(silent.context("the daemon hangs")).hint(
+                    "look at its log, `journalctl --user -u pointsman`, and restart it, `systemctl --user restart pointsman`: no agent is touched by that"
+                        .to_owned(),
+                ),
+            )
+        })
 }
 
 /// One question over an open connection.

@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::daemon::places::Places;
 use crate::daemon::trackers::Trackers;
 use crate::domain::Settings;
+use crate::machine::text;
 
 pub(super) use tracker::whose;
 
@@ -179,7 +180,7 @@ fn configuration(places: &Places, found: &mut Findings) -> Config {
             known::FIRST_STEP,
         );
     } else {
-        let count = say::count(u64::try_from(count).unwrap_or(u64::MAX), "project");
+        let count = text::count(count, "project");
         found.ok(
             "configuration",
             &format!("{count}, no mistake in the files"),

@@ -15,6 +15,7 @@ use crate::daemon::hands::now;
 use crate::daemon::places::Places;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Label, ProfileName, Project, ProjectName, Role, TrackerChoice};
+use crate::machine::text;
 use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
 
@@ -414,7 +415,8 @@ async fn ask(config: &Config, project: &Project, tracker: &Tracker) -> Result<To
     let clashes: Vec<String> = clashes
         .into_iter()
         .map(|(label, count)| {
-            format!("\"{label}\" exists on {count} issues: left alone, not started")
+            let issues = text::count(count, "issue");
+            format!("\"{label}\" exists on {issues}: left alone, not started")
         })
         .collect();
     let mut words = vec![format!("{missing} to create")];

@@ -14,7 +14,7 @@ use crate::ledger::{Lock, OpenError, Sqlite, Store as _, StoreError};
 use crate::machine::decide::Memory;
 use crate::machine::engine::CycleReport;
 use crate::machine::state::State;
-use crate::view::Remembered;
+use crate::view::{About, Remembered};
 
 /// Records read at once.
 const PAGE: usize = 2_000;
@@ -135,13 +135,13 @@ fn remembered(
     }))
 }
 
-/// Returns an issue's events.
+/// Returns the events of an issue or a schedule.
 pub(super) fn entries(
     store: &Sqlite,
     name: &ProjectName,
-    issue: IssueNumber,
+    about: &About,
 ) -> Result<Vec<Entry>, Failure> {
-    let mut trail = Trail::of_issue(issue);
+    let mut trail = Trail::of(about);
     let mut found = Vec::new();
     let mut after = 0;
     loop {
@@ -213,6 +213,26 @@ pub(super) fn the_project<'a>(
                 .hint(format!("pass --project, one of: {}", names.join(", "))))
         }
     }
+}
+
+/// Finds the project that has an issue by the ledger alone.
+pub(super) fn project_in_ledger(
+    places: &Places,
+    issue: IssueNumber,
+    named: Option<&str>,
+) -> Result<ProjectName, Failure> {
+    let config = super::run::load(places)?;
+    if named.is_some() || config.projects.len() <= 1 {
+        return the_project(&config, named).map(|project| project.name.clone());
+    }
+    let store = ledger_if_any(places)?;
+    let mut knowing = Vec::new();
+    for name in config.projects.keys() {
+        if surface::knows(&shown(places, store.as_ref(), name)?, issue) {
+            knowing.push(name.clone());
+        }
+    }
+    the_one(issue, &knowing)
 }
 
 /// Returns the project that knows an issue, out of those that do.

@@ -8,6 +8,7 @@ use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::{Config, check_against, graph, shipped};
 use crate::daemon::trackers::Trackers;
 use crate::domain::{IssueNumber, Label, Project, Workflow};
+use crate::machine::text::count;
 use crate::machine::trust::standing_event;
 use crate::tracker::{RepoLabel, Tracker};
 
@@ -187,12 +188,10 @@ fn check_all(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
     match findings {
         0 if args.json => Ok(()),
         0 => say::out("all fits"),
-        n => Err(
-            Failure::new(anyhow::anyhow!(say::count(n, "finding"))).hint(
-                "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
-                    .to_owned(),
-            ),
-        ),
+        n => Err(Failure::new(anyhow::anyhow!(count(n, "finding"))).hint(
+            "`pointsman labels sync` creates labels, `pointsman labels fix` settles issues"
+                .to_owned(),
+        )),
     }
 }
 

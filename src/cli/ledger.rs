@@ -14,6 +14,7 @@ use crate::domain::{DispatchId, IssueNumber};
 use crate::ledger::{Record, Records, Sqlite, Store as _, export};
 use crate::machine::brief::redact;
 use crate::machine::state::State;
+use crate::machine::text::count;
 use crate::view::{Told, timeline};
 
 /// Between two looks of `--follow`.
@@ -225,8 +226,8 @@ pub(super) fn verified(store: &Sqlite) -> Result<String, Failure> {
     folds(store)?;
     Ok(format!(
         "{} of {}: all whole, and each follows from what is before it",
-        say::count(verified.events, "event"),
-        say::count(verified.streams, "project")
+        count(verified.events, "event"),
+        count(verified.streams, "project")
     ))
 }
 

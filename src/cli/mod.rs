@@ -12,6 +12,7 @@ mod cycle;
 mod demo;
 mod doctor;
 mod edge;
+mod explain;
 mod failure;
 mod inbox;
 mod init;
@@ -60,8 +61,8 @@ enum Verb {
     Cycle(cycle::CycleArgs),
     /// Show where every project, agent and issue stands
     Status(status::StatusArgs),
-    /// Say why an issue stands where it stands
-    Explain(status::ExplainArgs),
+    /// Say why an issue, or what is due by the clock, stands where it stands
+    Explain(explain::ExplainArgs),
     /// List what waits for you, each with what ends it
     Inbox(inbox::InboxArgs),
     /// Look at everything Pointsman needs, and say what is wrong and what to do
@@ -141,7 +142,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Cycle(args) => cycle::cycle(&args),
         Verb::Demo(args) => demo::demo(&args),
         Verb::Status(args) => status::status(&args),
-        Verb::Explain(args) => status::explain(&args),
+        Verb::Explain(args) => explain::explain(&args),
         Verb::Inbox(args) => inbox::inbox(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Approve(args) => steer::approve(&args),

@@ -11,6 +11,7 @@ use crate::config::{self, Config};
 use crate::daemon::places::Places;
 use crate::daemon::{Daemon, control, schedule};
 use crate::machine::engine::Scope;
+use crate::machine::text::count;
 
 /// How long SIGTERM waits for what is under way: systemd's default stop time is 90 s.
 const DRAIN_MAX: Duration = Duration::from_mins(1);
@@ -127,7 +128,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
 }
 
 fn status(daemon: &Daemon) -> String {
-    format!("{} projects", daemon.projects().len())
+    count(daemon.projects().len(), "project")
 }
 
 fn notify(states: &[sd_notify::NotifyState<'_>]) {

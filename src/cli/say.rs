@@ -26,12 +26,6 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     out(&serde_json::to_string_pretty(value)?)
 }
 
-/// `1 event`, `2 events`.
-pub(super) fn count(number: u64, noun: &str) -> String {
-    let many = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{many}")
-}
-
 /// Talks to the person.
 pub(super) fn talk(text: &str) {
     eprintln!("{text}");

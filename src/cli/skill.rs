@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::solo::Solo;
-use crate::cli::{Failure, client, edge, run, say, status};
+use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::{self, Config};
 use crate::daemon::control::Call;
 use crate::daemon::gates;
@@ -21,6 +21,7 @@ use crate::daemon::trackers::Trackers;
 use crate::domain::{IssueNumber, Project, Questions, Skill, SkillName};
 use crate::machine::decide::Memory;
 use crate::machine::engine::CycleReport;
+use crate::machine::text::count;
 use crate::repo::{Mirror, RepoError};
 
 #[derive(Debug, Subcommand)]
@@ -247,8 +248,9 @@ fn lint(config: &Config, args: &LintArgs) -> Result<(), Failure> {
         ))?;
     }
     match findings.len() {
-        0 => say::out(&format!("{} skills, nothing to say", skills.len())),
-        n => Err(anyhow::anyhow!("{n} findings; they are advice, and stop no brief").into()),
+        0 => say::out(&format!("{}, nothing to say", count(skills.len(), "skill"))),
+        n => Err(Failure::new(anyhow::anyhow!(count(n, "finding")))
+            .hint("they are advice: no brief is stopped by them".to_owned())),
     }
 }
 
@@ -290,7 +292,7 @@ fn render(args: &RenderArgs) -> Result<(), Failure> {
             let bytes = client::get(&places, &format!("/render/{name}/{}", issue.0)).await?;
             return Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned());
         }
-        let name = status::project_in_ledger(&places, issue, named)?;
+        let name = known::project_in_ledger(&places, issue, named)?;
         let trackers = Trackers::new(edge::find_auth());
         let mut solo = Solo::start(&places, run::load(&places)?, name.as_str(), &trackers).await?;
         let seen = solo.look(Ask::Changes, &Questions::default()).await;

@@ -1,16 +1,15 @@
 //! One project's hands without its loops: for verbs that act once while no daemon runs. Takes the ledger's lock.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::cli::{Failure, known};
 use crate::config::Config;
 use crate::daemon::fleet::{Fleet, Member, Members, Samples};
-use crate::daemon::hands::{Hands, Inner};
+use crate::daemon::hands::{Hands, Own, Shared};
 use crate::daemon::key::Key;
 use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::places::Places;
@@ -22,7 +21,6 @@ use crate::domain::{Observation, Questions, Window};
 use crate::ledger::{Ledger, LedgerThread, Lock};
 use crate::machine::decide::{self, Decision, LOOKS_MAX, Memory, Standing};
 use crate::machine::state::State;
-use crate::terminal::Tmux;
 
 /// How long the panes are watched before a decision is made on them: idleness takes several looks.
 pub(super) const WATCHED: Duration = Duration::from_secs(4);
@@ -58,29 +56,25 @@ impl Solo {
             .map_err(known::unopened)?;
         let samplers = Samplers::new(&config.profiles, &places.home)?;
         let known = !heads.is_empty() || mark.etag.is_some();
-        let checker = state
-            .in_window(Window::Check)
-            .map(|dispatch| dispatch.opening.profile.clone());
         let (samples, seen) = watch::channel(Arc::new(Samples::default()));
-        let hands = Hands::new(Inner {
+        let shared = Shared {
             places: places.clone(),
             ledger,
             ledger_id,
-            tracker,
-            tmux: Tmux::new(&places.socket),
             samplers,
             samples: seen,
             config: watch::channel(Arc::new(config)).1,
             key: Key::open(&places.state.join("key"))?,
-            heads: Mutex::new(heads),
-            us: OnceCell::new(),
-            checker: Mutex::new(checker),
-            // Looking starts nothing: an agent that is not there stays away.
-            kept: AtomicBool::new(false),
-            mirror: OnceCell::new(),
-            gate_tree: tokio::sync::Mutex::new(()),
+        };
+        let own = Own {
             name: project.name,
-        });
+            tracker,
+            state: &state,
+            heads,
+            // Looking starts nothing: an agent that is not there stays away.
+            kept: false,
+        };
+        let hands = Hands::new(shared, own);
         Ok(Self {
             hands,
             state,

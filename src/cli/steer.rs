@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::{Failure, client, edge, known, run, say, status};
+use crate::cli::{Failure, client, edge, known, run, say};
 use crate::daemon::control::{self, Call, Reply};
 use crate::daemon::hands::{now, rules_of};
 use crate::daemon::places::Places;
@@ -86,7 +86,7 @@ fn about(issue: IssueNumber, named: Option<&str>, request: Request) -> Result<()
     let found = run::runtime()?.block_on(client::project_with(&places, issue, named))?;
     let name = match found {
         Some(name) => name,
-        None => status::project_in_ledger(&places, issue, named)?,
+        None => known::project_in_ledger(&places, issue, named)?,
     };
     ask(&places, &name, request)
 }

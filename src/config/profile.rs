@@ -215,7 +215,9 @@ fn versions(text: &str) -> Result<String, Complaint> {
 fn mends(sheet: &Sheet<'_>, pairs: Vec<(At<String>, At<String>)>) -> BTreeMap<CheckStep, String> {
     let mut mends = BTreeMap::new();
     for (name, text) in pairs {
-        let step = CheckStep::ALL.iter().find(|step| step.as_str() == name.value);
+        let step = CheckStep::ALL
+            .iter()
+            .find(|step| step.as_str() == name.value);
         if let Some(step) = step {
             mends.insert(*step, text.value);
         } else {

@@ -25,10 +25,7 @@ pub async fn compose(
 ) -> Outcome {
     let purpose = ground.purpose.unwrap_or(Purpose::Brief);
     let Some(project) = hands.project() else {
-        return Outcome::Failed {
-            why: "the project's configuration is gone".to_owned(),
-            until: now(),
-        };
+        return crate::daemon::tree::lost();
     };
     let wanted = match purpose {
         Purpose::Brief => Comments::All,
@@ -40,17 +37,12 @@ pub async fn compose(
     };
     let (text, url) = text_of(&details);
     let errand = dispatch.opening.errand();
-    let own_words = matches!(errand, Some(Errand::Check { .. } | Errand::Said { .. }));
-    let (mirror, skill) = match purpose {
-        Purpose::Brief if own_words => (None, None),
-        Purpose::Brief => match ground_of_brief(hands, &project, dispatch).await {
-            Ok(found) => found,
-            Err(outcome) => return outcome,
-        },
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => (None, None),
+    let errand = errand.filter(|errand| purpose == Purpose::Brief && !errand.is_counted());
+    let (mirror, skill) = match ground_of_text(hands, &project, dispatch, purpose).await {
+        Ok(found) => found,
+        Err(outcome) => return outcome,
     };
-    let head = hands.ledger.head(hands.name.as_str()).await;
-    let (seq, hash) = head.map_or((0, String::new()), |head| (head.ver, hex(&head.hash)));
+    let (seq, hash) = newest(hands).await;
     let secret = hands.key.secret(dispatch.id());
     let binary = hands.places.binary_text();
     let envelope = Envelope {
@@ -65,17 +57,15 @@ pub async fn compose(
         secret: &secret,
         as_of: now(),
     };
-    let text_of_brief = match &skill {
-        None if purpose == Purpose::Brief && own_words => match errand {
-            Some(Errand::Said { by, text }) => brief::said(&envelope, by, text),
-            _ => brief::rehearsal(&envelope),
-        },
-        None => brief::message(
+    let text_of_brief = match (&skill, errand) {
+        (None, Some(Errand::Said { by, text })) => brief::said(&envelope, by, text),
+        (None, Some(_)) => brief::rehearsal(&envelope),
+        (None, None) => brief::message(
             &envelope,
             purpose,
             ground.message.as_deref().unwrap_or_default(),
         ),
-        Some(body) => {
+        (Some(body), _) => {
             let tree = project.git.then(|| tree_of(dispatch));
             let rules = hands.rules();
             let mut facts = facts(
@@ -100,6 +90,12 @@ pub async fn compose(
     }
 }
 
+/// The stream's newest record: its number and its hash.
+async fn newest(hands: &Hands) -> (u64, String) {
+    let head = hands.ledger.head(hands.name.as_str()).await;
+    head.map_or((0, String::new()), |head| (head.ver, hex(&head.hash)))
+}
+
 /// Reads the dispatch's issue; of one that has none there is nothing to read.
 async fn details_of(
     hands: &Hands,
@@ -119,11 +115,17 @@ async fn details_of(
 }
 
 /// The mirror, brought up to date once for the whole brief (it takes half a dozen git processes), and the skill's text.
-async fn ground_of_brief(
+/// Messages and errands without a skill need neither.
+async fn ground_of_text(
     hands: &Hands,
     project: &Project,
     dispatch: &Dispatch,
+    purpose: Purpose,
 ) -> Result<(Option<Mirror>, Option<String>), Outcome> {
+    let skilled = dispatch.opening.errand().is_none_or(Errand::is_counted);
+    if purpose != Purpose::Brief || !skilled {
+        return Ok((None, None));
+    }
     let mirror = if project.git {
         gates::mirror(hands, project).await.ok()
     } else {

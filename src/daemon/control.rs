@@ -20,6 +20,7 @@ use crate::daemon::{Daemon, caller, check, heartbeat, said, store, surface, tria
 use crate::domain::{
     Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice, SkillName,
 };
+use crate::view::About;
 
 /// How long a request may take until it is written down.
 const RECORDED_MAX: Duration = Duration::from_secs(10);
@@ -121,7 +122,7 @@ pub async fn serve(daemon: Arc<Daemon>) -> std::io::Result<()> {
         .route("/version", get(|| async { env!("CARGO_PKG_VERSION") }))
         .route("/status", get(status))
         .route("/find/{issue}", get(find))
-        .route("/explain/{project}/{issue}", get(explain))
+        .route("/explain/{project}/{about}", get(explain))
         .route("/rehearse/{project}", get(rehearse))
         .route("/render/{project}/{issue}", get(render))
         .route("/call", post(call))
@@ -152,12 +153,13 @@ async fn find(Shared(daemon): Shared<Arc<Daemon>>, Segment(issue): Segment<u64>)
 
 async fn explain(
     Shared(daemon): Shared<Arc<Daemon>>,
-    Segment((project, issue)): Segment<(String, u64)>,
+    Segment((project, about)): Segment<(String, String)>,
 ) -> Response {
     let name = ProjectName::new(project);
+    let about = About::parse(&about);
     or_unknown(
         &name,
-        surface::explain_issue(&daemon, &name, IssueNumber(issue)).await,
+        surface::explained(&daemon, &name, &about).await.map(Json),
     )
 }
 
@@ -175,7 +177,7 @@ async fn render(
 ) -> Response {
     let name = ProjectName::new(project);
     let (Some(hands), Some(shown)) = (daemon.hands(&name), daemon.show(&name).await) else {
-        return or_unknown(&name, None);
+        return or_unknown(&name, None::<String>);
     };
     match surface::render(&hands, &shown, IssueNumber(issue)).await {
         Ok(text) => text.into_response(),
@@ -183,9 +185,9 @@ async fn render(
     }
 }
 
-fn or_unknown(name: &ProjectName, text: Option<String>) -> Response {
-    match text {
-        Some(text) => text.into_response(),
+fn or_unknown(name: &ProjectName, found: Option<impl IntoResponse>) -> Response {
+    match found {
+        Some(found) => found.into_response(),
         None => (StatusCode::NOT_FOUND, unknown(name)).into_response(),
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::{
     SingleRead, SkillName, Window,
 };
 use crate::ledger::Ledger;
+use crate::machine::state::State;
 use crate::repo::Mirror;
 use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
@@ -40,19 +41,15 @@ pub struct Hands {
     inner: Arc<Inner>,
 }
 
-/// The parts.
-#[derive(Debug)]
-pub struct Inner {
+/// What all projects of an installation share.
+#[derive(Clone, Debug)]
+pub struct Shared {
     /// Where everything lies.
     pub places: Places,
     /// The ledger.
     pub ledger: Ledger,
     /// Its id, a witness in every brief.
     pub ledger_id: String,
-    /// The project's tracker.
-    pub tracker: Tracker,
-    /// The tmux server of managed sessions and of gates.
-    pub tmux: Tmux,
     /// One recogniser per profile, as the configuration in force has them.
     pub samplers: Samplers,
     /// What the watch saw last.
@@ -61,6 +58,31 @@ pub struct Inner {
     pub config: tokio::sync::watch::Receiver<Arc<Config>>,
     /// The installation's key.
     pub key: Key,
+}
+
+/// What is one project's own.
+#[derive(Debug)]
+pub struct Own<'a> {
+    /// The project's name.
+    pub name: crate::domain::ProjectName,
+    /// The project's tracker.
+    pub tracker: Tracker,
+    /// What the ledger says of it.
+    pub state: &'a State,
+    /// What the tracker said last of each issue we may need.
+    pub heads: BTreeMap<IssueNumber, Head>,
+    /// Whether the persistent agent is to be kept up; looking starts nothing.
+    pub kept: bool,
+}
+
+/// The parts.
+#[derive(Debug)]
+pub struct Inner {
+    shared: Shared,
+    /// The project's tracker.
+    pub tracker: Tracker,
+    /// The tmux server of managed sessions and of gates.
+    pub tmux: Tmux,
     /// What the tracker said last of each issue we may need.
     pub heads: Mutex<BTreeMap<IssueNumber, Head>>,
     /// Who we are on the tracker.
@@ -75,6 +97,13 @@ pub struct Inner {
     pub gate_tree: tokio::sync::Mutex<()>,
     /// The project's name.
     pub name: crate::domain::ProjectName,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl std::ops::Deref for Hands {
@@ -104,8 +133,24 @@ impl Hands {
         }
     }
 
-    /// Takes the parts.
-    pub fn new(inner: Inner) -> Self {
+    /// Takes what all projects share and what is one project's own.
+    pub fn new(shared: Shared, own: Own) -> Self {
+        let checker = own
+            .state
+            .in_window(Window::Check)
+            .map(|dispatch| dispatch.opening.profile.clone());
+        let inner = Inner {
+            tmux: Tmux::new(&shared.places.socket),
+            shared,
+            tracker: own.tracker,
+            heads: Mutex::new(own.heads),
+            us: tokio::sync::OnceCell::new(),
+            checker: Mutex::new(checker),
+            kept: std::sync::atomic::AtomicBool::new(own.kept),
+            mirror: tokio::sync::OnceCell::new(),
+            gate_tree: tokio::sync::Mutex::new(()),
+            name: own.name,
+        };
         Self {
             inner: Arc::new(inner),
         }

@@ -40,7 +40,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{self, Config};
 use crate::daemon::fleet::{Fleet, Member, Members, Samples};
-use crate::daemon::hands::{Hands, Inner, chain, now};
+use crate::daemon::hands::{Hands, Own, Shared, chain, now};
 use crate::daemon::key::Key;
 use crate::daemon::notify::{Notifier, Times};
 use crate::daemon::observe::Observer;
@@ -272,27 +272,23 @@ impl Daemon {
         waiting.remove(&project.name);
         drop(waiting);
         let known = !heads.is_empty() || mark.etag.is_some();
-        let checker = state
-            .in_window(crate::domain::Window::Check)
-            .map(|dispatch| dispatch.opening.profile.clone());
-        let hands = Hands::new(Inner {
+        let shared = Shared {
             places: self.places.clone(),
             ledger: self.ledger.clone(),
             ledger_id: self.ledger_id.clone(),
-            tracker,
-            tmux: self.tmux.clone(),
             samplers: self.samplers.clone(),
             samples: self.samples.clone(),
             config: self.config.subscribe(),
             key: self.key.clone(),
-            heads: Mutex::new(heads),
-            us: tokio::sync::OnceCell::new(),
-            checker: Mutex::new(checker),
-            kept: std::sync::atomic::AtomicBool::new(true),
-            mirror: tokio::sync::OnceCell::new(),
-            gate_tree: tokio::sync::Mutex::new(()),
+        };
+        let own = Own {
             name: project.name.clone(),
-        });
+            tracker,
+            state: &state,
+            heads,
+            kept: true,
+        };
+        let hands = Hands::new(shared, own);
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let observer = Observer::new(mark, known);
         let runner = Runner::new(

@@ -10,14 +10,17 @@ use crate::daemon::hands::{Comments, Hands, now, rules_of};
 use crate::daemon::runner::Shown;
 use crate::daemon::store;
 use crate::domain::{
-    DeliveryId, DispatchId, Event, IssueNumber, Outcome, ProjectName, Purpose, Rules, SingleRead,
+    DeliveryId, DispatchId, Errand, Event, IssueNumber, Outcome, ProjectName, Purpose, Rules,
+    SingleRead, SkillName,
 };
 use crate::ledger::{Ledger, Record};
 use crate::machine::decide;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::{brief, evolve, trust};
-use crate::view::{Attention, ProjectView, Snapshot, Story, Told, dry_run, explain};
+use crate::view::{
+    About, Attention, Explanation, ProjectView, Snapshot, Story, Told, dry_run, explain,
+};
 
 /// Records read at once.
 const PAGE: usize = 2_000;
@@ -114,9 +117,10 @@ pub async fn find(daemon: &Daemon, issue: IssueNumber) -> Vec<ProjectName> {
 }
 
 /// Picks the events of one issue or dispatch out of a stream, also those that name only a delivery of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Trail {
     issue: Option<IssueNumber>,
+    schedule: Option<SkillName>,
     dispatches: BTreeSet<DispatchId>,
     deliveries: BTreeSet<DeliveryId>,
 }
@@ -126,24 +130,35 @@ impl Trail {
     pub fn of_issue(issue: IssueNumber) -> Self {
         Self {
             issue: Some(issue),
-            dispatches: BTreeSet::new(),
-            deliveries: BTreeSet::new(),
+            ..Self::default()
+        }
+    }
+
+    /// Follows what is explained.
+    pub fn of(about: &About) -> Self {
+        match about {
+            About::Issue(issue) => Self::of_issue(*issue),
+            About::Schedule(skill) => Self {
+                schedule: Some(skill.clone()),
+                ..Self::default()
+            },
         }
     }
 
     /// Follows one dispatch.
     pub fn of_dispatch(dispatch: DispatchId) -> Self {
         Self {
-            issue: None,
             dispatches: BTreeSet::from([dispatch]),
-            deliveries: BTreeSet::new(),
+            ..Self::default()
         }
     }
 
     /// Says whether the next event of the stream belongs to it. Events are shown in their order, none left out.
     pub fn takes(&mut self, event: &Event) -> bool {
         let by_issue = self.issue.is_some() && event.issue() == self.issue;
-        if let (true, Some(dispatch)) = (by_issue, event.dispatch()) {
+        let by_schedule =
+            self.schedule.is_some() && due_by_the_clock(event) == self.schedule.as_ref();
+        if let (true, Some(dispatch)) = (by_issue || by_schedule, event.dispatch()) {
             self.dispatches.insert(dispatch.clone());
         }
         let by_dispatch = event
@@ -153,6 +168,17 @@ impl Trail {
             self.deliveries.insert(delivery.id.clone());
         }
         by_issue || by_dispatch || delivery_of(event).is_some_and(|id| self.deliveries.contains(id))
+    }
+}
+
+fn due_by_the_clock(event: &Event) -> Option<&SkillName> {
+    match event {
+        Event::DispatchOpened { opening }
+            if matches!(opening.errand(), Some(Errand::Due { .. })) =>
+        {
+            Some(&opening.stage.skill)
+        }
+        _ => None,
     }
 }
 
@@ -185,8 +211,8 @@ pub fn entries(records: &[Record], trail: &mut Trail) -> Vec<Entry> {
     read.collect()
 }
 
-/// Explains one issue from what is known and its events.
-pub fn story(rules: &Rules, shown: &Shown, issue: IssueNumber, entries: &[Entry]) -> String {
+/// Explains an issue or a schedule from what is known and its events.
+pub fn story(rules: &Rules, shown: &Shown, about: &About, entries: &[Entry]) -> Explanation {
     let told: Vec<Told> = entries
         .iter()
         .map(|(seq, at, event)| Told {
@@ -200,25 +226,21 @@ pub fn story(rules: &Rules, shown: &Shown, issue: IssueNumber, entries: &[Entry]
         state: &shown.state,
         report: &shown.report,
         sight: shown.sight(),
-        issue,
+        about,
         events: &told,
     })
 }
 
-/// Explains one issue; `None` if there is no such project.
-pub async fn explain_issue(
-    daemon: &Daemon,
-    name: &ProjectName,
-    issue: IssueNumber,
-) -> Option<String> {
+/// Explains an issue or a schedule; `None` if there is no such project.
+pub async fn explained(daemon: &Daemon, name: &ProjectName, about: &About) -> Option<Explanation> {
     let shown = daemon.show(name).await?;
     let rules = rules_of(&daemon.config(), name)?;
-    let entries = trail_of(daemon.ledger(), name, issue).await;
-    Some(story(&rules, &shown, issue, &entries))
+    let entries = trail_of(daemon.ledger(), name, about).await;
+    Some(story(&rules, &shown, about, &entries))
 }
 
-async fn trail_of(ledger: &Ledger, name: &ProjectName, issue: IssueNumber) -> Vec<Entry> {
-    let mut trail = Trail::of_issue(issue);
+async fn trail_of(ledger: &Ledger, name: &ProjectName, about: &About) -> Vec<Entry> {
+    let mut trail = Trail::of(about);
     let mut found = Vec::new();
     let mut after = 0;
     loop {

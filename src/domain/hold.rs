@@ -210,13 +210,13 @@ impl fmt::Display for Hold {
             Self::Parked { label, why: None } => write!(f, "`{label}` is set"),
             Self::Paused { by } => write!(f, "the project is paused by {by}"),
             Self::BeforeStart { added } => {
-                write!(f, "labelled before you added this project ({added})")
+                write!(f, "labelled before you added this project ({added:.0})")
             }
             Self::Unattributed {
                 until: Some(until), ..
             } => write!(
                 f,
-                "the tracker does not say yet who set the label; looked for until {until}"
+                "the tracker does not say yet who set the label; looked for until {until:.0}"
             ),
             Self::Unattributed { until: None, .. } => {
                 f.write_str("nobody I can name asked for this")
@@ -249,7 +249,7 @@ impl fmt::Display for Hold {
                 write!(f, "account {account} has its {limit} open")
             }
             Self::DailyCap { limit, until } => {
-                write!(f, "{limit} dispatches in 24 h; again at {until}")
+                write!(f, "{limit} dispatches in 24 h; again at {until:.0}")
             }
             Self::Hours { from, to } => {
                 write!(
@@ -262,7 +262,7 @@ impl fmt::Display for Hold {
                 )
             }
             Self::BackOff { attempt, until } => {
-                write!(f, "attempt {attempt} failed; again at {until}")
+                write!(f, "attempt {attempt} failed; again at {until:.0}")
             }
             Self::Session {
                 dispatch,
@@ -284,7 +284,7 @@ impl fmt::Display for Hold {
             }
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
             Self::Tracker { why, since } => {
-                write!(f, "the tracker is not known since {since}: {why}")
+                write!(f, "the tracker is not known since {since:.0}: {why}")
             }
             Self::Yours { how } => write!(f, "yours: {how}"),
             Self::Asked { question } => write!(f, "the agent asked: {question}"),
@@ -298,7 +298,7 @@ impl fmt::Display for Hold {
                 write!(f, "dispatch {dispatch}: the delivery is {verdict}")
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
-            Self::Stalled { why, until } => write!(f, "{why}; again at {until}"),
+            Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

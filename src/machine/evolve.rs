@@ -3,20 +3,22 @@
 //! It never sees the rules: events carry what was decided.
 
 mod ask;
+mod delivery;
 mod errand;
 mod issue;
 mod post;
+mod report;
 mod steps;
 
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, Approval, Basis, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, DispatchId,
-    Errand, Event, Labelling, Opening, Phase, Purpose, Report, Verb, Verdict,
+    Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Errand, Event, Labelling, Opening,
+    Phase,
 };
-use crate::machine::state::{ANSWERS_MAX, OPENINGS_MAX, REPORTS_MAX, State};
+use crate::machine::state::{OPENINGS_MAX, State};
 use issue::{free_seat, intend, transit, walk};
-use steps::step_after;
+use report::{take_answer, take_report};
 
 /// An event that cannot follow what the ledger says: a bug of ours, or a ledger that was changed by another hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,8 +62,8 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         }
         Event::SchedulesChanged { schedules } => errand::scheduled(state, at, schedules),
         Event::DispatchOpened { opening } => open(state, at, opening),
-        Event::DeliveryPlanned { delivery } => plan(state, delivery),
-        Event::ReportReceived { report } => receive(state, report),
+        Event::DeliveryPlanned { delivery } => delivery::plan(state, delivery),
+        Event::ReportReceived { report } => report::receive(state, report),
         Event::ReportIgnored { answer } => {
             take_report(state, &answer.report);
             take_answer(state, answer.clone());
@@ -82,7 +84,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         | Event::LineSubmitted { .. }
         | Event::LineCleared { .. }
         | Event::ReceiptMissed { .. }
-        | Event::DeliverySettled { .. } => deliver(state, at, event),
+        | Event::DeliverySettled { .. } => delivery::deliver(state, at, event),
         Event::TreePrepared { .. }
         | Event::DispatchStalled { .. }
         | Event::WindowOpened { .. }
@@ -240,197 +242,6 @@ fn open_one<'a>(state: &'a mut State, id: &DispatchId) -> Result<&'a mut Dispatc
     } else {
         Err(format!("dispatch {id} is closed"))
     }
-}
-
-fn plan(state: &mut State, delivery: &Delivery) -> Result<(), String> {
-    if state.deliveries.contains_key(&delivery.id) {
-        return Err(format!("delivery {} exists", delivery.id));
-    }
-    let unsettled = dispatch(state, &delivery.dispatch)?
-        .deliveries
-        .clone()
-        .into_iter()
-        .find(|id| {
-            !matches!(
-                state.deliveries.get(id).map(|d| &d.step),
-                Some(DeliveryStep::Settled { .. }) | None
-            )
-        });
-    if let Some(other) = unsettled {
-        return Err(format!("delivery {other} is not settled"));
-    }
-    let found = dispatch(state, &delivery.dispatch)?;
-    match (delivery.purpose, &found.phase) {
-        (Purpose::Stop, Phase::Closed { .. }) | (Purpose::Brief, Phase::Delivering) => {}
-        (Purpose::Nudge | Purpose::Answer, Phase::Working) => {}
-        (purpose, phase) => return Err(format!("no {purpose:?} while {phase:?}")),
-    }
-    if delivery.purpose == Purpose::Nudge {
-        found.nudged = true;
-    }
-    if let (Purpose::Answer, Some(asked)) = (delivery.purpose, &mut found.asked) {
-        asked.told = asked.replies.len();
-    }
-    found.deliveries.push(delivery.id.clone());
-    state
-        .deliveries
-        .insert(delivery.id.clone(), delivery.clone());
-    Ok(())
-}
-
-/// Moves a delivery one step; the pairs that are not named are illegal.
-fn deliver(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
-    let (Event::BriefStaged { delivery: id }
-    | Event::PasteIntended { delivery: id, .. }
-    | Event::LinePasted { delivery: id, .. }
-    | Event::LaunchIntended { delivery: id }
-    | Event::LineLaunched { delivery: id, .. }
-    | Event::EnterIntended { delivery: id, .. }
-    | Event::LineSubmitted { delivery: id, .. }
-    | Event::LineCleared { delivery: id }
-    | Event::ReceiptMissed { delivery: id, .. }
-    | Event::DeliverySettled { delivery: id, .. }) = event
-    else {
-        return Err("not an event of a delivery".to_owned());
-    };
-    let delivery = state
-        .deliveries
-        .get_mut(id)
-        .ok_or_else(|| format!("there is no delivery {id}"))?;
-    let next = step_after(&delivery.step, event)
-        .ok_or_else(|| format!("delivery {id} is {:?}", delivery.step))?;
-    if matches!(next, DeliveryStep::Submitted { waits: 0, .. }) && delivery.submitted_at.is_none() {
-        delivery.submitted_at = Some(at);
-    }
-    match event {
-        Event::LinePasted { baseline, .. } | Event::LineLaunched { baseline, .. } => {
-            delivery.baseline.clone_from(baseline);
-        }
-        Event::EnterIntended { composer, .. } => delivery.composer = Some(composer.clone()),
-        _ => {}
-    }
-    delivery.step = next;
-    delivery.since = at;
-    let delivery = delivery.clone();
-    let owner = dispatch(state, &delivery.dispatch)?;
-    match event {
-        Event::PasteIntended { pane, context, .. } | Event::LineLaunched { pane, context, .. } => {
-            owner.pane = Some(pane.clone());
-            owner.context = Some(context.clone());
-            let Some(labelling) = owner.opening.labelling() else {
-                return Ok(());
-            };
-            let (stage, issue, context) = (
-                owner.opening.stage.label.clone(),
-                labelling.issue,
-                context.clone(),
-            );
-            state
-                .walks
-                .entry(issue)
-                .or_default()
-                .makers
-                .entry(stage)
-                .or_default()
-                .insert(context);
-        }
-        Event::DeliverySettled { verdict, .. } => settle(owner, &delivery, *verdict, at),
-        Event::LineCleared { .. } => settle(owner, &delivery, Verdict::NotDelivered, at),
-        _ => {}
-    }
-    Ok(())
-}
-
-fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Timestamp) {
-    match delivery.purpose {
-        Purpose::Brief => {}
-        Purpose::Answer => return ask::delivered(owner, verdict),
-        Purpose::Nudge | Purpose::Stop => return,
-    }
-    match verdict {
-        Verdict::Confirmed => {
-            owner.undelivered = 0;
-            // Also after the end: who has the brief is told to stop.
-            owner.confirmed_at = owner.confirmed_at.or(Some(at));
-            if owner.phase == Phase::Delivering {
-                owner.phase = Phase::Working;
-            }
-        }
-        Verdict::NotDelivered => {
-            owner.undelivered += 1;
-            owner.prepared = false;
-        }
-        Verdict::Queued | Verdict::Unconfirmed | Verdict::TypedNotSubmitted => {}
-    }
-}
-
-fn take_answer(state: &mut State, answer: Answer) {
-    state.answers.push_back(answer);
-    if state.answers.len() > ANSWERS_MAX {
-        state.answers.pop_front();
-    }
-}
-
-fn take_report(state: &mut State, report: &crate::domain::ReportId) {
-    state.reports.push_back(report.clone());
-    if state.reports.len() > REPORTS_MAX {
-        state.reports.pop_front();
-    }
-}
-
-fn receive(state: &mut State, report: &Report) -> Result<(), String> {
-    if state.has_report(&report.id) {
-        return Err(format!("report {} was taken before", report.id));
-    }
-    take_report(state, &report.id);
-    let found = open_one(state, &report.dispatch)?;
-    if found.phase == Phase::Delivering && report.verb == Verb::Unreported {
-        return Err("nothing was delivered yet".to_owned());
-    }
-    if report.verb == Verb::Ack {
-        found.acked = true;
-    } else {
-        found.report = Some(report.clone());
-    }
-    match report.verb {
-        // A report proves the brief's arrival as well as a receipt does: only the brief has the secret.
-        Verb::Ack => {}
-        Verb::Ask if found.opening.errand().is_some() => {}
-        Verb::Ask => ask::asked(found, report),
-        Verb::Done | Verb::Fail | Verb::Unreported => {
-            found.phase = Phase::Judging;
-            found.evidence.clear();
-            found.running = None;
-            found.asked = None;
-        }
-    }
-    if report.verb == Verb::Ask && found.phase == Phase::Judging {
-        // It takes back what was being judged.
-        found.phase = Phase::Working;
-        found.running = None;
-    }
-    if found.confirmed_at.is_none() {
-        found.confirmed_at = Some(report.at);
-        if found.phase == Phase::Delivering {
-            found.phase = Phase::Working;
-        }
-    }
-    let is_errand = found.opening.errand().is_some();
-    let text = match report.verb {
-        Verb::Ack => "recorded.",
-        Verb::Ask if is_errand => {
-            "nobody is asked: this is an errand. Decide it yourself, or report `fail` with the question."
-        }
-        Verb::Ask => "recorded: a person is asked. End your turn; the answer comes to you.",
-        Verb::Done | Verb::Fail | Verb::Unreported => return Ok(()),
-    };
-    let answer = Answer {
-        report: report.id.clone(),
-        accepted: report.verb == Verb::Ack || !is_errand,
-        text: text.to_owned(),
-    };
-    take_answer(state, answer);
-    Ok(())
 }
 
 #[expect(clippy::too_many_lines, reason = "a table, one row an event")]

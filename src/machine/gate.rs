@@ -14,7 +14,7 @@ pub use verdict::{coverage, verdict};
 use crate::domain::OwnGate;
 use crate::machine::anchor;
 use crate::machine::markdown;
-use crate::machine::text::{sanitise, sha256};
+use crate::machine::text::{count, sanitise, sha256};
 
 /// The headings of a spec, in the order in which they are asked for.
 pub const SPEC_HEADINGS: [&str; 6] = [
@@ -275,10 +275,4 @@ fn list(names: &[String]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
-}
-
-/// Counts things in words: `1 commit`, `2 commits`.
-fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }

@@ -52,6 +52,12 @@ pub fn sanitise(text: &str, bytes_max: usize) -> String {
     clean
 }
 
+/// Counts things in words: `1 commit`, `2 commits`.
+pub fn count<N: std::fmt::Display + Copy + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    let plural = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Makes one line of untrusted text fit for a sentence: no line breaks, at most `chars_max` characters.
 pub fn one_line(text: &str, chars_max: usize) -> String {
     let flat: String = sanitise(text, 4 * chars_max)

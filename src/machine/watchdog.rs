@@ -190,7 +190,7 @@ pub(crate) fn ignored(state: &State, report: &ReportId, dispatch: &DispatchId) -
             cause: Cause::Withdrawn { by, why },
             at,
         }) => {
-            format!("withdrawn by {by} at {at}: {why}. Stop; leave the tree as it is.")
+            format!("withdrawn by {by} at {at:.0}: {why}. Stop; leave the tree as it is.")
         }
         _ => format!("dispatch {dispatch} is not open. End your turn; leave the tree as it is."),
     };

@@ -126,7 +126,7 @@ pub enum TrackerError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The account's allowance is used up; every call of that identity stops until then.
-    #[error("the tracker's rate limit is used up until {until}")]
+    #[error("the tracker's rate limit is used up until {until:.0}")]
     RateLimited {
         /// By the tracker's clock.
         until: Timestamp,

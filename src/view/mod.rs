@@ -4,6 +4,7 @@
 //! counted from the snapshot's own moment.
 
 pub mod explain;
+pub mod explanation;
 pub mod inbox;
 pub mod rehearse;
 mod scheduled;
@@ -14,7 +15,8 @@ pub mod status;
 pub mod timeline;
 mod words;
 
-pub use explain::{Story, explain};
+pub use explain::render_explanation;
+pub use explanation::{About, Explanation, Story, explain};
 pub use inbox::{Inbox, Matter, render_inbox};
 pub use rehearse::dry_run;
 pub use scheduled::ScheduleRow;

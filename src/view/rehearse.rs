@@ -25,7 +25,7 @@ pub fn dry_run(
             format!("would first read {}\n", issues.join(", "))
         }
         Decision::Wait(None) => "would start nothing\n".to_owned(),
-        Decision::Wait(Some(until)) => format!("would start nothing before {until}\n"),
+        Decision::Wait(Some(until)) => format!("would start nothing before {until:.0}\n"),
     };
     let ranked = candidates::ranked(rules, state, seen, seen.at).candidates;
     for (place, candidate) in (1..).zip(&ranked) {
@@ -63,7 +63,7 @@ pub fn dry_run(
     if let Some((why, since)) = &seen.gap {
         let _ = writeln!(
             text,
-            "  the tracker is not known since {since}: {}",
+            "  the tracker is not known since {since:.0}: {}",
             one_line(why, 300)
         );
     } else if ranked.is_empty() && standing.is_empty() {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::sight::Sight;
 use super::snapshot::Standing;
 use super::standing::standing;
 use super::words;
@@ -24,6 +25,44 @@ pub struct ScheduleRow {
     pub dispatch: Option<String>,
     /// When it comes next, while it is not due.
     pub next: Option<Timestamp>,
+}
+
+/// Returns one schedule as it stands, also when it is not configured or nobody looks.
+pub(super) fn one(
+    rules: &Rules,
+    state: &State,
+    sight: Sight<'_>,
+    skill: &SkillName,
+) -> ScheduleRow {
+    let seen = sight.live();
+    let rows = seen.map(|seen| rows(rules, state, seen));
+    let row = rows.and_then(|rows| rows.into_iter().find(|row| row.skill == *skill));
+    row.unwrap_or_else(|| {
+        let minute = rules.schedules.get(skill);
+        let (says, hint) = match (minute, seen) {
+            (None, _) => (
+                "it is not scheduled",
+                "`[[schedule]]` in pointsman.toml says when",
+            ),
+            (Some(_), Some(_)) => (
+                "its schedule is not written down yet",
+                "look again in a moment",
+            ),
+            (Some(_), None) => ("nobody looks at the clock", "pointsman run"),
+        };
+        ScheduleRow {
+            skill: skill.clone(),
+            at: minute.map_or_else(|| "-".to_owned(), |minute| words::clock(*minute)),
+            standing: Standing {
+                word: "unseen".to_owned(),
+                says: says.to_owned(),
+                hint: Some(hint.to_owned()),
+                yours: false,
+            },
+            dispatch: None,
+            next: None,
+        }
+    })
 }
 
 /// Returns every schedule as it stands at the moment that was seen.

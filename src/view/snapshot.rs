@@ -225,7 +225,10 @@ impl ProjectView {
         };
         let mut found = Vec::new();
         if let Some(gap) = &self.gap {
-            let says = format!("the tracker is not known since {}: {}", gap.since, gap.why);
+            let says = format!(
+                "the tracker is not known since {:.0}: {}",
+                gap.since, gap.why
+            );
             found.push(about("tracker", says, None));
         }
         for agent in self.agents.iter().filter(|agent| agent.asks) {

@@ -28,12 +28,12 @@ pub struct Told<'a> {
 
 /// Writes one event as a line: number, time, sentence.
 pub fn line(told: &Told) -> String {
-    format!(
-        "{:>6}  {}  {}",
-        told.seq,
-        told.at.strftime("%m-%d %H:%M:%S"),
-        sentence(told.event)
-    )
+    self::told(told.seq, told.at, &sentence(told.event))
+}
+
+/// Writes a sentence with its number and time.
+pub(super) fn told(seq: u64, at: Timestamp, says: &str) -> String {
+    format!("{seq:>6}  {}  {says}", at.strftime("%m-%d %H:%M:%S"))
 }
 
 /// Says what happened, without a full stop.
@@ -44,7 +44,7 @@ pub fn line(told: &Told) -> String {
 pub fn sentence(event: &Event) -> String {
     match event {
         Event::ProjectAdded { added } => {
-            format!("project seen for the first time; labels set before {added} do not start")
+            format!("project seen for the first time; labels set before {added:.0} do not start")
         }
         Event::ProjectPaused { by } => format!("{by} paused the project"),
         Event::ProjectResumed { by } => format!("{by} resumed the project"),
@@ -68,7 +68,7 @@ pub fn sentence(event: &Event) -> String {
             dispatch,
             why,
             until,
-        } => format!("{dispatch} stalled until {until}: {}", short(why)),
+        } => format!("{dispatch} stalled until {until:.0}: {}", short(why)),
         Event::DeliveryPlanned { delivery } => planned(delivery),
         Event::BriefStaged { delivery } => {
             format!("delivery {delivery}: file written and read back")
@@ -233,7 +233,7 @@ fn opened(opening: &Opening) -> String {
             format!("dispatch {id} opened: {by} says: {}", short(text))
         }
         Basis::Errand(Errand::Due { on, at, .. }) => format!(
-            "dispatch {id} opened: {} of {on}, due at {at}, no issue",
+            "dispatch {id} opened: {} of {on}, due at {at:.0}, no issue",
             stage.skill
         ),
     }

@@ -327,8 +327,6 @@ def plan(text, tools, rounds, since=()):
     """-> (http_error | None, list of steps, tool | None, usage_override)
     steps: ("text", s) ("sleep", secs) ("hang", secs) ("think", secs)"""
     ds = player.play(text, list(since), rounds)
-    if ds is not None and rounds == 0:
-        time.sleep(FIRST_WORD)
     if ds is None:
         ds = DIR_RE.findall(text)
     usage = None
@@ -534,6 +532,8 @@ class H(BaseHTTPRequestHandler):
                 json.dump({"path": self.path, "headers": {k: (v if k not in ("authorization", "x-api-key", "x-goog-api-key") else "***") for k, v in hdr.items()}, "body": body}, f, indent=1)
         if err:
             return self.send_error_api(api, err)
+        if rounds == 0 and player.LINE_RE.search(text):
+            time.sleep(FIRST_WORD)      # after it was logged: a test that reads the log does not wait for it
         getattr(self, "r_" + api)(model, stream, steps, tool, in_tok)
         log({"t": time.time(), "seq": self.seq, "event": "done"})
 

@@ -241,6 +241,7 @@ fn two_routing_labels_and_a_label_in_another_case() {
         "cycle --dry-run",
         "explain 1",
         "explain 2",
+        "explain scout",
         "status",
     ]);
     page("labels", &home, &text);
@@ -415,6 +416,18 @@ fn the_daemon_is_of_another_version() {
     let text = home.page(&["pause site"]);
     daemon.join().unwrap();
     page("another_version", &home, &text);
+}
+
+/// A daemon that hangs is not waited for: the kernel takes the connection, nobody answers.
+#[test]
+fn the_daemon_hangs() {
+    let home = Home::with_project();
+    let socket = home.path("run/pointsman/control.sock");
+    std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let text = home.page(&["status", "explain 3 --json"]);
+    drop(listener);
+    page("daemon_hangs", &home, &text);
 }
 
 /// Reads one request and answers it.

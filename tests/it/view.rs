@@ -1,5 +1,6 @@
 //! What people read: the status table, an explanation, a rehearsal, and one sentence for every kind of event.
 
+mod explained;
 mod inbox;
 mod timeline;
 
@@ -11,7 +12,8 @@ use pointsman::machine::decide::{Act, Decision};
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::{State, Walk};
 use pointsman::view::{
-    Ink, ProjectView, Remembered, Sight, Snapshot, Story, Told, dry_run, explain, render_status,
+    About, Ink, ProjectView, Remembered, Sight, Snapshot, Story, Told, dry_run, explain,
+    render_explanation, render_status,
 };
 
 use crate::builders::{
@@ -292,14 +294,14 @@ fn explained(issue: IssueNumber, events: &[Event]) -> String {
             event,
         })
         .collect();
-    explain(&Story {
+    render_explanation(&explain(&Story {
         rules: &rules(),
         state: &state,
         report: &report,
         sight: Sight::Live(&seen),
-        issue,
+        about: &About::Issue(issue),
         events: &told,
-    })
+    }))
 }
 
 #[test]
@@ -390,10 +392,10 @@ fn without_a_daemon_the_ledger_alone_explains() {
         state: &state,
         report: &CycleReport::default(),
         sight: Sight::Nothing,
-        issue: NINE,
+        about: &About::Issue(NINE),
         events: &[],
     };
-    assert_snapshot!(explain(&story), @r#"
+    assert_snapshot!(render_explanation(&explain(&story)), @r#"
     held: yours. `pointsman approve 9`
 
     #9, no stage
@@ -428,10 +430,10 @@ fn without_a_daemon_what_was_stored_is_shown_with_its_age() {
         state: &state,
         report: &report,
         sight,
-        issue: IssueNumber(30),
+        about: &About::Issue(IssueNumber(30)),
         events: &[],
     };
-    assert_snapshot!(explain(&story), @r#"
+    assert_snapshot!(render_explanation(&explain(&story)), @r#"
     next: looked at in the next cycle
 
     #30 "Third", ready-for-prep
@@ -450,10 +452,10 @@ fn a_closed_issue_is_never_next() {
         state: &State::default(),
         report: &CycleReport::default(),
         sight: Sight::Live(&seen),
-        issue: IssueNumber(30),
+        about: &About::Issue(IssueNumber(30)),
         events: &[],
     };
-    let told = explain(&story);
+    let told = render_explanation(&explain(&story));
     assert!(
         told.starts_with("closed: nothing is started for it\n"),
         "{told}"

@@ -4,8 +4,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::Findings;
-use crate::cli::{client, edge, known, ledger, say};
+use crate::cli::{client, edge, known, ledger};
 use crate::daemon::places::Places;
+use crate::machine::text::count;
 use crate::terminal::{Tmux, TmuxError};
 
 /// The first tmux whose guards work.
@@ -67,7 +68,7 @@ async fn server(found: &mut Findings, about: &'static str, tmux: &Tmux) {
     match tmux.list_panes().await {
         Ok(panes) => {
             let panes = u64::try_from(panes.len()).unwrap_or(u64::MAX);
-            let panes = say::count(panes, "pane");
+            let panes = count(panes, "pane");
             found.ok(about, &format!("listens on `{socket}`, {panes}"));
         }
         // Said above.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Facts, ISSUE_BYTES_MAX, REMARK_BYTES_MAX, Remark, SPEC_BYTES_MAX, words};
 use crate::domain::{Build, GateName, TreeFacts, Window};
 use crate::machine::anchor::{Checked, Survey};
-use crate::machine::text::{fence, one_line, sanitise};
+use crate::machine::text::{count, fence, one_line, sanitise};
 
 /// Names that one list shows.
 const NAMES_MAX: usize = 100;
@@ -35,7 +35,7 @@ fn about(text: &mut String, facts: &Facts) {
     let stage = &opening.stage;
     let _ = write!(
         text,
-        "\n## Facts\n\nTrue at {}. What changed since then wins over what stands here.\n\n",
+        "\n## Facts\n\nTrue at {:.0}. What changed since then wins over what stands here.\n\n",
         facts.envelope.as_of
     );
     match dispatch.issue() {
@@ -248,11 +248,7 @@ fn issue(text: &mut String, facts: &Facts) {
         let _ = write!(
             text,
             "{} on the issue by people who may not start work here: not shown.\n\n",
-            if facts.strangers == 1 {
-                "1 comment".to_owned()
-            } else {
-                format!("{} comments", facts.strangers)
-            }
+            count(facts.strangers, "comment")
         );
     }
     let _ = writeln!(text, "{}", fence(&sanitise(&quoted, ISSUE_BYTES_MAX)));

@@ -1,6 +1,7 @@
 //! Folding what agents have written on the tracker.
 
-use super::{dispatch, open_one, replace_none, take_answer, take_report};
+use super::report::{take_answer, take_report};
+use super::{dispatch, open_one, replace_none};
 use crate::domain::{Answer, DispatchId, Post, Posted};
 use crate::machine::state::State;
 

@@ -1,7 +1,8 @@
 //! Whether there is new work on the issue's own branch, and nothing of anybody else's.
 
-use super::{Judged, count, list};
+use super::{Judged, list};
 use crate::domain::{IssueNumber, Subject};
+use crate::machine::text::count;
 
 /// What the daemon read from the bare mirror after the report. Never by date: dates are the agent's to set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use pointsman::domain::{Head, Hold, IssueNumber, Observation, Rules};
 use pointsman::machine::decide::{Decision, Standing, decide};
 use pointsman::machine::engine::Engine;
-use pointsman::view::{ProjectView, Sight, Story, dry_run, explain};
+use pointsman::view::{About, ProjectView, Sight, Story, dry_run, explain};
 
 /// What a rehearsal says right before the engine sees the same: the decision, and its words.
 pub(crate) struct Rehearsed {
@@ -69,10 +69,10 @@ pub(crate) fn agrees(rules: &Rules, engine: &Engine, seen: &Observation) -> Resu
             state: &engine.state,
             report: &engine.report,
             sight,
-            issue: head.number,
+            about: &About::Issue(head.number),
             events: &[],
         });
-        let first = told.lines().next().unwrap_or_default();
+        let first = told.says.as_str();
         let word = view
             .rows
             .iter()
