@@ -150,6 +150,10 @@ impl Watch {
         if open.count() >= usize::try_from(limits.active_max).expect("small") {
             return Err(format!("{id}: more than active_max"));
         }
+        // A person's word and a rehearsal are no work of the day's.
+        if opening.errand().is_some_and(|errand| !errand.is_counted()) {
+            return Ok(());
+        }
         let day = self
             .opened
             .iter()

@@ -216,7 +216,7 @@ impl World {
 
     #[expect(clippy::result_large_err, reason = "the error is the outcome itself")]
     /// Reads the request again, as every paste and late Enter does.
-    fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
+    pub(crate) fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
         let Some(issue) = dispatch.issue() else {
             return schedule::gone(&self.rules, dispatch)
                 .map_or(Ok(()), |(by, why)| Err(Outcome::NoLongerWanted { by, why }));
