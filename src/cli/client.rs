@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 
-use crate::cli::{Failure, known, say};
+use crate::cli::{Failure, known, say, service};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::places::Places;
 use crate::domain::{IssueNumber, ProjectName};
@@ -47,7 +47,7 @@ async fn send(
     let task = tokio::spawn(connection);
     let version = ask(&mut sender, "GET", "/version", Vec::new());
     let (_, version) = in_time(VERSION_MAX, version).await?;
-    compare(&String::from_utf8_lossy(&version));
+    compare(places, &String::from_utf8_lossy(&version));
     let limit = if method == "GET" { READ_MAX } else { CALL_MAX };
     let (status, bytes) = in_time(limit, ask(&mut sender, method, path, body)).await?;
     drop(sender);
@@ -109,13 +109,14 @@ async fn ask(
 }
 
 /// Says once that the daemon is another version's; its answers may be, too.
-fn compare(theirs: &str) {
+fn compare(places: &Places, theirs: &str) {
     static SAID: std::sync::Once = std::sync::Once::new();
     let ours = env!("CARGO_PKG_VERSION");
     if theirs != ours {
         SAID.call_once(|| {
             say::talk(&format!(
-                "Warning: the daemon is version {theirs}, this program is {ours}\nHint: restart the daemon: `systemctl --user restart pointsman`"
+                "Warning: the daemon is version {theirs}, this program is {ours}\nHint: {}",
+                service::restart_hint(places)
             ));
         });
     }

@@ -28,6 +28,13 @@ const PASSED_ON: [&str; 8] = [
 /// How long a program may take to say its version.
 const VERSION_MAX: Duration = Duration::from_secs(10);
 
+/// Where the units of the system keep what a user's lie in the home folder for.
+pub(super) const SYSTEM_CONFIG: &str = "/etc/pointsman";
+/// See [`SYSTEM_CONFIG`].
+pub(super) const SYSTEM_STATE: &str = "/var/lib/pointsman";
+const SYSTEM_RUNTIME: &str = "/run";
+const SYSTEM_UNIT: &str = "/etc/systemd/system/pointsman.service";
+
 /// The width of a table that goes into a file.
 const COLUMNS: usize = 120;
 
@@ -38,18 +45,22 @@ fn variable(name: &str) -> Option<String> {
 /// Finds the installation's folders.
 pub(super) fn places() -> Result<Places, Failure> {
     let home = home()?;
+    let is_system = is_system_installation();
     let folder = |name: &str, otherwise: &str| {
         variable(name).map_or_else(|| home.join(otherwise), PathBuf::from)
     };
-    let state = variable("STATE_DIRECTORY").map_or_else(
-        || folder("XDG_STATE_HOME", ".local/state").join("pointsman"),
-        PathBuf::from,
-    );
-    let runtime = variable("XDG_RUNTIME_DIR").map_or_else(|| state.join("run"), PathBuf::from);
-    let config = variable("CONFIGURATION_DIRECTORY").map_or_else(
-        || folder("XDG_CONFIG_HOME", ".config").join("pointsman"),
-        PathBuf::from,
-    );
+    let fixed = |folder: &str| is_system.then(|| PathBuf::from(folder));
+    let state = variable("STATE_DIRECTORY")
+        .map(PathBuf::from)
+        .or_else(|| fixed(SYSTEM_STATE))
+        .unwrap_or_else(|| folder("XDG_STATE_HOME", ".local/state").join("pointsman"));
+    let runtime = fixed(SYSTEM_RUNTIME)
+        .or_else(|| variable("XDG_RUNTIME_DIR").map(PathBuf::from))
+        .unwrap_or_else(|| state.join("run"));
+    let config = variable("CONFIGURATION_DIRECTORY")
+        .map(PathBuf::from)
+        .or_else(|| fixed(SYSTEM_CONFIG))
+        .unwrap_or_else(|| folder("XDG_CONFIG_HOME", ".config").join("pointsman"));
     Ok(Places {
         config,
         runtime: runtime.join("pointsman"),
@@ -61,6 +72,25 @@ pub(super) fn places() -> Result<Places, Failure> {
         offered: offered(),
         home,
     })
+}
+
+/// Whether the daemon of the system runs as this user: then the verbs mean it. Variables that systemd sets win.
+fn is_system_installation() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let unset = |name| variable(name).is_none();
+    unset("STATE_DIRECTORY")
+        && unset("CONFIGURATION_DIRECTORY")
+        && std::path::Path::new(SYSTEM_UNIT).exists()
+        && std::fs::metadata(SYSTEM_STATE)
+            .is_ok_and(|facts| facts.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Returns the folder of the user's configuration files.
+pub(super) fn config_home() -> Result<PathBuf, Failure> {
+    match variable("XDG_CONFIG_HOME") {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => Ok(home()?.join(".config")),
+    }
 }
 
 /// Returns the socket of the user's own tmux server, as tmux itself finds it.
@@ -80,12 +110,22 @@ pub(super) fn home() -> Result<PathBuf, Failure> {
 
 /// Returns whether a program can be found by its name.
 pub(super) fn on_path(program: &str) -> bool {
-    let is_program = |path: PathBuf| {
+    self::program(program).is_some()
+}
+
+/// Finds a program by its name.
+pub(super) fn program(name: &str) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| {
         std::fs::metadata(path)
             .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
     };
-    let folders = variable("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| is_program(folder.join(program)))
+    let mut paths = path_folders().into_iter().map(|folder| folder.join(name));
+    paths.find(is_program)
+}
+
+/// Returns the folders in which programs are looked for.
+pub(super) fn path_folders() -> Vec<PathBuf> {
+    std::env::split_paths(&variable("PATH").unwrap_or_default()).collect()
 }
 
 /// Asks a program for its version; the number alone, if it says one.

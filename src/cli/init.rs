@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::{Failure, client, cycle, doctor, edge, known, labels, run, say};
+use crate::cli::{Failure, client, cycle, doctor, edge, known, labels, run, say, service};
 use crate::config::{self, Config};
 use crate::daemon::hands::now;
 use crate::daemon::places::Places;
@@ -451,6 +451,11 @@ async fn first_cycle(places: &Places, added: &[Added]) -> Result<(), Failure> {
     } else if !names.is_empty() {
         say::out("")?;
         cycle::rehearse(places, &config, &names).await?;
+    }
+    if let Some(restart) = service::projects_changed(places, &config)? {
+        say::talk(&format!(
+            "\nThe service may not write there yet, and holds it until:\n    {restart}"
+        ));
     }
     let first = added.first().map_or("", |added| added.name.as_str());
     say::talk(&format!(

@@ -24,6 +24,7 @@ mod reference;
 pub mod report;
 mod run;
 mod say;
+mod service;
 mod session;
 mod skill;
 mod solo;
@@ -102,6 +103,9 @@ enum Verb {
     /// Read the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
+    /// Keep the daemon running by systemd
+    #[command(subcommand)]
+    Service(service::ServiceVerb),
     /// Print completions for a shell
     Completions(reference::CompletionsArgs),
     /// Print the manual page
@@ -159,6 +163,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Labels(verb) => labels::labels(&verb),
         Verb::Skill(verb) => skill::skill(&verb),
         Verb::Ledger(verb) => ledger::ledger(&verb),
+        Verb::Service(verb) => service::service(&verb),
         Verb::Completions(args) => reference::completions(&args, Arguments::command()),
         Verb::Man => reference::man(Arguments::command()),
         Verb::HelpAll => reference::help_all(Arguments::command()),

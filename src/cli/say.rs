@@ -30,3 +30,23 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
 pub(super) fn talk(text: &str) {
     eprintln!("{text}");
 }
+
+/// Asks a person, who may have said it before; anything but a yes ends the verb.
+pub(super) fn agreed(question: &str, already: bool) -> Result<(), Failure> {
+    if already {
+        return Ok(());
+    }
+    if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        return Err(
+            Failure::new(anyhow::anyhow!("nobody can be asked: there is no terminal"))
+                .hint("pass --yes".to_owned()),
+        );
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(anyhow::anyhow!("nothing was changed").into())
+}

@@ -11,14 +11,21 @@ use crate::config::table::{At, Table};
 use crate::config::value::{self, Complaint};
 use crate::config::workflow_check::{Mismatch, check_against};
 use crate::domain::{
-    Build, GateName, Label, Merge, ProfileName, Project, ProjectName, SessionChoice, TrackerChoice,
-    Workflow,
+    Build, CommentMode, GateName, Label, Merge, ProfileName, Project, ProjectName, SessionChoice,
+    TrackerChoice, Workflow,
 };
 
 /// The workflow of a project that names none.
 pub const WORKFLOW_DEFAULT: &str = "labels.toml";
 /// Paths that no agent's diff may touch without a person, unless the project's file says otherwise.
 pub const PROTECTED_DEFAULT: [&str; 2] = [".github/**", ".pointsman/**"];
+
+/// What `comment` can say.
+const COMMENT_WORDS: [(&str, CommentMode); 3] = [
+    ("full", CommentMode::Full),
+    ("short", CommentMode::Short),
+    ("off", CommentMode::Off),
+];
 
 /// What lies at a project's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +99,7 @@ fn read(
     let merge = table
         .word("merge", &merge_words)
         .map_or(Merge::FastForward, |at| at.value);
+    let comment = table.word("comment", &COMMENT_WORDS).map(|at| at.value);
     let head = table.own_keys().first().map_or(0..0, |at| at.span.clone());
     let workflow_key = workflow_at.as_ref().map_or(head, |at| at.span.clone());
     let workflow_file = workflow_at.map_or_else(|| WORKFLOW_DEFAULT.to_owned(), |at| at.value);
@@ -126,6 +134,7 @@ fn read(
         allow,
         protected,
         merge,
+        comment,
         git: folder != Folder::Plain,
     };
     if let Some(workflow) = workflow {

@@ -264,7 +264,8 @@ impl Said<'_> {
     }
 }
 
-fn hex(hash: &[u8]) -> String {
+/// Spells bytes in hex.
+pub(crate) fn hex(hash: &[u8]) -> String {
     use std::fmt::Write as _;
     hash.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -13,8 +13,8 @@ use crate::daemon::key::Key;
 use crate::daemon::places::Places;
 use crate::daemon::samplers::Samplers;
 use crate::domain::{
-    Actor, Comment, CommentId, Details, Head, IssueNumber, Outcome, ProfileName, Project, Rules,
-    SingleRead, SkillName, Window,
+    Actor, Comment, CommentId, CommentMode, Details, Head, IssueNumber, Outcome, ProfileName,
+    Project, Rules, SingleRead, SkillName, Window,
 };
 use crate::ledger::Ledger;
 use crate::machine::state::State;
@@ -85,6 +85,8 @@ pub struct Inner {
     pub tmux: Tmux,
     /// What the tracker said last of each issue we may need.
     pub heads: Mutex<BTreeMap<IssueNumber, Head>>,
+    /// Whether only invited people can read the repository, once the tracker said so.
+    pub private: Mutex<Option<bool>>,
     /// Who we are on the tracker.
     pub us: tokio::sync::OnceCell<Actor>,
     /// The profile of the agent in the `check` window.
@@ -144,6 +146,7 @@ impl Hands {
             shared,
             tracker: own.tracker,
             heads: Mutex::new(own.heads),
+            private: Mutex::new(None),
             us: tokio::sync::OnceCell::new(),
             checker: Mutex::new(checker),
             kept: std::sync::atomic::AtomicBool::new(own.kept),
@@ -163,7 +166,26 @@ impl Hands {
 
     /// Returns the rules in force.
     pub fn rules(&self) -> Option<Rules> {
-        rules_of(&self.config.borrow(), &self.name)
+        let mut rules = rules_of(&self.config.borrow(), &self.name)?;
+        let private = *self.private.lock().expect("no holder of this lock panics");
+        if rules.project.comment.is_none() && private == Some(true) {
+            rules.comment = CommentMode::Full;
+        }
+        Some(rules)
+    }
+
+    /// Reads who can read the repository, and remembers it.
+    pub async fn learn_readers(&self) {
+        if let Ok(facts) = self.tracker.repo().await {
+            let mut private = self.private.lock().expect("no holder of this lock panics");
+            *private = Some(!facts.public);
+        }
+    }
+
+    /// Returns whether it was read who can read the repository.
+    pub fn knows_readers(&self) -> bool {
+        let private = self.private.lock().expect("no holder of this lock panics");
+        private.is_some()
     }
 
     /// Returns the newest sample of a window, with the witnesses and the screen.
@@ -289,6 +311,8 @@ fn authors(comments: &[Comment]) -> BTreeSet<Actor> {
 /// Puts a project's rules together.
 pub fn rules_of(config: &Config, name: &crate::domain::ProjectName) -> Option<Rules> {
     let project = config.projects.get(name)?.clone();
+    // Nobody said who can read it: what would be too much for everybody is left out.
+    let comment = project.comment.unwrap_or(CommentMode::Short);
     let mut workflow = config.workflow_of(&project)?.clone();
     let caps = &config.settings.limits;
     let limits = &mut workflow.limits;
@@ -318,6 +342,7 @@ pub fn rules_of(config: &Config, name: &crate::domain::ProjectName) -> Option<Ru
         idle_without_report: config.settings.idle_without_report,
         schedules: schedules_of(config, name),
         zone: TimeZone::system(),
+        comment,
     })
 }
 

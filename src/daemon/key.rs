@@ -1,4 +1,4 @@
-//! The installation's own key: report secrets and, later, the marks on comments are derived from it.
+//! The installation's own key: report secrets and the marker lines of comments are derived from it.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -56,10 +56,17 @@ impl Key {
         Ok(Self(std::sync::Arc::new(bytes.to_vec().into())))
     }
 
+    /// Signs bytes, which begin with what they are for.
+    pub(super) fn sign(&self, bytes: &[u8]) -> hmac::Tag {
+        hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, self.0.expose_secret()),
+            bytes,
+        )
+    }
+
     /// Returns the secret that a dispatch's reports must carry. The brief alone has it; the ledger has its hash.
     pub fn secret(&self, dispatch: &DispatchId) -> String {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose_secret());
-        let tag = hmac::sign(&key, format!("report:{dispatch}").as_bytes());
+        let tag = self.sign(format!("report:{dispatch}").as_bytes());
         tag.as_ref()
             .iter()
             .take(SECRET_LETTERS)

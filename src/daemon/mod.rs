@@ -25,11 +25,13 @@ pub mod samplers;
 pub mod schedule;
 pub mod session;
 pub mod starts;
+pub mod status;
 pub mod store;
 pub mod surface;
 pub mod trackers;
 pub mod tree;
 pub mod trial;
+pub mod writable;
 pub mod writes;
 
 use std::collections::BTreeMap;

@@ -55,6 +55,10 @@ impl Observer {
         if ask == Ask::Nothing || self.quiet_until.is_some_and(|until| now() < until) {
             return;
         }
+        // A repository may become public while we run.
+        if ask == Ask::Everything && hands.knows_readers() {
+            hands.learn_readers().await;
+        }
         let result = if ask == Ask::Everything || !self.swept {
             self.sweep(hands).await
         } else {
@@ -132,6 +136,10 @@ impl Observer {
         fleet: BTreeMap<String, u32>,
     ) -> Observation {
         let at = now();
+        // Who reads what we say matters once something is said; before that it would cost a request for nothing.
+        if !state.dispatches.is_empty() && !hands.knows_readers() {
+            hands.learn_readers().await;
+        }
         let mut details = BTreeMap::new();
         for issue in &questions.issues {
             let since = questions.comments.iter().find(|(of, _)| of == issue);
@@ -173,6 +181,7 @@ impl Observer {
             details,
             panes,
             no_agent: no_agent(hands),
+            not_writable: crate::daemon::writable::hold(hands),
             reports,
             posts,
             fleet,

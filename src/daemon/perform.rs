@@ -1,7 +1,7 @@
 //! Does what the engine asks for, once, and says what came of it. No decision is made here.
 
 use crate::daemon::hands::{Hands, chain, failed, now};
-use crate::daemon::{check, compose, deliver, gates, posts, said, session, tree, writes};
+use crate::daemon::{check, compose, deliver, gates, posts, said, session, status, tree, writes};
 use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
 use crate::repo::{RepoError, Users, spool};
 
@@ -80,6 +80,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         Action::ReadLabels { issue } => writes::read_labels(hands, issue).await,
         Action::CloseIssue { issue } => writes::close(hands, issue).await,
         Action::Merge { issue, subject, .. } => tree::merge(hands, issue, &subject).await,
+        Action::State { statement } => status::write(hands, &statement).await,
         Action::Park { issue, label, why } => writes::park(hands, issue, &label, &why).await,
     }
 }

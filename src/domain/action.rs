@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    IssueNumber, Label, LabelEvent, Opening, Pane, Post, Rehearsed, Report, ReportId, Spec,
-    Subject, Verdict, Window,
+    IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Rehearsed, Report, ReportId, Spec,
+    Statement, Subject, Verdict, Window,
 };
 
 /// Numbers effects of one engine.
@@ -121,6 +121,8 @@ pub enum Action {
         branch: Option<String>,
         subject: Subject,
     },
+    /// Writes the issue's status comment: edits the one that is there, else makes it.
+    State { statement: Box<Statement> },
     /// Hands the issue to a person: one comment, one label.
     Park {
         issue: IssueNumber,
@@ -157,6 +159,7 @@ impl Action {
             Self::ReadLabels { .. } => "read-labels",
             Self::CloseIssue { .. } => "close-issue",
             Self::Merge { .. } => "merge",
+            Self::State { .. } => "state",
             Self::Park { .. } => "park",
         }
     }
@@ -188,6 +191,7 @@ impl Action {
             | Self::ReadLabels { .. }
             | Self::CloseIssue { .. }
             | Self::Merge { .. }
+            | Self::State { .. }
             | Self::Park { .. } => None,
         }
     }
@@ -296,6 +300,11 @@ pub enum Outcome {
     Posted { issue: Option<IssueNumber> },
     /// The tracker does not take it, today or tomorrow.
     NotPosted { why: String },
+    /// The status comment is there, with that marker line too.
+    Stated {
+        comment: CommentId,
+        marker: Option<Box<Marker>>,
+    },
     /// A comment is there.
     Commented { comment: Option<CommentId> },
     /// Labels and label events, oldest first.

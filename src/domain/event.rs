@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Answer, Approval, Basis, Cause, Checked, CommentId, Composer, Delivery, DeliveryId,
-    DispatchId, Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Opening, Pane,
-    Post, Reply, Report, Settled, SkillName, Spec, Subject, Transition, TransitionStep, Verdict,
+    DispatchId, Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Marker,
+    Opening, Pane, Post, Reply, Report, Settled, SkillName, Spec, Subject, Transition,
+    TransitionStep, Verdict,
 };
 
 /// One fact of a project's stream. Carries what was decided, so that replay needs no configuration.
@@ -211,6 +212,20 @@ pub enum Event {
     },
     /// The issue was closed or lost its routing label.
     IssueLeft { issue: IssueNumber, how: String },
+    /// The issue's status comment is about to be written; with the marker line of a dispatch, if it names one.
+    StatusIntended {
+        issue: IssueNumber,
+        dispatch: Option<DispatchId>,
+        digest: String,
+    },
+    /// It is there, with that marker line too; without a comment the tracker does not take it.
+    StatusWritten {
+        issue: IssueNumber,
+        comment: Option<CommentId>,
+        marker: Option<Box<Marker>>,
+        digest: String,
+        last: bool,
+    },
     /// A labelling was seen whose approval is now known.
     WalkApproved {
         issue: IssueNumber,
@@ -249,6 +264,8 @@ impl Event {
             | Self::IssueParked { issue }
             | Self::IssueUnparked { issue, .. }
             | Self::IssueLeft { issue, .. }
+            | Self::StatusIntended { issue, .. }
+            | Self::StatusWritten { issue, .. }
             | Self::WalkApproved { issue, .. } => Some(*issue),
             _ => None,
         }
@@ -262,6 +279,7 @@ impl Event {
             Self::ReportReceived { report } => Some(&report.dispatch),
             Self::PostIntended { post } => Some(&post.dispatch),
             Self::PostSettled { dispatch, .. } => Some(dispatch),
+            Self::StatusIntended { dispatch, .. } => dispatch.as_ref(),
             Self::TransitionIntended { transition } => transition.dispatch.as_ref(),
             Self::AgentChecked { dispatch, .. }
             | Self::TreePrepared { dispatch, .. }

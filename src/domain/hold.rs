@@ -51,6 +51,8 @@ pub enum Hold {
     },
     /// The agent's window is not there.
     NoAgent { window: String, hint: String },
+    /// No brief can be put into the project's folder.
+    NotWritable { path: String, hint: String },
     /// The agent is not proven idle.
     AgentNotIdle { is: String, because: String },
     /// The agent wants a person.
@@ -94,6 +96,8 @@ pub enum Hold {
     Moving { to: String },
     /// A step failed; it is tried again.
     Stalled { why: String, until: Timestamp },
+    /// The tracker does not take the marker line, and without it nothing is delivered.
+    Unmarked { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
     /// It was not looked at singly: that is for the next cycle.
@@ -122,6 +126,7 @@ impl Hold {
             Self::BackOff { .. } => "back-off",
             Self::Session { .. } => "session-taken",
             Self::NoAgent { .. } => "no-agent",
+            Self::NotWritable { .. } => "not-writable",
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
             Self::AgentNotReady { .. } => "agent-not-ready",
@@ -138,6 +143,7 @@ impl Hold {
             Self::Unknown { .. } => "unknown-delivery",
             Self::Moving { .. } => "moving",
             Self::Stalled { .. } => "stalled",
+            Self::Unmarked { .. } => "unmarked",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
             Self::Spent { .. } => "spent",
@@ -173,7 +179,7 @@ impl Hold {
             Self::NeedsReapproval { .. } => {
                 Some("read the text again, then remove and set the label".into())
             }
-            Self::NoAgent { hint, .. } => Some(hint.clone()),
+            Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
             Self::AgentNotReady { project, .. } => Some(format!(
                 "`pointsman agent check {project}` says what mends it, and lets it go on"
@@ -277,6 +283,7 @@ impl fmt::Display for Hold {
                 write!(f, "an errand (dispatch {dispatch}) has the session")
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
+            Self::NotWritable { path, .. } => write!(f, "the daemon may not write into `{path}`"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
             Self::AgentNotReady { step, why, .. } => {
@@ -299,6 +306,12 @@ impl fmt::Display for Hold {
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
             Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
+            Self::Unmarked { why, until } => {
+                write!(
+                    f,
+                    "the status comment cannot be written: {why}; again at {until:.0}"
+                )
+            }
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Comment, CommentId, DeliveryId, DispatchId, Head, Hold, IssueNumber, LabelEvent,
-    PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window, Workflow,
+    Actor, Comment, CommentId, CommentMode, DeliveryId, DispatchId, Head, Hold, IssueNumber,
+    LabelEvent, PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window,
+    Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -28,6 +29,8 @@ pub struct Rules {
     pub schedules: BTreeMap<SkillName, u16>,
     /// What is local.
     pub zone: TimeZone,
+    /// How much the status comments say.
+    pub comment: CommentMode,
 }
 
 /// All that one cycle saw of one project.
@@ -49,6 +52,9 @@ pub struct Observation {
     pub panes: BTreeMap<Window, PaneSample>,
     /// Why a window that should have an agent has none.
     pub no_agent: Option<Hold>,
+    /// Why the daemon cannot put a brief into the project's folder.
+    #[serde(default)]
+    pub not_writable: Option<Hold>,
     /// Reports that have no answer file yet, oldest first; also those that the ledger has.
     pub reports: Vec<Report>,
     /// Posts that have no answer file yet, oldest first; also those that the ledger has.

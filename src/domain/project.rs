@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Label, ProfileName, ProjectName, SkillName};
+use crate::domain::{CommentMode, Label, ProfileName, ProjectName, SkillName};
 
 /// One repository or folder, with its session and settings (`projects/<name>.toml`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Project {
     pub protected: Vec<String>,
     /// What `approve` does locally.
     pub merge: Merge,
+    /// How much the status comment says; `None` = by who can read the repository.
+    pub comment: Option<CommentMode>,
     /// Whether the folder is a git working tree. Found at load, not configured.
     pub git: bool,
 }

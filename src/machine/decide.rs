@@ -15,7 +15,7 @@ pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, post, route, schedule, walks, watchdog};
+use crate::machine::{flow, post, route, schedule, status, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -80,6 +80,7 @@ pub fn decide(
     let mut standing = open_standing(state, seen);
     note_faults(memory, &mut standing);
     note_stuck(state, memory, &mut standing);
+    status::note_unmarked(rules, state, memory, &mut standing);
     let ranked = ranked(rules, state, seen, now);
     let held_by_project = project_hold(rules, state, seen, ranked.pausing, now);
     let candidates = candidates(ranked.candidates, rules, state, &mut standing);
@@ -132,10 +133,16 @@ pub fn decide(
         first = Some(Decision::Look(questions));
     }
     let first = first.or_else(|| schedule::due(rules, state, seen, held_by_project.as_ref(), now));
-    (
-        first.unwrap_or_else(|| Decision::Wait(next_moment(state, memory, seen, &standing, now))),
-        standing,
-    )
+    let told = status::Edits::new(rules, state, memory, seen, &standing);
+    let first = first.or_else(|| told.first(now));
+    let wait = || {
+        let moments = [
+            next_moment(state, memory, seen, &standing, now),
+            told.moment(now),
+        ];
+        Decision::Wait(moments.into_iter().flatten().min())
+    };
+    (first.unwrap_or_else(wait), standing)
 }
 
 /// Decides one cycle that begins nothing by itself: what is open goes on, and what a person asks for.
@@ -307,6 +314,9 @@ fn finish_open(
                 format!("moving {issue} to {}", transition.to),
             ));
         }
+    }
+    if let Some(decision) = status::marks(rules, state, memory, seen) {
+        return Some(decision);
     }
     for issue in state.parks.keys() {
         let flow = Flow::Park(*issue);

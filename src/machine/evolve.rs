@@ -8,6 +8,7 @@ mod errand;
 mod issue;
 mod post;
 mod report;
+mod status;
 mod steps;
 
 use jiff::Timestamp;
@@ -40,6 +41,7 @@ pub fn evolve(state: &mut State, at: Timestamp, event: &Event) -> Result<(), Ill
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row an event")]
 fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
     match event {
         Event::ProjectAdded { added } => {
@@ -75,6 +77,9 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             answer,
         } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
+        Event::StatusIntended { .. } | Event::StatusWritten { .. } => {
+            status::write(state, at, event)
+        }
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
         | Event::LinePasted { .. }
@@ -141,6 +146,7 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         } => begin(state, opening, labelling, approval)?,
         Basis::Errand(errand) => errand::opened(state, opening, errand)?,
     }
+    status::opened(state, opening);
     if opening.errand().is_none_or(Errand::is_counted) {
         state.openings.push_back(at);
     }
@@ -356,9 +362,11 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
     };
     found.stalled = None;
     ask::closed(found, cause);
+    let past = status::past(found, cause, at);
     let Some(issue) = issue else {
         return Ok(());
     };
+    status::closed(state, issue, past);
     let walk = state.walks.entry(issue).or_default();
     walk.ended = Some((cause.clone(), at));
     match cause {

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{check, delivery, ending, errand, judging, question};
+use crate::machine::{check, delivery, ending, errand, judging, question, status};
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
 pub const UNDELIVERED_TOLD: u32 = 5;
@@ -95,6 +95,9 @@ fn deliver(
         return Step::Do(Action::PrepareTree {
             dispatch: Box::new(dispatch.clone()),
         });
+    }
+    if status::is_unmarked(state, dispatch, rules.comment) {
+        return Step::Rest;
     }
     if dispatch.opening.window == Window::Check
         && dispatch.pane.is_none()

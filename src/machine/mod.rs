@@ -10,6 +10,7 @@
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
 //! | [`question`], [`post`] | what agents ask and write down |
 //! | [`errand`], [`check`], [`schedule`], [`interrupt`] | what no label asks for: trials, rehearsals, a person's words, the clock |
+//! | [`status`] | the one comment per issue that says where it stands, and its marker lines |
 //! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
 //! | [`brief`], [`markdown`], [`text`] | the words |
 
@@ -38,6 +39,7 @@ pub mod resolve;
 pub mod route;
 pub mod schedule;
 pub mod state;
+pub mod status;
 pub mod step;
 pub mod text;
 pub mod transition;

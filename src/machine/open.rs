@@ -108,6 +108,9 @@ pub fn window_hold(
             hint: format!("there is no agents/{profile_name}.toml"),
         });
     };
+    if let Some(hold) = &seen.not_writable {
+        return Some(hold.clone());
+    }
     let limit = rules.workflow.limits.active_max;
     // The fleet was counted when the look began; a person's trial may have been opened since.
     let counted = seen.fleet.get(&profile.account).copied().unwrap_or(0);
@@ -154,6 +157,11 @@ pub fn window_hold(
             stage: stage.label.clone(),
         });
     }
+    agent_hold(rules, seen)
+}
+
+/// A reason that lies in the agent's own window.
+fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
             window: "agent".to_owned(),

@@ -11,6 +11,8 @@ use crate::domain::{
     Window,
 };
 
+use crate::machine::status::Notice;
+
 /// The openings that are remembered for the daily cap; more than any sensible cap.
 pub(crate) const OPENINGS_MAX: usize = 1024;
 
@@ -49,6 +51,8 @@ pub struct State {
     pub ran: BTreeMap<SkillName, Date>,
     /// The newest rehearsal of each profile.
     pub checks: BTreeMap<ProfileName, Checked>,
+    /// The status comments: one per issue, from its first dispatch to its end.
+    pub notices: BTreeMap<IssueNumber, Notice>,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
 }

@@ -15,6 +15,8 @@ pub enum Flow {
     Merge(IssueNumber),
     /// An issue's park label on its way off, before a person's move.
     Route(IssueNumber),
+    /// An issue's status comment on its way to the tracker.
+    Status(IssueNumber),
     /// What an agent asked for on its way to the tracker.
     Post(DispatchId, ReportId),
     /// A person's interrupt on its way to the agent.

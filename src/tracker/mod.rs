@@ -130,7 +130,7 @@ pub enum TrackerError {
     RateLimited {
         /// By the tracker's clock.
         until: Timestamp,
-        /// `primary` or `secondary` as the tracker said, `reserve` or `pace` by our own restraint: the call was not made.
+        /// `primary` or `secondary` as the tracker said; `reserve`, `pace` or `spare` by our own restraint: the call was not made.
         kind: &'static str,
     },
     /// 401, or no token.
@@ -254,6 +254,8 @@ both! {
     fn comment(&self, number: IssueNumber, body: &str) -> CommentId;
     /// Replaces a comment of ours.
     fn edit_comment(&self, number: IssueNumber, id: &CommentId, body: &str) -> Written;
+    /// The same, held back when many were made: what may wait takes its share of the write budget and no more.
+    fn edit_comment_later(&self, number: IssueNumber, id: &CommentId, body: &str) -> Written;
     /// Opens an issue.
     fn create_issue(&self, issue: &NewIssue) -> IssueNumber;
     /// Closes an issue.

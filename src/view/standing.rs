@@ -81,6 +81,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Unattributed { .. }
         | Hold::NeedsReapproval { .. }
         | Hold::NoAgent { .. }
+        | Hold::NotWritable { .. }
         | Hold::AgentAsks { .. }
         | Hold::AgentNotReady { .. }
         | Hold::TreeDirty { .. }
@@ -108,6 +109,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::InHand { .. }
         | Hold::Moving { .. }
         | Hold::Stalled { .. }
+        | Hold::Unmarked { .. }
         | Hold::NextCycle
         | Hold::Behind { .. }
         | Hold::Spent { .. } => false,

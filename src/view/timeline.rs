@@ -169,6 +169,16 @@ pub fn sentence(event: &Event) -> String {
         Event::IssueParked { issue } => format!("{issue} is with a person"),
         Event::IssueUnparked { issue, .. } => format!("{issue} may be tried again"),
         Event::IssueLeft { issue, how } => format!("{issue} left: {}", short(how)),
+        Event::StatusIntended {
+            issue, dispatch, ..
+        } => match dispatch {
+            Some(dispatch) => format!("{issue}: about to be marked for dispatch {dispatch}"),
+            None => format!("{issue}: its status comment is about to be written"),
+        },
+        Event::StatusWritten { issue, comment, .. } => match comment {
+            Some(_) => format!("{issue}: its status comment is up to date"),
+            None => format!("{issue}: the tracker does not take its status comment"),
+        },
         Event::WalkApproved { issue, approval } => {
             format!("{issue} rests on {}'s word", approval.by.login)
         }

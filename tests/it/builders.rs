@@ -15,9 +15,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Activity, Actor, ActorId, ActorKind, Advance, AgentState, Approval, Attention, Basis, Build,
-    DeliveryId, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label,
-    LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample,
-    Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
+    CommentMode, DeliveryId, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber,
+    Label, LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane,
+    PaneSample, Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
     SpecialLabels, Stage, Subject, TrackerChoice, Window, Workflow,
 };
 
@@ -215,6 +215,7 @@ pub fn rules() -> Rules {
         allow: Vec::new(),
         protected: Vec::new(),
         merge: Merge::FastForward,
+        comment: None,
         git: true,
     };
     let workflow = Workflow {
@@ -233,6 +234,7 @@ pub fn rules() -> Rules {
         idle_without_report: Duration::from_mins(1),
         schedules: BTreeMap::new(),
         zone: TimeZone::UTC,
+        comment: CommentMode::Full,
     }
 }
 
@@ -246,6 +248,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         details: BTreeMap::new(),
         panes: BTreeMap::new(),
         no_agent: None,
+        not_writable: None,
         reports: Vec::new(),
         posts: Vec::new(),
         fleet: BTreeMap::new(),

@@ -13,6 +13,7 @@ mod holds;
 mod inbox;
 mod posts;
 mod rehearsal;
+mod status;
 mod steering;
 mod two_at_once;
 mod verbs;

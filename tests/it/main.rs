@@ -20,6 +20,7 @@ mod real_agent;
 mod repo;
 mod report_verbs;
 mod rows;
+mod service;
 mod simulation;
 mod support;
 mod terminal;

@@ -23,7 +23,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::SignedDuration;
-use pointsman::domain::{FirstLine, Limits, Merge, SkillName};
+use pointsman::domain::{CommentMode, FirstLine, Limits, Merge, SkillName};
 
 use driver::{Driver, Plant};
 use faults::{Faults, Rng};
@@ -78,6 +78,10 @@ fn draw(seed: u64) -> World {
     if world.rng.chance(300) {
         let at = 9 * 60 + 1 + u16::try_from(world.rng.below(120)).expect("small");
         world.rules.schedules.insert(SkillName::new("scout"), at);
+    }
+    // By a die of its own, so that the worlds without it stay what they were.
+    if Rng::new(!seed).chance(500) {
+        world.rules.comment = CommentMode::Full;
     }
     world
 }

@@ -16,7 +16,7 @@ cargo build --quiet
 share=$(mktemp -d)
 chmod 0755 "$share" # also for the user the units run as
 trap 'rm -rf "$share"' EXIT
-cp -r target/debug/pointsman systemd "$here/system.sh" "$here/user.sh" "$here/words.sh" "$share/"
+cp target/debug/pointsman "$here/system.sh" "$here/user.sh" "$here/words.sh" "$share/"
 for script in ${1:-system.sh user.sh}; do
     printf '%s\n' "-- $script"
     "$here/boot.sh" "$share" "$script"

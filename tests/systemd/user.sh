@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs inside boot.sh: the pair of user units, installed as systemd/user/pointsman-tmux.service says.
+# Runs inside boot.sh: the pair of user units, installed by `pointsman service install`.
 set -u
 . /share/words.sh
 
@@ -13,17 +13,25 @@ evidence() { ctl status --no-pager pointsman pointsman-tmux; journalctl --no-pag
 
 loginctl enable-linger ada
 until_true 20 "the user's own systemd runs" ctl is-system-running --wait
-as_ada mkdir -p .cargo/bin .config/systemd/user/pointsman.service.d .config/pointsman src/site
+as_ada mkdir -p .cargo/bin .config/systemd/user/pointsman.service.d .config/pointsman src/site 'src/my blog'
 as_ada cp /share/pointsman .cargo/bin/
-as_ada sh -c 'cp /share/systemd/user/pointsman*.service ~/.config/systemd/user/'
 site /srv/ada/.config/pointsman '~/src/site'
+echo s3cret >/srv/ada/.config/pointsman/github-token
+chmod 0600 /srv/ada/.config/pointsman/github-token
 chown -R ada: /srv/ada/.config
-printf '[Service]\nReadWritePaths=-%%h/src/site\nRestartSec=1s\n' >/srv/ada/.config/systemd/user/pointsman.service.d/here.conf
+printf '[Service]\nRestartSec=1s\n' >/srv/ada/.config/systemd/user/pointsman.service.d/here.conf
 
+# Somebody's server on the socket is told, and stays.
+as_ada mkdir -p "/run/user/$uid/pointsman-tmux"
+on_tmux -f /dev/null new-session -d -s site 'sleep 600'
+by_hand=$(on_tmux list-panes -a -F '#{pane_pid}')
+if pointsman service install 2>/dev/null; then fail "a server that was started by hand stands in the way"; fi
+check "a server that was started by hand is left alone" "$by_hand" "$(on_tmux list-panes -a -F '#{pane_pid}')"
+on_tmux kill-server
+
+pointsman service install || fail "they start (Type=notify: the daemon said READY)"
+echo "ok    service install starts them, and the daemon said READY"
 check "systemd-analyze has nothing to say" "" "$(as_ada sh -c 'systemd-analyze --user verify ~/.config/systemd/user/pointsman*.service' 2>&1 | grep pointsman)"
-ctl daemon-reload
-ctl enable --now pointsman-tmux pointsman 2>/dev/null || fail "they start (Type=notify: the daemon said READY)"
-echo "ok    they start, and the daemon said READY"
 until_true 20 "the agent is up in a pane of the other unit" agent_pid
 agent=$(agent_pid)
 pointsman issue new "Why tmux" --label ready-for-research || fail "an issue is opened"
@@ -35,4 +43,20 @@ until_true 20 "a daemon that was killed is restarted" restarted 1
 ctl stop pointsman
 check "SIGTERM ends it well" "success inactive" "$(shown pointsman Result) $(ctl is-active pointsman)"
 check "the agent did not notice" "$agent" "$(agent_pid)"
-ctl stop pointsman-tmux
+
+# The server was not touched, so a new project's daemon finds its agent where it was.
+ctl start pointsman
+said=$(pointsman init --local --agent demo --build none --workflow content.toml 'src/my blog' 2>&1) || fail "a project is added: $said"
+grep -q 'systemctl --user daemon-reload && systemctl --user restart pointsman' <<<"$said" || fail "init names the restart: $said"
+pointsman issue new "Second" --project my-blog --label ready-for-research
+is_held() { pointsman explain 1 --project my-blog | grep -q not-writable; }
+until_true 20 "a project that the sandbox does not know is held, not-writable" is_held
+ctl daemon-reload
+ctl restart pointsman
+goes_on() { pointsman issue list --project my-blog | grep -q ready-for-draft; }
+until_true 45 "after the restart that init named it goes on" goes_on
+check "the first agent did not notice" "$agent" "$(agent_pid)"
+
+pointsman service uninstall --yes || fail "the units are taken away"
+check "nothing of ours is left of the units" "here.conf" "$(cd /srv/ada/.config/systemd/user && find . -type f -printf '%f\n')"
+check "and nothing runs" "inactive inactive" "$(ctl is-active pointsman) $(ctl is-active pointsman-tmux)"

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, interrupt, open, post, route, transition};
+use crate::machine::{delivery, flow, interrupt, open, post, route, status, transition};
 
 impl Engine {
     /// Asks a flow for its next step.
@@ -49,6 +49,10 @@ impl Engine {
                 let again = !self.fresh_posts.remove(post);
                 let owner = self.state.dispatches.get(dispatch);
                 owner.map_or(Step::Rest, |owner| post::next(owner, post, again))
+            }
+            Flow::Status(issue) => {
+                let hold = self.report.standing.get(issue);
+                status::next(&self.state, rules, hold, *issue, now)
             }
             Flow::Answer(_) | Flow::Interrupt => Step::Rest,
         };
@@ -94,6 +98,7 @@ impl Engine {
                 (Some(owner), Action::Post { post, .. }) => post::settle(owner, post, outcome),
                 _ => Step::Rest,
             },
+            Flow::Status(issue) => status::settle(&self.state, *issue, &action, outcome),
             Flow::Answer(_) | Flow::Route(_) => Step::Rest,
             Flow::Interrupt => interrupt::settle(outcome),
             Flow::Merge(issue) => match (&action, outcome) {
@@ -110,7 +115,7 @@ impl Engine {
         // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
         // So does a look that found nothing new.
         let until = match (&step, outcome) {
-            (Step::Rest, Outcome::Failed { until, .. }) => Some(*until),
+            (Step::Rest, Outcome::Failed { until, .. }) => Some(status::rest(&action, *until, now)),
             (Step::Rest, Outcome::Found(_) | Outcome::NotCleared { .. }) => {
                 Some(now + delivery::LOOK_AGAIN)
             }

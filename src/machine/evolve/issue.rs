@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::status;
 use crate::domain::{Cause, Event, IssueNumber, Settled, Transition, TransitionStep};
 use crate::machine::state::{Route, State, Walk};
+use crate::machine::status::Over;
 
 pub(super) fn intend(state: &mut State, transition: &Transition) -> Result<(), String> {
     if state.transitions.contains_key(&transition.issue) {
@@ -62,6 +64,7 @@ fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
             if transition.to == crate::domain::Next::Done {
                 free_seat(state, transition.issue, None);
                 state.walks.remove(&transition.issue);
+                status::over(state, transition.issue, Over::Done);
             }
         }
         Settled::Overridden { .. } => free_seat(state, transition.issue, None),
@@ -130,6 +133,7 @@ pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
                 ..Walk::default()
             };
             free_seat(state, *issue, None);
+            status::over(state, *issue, Over::Left(how.clone()));
         }
         Event::WalkApproved { issue, approval } => {
             state.walks.entry(*issue).or_default().approval = Some(approval.clone());

@@ -4,7 +4,7 @@
 //! pace between writes is waited for, and never longer than half the deadline. Waits are measured by the monotonic clock and
 //! stated by the tracker's own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,10 @@ use crate::tracker::TrackerError;
 const CONCURRENT_MAX: usize = 8;
 /// The wait after a secondary limit that names no time; doubled with each one in a row.
 const COOL_DOWN_MIN: Duration = Duration::from_mins(1);
+/// Spare edits in any hour: a fifth of the 500 writes an hour that GitHub takes of an account (PROTOCOLS 8).
+const SPARE_MAX: usize = 100;
+/// The hour.
+const SPARE_WITHIN: Duration = Duration::from_hours(1);
 /// The longest wait we believe.
 const COOL_DOWN_MAX: Duration = Duration::from_hours(6);
 
@@ -40,6 +44,8 @@ pub(super) enum Class {
     Marker,
     /// Everything else that writes.
     Comment,
+    /// An edit that may wait: it takes its share of the write budget and no more.
+    Spare,
 }
 
 /// What one account may still do.
@@ -79,6 +85,8 @@ struct State {
     next_write: Instant,
     waiting: BTreeSet<(Class, u64)>,
     tickets: u64,
+    /// When the spare edits of the last hour were let through.
+    spare: VecDeque<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +135,7 @@ impl Limiter {
                 next_write: Instant::now(),
                 waiting: BTreeSet::new(),
                 tickets: 0,
+                spare: VecDeque::new(),
             }),
             turn: Notify::new(),
             slots: Semaphore::new(CONCURRENT_MAX),
@@ -179,6 +188,30 @@ impl Limiter {
             }
             None => Ok(()),
         }
+    }
+
+    /// Takes one of the hour's spare edits, or says when there is one again.
+    fn spend_spare(&self) -> Result<(), TrackerError> {
+        let mut state = self.state();
+        while state
+            .spare
+            .front()
+            .is_some_and(|at| at.elapsed() >= SPARE_WITHIN)
+        {
+            state.spare.pop_front();
+        }
+        if let Some(oldest) = state
+            .spare
+            .front()
+            .filter(|_| state.spare.len() >= SPARE_MAX)
+        {
+            let wait = SPARE_WITHIN.saturating_sub(oldest.elapsed());
+            drop(state);
+            let (until, kind) = (self.after(wait), "spare");
+            return Err(TrackerError::RateLimited { until, kind });
+        }
+        state.spare.push_back(Instant::now());
+        Ok(())
     }
 
     /// Waits for the turn of a write. The ticket is held until its answer is there.
@@ -365,6 +398,10 @@ pub(super) fn limited<S: Hop>(inner: S, limiter: Arc<Limiter>) -> impl Hop {
             let ticket = match class {
                 Class::Read => None,
                 Class::Transition | Class::Marker | Class::Comment => {
+                    Some(limiter.turn(class).await?)
+                }
+                Class::Spare => {
+                    limiter.spend_spare()?;
                     Some(limiter.turn(class).await?)
                 }
             };

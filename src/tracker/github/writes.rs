@@ -118,6 +118,26 @@ impl GitHub {
         id: &CommentId,
         body: &str,
     ) -> Result<Written, TrackerError> {
+        self.edit(number, id, body, Class::Marker).await
+    }
+
+    /// The same, for what may wait: refused when the hour's share is spent.
+    pub async fn edit_comment_later(
+        &self,
+        number: IssueNumber,
+        id: &CommentId,
+        body: &str,
+    ) -> Result<Written, TrackerError> {
+        self.edit(number, id, body, Class::Spare).await
+    }
+
+    async fn edit(
+        &self,
+        number: IssueNumber,
+        id: &CommentId,
+        body: &str,
+        class: Class,
+    ) -> Result<Written, TrackerError> {
         let what = format!("comment {id} of issue {number}");
         if id.0.is_empty() || !id.0.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed(&what, Cause::Missing("id")));
@@ -127,12 +147,7 @@ impl GitHub {
         if present.body == body {
             return Ok(Written::Already);
         }
-        let ask = Self::write(
-            Method::PATCH,
-            url,
-            Some(json!({ "body": body })),
-            Class::Marker,
-        );
+        let ask = Self::write(Method::PATCH, url, Some(json!({ "body": body })), class);
         self.done(&what, &format!("edit {what}"), ask).await?;
         Ok(Written::Changed)
     }

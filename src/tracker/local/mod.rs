@@ -61,6 +61,16 @@ impl Local {
         &self.folder
     }
 
+    /// See [`crate::tracker::Tracker::edit_comment_later`]: there is no budget here to spare.
+    pub async fn edit_comment_later(
+        &self,
+        number: IssueNumber,
+        id: &CommentId,
+        body: &str,
+    ) -> Result<Written, TrackerError> {
+        self.edit_comment(number, id, body).await
+    }
+
     async fn run<T, F>(&self, work: F) -> Result<T, TrackerError>
     where
         T: Send + 'static,

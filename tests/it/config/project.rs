@@ -316,3 +316,21 @@ fn a_project_without_build_is_fine_where_no_stage_needs_one() {
     assert_eq!((project.build, project.git), (Build::None, false));
     assert_eq!(project.path, PathBuf::from("/home/me/plain"));
 }
+
+#[test]
+fn a_status_comment_is_full_short_or_off() {
+    assert_snapshot!(project(r#"tracker = "local"
+path = "~/src/blog"
+agent = "codex"
+build = "make"
+comment = "brief"
+"#), @r#"
+    error: `comment` cannot be `brief`
+     --> projects/blog.toml:5:11
+      |
+    5 | comment = "brief"
+      |           ^^^^^^^
+      |
+      = expected: full, short, off
+    "#);
+}

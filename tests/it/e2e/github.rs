@@ -36,6 +36,7 @@ async fn an_issue_on_github_walks_with_one_account_and_then_costs_nothing() {
         assert_eq!(specs, 1);
     }
     world.until_tidy("blog").await;
+    world.until_said("blog", issue, "done").await;
 
     let overrides = world
         .told()

@@ -286,6 +286,28 @@ async fn writes_keep_their_pace_and_their_order() {
 }
 
 #[tokio::test]
+async fn edits_that_may_wait_take_a_fifth_of_the_writes_and_markers_go_on() {
+    let world = World::start().await;
+    let number = IssueNumber(world.open("t"));
+    let github = account(&world, |config| config.pace = Duration::ZERO).repository("me", "blog");
+    let comment = github.comment(number, "0").await.expect("it writes");
+    for n in 1..=100 {
+        let body = n.to_string();
+        let edited = github.edit_comment_later(number, &comment, &body);
+        edited.await.expect("there is some to spare");
+    }
+    let error = github.edit_comment_later(number, &comment, "101").await;
+    let (until, kind) = limited(&error.expect_err("not within the hour"));
+    assert_eq!(kind, "spare");
+    let wait = until.duration_since(world.fake.model().now).as_mins();
+    assert!((50..=60).contains(&wait), "{wait} min");
+    github
+        .edit_comment(number, &comment, "a marker")
+        .await
+        .expect("a dispatch waits for this one");
+}
+
+#[tokio::test]
 async fn a_write_that_waits_too_long_is_known_not_to_be_sent() {
     let world = World::start().await;
     let number = IssueNumber(world.open("t"));

@@ -9,12 +9,20 @@ use regex::Regex;
 use crate::support::world::World;
 
 /// Commands that are not run here as they stand, and why.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 8] = [
     (
         "pointsman run",
         "started where it stands, ended by SIGTERM at the end",
     ),
     ("pointsman attach blog", "needs a terminal"),
+    (
+        "pointsman service install",
+        "needs a systemd of its own: `tests/systemd/run.sh` runs it",
+    ),
+    (
+        "pointsman service uninstall",
+        "needs a systemd of its own: `tests/systemd/run.sh` runs it",
+    ),
     (
         "pointsman skill try prep 12",
         "needs an issue that nobody works on: `e2e::errands` tries one",

@@ -188,6 +188,7 @@ pub(crate) fn state(state: &State) -> Result<(), String> {
 }
 
 /// Judges an effect that is about to happen: its intent is in the ledger.
+#[expect(clippy::too_many_lines, reason = "a table, one row an action")]
 pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<(), String> {
     let step = |id| state.deliveries.get(id).map(|delivery| &delivery.step);
     let phase = |id| state.dispatches.get(id).map(|dispatch| &dispatch.phase);
@@ -225,6 +226,10 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
             .get(issue)
             .is_some_and(|one| one.to == Next::Done),
         Action::Park { issue, .. } => state.parks.contains_key(issue),
+        Action::State { statement } => state
+            .notices
+            .get(&statement.issue)
+            .is_some_and(|notice| notice.intended.is_some()),
         Action::Gate { dispatch, gate, .. } => state
             .dispatches
             .get(dispatch.id())

@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Answer, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
-    Ground, IssueNumber, Outcome, Pane, Post, Posting, Publish, Purpose, Report, Via, Window,
+    Action, Answer, CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding,
+    GateName, Ground, IssueNumber, Marker, Outcome, Pane, Post, Posting, Publish, Purpose, Report,
+    Statement, Via, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
@@ -20,6 +21,9 @@ pub(crate) enum Performed {
     /// It goes on: ask again then.
     Later(jiff::Timestamp),
 }
+
+/// Edits closer together than this are too many: a minute, less what an effect takes to happen.
+const HASTE: SignedDuration = SignedDuration::from_secs(50);
 
 fn composer() -> Composer {
     Composer {
@@ -201,6 +205,7 @@ impl World {
             Action::Merge { .. } => Outcome::Merged {
                 into: "main".to_owned(),
             },
+            Action::State { statement } => self.state(statement),
             Action::Park { issue, label, why } => {
                 if self.tracker.is_gone(*issue) {
                     return Outcome::Done;
@@ -211,6 +216,52 @@ impl World {
                 self.tracker.label(*issue, label, true, &us(), now);
                 Outcome::Done
             }
+        }
+    }
+
+    /// Edits the status comment that is there, else makes it. A marker of a dispatch that was delivered before is too late.
+    fn state(&mut self, statement: &Statement) -> Outcome {
+        let Statement {
+            issue,
+            text,
+            markers,
+            marks,
+            ..
+        } = statement;
+        if self.tracker.is_gone(*issue) {
+            let why = "there is no such issue".to_owned();
+            return match marks {
+                Some(_) => Outcome::Failed {
+                    why,
+                    until: self.now + SignedDuration::from_secs(15),
+                },
+                None => Outcome::NotPosted { why },
+            };
+        }
+        let marker = marks.as_ref().map(|opening| Marker {
+            ledger: "sim".to_owned(),
+            project: "blog".to_owned(),
+            seq: 0,
+            head: String::new(),
+            labelling: String::new(),
+            attempt: opening.attempt,
+            dispatch: opening.id.clone(),
+        });
+        let sign = mark("status");
+        let line = |marker: &Marker| mark(&format!("marker {}", marker.dispatch));
+        let lines: Vec<String> = markers.iter().chain(&marker).map(line).collect();
+        let body = format!("{text}\n{sign}\n{}", lines.join("\n"));
+        let (comment, changed) = self.tracker.replace(*issue, &sign, &body, self.now);
+        if changed {
+            let before = self.stated.insert(*issue, self.now);
+            let hasty = before.is_some_and(|before| self.now.duration_since(before) < HASTE);
+            if hasty && marks.is_none() {
+                self.breaks(format!("{issue} is told about twice in a minute"));
+            }
+        }
+        Outcome::Stated {
+            comment,
+            marker: marker.map(Box::new),
         }
     }
 
@@ -248,6 +299,7 @@ impl World {
         if delivery.purpose != Purpose::Brief {
             return;
         }
+        self.marked(dispatch);
         let typed = self.typed.entry(dispatch.id().clone()).or_default();
         typed.push(delivery.id.clone());
         if typed.len() > 1 {
@@ -290,6 +342,21 @@ impl World {
             self.breaks(format!("{} was typed, and nobody wants it", delivery.id));
         }
         self.typed(dispatch, delivery);
+    }
+
+    /// Before anything is typed the issue says so, if it is to (PROTOCOLS 9).
+    fn marked(&mut self, dispatch: &Dispatch) {
+        let (Some(labelling), false) = (
+            dispatch.opening.labelling(),
+            self.rules.comment == CommentMode::Off,
+        ) else {
+            return;
+        };
+        let line = mark(&format!("marker {}", dispatch.id()));
+        let comments = &self.tracker.issues[&labelling.issue].comments;
+        if !comments.iter().any(|one| one.body.contains(&line)) {
+            self.breaks(format!("{} is typed without its marker", dispatch.id()));
+        }
     }
 
     fn launch(&mut self, dispatch: &Dispatch, delivery: &Delivery) -> Outcome {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pointsman::domain::{
-    Actor, ActorId, ActorKind, Advance, Build, FirstLine, GateName, Label, Limits, Merge, Next,
-    Profile, ProfileName, Project, ProjectName, Rules, ScreenRules, SessionChoice, Signals,
-    SkillName, SpecialLabels, Stage, Submit, TrackerChoice, Workflow,
+    Actor, ActorId, ActorKind, Advance, Build, CommentMode, FirstLine, GateName, Label, Limits,
+    Merge, Next, Profile, ProfileName, Project, ProjectName, Rules, ScreenRules, SessionChoice,
+    Signals, SkillName, SpecialLabels, Stage, Submit, TrackerChoice, Workflow,
 };
 
 use super::faults::Rng;
@@ -180,6 +180,7 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
             allow: Vec::new(),
             protected: Vec::new(),
             merge,
+            comment: None,
             git: true,
         },
         workflow: Workflow {
@@ -198,5 +199,6 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
         idle_without_report: Duration::from_mins(1),
         schedules: BTreeMap::new(),
         zone: TimeZone::UTC,
+        comment: CommentMode::Off,
     }
 }

@@ -6,11 +6,12 @@ use std::path::Path;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use pointsman::domain::{
-    Actor, Cause, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label, Limits, Merge,
-    Posting, Purpose, Questions, Request, Settled, SkillName, Verb, Window,
+    Actor, Cause, CommentMode, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label, Limits,
+    Merge, Posting, Purpose, Questions, Request, Settled, SkillName, Verb, Window,
 };
 use pointsman::ledger::Records;
 use pointsman::machine::schedule::{self, Turn};
+use pointsman::machine::text::mark;
 use pointsman::machine::{candidates, errand};
 
 use super::driver::{Driver, Plant};
@@ -94,6 +95,14 @@ impl Page {
                 by: "ann".to_owned(),
             }),
             ["try", skill, number] => self.attempt(skill, issue(number)),
+            ["comments", how] => {
+                self.driver.world.rules.comment = match *how {
+                    "full" => CommentMode::Full,
+                    "short" => CommentMode::Short,
+                    _ => CommentMode::Off,
+                };
+            }
+            ["said", number] => self.said(number),
             ["schedule", "off"] => self.driver.world.rules.schedules.clear(),
             ["schedule", skill, at] => {
                 let (hour, minute) = at.split_once(':').expect("a time such as 02:00");
@@ -234,6 +243,17 @@ impl Page {
         let by = actor(rest.last().unwrap_or(&"alice"));
         let changed = tracker.label(number, &label, true, &by, now);
         assert!(changed, "`{label}` was there");
+    }
+
+    /// The status comment as a person reads it, and the dispatches that its hidden lines name.
+    fn said(&mut self, number: &str) {
+        let comments = &self.driver.world.tracker.issues[&issue(number)].comments;
+        let sign = mark("status");
+        let found = comments.iter().find(|one| one.body.contains(&sign));
+        let body = found.map_or_else(|| "nothing".to_owned(), |one| one.body.replace(&sign, ""));
+        for line in body.lines().filter(|line| !line.is_empty()) {
+            self.say(line);
+        }
     }
 
     fn pane(&mut self, window: Window, is: &str) {

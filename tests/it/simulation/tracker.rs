@@ -168,6 +168,29 @@ impl Tracker {
         Some(fresh)
     }
 
+    /// Replaces our comment that has this mark, or makes it.
+    pub(crate) fn replace(
+        &mut self,
+        number: IssueNumber,
+        mark: &str,
+        body: &str,
+        at: Timestamp,
+    ) -> (CommentId, bool) {
+        let issue = self.issues.get_mut(&number).expect("it is not gone");
+        let mut comments = issue.comments.iter_mut();
+        if let Some(found) = comments.find(|one| one.body.contains(mark)) {
+            let changed = found.body != body;
+            if changed {
+                body.clone_into(&mut found.body);
+                found.updated_at = at;
+                issue.head.updated_at = at;
+            }
+            return (found.id.clone(), changed);
+        }
+        let fresh = self.comment_once(number, body, at);
+        (fresh.expect("it is not gone"), true)
+    }
+
     /// A person says something.
     pub(crate) fn say(&mut self, number: IssueNumber, by: &Actor, body: &str, at: Timestamp) {
         self.ids += 1;

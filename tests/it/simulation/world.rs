@@ -45,6 +45,8 @@ pub(crate) struct World {
     /// Posts as they lie in the spool, and what they became.
     pub(crate) posts: Vec<(Post, Option<Answer>)>,
     pub(crate) opened: BTreeMap<ReportId, IssueNumber>,
+    /// When status comments were edited last.
+    pub(crate) stated: BTreeMap<IssueNumber, Timestamp>,
     pub(crate) briefs: BTreeMap<DispatchId, Dispatch>,
     pub(crate) staged: BTreeMap<DeliveryId, (DispatchId, Purpose)>,
     pub(crate) receipts: BTreeMap<DeliveryId, Timestamp>,
@@ -76,6 +78,7 @@ impl World {
             spool: Vec::new(),
             posts: Vec::new(),
             opened: BTreeMap::new(),
+            stated: BTreeMap::new(),
             briefs: BTreeMap::new(),
             staged: BTreeMap::new(),
             receipts: BTreeMap::new(),
@@ -153,6 +156,7 @@ impl World {
                 .map(|(window, pane)| (*window, pane.sample(self.now)))
                 .collect(),
             no_agent: None,
+            not_writable: None,
             reports: self
                 .spool
                 .iter()

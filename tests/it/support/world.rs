@@ -20,8 +20,8 @@ use pointsman::daemon::places::Places;
 use pointsman::daemon::runner::{Message, Shown};
 use pointsman::daemon::{Daemon, StartError, control, open_local, store};
 use pointsman::domain::{
-    Cause, DeliveryId, DispatchId, Event, Hold, IssueNumber, Label, ProjectName, Request, Settled,
-    Verdict,
+    Cause, Comment, DeliveryId, DispatchId, Event, Hold, IssueNumber, Label, ProjectName, Request,
+    Settled, Verdict,
 };
 use pointsman::ledger::{Record, Sqlite, Store as _};
 use pointsman::tracker::github::Auth;
@@ -38,6 +38,8 @@ mod seen;
 
 /// How long a story waits for what must come: two cores, many tests at once.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a status comment may take: its edits are a minute apart.
+const SAID_MAX: Duration = Duration::from_mins(4);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// The whole of `git`'s and our own binary's environment comes from here.

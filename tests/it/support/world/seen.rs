@@ -79,6 +79,30 @@ impl World {
         }
     }
 
+    /// Waits until the issue's status comment says that, and returns all of it: it is edited once a minute.
+    pub(crate) async fn until_said(
+        &self,
+        project: &str,
+        issue: IssueNumber,
+        says: &str,
+    ) -> Comment {
+        let hands = self.daemon().hands(&ProjectName::new(project));
+        let hands = hands.expect("the project runs");
+        let deadline = tokio::time::Instant::now() + SAID_MAX;
+        loop {
+            let comments = hands.tracker.comments(issue).await.expect("they are read");
+            let status = |one: &&Comment| one.body.starts_with("**Pointsman:**");
+            let said: Vec<&Comment> = comments.iter().filter(status).collect();
+            assert!(said.len() <= 1, "one comment: {said:#?}");
+            if let Some(said) = said.first().filter(|one| one.body.contains(says)) {
+                return (*said).clone();
+            }
+            let late = tokio::time::Instant::now() >= deadline;
+            assert!(!late, "not said `{says}`: {comments:#?}");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     pub(crate) async fn shown(&self, project: &str) -> Box<Shown> {
         self.daemon()
             .show(&ProjectName::new(project))

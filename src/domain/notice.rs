@@ -1,0 +1,52 @@
+//! What we say on an issue about ourselves: the status comment, and the marker lines in its hidden tail (PROTOCOLS 8 and 9).
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{DispatchId, IssueNumber, Opening};
+
+/// How much the status comment of an issue says (`comment` in the project's file).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommentMode {
+    /// Everything; the default where only invited people read.
+    Full,
+    /// No paths, sessions or logs; the default where everybody reads.
+    Short,
+    /// There is none, and no marker either.
+    Off,
+}
+
+/// The ledger's word outside of the ledger: names a dispatch that a lost or restored ledger would lack. The HMAC is not kept: the
+/// key makes it anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// The ledger's id.
+    pub ledger: String,
+    /// Its stream.
+    pub project: String,
+    /// The stream's newest version when it was written.
+    pub seq: u64,
+    /// The hash of that record, in hex.
+    pub head: String,
+    /// The labelling's key.
+    pub labelling: String,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// The dispatch.
+    pub dispatch: DispatchId,
+}
+
+/// A status comment as it is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// On which issue.
+    pub issue: IssueNumber,
+    /// What a person reads.
+    pub text: String,
+    /// The marker lines that are known, oldest first.
+    pub markers: Vec<Marker>,
+    /// Whether nothing more is to be said after this.
+    pub last: bool,
+    /// A dispatch that is about to be delivered: its marker line is written now, whatever the pace.
+    pub marks: Option<Box<Opening>>,
+}
