@@ -8,7 +8,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
@@ -267,13 +267,29 @@ fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, OpenT
         .ok_or(OpenTrackerError::NoToken)
 }
 
+/// How long `gh` may take: a locked keyring may ask somebody who is not there.
+const GH_MAX: Duration = Duration::from_secs(10);
+
 /// Asks `gh`, if it is there.
 fn gh_token() -> Option<SecretString> {
-    let output = std::process::Command::new("gh")
+    let mut gh = std::process::Command::new("gh")
         .args(["auth", "token"])
         .stdin(std::process::Stdio::null())
-        .output()
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
         .ok()?;
+    let began = Instant::now();
+    while gh.try_wait().ok()?.is_none() {
+        if began.elapsed() >= GH_MAX {
+            tracing::warn!("`gh auth token` did not answer");
+            drop(gh.kill());
+            drop(gh.wait());
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = gh.wait_with_output().ok()?;
     let text = String::from_utf8(output.stdout)
         .ok()
         .filter(|_| output.status.success())?;

@@ -27,13 +27,9 @@ pub async fn compose(
     let Some(project) = hands.project() else {
         return crate::daemon::tree::lost();
     };
-    let wanted = match purpose {
-        Purpose::Brief => Comments::All,
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
-    };
-    let details = match details_of(hands, dispatch, wanted).await {
+    let details = match read(hands, &project, dispatch, purpose).await {
         Ok(details) => details,
-        Err(error) => return tracker_failed(&error),
+        Err(outcome) => return outcome,
     };
     let (text, url) = text_of(&details);
     let errand = dispatch.opening.errand();
@@ -94,6 +90,27 @@ pub async fn compose(
 async fn newest(hands: &Hands) -> (u64, String) {
     let head = hands.ledger.head(hands.name.as_str()).await;
     head.map_or((0, String::new()), |head| (head.ver, hex(&head.hash)))
+}
+
+/// Reads what the text is written from. What a stranger wrote while the brief waited is not quoted: the labelling needs a person's
+/// word again.
+async fn read(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    purpose: Purpose,
+) -> Result<Details, Outcome> {
+    let wanted = match purpose {
+        Purpose::Brief => Comments::All,
+        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
+    };
+    let details = details_of(hands, dispatch, wanted)
+        .await
+        .map_err(|error| tracker_failed(&error))?;
+    match trust::unapproved_text(dispatch, project, &details) {
+        Some((by, why)) if purpose == Purpose::Brief => Err(Outcome::NoLongerWanted { by, why }),
+        _ => Ok(details),
+    }
 }
 
 /// Reads the dispatch's issue; of one that has none there is nothing to read.

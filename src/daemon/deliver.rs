@@ -61,6 +61,11 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
     {
         return Some(Outcome::NoLongerWanted { by, why });
     }
+    if delivery.purpose == Purpose::Brief
+        && let Some((by, why)) = trust::unapproved_text(dispatch, &rules.project, &details)
+    {
+        return Some(Outcome::NoLongerWanted { by, why });
+    }
     if let SingleRead::Found(found) = &details.read {
         let digest = text::issue_digest(&found.1.title, &found.1.body);
         if delivery.purpose == Purpose::Brief && digest != delivery.issue_text {

@@ -12,6 +12,7 @@ pub mod gates;
 pub mod hands;
 pub mod heartbeat;
 pub mod job;
+pub mod keep;
 pub mod key;
 pub mod notify;
 pub mod objects;
@@ -128,9 +129,10 @@ pub struct Daemon {
     notifier: Arc<Notifier>,
     /// The watch and the notifier: what has to end before the daemon does.
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-    trackers: Trackers,
+    trackers: Arc<Trackers>,
     waiting: Mutex<BTreeMap<ProjectName, Waiting>>,
     scope: Scope,
+    starting: tokio::sync::Mutex<()>,
     _lock: Lock,
 }
 
@@ -209,9 +211,10 @@ impl Daemon {
             stop,
             notifier: Arc::clone(&notifier),
             tasks: Mutex::default(),
-            trackers: Trackers::new(find_auth),
+            trackers: Arc::new(Trackers::new(find_auth)),
             waiting: Mutex::default(),
             scope,
+            starting: tokio::sync::Mutex::default(),
             _lock: lock,
             tmux: tmux.clone(),
             places,
@@ -236,6 +239,8 @@ impl Daemon {
 
     /// Starts a runner for every project that has none; also those whose tracker could not be used before.
     pub async fn start_projects(&self) -> Result<(), StartError> {
+        // The tick of the configuration, SIGHUP and the sweep may come at once: two runners of one project would each believe the ledger theirs.
+        let _one_at_a_time = self.starting.lock().await;
         let config = self.config.borrow().clone();
         for project in config.projects.values() {
             let running = self
@@ -259,7 +264,15 @@ impl Daemon {
             .await
             .map_err(StartError::Replay)?;
         let (mark, heads) = store::load(&self.ledger, &project.name).await;
-        let tracker = self.trackers.open(&self.places, config, project);
+        // It may ask `gh`, which may ask a keyring.
+        let opening = {
+            let trackers = Arc::clone(&self.trackers);
+            let (places, config, project) = (self.places.clone(), config.clone(), project.clone());
+            move || trackers.open(&places, &config, &project)
+        };
+        let tracker = tokio::task::spawn_blocking(opening)
+            .await
+            .expect("opening a tracker does not panic");
         let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
         let tracker = match tracker {
             Ok(tracker) => tracker,
@@ -479,33 +492,5 @@ impl Daemon {
     /// Waits until the daemon is told to stop.
     pub fn stopped(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
-    }
-}
-
-impl Daemon {
-    /// Keeps a project's persistent agent up from now on, or ends it and lets it go.
-    pub async fn keep(&self, name: &ProjectName, up: bool) -> Result<String, String> {
-        use std::sync::atomic::Ordering;
-        let hands = self
-            .hands(name)
-            .ok_or_else(|| format!("there is no project `{name}`"))?;
-        hands.kept.store(up, Ordering::Relaxed);
-        if up {
-            return Ok(format!("the agent of {name} is kept up"));
-        }
-        let row = self
-            .tmux
-            .find(name.as_str(), crate::domain::Window::Agent.as_str())
-            .await
-            .map_err(|error| chain(&error))?;
-        match row {
-            Some(row) => self
-                .tmux
-                .kill_pane(&row.pane)
-                .await
-                .map(|_| format!("the agent of {name} was ended"))
-                .map_err(|error| chain(&error)),
-            None => Ok(format!("{name} has no agent")),
-        }
     }
 }

@@ -141,12 +141,18 @@ impl Observer {
             hands.learn_readers().await;
         }
         let mut details = BTreeMap::new();
+        let mut unread = BTreeMap::new();
         for issue in &questions.issues {
             let since = questions.comments.iter().find(|(of, _)| of == issue);
             let wanted = since.map_or(Comments::Unread, |(_, since)| Comments::After(since));
             match hands.details(*issue, wanted).await {
                 Ok(read) => {
                     details.insert(*issue, read);
+                }
+                // What is wrong with one issue stops no other one.
+                Err(error) if is_of_one_issue(&error) => {
+                    tracing::warn!(%issue, error = chain(&error), "the issue cannot be read");
+                    unread.insert(*issue, fault(&error));
                 }
                 Err(error) => {
                     if let TrackerError::RateLimited { until, .. } = &error {
@@ -179,6 +185,7 @@ impl Observer {
             gap,
             us: hands.us().await,
             details,
+            unread,
             panes,
             no_agent: no_agent(hands),
             not_writable: crate::daemon::writable::hold(hands),
@@ -191,6 +198,20 @@ impl Observer {
                 dispatch,
             },
         }
+    }
+}
+
+/// Whether an error of a single read says something of that issue only.
+fn is_of_one_issue(error: &TrackerError) -> bool {
+    match error {
+        TrackerError::Malformed { .. }
+        | TrackerError::Refused { .. }
+        | TrackerError::Forbidden { .. }
+        | TrackerError::NotFound { .. }
+        | TrackerError::Moved { .. } => true,
+        TrackerError::Unreachable { .. }
+        | TrackerError::RateLimited { .. }
+        | TrackerError::TokenRejected { .. } => false,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::perform::perform;
 use crate::daemon::store;
 use crate::domain::{
-    Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request,
+    Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request, Rules,
 };
 use crate::machine::decide::Memory;
 use crate::machine::engine::{CycleReport, Effect, Engine, Input, Scope};
@@ -93,6 +93,8 @@ pub struct Runner {
     accounts: Arc<watch::Sender<Accounts>>,
     notifier: Arc<Notifier>,
     seen: Option<Observation>,
+    /// The last rules in force: what was under way when the project's file was removed ends by them.
+    rules: Option<Rules>,
     cycle: Duration,
     ask: Ask,
     wanted: bool,
@@ -122,6 +124,7 @@ impl Runner {
             accounts,
             notifier,
             seen: None,
+            rules: None,
             cycle,
             ask: Ask::Changes,
             wanted: true,
@@ -229,7 +232,13 @@ impl Runner {
     }
 
     fn feed(&mut self, input: Input) -> Vec<Effect> {
-        let Some(rules) = self.hands.rules() else {
+        let current = self.hands.rules();
+        let is_removed = current.is_none();
+        self.rules = current.or(self.rules.take());
+        // A project without a file starts nothing. What ended meanwhile is still taken: dropped, it would be waited for without end.
+        let begins = matches!(input, Input::Woken | Input::Seen(_) | Input::Asked(_));
+        let Some(rules) = self.rules.clone().filter(|_| !(is_removed && begins)) else {
+            self.count_accounts(is_removed);
             return Vec::new();
         };
         let before = self.engine.report.at;
@@ -246,18 +255,16 @@ impl Runner {
                 self.notifier.hear_project(&view, now());
             }
         }
-        self.count_accounts();
+        self.count_accounts(is_removed);
         effects
     }
 
-    fn count_accounts(&self) {
+    /// Says how many seats of each account are taken here. A removed project takes none from the others.
+    fn count_accounts(&self, is_removed: bool) {
         let mut open = BTreeMap::new();
-        for dispatch in self
-            .engine
-            .state
-            .dispatches
-            .values()
-            .filter(|dispatch| dispatch.is_open() && !dispatch.waits_for_a_person())
+        let dispatches = self.engine.state.dispatches.values();
+        for dispatch in dispatches
+            .filter(|dispatch| !is_removed && dispatch.is_open() && !dispatch.waits_for_a_person())
         {
             *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
         }

@@ -67,6 +67,8 @@ pub enum Hold {
     TreeDirty { files: Vec<String> },
     /// The tracker's state is not known well enough.
     Tracker { why: String, since: Timestamp },
+    /// This one issue cannot be read; the tracker answers otherwise.
+    Unreadable { why: String },
     /// The gates hold; the last move is a person's.
     Yours { how: String },
     /// The agent waits for an answer.
@@ -132,6 +134,7 @@ impl Hold {
             Self::AgentNotReady { .. } => "agent-not-ready",
             Self::TreeDirty { .. } => "tree-dirty",
             Self::Tracker { .. } => "tracker",
+            Self::Unreadable { .. } => "unreadable",
             Self::Yours { .. } => "yours",
             Self::Asked { .. } => "asked",
             Self::NoChecker { .. } => "no-checker",
@@ -293,6 +296,7 @@ impl fmt::Display for Hold {
             Self::Tracker { why, since } => {
                 write!(f, "the tracker is not known since {since:.0}: {why}")
             }
+            Self::Unreadable { why } => write!(f, "the issue cannot be read: {why}"),
             Self::Yours { how } => write!(f, "yours: {how}"),
             Self::Asked { question } => write!(f, "the agent asked: {question}"),
             Self::NoChecker { stage } => write!(

@@ -48,6 +48,8 @@ pub struct Observation {
     pub us: Option<Actor>,
     /// What was asked for singly.
     pub details: BTreeMap<IssueNumber, Details>,
+    /// What was asked for singly and cannot be read, with the tracker's reason; the tracker itself answers.
+    pub unread: BTreeMap<IssueNumber, String>,
     /// The project's panes; a window without an agent is absent.
     pub panes: BTreeMap<Window, PaneSample>,
     /// Why a window that should have an agent has none.

@@ -106,6 +106,7 @@ pub struct Engine {
     fresh_posts: std::collections::BTreeSet<ReportId>,
     samples: BTreeMap<Window, crate::domain::PaneSample>,
     details: BTreeMap<IssueNumber, Details>,
+    unread: BTreeMap<IssueNumber, String>,
     us: Option<Actor>,
     effects: u64,
     looks: u8,
@@ -127,6 +128,7 @@ impl Engine {
             fresh_posts: std::collections::BTreeSet::new(),
             samples: BTreeMap::new(),
             details: BTreeMap::new(),
+            unread: BTreeMap::new(),
             us: None,
             effects: 0,
             looks: 0,
@@ -197,11 +199,14 @@ impl Engine {
         self.memory = self.memory_for(&seen, now);
         if self.looks == 0 {
             self.details.clear();
+            self.unread.clear();
             self.last_seen = Some(seen.at);
         }
         // A look answers its own questions only; the cycle decides on all of its looks.
         self.details.append(&mut seen.details);
         seen.details.clone_from(&self.details);
+        self.unread.append(&mut seen.unread);
+        seen.unread.clone_from(&self.unread);
         self.memory.join(&self.state, &seen);
         self.samples.clone_from(&seen.panes);
         self.us = seen.us.clone().or(self.us.take());

@@ -199,6 +199,9 @@ pub fn open(
     stage: &Stage,
     now: Timestamp,
 ) -> Chosen {
+    if let Some(why) = seen.unread.get(&head.number) {
+        return Chosen::Held(Hold::Unreadable { why: why.clone() });
+    }
     let Some(details) = seen.details.get(&head.number) else {
         return Chosen::Unknown;
     };

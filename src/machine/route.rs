@@ -44,7 +44,8 @@ fn carry_on(
         return (!busy).then(|| watchdog::withdraw(state, dispatch, &route.by, &why));
     }
     let flow = Flow::Route(issue);
-    if state.transitions.contains_key(&issue)
+    if seen.unread.contains_key(&issue)
+        || state.transitions.contains_key(&issue)
         || state.parks.contains_key(&issue)
         || memory.waits(&flow)
     {

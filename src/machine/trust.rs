@@ -167,6 +167,26 @@ fn check_edit(
     }
 }
 
+/// Says whether the text a brief would quote was changed since its approval by somebody who could not have approved it: who, and what
+/// that means. What an agent was given before stands; stopping it is nobody's right for having edited a text.
+pub fn unapproved_text(
+    dispatch: &Dispatch,
+    project: &Project,
+    details: &Details,
+) -> Option<(String, String)> {
+    let (Some(approval), SingleRead::Found(found)) = (dispatch.opening.approval(), &details.read)
+    else {
+        return None;
+    };
+    let digest = issue_digest(&found.1.title, &found.1.body);
+    let hold = check_edit(project, &found.1, approval, &digest, &details.roles).err()?;
+    let by = match &hold {
+        Hold::NeedsReapproval { by } => by.clone(),
+        _ => "somebody".to_owned(),
+    };
+    Some((by, hold.to_string()))
+}
+
 /// The label of an issue by which anybody keeps agents away.
 pub fn vetoed(head: &Head, workflow: &Workflow) -> Option<Hold> {
     let refusal = Legend::of(workflow).read(head).refusal(head, workflow);

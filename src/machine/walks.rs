@@ -22,7 +22,8 @@ pub(super) fn walks(
         return None;
     }
     for (issue, walk) in &state.walks {
-        if state.open_dispatch(*issue).is_some()
+        if seen.unread.contains_key(issue)
+            || state.open_dispatch(*issue).is_some()
             || state.transitions.contains_key(issue)
             || state.routes.contains_key(issue)
             || state.parks.contains_key(issue)

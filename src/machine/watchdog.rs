@@ -384,7 +384,7 @@ fn withdrawal(
         let (by, why) = schedule::unwanted(rules, state, dispatch)?;
         return Some(withdraw(state, dispatch, &by, &why));
     };
-    if seen.gap.is_some() {
+    if seen.gap.is_some() || seen.unread.contains_key(&issue) {
         return None;
     }
     let labelling = dispatch.opening.labelling();

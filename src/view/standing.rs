@@ -92,6 +92,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Undelivered { .. }
         | Hold::Stuck { .. }
         | Hold::LineLeft { .. }
+        | Hold::Unreadable { .. }
         | Hold::Unknown { .. } => true,
         Hold::Vetoed { .. }
         | Hold::Paused { .. }

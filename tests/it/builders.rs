@@ -240,6 +240,7 @@ pub fn rules() -> Rules {
 
 pub fn seen(heads: Vec<Head>) -> Observation {
     Observation {
+        unread: BTreeMap::new(),
         at: ten(),
         local_minute: 600,
         heads: heads.into_iter().map(|head| (head.number, head)).collect(),

@@ -11,6 +11,7 @@ mod github;
 mod habits;
 mod holds;
 mod inbox;
+mod neighbours;
 mod posts;
 mod rehearsal;
 mod status;

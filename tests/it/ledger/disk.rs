@@ -294,6 +294,10 @@ fn kill_9_loses_no_acknowledged_append() {
         child.kill().unwrap();
         child.wait().unwrap();
         acknowledged = reader.join().unwrap().unwrap_or(acknowledged);
+        // On a busy machine it may have been killed before it began.
+        if acknowledged == 0 && !path.exists() {
+            continue;
+        }
         // A reader comes first: it has to recover the log that nobody closed, and may not lose anything either.
         let seen = Sqlite::open_read_only(&path)
             .unwrap()

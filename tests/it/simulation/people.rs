@@ -242,6 +242,12 @@ impl Driver {
                     issue,
                     by: "alice".to_owned(),
                 }),
+                // Another profile was not rehearsed.
+                "agent-not-ready" => {
+                    for profile in self.world.rules.profiles.values_mut() {
+                        profile.loosens.push(format!("mended at {now}"));
+                    }
+                }
                 "paused" => self.ask(Request::Resume {
                     by: "alice".to_owned(),
                 }),

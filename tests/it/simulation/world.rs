@@ -144,6 +144,7 @@ impl World {
         let open = u32::try_from(open.count()).expect("few dispatches");
         let others = u32::try_from(self.others).expect("few");
         Observation {
+            unread: BTreeMap::new(),
             at: self.now,
             local_minute: 600,
             heads: self.tracker.list(),
