@@ -169,6 +169,11 @@ pub(super) async fn poke(places: &Places, project: &ProjectName) {
     }
 }
 
+/// Lets a running daemon read the configuration at once; it looks by itself within seconds.
+pub(super) async fn reread(places: &Places) {
+    drop(call(places, &Call::Reload).await);
+}
+
 /// Prints what the daemon said to a request.
 pub(super) fn settle(reply: Reply) -> Result<(), Failure> {
     if reply.done {

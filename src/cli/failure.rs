@@ -3,12 +3,16 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::daemon::store::ReplayError;
+use crate::ledger::OpenError;
 use crate::terminal::TmuxError;
 
 /// A failure in three parts, with its exit code.
 #[derive(Debug)]
 pub struct Failure {
     code: u8,
+    /// Whether the error brings a heading of its own.
+    is_headed: bool,
     error: anyhow::Error,
     hint: Option<String>,
 }
@@ -21,6 +25,7 @@ impl Failure {
     pub fn new(error: impl Into<anyhow::Error>) -> Self {
         Self {
             code: 1,
+            is_headed: false,
             error: error.into(),
             hint: None,
         }
@@ -30,15 +35,45 @@ impl Failure {
     pub fn config(error: impl Into<anyhow::Error>) -> Self {
         Self {
             code: CONFIG,
+            is_headed: true,
             error: error.into(),
             hint: None,
         }
+    }
+
+    /// What lies here is for another version of this program: a restart would change nothing.
+    pub fn unfit(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            is_headed: false,
+            ..Self::config(error)
+        }
+    }
+
+    /// The ledger cannot be opened.
+    pub fn of_ledger(error: OpenError) -> Self {
+        let hint = error.hint();
+        match error {
+            OpenError::Newer { .. } => Self::unfit(error),
+            _ => Self::new(error),
+        }
+        .hint(hint)
+    }
+
+    /// The ledger cannot be replayed.
+    pub fn of_replay(error: ReplayError) -> Self {
+        let hint = error.hint();
+        match error {
+            ReplayError::Unknown { .. } => Self::unfit(error),
+            _ => Self::new(error),
+        }
+        .hint(hint)
     }
 
     /// It was called wrongly.
     pub fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             code: 2,
+            is_headed: false,
             error: error.into(),
             hint: None,
         }
@@ -54,6 +89,7 @@ impl Failure {
     pub fn silent() -> Self {
         Self {
             code: 0,
+            is_headed: false,
             error: anyhow::anyhow!("the reader of the answer went away"),
             hint: None,
         }
@@ -91,7 +127,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The configuration's own problems bring their heading and carets.
-        if self.code == CONFIG {
+        if self.is_headed {
             write!(f, "{}", self.error)?;
         } else {
             write!(f, "Error: {}", self.error)?;

@@ -21,10 +21,7 @@ const PAGE: usize = 2_000;
 
 /// Opens the ledger for reading.
 pub(super) fn ledger(places: &Places) -> Result<Sqlite, Failure> {
-    Sqlite::open_read_only(&places.ledger()).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(error).hint(hint)
-    })
+    Sqlite::open_read_only(&places.ledger()).map_err(Failure::of_ledger)
 }
 
 /// Opens the ledger for reading; `None` when nothing was written yet.
@@ -32,10 +29,7 @@ pub(super) fn ledger_if_any(places: &Places) -> Result<Option<Sqlite>, Failure> 
     match Sqlite::open_read_only(&places.ledger()) {
         Ok(store) => Ok(Some(store)),
         Err(OpenError::Missing { .. }) => Ok(None),
-        Err(error) => {
-            let hint = error.hint();
-            Err(Failure::new(error).hint(hint))
-        }
+        Err(error) => Err(Failure::of_ledger(error)),
     }
 }
 
@@ -55,10 +49,7 @@ pub(super) fn to_write(places: &Places) -> Result<(Lock, Sqlite), Failure> {
         let hint = error.hint();
         Failure::new(error).hint(hint)
     })?;
-    let store = Sqlite::open_whole(&places.ledger()).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(error).hint(hint)
-    })?;
+    let store = Sqlite::open_whole(&places.ledger()).map_err(Failure::of_ledger)?;
     Ok((lock, store))
 }
 
@@ -70,8 +61,7 @@ pub(super) fn unreadable(error: StoreError) -> Failure {
 
 /// Says a fault of the fold with what to do about it.
 pub(super) fn illegal(error: ReplayError) -> Failure {
-    let hint = error.hint();
-    Failure::new(error).hint(hint)
+    Failure::of_replay(error)
 }
 
 /// Says why a project's tracker cannot be used, and what to do about it.

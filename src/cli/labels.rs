@@ -273,6 +273,15 @@ pub(super) fn missing(workflow: &Workflow, there: &[RepoLabel]) -> usize {
         .count()
 }
 
+/// Names the labels of a repository that look as `labels sync` makes them.
+pub(super) fn made(workflow: &Workflow, there: &[RepoLabel]) -> Vec<String> {
+    wanted(workflow)
+        .into_iter()
+        .filter(|label| fit(label, there) == Fit::Same)
+        .map(|label| label.name.to_string())
+        .collect()
+}
+
 /// Names the labels of a repository that are a workflow's by name and not by colour or text: they may have meant something else.
 pub(super) fn differing(workflow: &Workflow, there: &[RepoLabel]) -> Vec<Label> {
     wanted(workflow)

@@ -19,6 +19,7 @@ mod init;
 mod issue;
 mod known;
 mod labels;
+mod leave;
 mod ledger;
 mod reference;
 pub mod report;
@@ -103,6 +104,10 @@ enum Verb {
     /// Read the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
+    /// Remove a project: list what was written for it, and take it back
+    Remove(leave::RemoveArgs),
+    /// Remove everything Pointsman ever wrote on this machine, after listing it
+    Uninstall(leave::UninstallArgs),
     /// Keep the daemon running by systemd
     #[command(subcommand)]
     Service(service::ServiceVerb),
@@ -163,6 +168,8 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Labels(verb) => labels::labels(&verb),
         Verb::Skill(verb) => skill::skill(&verb),
         Verb::Ledger(verb) => ledger::ledger(&verb),
+        Verb::Remove(args) => leave::remove(&args),
+        Verb::Uninstall(args) => leave::uninstall(&args),
         Verb::Service(verb) => service::service(&verb),
         Verb::Completions(args) => reference::completions(&args, Arguments::command()),
         Verb::Man => reference::man(Arguments::command()),

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Failure, edge};
 use crate::config::{self, Config};
 use crate::daemon::places::Places;
-use crate::daemon::{Daemon, control, schedule};
+use crate::daemon::{Daemon, StartError, control, schedule};
 use crate::machine::engine::Scope;
 use crate::machine::text::count;
 
@@ -77,9 +77,13 @@ pub(super) async fn start_within(
 ) -> Result<Arc<Daemon>, Failure> {
     Daemon::start_within(scope, places, config, edge::find_auth())
         .await
-        .map_err(|error| {
-            let hint = error.hint();
-            Failure::new(error).hint(hint)
+        .map_err(|error| match error {
+            StartError::Ledger(error) => Failure::of_ledger(error),
+            StartError::Replay(error) => Failure::of_replay(error),
+            other => {
+                let hint = other.hint();
+                Failure::new(other).hint(hint)
+            }
         })
 }
 

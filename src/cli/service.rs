@@ -279,6 +279,7 @@ fn afterwards(site: &Site) {
 }
 
 /// What an `uninstall` of the units would remove, and what it has to leave.
+#[derive(Debug)]
 pub(super) struct Traces {
     /// Ours, unchanged.
     pub(super) ours: Vec<std::path::PathBuf>,

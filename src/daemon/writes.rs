@@ -142,7 +142,19 @@ pub async fn comment_once(
 /// Hands an issue to a person: one comment that says what is needed, and the park label.
 pub async fn park(hands: &Hands, issue: IssueNumber, label: &Label, why: &str) -> Outcome {
     let mention = mentions(hands);
-    let digest = text::sha256(why.as_bytes());
+    let events = match hands.tracker.label_events(issue).await {
+        Ok(events) => events,
+        // There is nothing left to hand over: the next single read ends its walk.
+        Err(TrackerError::NotFound { .. } | TrackerError::Moved { .. }) => return Outcome::Done,
+        Err(error) => return tracker_failed(&error),
+    };
+    // Parked again after a person took the label off is another call for a person, also for the same reason.
+    let removed = events
+        .iter()
+        .rev()
+        .find(|event| event.label == *label && !event.set);
+    let removed = removed.map_or_else(String::new, |event| event.id.to_string());
+    let digest = text::sha256(format!("{why} {removed}").as_bytes());
     let mark = text::mark(&format!("park {issue} {}", &digest[..12]));
     let why_shown = unmarked(why);
     let body = format!(

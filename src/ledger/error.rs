@@ -176,6 +176,8 @@ pub enum OpenError {
         found: u32,
         /// This binary's schema.
         known: u32,
+        /// The copy that the newer binary took of this binary's schema, if it is there.
+        backup: Option<PathBuf>,
     },
     /// Not a database, or one whose first pages are broken.
     #[error("the ledger `{}` is damaged", path.display())]
@@ -219,9 +221,20 @@ impl OpenError {
     /// Returns what a person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Newer { .. } => {
-                Some("use the newer binary, or restore the back-up that it took before it changed the schema".to_owned())
-            }
+            Self::Newer {
+                path,
+                known,
+                backup: Some(backup),
+                ..
+            } => Some(format!(
+                "use the newer binary, or go back to the ledger as it was before schema {}: `rm -f {ledger}-wal {ledger}-shm; mv {} {ledger}`",
+                known + 1,
+                backup.display(),
+                ledger = path.display()
+            )),
+            Self::Newer { backup: None, .. } => Some(
+                "use the newer binary; no back-up of the older schema lies beside it".to_owned(),
+            ),
             Self::Damaged { .. } => Some(VERIFY.to_owned()),
             Self::NotALedger { .. } => Some("check the path of the state folder".to_owned()),
             Self::Missing { .. } => Some("`pointsman run` makes one when it starts".to_owned()),

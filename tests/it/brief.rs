@@ -77,6 +77,32 @@ impl World {
 }
 
 #[test]
+fn a_long_talk_does_not_make_the_brief_too_large_to_be_written() {
+    let world = world(prep());
+    let mut facts = world.facts();
+    let log = "a line of a log\n".repeat(4 * 1024);
+    for _ in 0..30 {
+        facts.remarks.push(Remark {
+            by: "alice",
+            at: minutes(-5),
+            body: &log,
+        });
+    }
+    facts.remarks.push(Remark {
+        by: "alice",
+        at: minutes(-1),
+        body: "And make it blue.",
+    });
+    let text = brief::compose(SKILL, &facts);
+    assert!(text.len() < 128 * 1024, "{}", text.len());
+    assert!(text.contains("And make it blue."), "the newest is there");
+    assert!(
+        text.contains("28 earlier remarks by trusted people are on the issue."),
+        "the rest is counted"
+    );
+}
+
+#[test]
 fn a_plain_brief_is_the_skill_and_the_facts() {
     assert_snapshot!(world(prep()).brief(), @r#"
     ---

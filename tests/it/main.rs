@@ -12,6 +12,7 @@ mod e2e;
 mod gates;
 mod github;
 mod jobs;
+mod leave;
 mod ledger;
 mod local_tracker;
 mod machine;

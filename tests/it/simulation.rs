@@ -16,6 +16,7 @@ mod people;
 mod perform;
 mod rules;
 mod scenario;
+mod spool;
 mod told;
 mod tracker;
 mod world;

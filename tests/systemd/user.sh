@@ -60,3 +60,12 @@ check "the first agent did not notice" "$agent" "$(agent_pid)"
 pointsman service uninstall --yes || fail "the units are taken away"
 check "nothing of ours is left of the units" "here.conf" "$(cd /srv/ada/.config/systemd/user && find . -type f -printf '%f\n')"
 check "and nothing runs" "inactive inactive" "$(ctl is-active pointsman) $(ctl is-active pointsman-tmux)"
+
+pointsman service install >/dev/null 2>&1 || fail "they are installed once more"
+pointsman uninstall --dry-run >/dev/null 2>&1 || fail "uninstall says what it would do"
+check "a rehearsal stops nothing" "active active" "$(ctl is-active pointsman) $(ctl is-active pointsman-tmux)"
+pointsman uninstall --yes >/dev/null || fail "and does it"
+check "nothing runs any more" "inactive inactive" "$(ctl is-active pointsman) $(ctl is-active pointsman-tmux)"
+# Only what the list keeps: the token, the settings, the issues, this program.
+left=$(cd /srv/ada && find .config .local src .cargo -type f | grep pointsman | grep -v -e '^.local/state/pointsman/tracker/' -e here.conf | sort | tr '\n' ' ')
+check "nothing is left but what the list keeps" ".cargo/bin/pointsman .config/pointsman/github-token .config/pointsman/pointsman.toml " "$left"

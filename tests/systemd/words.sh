@@ -2,9 +2,9 @@
 
 # until_true SECONDS WHAT COMMAND...
 until_true() {
-    local seconds=$1 what=$2 i
+    local seconds=$1 what=$2 end=$((SECONDS + $1))
     shift 2
-    for ((i = 0; i < seconds * 5; i++)); do
+    while ((SECONDS < end)); do
         if "$@" >/dev/null 2>&1; then
             echo "ok    $what"
             return 0

@@ -1,6 +1,6 @@
 //! The tables, and what a file must be before we touch it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -90,6 +90,13 @@ pub(super) fn create(conn: &mut Connection) -> Result<(), StoreError> {
     Ok(transaction.commit()?)
 }
 
+/// Returns where a migration leaves the ledger as it was: an older binary names it, so the name never changes.
+fn backup_of(path: &Path, schema: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".schema-{schema}"));
+    PathBuf::from(name)
+}
+
 /// Refuses a schema this binary does not know.
 pub(super) fn known(path: &Path, found: u32) -> Result<(), OpenError> {
     if found > SCHEMA {
@@ -97,6 +104,7 @@ pub(super) fn known(path: &Path, found: u32) -> Result<(), OpenError> {
             path: path.to_owned(),
             found,
             known: SCHEMA,
+            backup: Some(backup_of(path, SCHEMA)).filter(|backup| backup.exists()),
         });
     }
     if found < SCHEMA {

@@ -13,6 +13,8 @@ const NAMES_MAX: usize = 100;
 const TITLE_CHARS_MAX: usize = 120;
 /// Remarks of people that are quoted; the newest are kept.
 const REMARKS_MAX: usize = 20;
+/// Bytes of them in all: issue, spec, findings and these at their largest leave a quarter of a brief for the skill and the facts.
+const REMARKS_BYTES_MAX: usize = 64 * 1024;
 
 /// Appends everything after the brief's first line.
 pub(super) fn write(text: &mut String, facts: &Facts) {
@@ -146,7 +148,7 @@ fn history(text: &mut String, facts: &Facts) {
             REMARK_BYTES_MAX,
         );
     }
-    let skipped = facts.remarks.len().saturating_sub(REMARKS_MAX);
+    let skipped = facts.remarks.len() - newest_that_fit(&facts.remarks);
     if skipped > 0 {
         let _ = write!(
             text,
@@ -156,6 +158,18 @@ fn history(text: &mut String, facts: &Facts) {
     for said in facts.remarks.iter().skip(skipped) {
         remark(text, "Said by a trusted person", said);
     }
+}
+
+/// How many of the newest remarks are quoted: a long talk may not make the brief too large to be staged.
+fn newest_that_fit(remarks: &[Remark]) -> usize {
+    let mut bytes = 0;
+    let newest = remarks.iter().rev().take(REMARKS_MAX);
+    newest
+        .take_while(|remark| {
+            bytes += remark.body.len().min(REMARK_BYTES_MAX);
+            bytes <= REMARKS_BYTES_MAX
+        })
+        .count()
 }
 
 fn remark(text: &mut String, title: &str, remark: &Remark) {

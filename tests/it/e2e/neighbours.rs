@@ -120,3 +120,38 @@ async fn a_project_whose_file_comes_back_goes_on() {
         .await;
     world.end().await;
 }
+
+/// PROTOCOLS 8: each call for a person is a comment of its own, also when it is for the same reason as the last one.
+#[tokio::test]
+async fn parked_again_for_the_same_reason_calls_again() {
+    let mut world = World::new();
+    world.project("shop");
+    world.write_project("shop", "tracker = \"local\"\nbuild = \"false\"\n");
+    world.settings("[limits]\nattempts = 1\n");
+    world.start().await;
+    let issue = world
+        .issue("shop", "Greet by name", "", "ready-for-dev")
+        .await;
+    let calls = async || {
+        let comments = world.tracker("shop").comments(issue).await;
+        let comments = comments.expect("they are read");
+        let calls = comments.iter();
+        calls
+            .filter(|comment| comment.body.contains("a person is needed"))
+            .count()
+    };
+    world.until_held("shop", issue, "parked").await;
+    assert_eq!(calls().await, 1);
+    world.unlabel("shop", issue, "needs-human").await;
+    world.poll("shop").await;
+    world
+        .until("it is parked a second time", |told| {
+            let parked = |told: &&crate::support::world::Told| {
+                matches!(told.event, Event::IssueParked { .. })
+            };
+            (told.iter().filter(parked).count() == 2).then_some(())
+        })
+        .await;
+    assert_eq!(calls().await, 2);
+    world.end().await;
+}

@@ -9,12 +9,16 @@ use regex::Regex;
 use crate::support::world::World;
 
 /// Commands that are not run here as they stand, and why.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     (
         "pointsman run",
         "started where it stands, ended by SIGTERM at the end",
     ),
     ("pointsman attach blog", "needs a terminal"),
+    (
+        "pointsman uninstall",
+        "would end this test: `leave` runs it in homes of its own",
+    ),
     (
         "pointsman service install",
         "needs a systemd of its own: `tests/systemd/run.sh` runs it",

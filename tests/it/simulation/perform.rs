@@ -2,15 +2,14 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Answer, CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding,
-    GateName, Ground, IssueNumber, Marker, Outcome, Pane, Post, Posting, Publish, Purpose, Report,
-    Statement, Via, Window,
+    Action, CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
+    Ground, IssueNumber, Marker, Outcome, Pane, Publish, Purpose, Report, Statement, Via, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
-use super::panes::{Doing, Plan, SimPane, Trace};
+use super::panes::{Doing, SimPane, Trace};
 use super::rules::us;
 use super::world::{Lose, World};
 
@@ -552,84 +551,6 @@ impl World {
         issue
             .and_then(|issue| self.tracker.issues.get(&issue))
             .is_some_and(|issue| issue.commits > 0)
-    }
-
-    /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
-    fn write(&mut self, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
-        let now = self.now;
-        match &post.what {
-            Posting::Comment { body } => {
-                let on = on.expect("what has no issue is not asked to comment");
-                let body = format!("{body}\n{}", mark(&format!("comment {}", post.id)));
-                self.tracker.comment_once(on, &body, now);
-                Outcome::Posted { issue: None }
-            }
-            Posting::Issue { title, .. } => {
-                if let (Some(number), true) = (self.opened.get(&post.id), again) {
-                    return Outcome::Posted {
-                        issue: Some(*number),
-                    };
-                }
-                let number = 1 + self
-                    .tracker
-                    .issues
-                    .keys()
-                    .map(|one| one.0)
-                    .max()
-                    .unwrap_or(0);
-                self.tracker.add(number, title, now);
-                if self
-                    .opened
-                    .insert(post.id.clone(), IssueNumber(number))
-                    .is_some()
-                {
-                    self.breaks(format!("{} opened an issue twice", post.id));
-                }
-                Outcome::Posted {
-                    issue: Some(IssueNumber(number)),
-                }
-            }
-        }
-    }
-
-    /// Writes an answer; an agent that is told what is missing goes on.
-    fn answer(&mut self, answer: &Answer) {
-        let post = self
-            .posts
-            .iter_mut()
-            .find(|(post, _)| post.id == answer.report);
-        if let Some((_, told)) = post {
-            *told = Some(answer.clone());
-            return;
-        }
-        let Some(spooled) = self
-            .spool
-            .iter_mut()
-            .find(|spooled| spooled.report.id == answer.report)
-        else {
-            return;
-        };
-        spooled.answer = Some(answer.clone());
-        let dispatch = spooled.report.dispatch.clone();
-        if !self.lively || answer.accepted || !answer.text.starts_with("not accepted") {
-            return;
-        }
-        let plan = self.draw_plan();
-        let until = self.now + SignedDuration::from_secs(60);
-        let about = self
-            .panes
-            .values_mut()
-            .find(|pane| pane.about.as_ref() == Some(&dispatch) && pane.is_open());
-        if let Some(pane) = about
-            && plan != Plan::Idler
-        {
-            pane.doing = Doing::Busy;
-            pane.job = Some(super::panes::Job {
-                dispatch,
-                plan,
-                until,
-            });
-        }
     }
 }
 

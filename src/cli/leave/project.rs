@@ -1,0 +1,175 @@
+//! What was written for one project: in its tree, on its tracker, in our folders.
+
+use std::collections::BTreeSet;
+
+use super::{Step, Trace, tree};
+use crate::cli::{Failure, edge, known, labels};
+use crate::config::Config;
+use crate::daemon::places::Places;
+use crate::daemon::store::event_of;
+use crate::daemon::trackers::Trackers;
+use crate::domain::{Event, IssueNumber, Project, SessionChoice, TrackerChoice};
+use crate::ledger::Store as _;
+use crate::machine::text::count;
+use crate::terminal::Tmux;
+
+/// Events read at once.
+const PAGE: usize = 2_000;
+
+/// Lists it, in the order in which it is taken back.
+pub(super) async fn traces(
+    places: &Places,
+    config: &Config,
+    project: &Project,
+) -> Result<Vec<Trace>, Failure> {
+    let mut traces = Vec::new();
+    let name = &project.name;
+    let panes = Tmux::new(&places.socket).list_panes().await;
+    let has_session = panes.is_ok_and(|rows| rows.iter().any(|row| row.session == name.as_str()));
+    if has_session {
+        let step = Step::EndSession(name.clone());
+        traces.push(Trace::goes(format!("the agent of {name}"), step));
+    }
+    if let SessionChoice::Adopted { target, .. } = &project.session {
+        traces.push(Trace::stays(format!("the pane {target}"), "yours"));
+    }
+    // The file goes first: a running daemon lets the project go before its folders do.
+    let file = places.config.join("projects").join(format!("{name}.toml"));
+    traces.extend(Trace::file(file));
+    if project.git {
+        traces.extend(tree::traces(
+            &project.path,
+            &places.state.join("trees").join(name.as_str()),
+        )?);
+    }
+    traces.extend(in_folder(project));
+    traces.extend(
+        [
+            places.state.join("trees").join(name.as_str()),
+            places.mirror(name),
+            places.state.join("logs").join(name.as_str()),
+        ]
+        .into_iter()
+        .filter_map(Trace::folder),
+    );
+    let issues = places.tracker(name);
+    if issues.is_dir() {
+        traces.push(Trace::stays(
+            issues.display().to_string(),
+            "the issues, which live on this machine: yours",
+        ));
+    }
+    traces.extend(written_on_tracker(places, project)?);
+    traces.extend(labels_made(places, config, project).await);
+    Ok(traces)
+}
+
+/// `.pointsman` in the project's folder: ours but for the skills, and never through a link.
+fn in_folder(project: &Project) -> Vec<Trace> {
+    let ours = project.path.join(".pointsman");
+    let is_folder = std::fs::symlink_metadata(&ours).is_ok_and(|facts| facts.is_dir());
+    if !is_folder {
+        return Vec::new();
+    }
+    let mut traces: Vec<Trace> = ["briefs", "spool"]
+        .into_iter()
+        .filter_map(|name| Trace::folder(ours.join(name)))
+        .collect();
+    let has_skills = ours.join("skills").is_dir();
+    if has_skills {
+        traces.push(Trace::stays(
+            ours.join("skills").display().to_string(),
+            "the project's own skills: yours",
+        ));
+    }
+    traces.extend(Trace::file(ours.join(".gitignore")));
+    if !has_skills {
+        traces.push(Trace::goes(
+            ours.display().to_string(),
+            Step::EmptyFolder(ours),
+        ));
+    }
+    traces
+}
+
+/// What the ledger says was written on the tracker.
+fn written_on_tracker(places: &Places, project: &Project) -> Result<Vec<Trace>, Failure> {
+    let Some(store) = known::ledger_if_any(places)? else {
+        return Ok(Vec::new());
+    };
+    let name = &project.name;
+    let (mut after, mut events) = (0, 0);
+    let mut issues: BTreeSet<IssueNumber> = BTreeSet::new();
+    loop {
+        let page = store
+            .read_stream(name.as_str(), after, PAGE)
+            .map_err(known::unreadable)?;
+        let Some(last) = page.last() else { break };
+        after = last.ver;
+        events += page.len() as u64;
+        for record in &page {
+            let writes = matches!(
+                event_of(record).map_err(known::illegal)?,
+                Event::SpecPublished { .. }
+                    | Event::QuestionPublished { .. }
+                    | Event::PostIntended { .. }
+                    | Event::StatusIntended { .. }
+                    | Event::ParkIntended { .. }
+                    | Event::TransitionIntended { .. }
+            );
+            if writes {
+                issues.extend(record.issue.map(IssueNumber));
+            }
+        }
+    }
+    let mut traces = Vec::new();
+    if !issues.is_empty() && project.tracker != TrackerChoice::Local {
+        let named: Vec<String> = issues.iter().map(ToString::to_string).collect();
+        traces.push(Trace::stays(
+            format!("labels moved and comments written on {}", named.join(", ")),
+            "the issues' history",
+        ));
+    }
+    if events > 0 {
+        traces.push(Trace::stays(
+            format!("{} of {name} in the ledger", count(events, "event")),
+            "what happened stays told, until `pointsman uninstall`",
+        ));
+    }
+    Ok(traces)
+}
+
+/// Labels of the repository that look as `labels sync` makes them. Issues may still bear them, so they are a person's to delete.
+async fn labels_made(places: &Places, config: &Config, project: &Project) -> Vec<Trace> {
+    let TrackerChoice::GitHub { owner, repo } = &project.tracker else {
+        return Vec::new();
+    };
+    let what = format!("labels of {owner}/{repo}");
+    let there = match Trackers::new(edge::find_auth()).open(places, config, project) {
+        Ok(tracker) => tracker.labels().await.map_err(anyhow::Error::new),
+        Err(error) => Err(anyhow::Error::new(error)),
+    };
+    let there = match there {
+        Ok(there) => there,
+        Err(error) => {
+            let why = format!("not known, the tracker cannot be asked: {error:#}");
+            return vec![Trace::stays(what, why)];
+        }
+    };
+    let workflow = config
+        .workflow_of(project)
+        .expect("the configuration names workflows that are there");
+    let made = labels::made(workflow, &there);
+    if made.is_empty() {
+        return Vec::new();
+    }
+    let delete = |name: &String| format!("gh label delete {name:?} --repo {owner}/{repo} --yes");
+    let commands: Vec<String> = made.iter().map(delete).collect();
+    vec![Trace::stays(
+        format!("{what}: {}", made.join(", ")),
+        format!(
+            "issues may bear them; to delete them: {}",
+            commands.join("; ")
+        ),
+    )]
+}

@@ -1,0 +1,197 @@
+//! What we left in a project's repository: worktrees and branches. Git is run as the person who calls the verb, without the project's
+//! hooks and without its file monitor.
+
+#![expect(clippy::disallowed_methods, reason = "`cli` alone starts programs")]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::{Fate, Step, Trace};
+use crate::cli::Failure;
+
+/// Every branch of ours begins so, and goes on with the number.
+const OURS: &str = "pointsman/";
+/// The default branch's usual names, where no remote says it.
+const DEFAULTS: [&str; 3] = ["main", "master", "trunk"];
+
+/// Lists worktrees below `trees`, our branches, and where the person's tree stands.
+pub(super) fn traces(project: &Path, trees: &Path) -> Result<Vec<Trace>, Failure> {
+    let mut traces = Vec::new();
+    for name in ["check", "gate"] {
+        let tree = trees.join(name);
+        if tree.join(".git").exists() {
+            let step = Step::Worktree {
+                project: project.to_owned(),
+                tree: tree.clone(),
+            };
+            traces.push(Trace::goes(
+                format!("the worktree {}", tree.display()),
+                step,
+            ));
+        }
+    }
+    let listed = git(
+        project,
+        &[
+            "for-each-ref",
+            "--format=%(refname) %(objectname)",
+            "refs/heads/pointsman",
+            "refs/remotes/origin/pointsman",
+        ],
+    )?;
+    let default = default_branch(project);
+    let here = git(project, &["rev-parse", "--abbrev-ref", "HEAD"]).unwrap_or_default();
+    let stands = standing(project, &here, default.as_deref())?;
+    let stays_here = matches!(
+        &stands,
+        Some(Trace {
+            fate: Fate::Stays { .. },
+            ..
+        })
+    );
+    traces.extend(stands);
+    for line in listed.lines() {
+        let (name, commit) = line.split_once(' ').unwrap_or((line, ""));
+        if stays_here && name.strip_prefix("refs/heads/") == Some(here.as_str()) {
+            continue;
+        }
+        traces.extend(branch(project, name, commit, default.as_deref()));
+    }
+    Ok(traces)
+}
+
+/// A tree that we left on a branch of ours, or detached, goes back to the default branch, unless something lies in it.
+fn standing(project: &Path, here: &str, default: Option<&str>) -> Result<Option<Trace>, Failure> {
+    let Some(default) = default else {
+        return Ok(None);
+    };
+    if here != "HEAD" && !is_ours(here) {
+        return Ok(None);
+    }
+    let what = format!(
+        "{} stands on {}",
+        project.display(),
+        if here == "HEAD" { "no branch" } else { here }
+    );
+    // What is not tracked goes along, or git refuses the switch.
+    let status = git(project, &["status", "--porcelain", "--untracked-files=no"])?;
+    let dirty = !status.is_empty();
+    let is_merged = is_ancestor(project, "HEAD", default);
+    Ok(Some(if dirty {
+        Trace::stays(what, "changes lie in it that are not committed")
+    } else if is_merged {
+        Trace::goes(
+            format!("{} to {default}", project.display()),
+            Step::Switch {
+                project: project.to_owned(),
+                branch: default.to_owned(),
+            },
+        )
+    } else {
+        Trace::stays(what, format!("not merged into {default}"))
+    }))
+}
+
+fn branch(project: &Path, name: &str, commit: &str, default: Option<&str>) -> Option<Trace> {
+    let path = project.display();
+    if let Some(remote) = name.strip_prefix("refs/remotes/origin/") {
+        return is_ours(remote).then(|| {
+            Trace::stays(
+                format!("the branch {remote} on the remote of {path}"),
+                format!("others may look at it; `git push origin --delete {remote}`"),
+            )
+        });
+    }
+    let own = name
+        .strip_prefix("refs/heads/")
+        .filter(|own| is_ours(own))?;
+    let what = format!("the branch {own} in {path}");
+    let is_merged = default.is_some_and(|default| {
+        is_ancestor(project, commit, default)
+            || is_ancestor(project, commit, &format!("refs/remotes/origin/{default}"))
+    });
+    Some(if is_merged {
+        let step = Step::Branch {
+            project: project.to_owned(),
+            name: own.to_owned(),
+            commit: commit.to_owned(),
+        };
+        Trace::goes(what, step)
+    } else {
+        Trace::stays(what, format!("not merged; `git branch -D {own}` drops it"))
+    })
+}
+
+/// `pointsman/12-faq` and `pointsman/12-wip-ab12cd`; what else begins with the word is a person's.
+fn is_ours(branch: &str) -> bool {
+    let number = branch
+        .strip_prefix(OURS)
+        .and_then(|rest| rest.split('-').next());
+    number.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn default_branch(project: &Path) -> Option<String> {
+    let told = git(
+        project,
+        &["symbolic-ref", "--short", "refs/remotes/origin/HEAD"],
+    )
+    .ok();
+    let told = told.and_then(|text| text.strip_prefix("origin/").map(str::to_owned));
+    let exists = |name: &String| {
+        let full = format!("refs/heads/{name}");
+        git(project, &["show-ref", "--verify", "--quiet", &full]).is_ok()
+    };
+    let usual = DEFAULTS.map(str::to_owned);
+    told.into_iter().chain(usual).find(exists)
+}
+
+fn is_ancestor(project: &Path, commit: &str, of: &str) -> bool {
+    git(project, &["merge-base", "--is-ancestor", commit, of]).is_ok()
+}
+
+/// Removes a worktree of ours, whatever a checker left in it.
+pub(super) fn remove_worktree(project: &Path, tree: &Path) -> Result<(), Failure> {
+    git(
+        project,
+        &["worktree", "remove", "--force", &tree.to_string_lossy()],
+    )
+    .map(drop)
+}
+
+/// Removes a branch if it is still what was seen.
+pub(super) fn remove_branch(project: &Path, name: &str, commit: &str) -> Result<(), Failure> {
+    let full = format!("refs/heads/{name}");
+    git(project, &["update-ref", "-d", &full, commit]).map(drop)
+}
+
+/// Puts the person's tree on a branch.
+pub(super) fn switch(project: &Path, branch: &str) -> Result<(), Failure> {
+    git(project, &["switch", "--quiet", branch]).map(drop)
+}
+
+fn git(project: &Path, words: &[&str]) -> Result<String, Failure> {
+    let output = Command::new("git")
+        .args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ])
+        .arg("-C")
+        .arg(project)
+        .args(words)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| anyhow::Error::new(error).context("cannot start `git`"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(anyhow::anyhow!(
+        "`git {}` in `{}`: {said}",
+        words.join(" "),
+        project.display()
+    )
+    .into())
+}
