@@ -51,7 +51,7 @@ exit 0
 /// Looks at the tree and at the window.
 pub async fn survey(hands: &Hands, dispatch: &Dispatch) -> Outcome {
     let Some(project) = hands.project() else {
-        return tree::lost();
+        return crate::daemon::hands::unconfigured();
     };
     let id = dispatch.id();
     let profile = hands.samplers.get(&dispatch.opening.profile);

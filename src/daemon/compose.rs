@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::daemon::gates;
 use crate::daemon::hands::{Comments, Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::objects::Objects;
+use crate::daemon::{commits, gates};
 use crate::domain::{
     DeliveryId, Details, Dispatch, Errand, GateName, Ground, Outcome, Project, Purpose, SingleRead,
     Subject, Text, TreeFacts, Window,
@@ -25,7 +25,7 @@ pub async fn compose(
 ) -> Outcome {
     let purpose = ground.purpose.unwrap_or(Purpose::Brief);
     let Some(project) = hands.project() else {
-        return crate::daemon::tree::lost();
+        return crate::daemon::hands::unconfigured();
     };
     let details = match read(hands, &project, dispatch, purpose).await {
         Ok(details) => details,
@@ -207,8 +207,10 @@ async fn facts<'a>(
     let said = Said { mirror, commit };
     let (remarks, strangers) = remarks(project, details);
     let changed = match (mirror, &dispatch.opening.subject) {
-        (Some(mirror), Some(subject)) if reads_all => gates::changed_files(mirror, subject)
+        (Some(mirror), Some(subject)) if reads_all => commits::changed_files(mirror, subject)
             .await
+            .ok()
+            .flatten()
             .unwrap_or_default(),
         _ => Vec::new(),
     };

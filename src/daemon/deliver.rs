@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::daemon::hands::{Comments, Hands, chain, failed, now, tracker_failed};
+use crate::daemon::hands::{Comments, Hands, chain, failed, now, tracker_failed, unconfigured};
 use crate::daemon::session;
 use crate::daemon::session::Sources;
 use crate::domain::{
     Composer, Delivery, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
 };
+use crate::machine::delivery::LATE_AFTER;
 use crate::machine::{schedule, text, trust};
 use crate::repo::{Users, brief};
+use crate::terminal::receipt::{Receipt, ReceiptKind};
 use crate::terminal::{self, Guard, Guarded, Sampler, Seen, TmuxError, Trace};
 
 /// Between two looks for the echo or a receipt (facts/terminal.md 3.3: 100 ms and 250 ms).
@@ -27,7 +29,7 @@ const SAMPLE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(10)
 /// Writes the delivery's file into the window's tree and reads it back.
 pub async fn stage(hands: &Hands, window: Window, delivery: &Delivery) -> Outcome {
     let Some(project) = hands.project() else {
-        return gone();
+        return unconfigured();
     };
     let tree = hands.places.tree(&project, window);
     let (id, text) = (delivery.id.clone(), delivery.text.clone());
@@ -85,7 +87,7 @@ pub async fn paste(
     pane: &Pane,
 ) -> Outcome {
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return gone();
+        return unconfigured();
     };
     match unwanted(hands, dispatch, delivery).await {
         // Nothing was typed, and that is proven: the delivery ends, a new one follows.
@@ -141,7 +143,7 @@ fn not_idle(hands: &Hands, window: Window, pane: &Pane, now: Timestamp) -> Optio
 /// Waits until the line is seen in the composer.
 pub async fn echo(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane) -> Outcome {
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return gone();
+        return unconfigured();
     };
     let tmux = hands.terminal(dispatch.opening.window);
     let deadline = tokio::time::Instant::now() + ECHO_MAX;
@@ -197,20 +199,23 @@ pub async fn enter(
     late: bool,
 ) -> Outcome {
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return gone();
+        return unconfigured();
     };
     let tmux = hands.terminal(dispatch.opening.window);
-    if late {
-        match unwanted(hands, dispatch, delivery).await {
-            // The text changed: this line goes, and another one follows.
-            Some(Outcome::NotTyped { .. }) => return clear(hands, dispatch, delivery, pane).await,
-            Some(outcome) => return outcome,
-            None => {}
-        }
+    if late && let Some(outcome) = no_more(hands, dispatch, delivery, pane).await {
+        return outcome;
     }
+    let mut read_at = if late { now() } else { delivery.since };
     tokio::time::sleep(sampler.profile().submit.floor).await;
     let deadline = tokio::time::Instant::now() + ENTER_MAX;
     loop {
+        // A guard that refuses for a while makes every try a late one.
+        if now().duration_since(read_at) > LATE_AFTER {
+            if let Some(outcome) = no_more(hands, dispatch, delivery, pane).await {
+                return outcome;
+            }
+            read_at = now();
+        }
         let why = match tmux.look(pane).await {
             Err(error) => return failed(&error),
             Ok(seen) => match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
@@ -229,6 +234,20 @@ pub async fn enter(
     }
 }
 
+/// Reads the request again before an Enter; `Some` is what came of a line that is wanted no more.
+async fn no_more(
+    hands: &Hands,
+    dispatch: &Dispatch,
+    delivery: &Delivery,
+    pane: &Pane,
+) -> Option<Outcome> {
+    match unwanted(hands, dispatch, delivery).await? {
+        // The text changed: this line goes, and another one follows.
+        Outcome::NotTyped { .. } => Some(clear(hands, dispatch, delivery, pane).await),
+        outcome => Some(outcome),
+    }
+}
+
 /// The only clearing there is: our own line, wanted no more, under G2.
 pub async fn clear(
     hands: &Hands,
@@ -237,7 +256,7 @@ pub async fn clear(
     pane: &Pane,
 ) -> Outcome {
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return gone();
+        return unconfigured();
     };
     let tmux = hands.terminal(dispatch.opening.window);
     let seen = match tmux.look(pane).await {
@@ -284,13 +303,18 @@ pub async fn await_receipt(
     until: Timestamp,
 ) -> Outcome {
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return gone();
+        return unconfigured();
     };
     loop {
         // The agent's process may be seen only after the launch: the sources are asked for anew.
         let sources = sources(hands, &sampler, dispatch, pane);
-        if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
-            return Outcome::Receipt { witness };
+        if let Some(Receipt { kind, witness }) =
+            sources.find(&delivery.baseline, &delivery.id).await
+        {
+            return match kind {
+                ReceiptKind::Prompt => Outcome::Receipt { witness },
+                ReceiptKind::Queued => Outcome::Queued { witness },
+            };
         }
         if now() >= until {
             break;
@@ -312,7 +336,7 @@ pub async fn inspect(
 ) -> Outcome {
     use crate::domain::DeliveryStep;
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return gone();
+        return unconfigured();
     };
     if delivery.step == DeliveryStep::LaunchIntended {
         return inspect_launch(hands, delivery).await;
@@ -321,8 +345,11 @@ pub async fn inspect(
         return Outcome::Found(Finding::NoTrace);
     };
     let sources = sources(hands, &sampler, dispatch, pane);
-    if let Some(witness) = sources.find(&delivery.baseline, &delivery.id).await {
-        return Outcome::Found(Finding::Receipt { witness });
+    if let Some(Receipt { kind, witness }) = sources.find(&delivery.baseline, &delivery.id).await {
+        return Outcome::Found(match kind {
+            ReceiptKind::Prompt => Finding::Receipt { witness },
+            ReceiptKind::Queued => Finding::Queued { witness },
+        });
     }
     let tmux = hands.terminal(dispatch.opening.window);
     let traced = match tmux.trace(pane, &delivery.id).await {
@@ -374,7 +401,7 @@ pub async fn launch(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> 
         None => {}
     }
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return gone();
+        return unconfigured();
     };
     hands
         .checker
@@ -391,6 +418,10 @@ pub async fn launch(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> 
         Ok(window) => window,
         Err(why) => return Outcome::NotTyped { why },
     };
+    // Whatever is left in that window is not this dispatch's: two agents would do one check.
+    if let Err(why) = session::close_fresh(hands, dispatch).await {
+        return Outcome::NotTyped { why };
+    }
     match hands.tmux.launch(&window, &delivery.id).await {
         Ok(pane) => {
             let baseline = String::new();
@@ -401,8 +432,9 @@ pub async fn launch(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> 
                 baseline,
             }
         }
-        Err(TmuxError::Timeout { .. }) => Outcome::Failed {
-            why: "tmux did not answer".to_owned(),
+        // It may run, and have the line: the next look decides.
+        Err(error @ (TmuxError::Timeout { .. } | TmuxError::Unsettled(_))) => Outcome::Failed {
+            why: chain(&error),
             until: now(),
         },
         Err(error) => Outcome::NotTyped { why: chain(&error) },
@@ -413,7 +445,7 @@ pub async fn launch(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> 
 pub async fn open_window(hands: &Hands, dispatch: &Dispatch) -> Outcome {
     let window = dispatch.opening.window;
     let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return gone();
+        return unconfigured();
     };
     if let Err(error) = session::open_fresh(hands, dispatch, sampler.profile()).await {
         return Outcome::Failed {
@@ -447,12 +479,5 @@ pub async fn open_window(hands: &Hands, dispatch: &Dispatch) -> Outcome {
                 until: now() + crate::daemon::hands::RETRY_AFTER,
             };
         }
-    }
-}
-
-fn gone() -> Outcome {
-    Outcome::Failed {
-        why: "the project's configuration is gone".to_owned(),
-        until: now() + crate::daemon::hands::RETRY_AFTER,
     }
 }

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use crate::daemon::hands::{Hands, chain, failed, now};
 use crate::daemon::job::{self, Ran};
 use crate::daemon::objects::Objects;
-use crate::daemon::tree;
+use crate::daemon::{commits, tree};
 use crate::domain::{
     Build, Dispatch, Evidence, GateName, Ground, Outcome, Project, Report, SkillName, Subject,
     Window,
 };
 use crate::machine::anchor;
-use crate::machine::gate::{self, BranchFacts, CommandRun, Judged};
+use crate::machine::gate::{self, CommandRun, Judged};
 use crate::repo::Mirror;
 
 /// How long a build may take.
-const BUILD_LIMIT: Duration = Duration::from_mins(30);
+pub(super) const BUILD_LIMIT: Duration = Duration::from_mins(30);
 
 /// What one measurement gave besides the judgement.
 #[derive(Debug, Default)]
@@ -140,42 +140,14 @@ async fn branch(
     let mirror = mirror(hands, project).await?;
     let fail = |error: crate::repo::RepoError| failed(&error);
     let tip = subject_of(&mirror, dispatch, report).await?;
-    let default = mirror
-        .default_branch()
-        .await
-        .map_err(fail)?
-        .unwrap_or_else(|| "main".to_owned());
-    let mut facts = BranchFacts {
-        expected_branch: expected.clone(),
-        reported_head: report.head.clone(),
-        branch_tip: tip.clone(),
-        default_branch: default.clone(),
-        is_on_default: report.branch.as_deref() == Some(default.as_str()),
-        new_commits: Vec::new(),
-        taken: Vec::new(),
-        foreign: Vec::new(),
-        dirty: Vec::new(),
-    };
-    if let Some(tip) = &tip {
-        let mut known = Vec::new();
-        for subject in &dispatch.known {
-            if mirror.has_commit(subject).await.map_err(fail)? {
-                known.push(subject.clone());
-            }
-        }
-        // What the issue had verified before is not new either.
-        known.extend(ground.verified.clone());
-        facts.new_commits = mirror
-            .commits_only_reachable_from(tip, &known)
-            .await
-            .map_err(fail)?;
-        for (issue, subject) in &ground.taken {
-            if facts.new_commits.contains(subject) {
-                facts.taken.push((*issue, subject.clone()));
-            }
-        }
+    let named = (expected, tip.clone());
+    let facts = commits::branch_facts(&mirror, dispatch, report, ground, named);
+    let facts = facts.await.map_err(fail)?;
+    let mut judged = gate::branch(&facts);
+    if let (true, Some(tip)) = (judged.holds, &tip) {
+        let changed = commits::changed_files(&mirror, tip).await.map_err(fail)?;
+        judged = judged.naming(&gate::gate_inputs(&changed.unwrap_or_default()));
     }
-    let judged = gate::branch(&facts);
     Ok((
         judged,
         Measured {
@@ -374,8 +346,11 @@ async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report:
             Measured::default(),
         ));
     };
-    let changed = changed_files(&mirror, &subject).await.map_err(fail)?;
-    let judged = gate::coverage(&changed, report.verdict.as_deref());
+    let changed = commits::changed_files(&mirror, &subject);
+    let judged = match changed.await.map_err(fail)? {
+        Some(changed) => gate::coverage(&changed, report.verdict.as_deref()),
+        None => gate::no_base(),
+    };
     Ok((
         judged,
         Measured {
@@ -383,28 +358,6 @@ async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report:
             ..Measured::default()
         },
     ))
-}
-
-/// Returns the files that differ between the default branch's fork point and a commit.
-pub async fn changed_files(
-    mirror: &Mirror,
-    subject: &Subject,
-) -> Result<Vec<String>, crate::repo::RepoError> {
-    let default = mirror
-        .default_branch()
-        .await?
-        .unwrap_or_else(|| "main".to_owned());
-    let Some(base) = mirror
-        .resolve(&format!("refs/project/heads/{default}"))
-        .await?
-    else {
-        return Ok(Vec::new());
-    };
-    let files = mirror.changed_files(&base, subject).await?;
-    Ok(files
-        .into_iter()
-        .map(|file| file.path.to_string_lossy().into_owned())
-        .collect())
 }
 
 fn file(project: &Project, dispatch: &Dispatch) -> (Judged, Measured) {
@@ -456,13 +409,7 @@ pub async fn skill_body(
 /// Reads `.pointsman/skills` as it stands on the default branch: the maker may not rewrite its checker.
 pub async fn project_skills(mirror: &Mirror) -> std::collections::BTreeMap<String, String> {
     let mut skills = std::collections::BTreeMap::new();
-    let Ok(Some(default)) = mirror.default_branch().await else {
-        return skills;
-    };
-    let Ok(Some(tip)) = mirror
-        .resolve(&format!("refs/project/heads/{default}"))
-        .await
-    else {
+    let Ok(Some(tip)) = mirror.default_tip().await else {
         return skills;
     };
     let Ok(entries) = mirror

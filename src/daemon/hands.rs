@@ -367,6 +367,19 @@ pub fn tracker_failed(error: &TrackerError) -> Outcome {
     }
 }
 
+/// Says that what an effect needs is not there any more.
+pub fn gone(what: &str) -> Outcome {
+    Outcome::Failed {
+        why: format!("{what} is gone"),
+        until: now() + RETRY_AFTER,
+    }
+}
+
+/// Says that the project is not configured any more.
+pub fn unconfigured() -> Outcome {
+    gone("the project's configuration")
+}
+
 /// Turns any fault into data.
 pub fn failed(error: &dyn std::error::Error) -> Outcome {
     Outcome::Failed {

@@ -2,10 +2,14 @@
 //!
 //! A job survives a daemon restart: its window has a name of its own, and a second `run` of that name waits for the first.
 
+use std::collections::VecDeque;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::machine::text::sha256;
+use sha2::{Digest as _, Sha256};
+
+use crate::machine::text::hex;
 use crate::terminal::{Environment, NewWindow, PaneRow, Tmux, TmuxError};
 
 /// The session of all jobs on the agents' tmux server.
@@ -25,6 +29,12 @@ const STATUS_MAX: Duration = Duration::from_secs(2);
 const TIMED_OUT: [i32; 2] = [124, 137];
 /// The end of a log that is kept in evidence, bytes.
 const TAIL_BYTES: usize = 2_000;
+/// The beginning of a job's output that its log keeps, bytes: a test that prints in a loop does not fill the disk.
+pub const LOG_BYTES_MAX: usize = 4 << 20;
+/// The end of a longer output that is kept as well, bytes: what went wrong is said last.
+const LOG_END_BYTES: usize = 64 << 10;
+/// The end of a log that the daemon reads into memory, bytes; more than any script of ours prints.
+const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
 /// A command to run.
 #[derive(Clone, Debug)]
@@ -52,9 +62,9 @@ pub struct Ran {
     pub exit: Option<i32>,
     /// Whether its limit ended it.
     pub timed_out: bool,
-    /// Its output.
+    /// The end of its log.
     pub output: String,
-    /// SHA-256 of the output.
+    /// SHA-256 of the whole log.
     pub digest: String,
     /// How long it was waited for.
     pub took: Duration,
@@ -122,7 +132,7 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
         tmux.new_window(&window(job)).await?
     };
     let row = wait(tmux, &pane, &job.log, job.limit + GRACE).await?;
-    let bytes = std::fs::read(&job.log).map_err(log_error)?;
+    let (digest, output) = read_log(&job.log).map_err(log_error)?;
     // tmux may lose the status when the terminal closes before the process is reaped: the shell's own note is the second witness.
     let exit = row.dead_status.or_else(|| noted_exit(&job.log));
     if let Err(error) = tmux.kill_pane(&pane).await {
@@ -135,8 +145,8 @@ pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
     Ok(Ran {
         exit,
         timed_out: !row.dead || exit.is_some_and(|code| TIMED_OUT.contains(&code)),
-        digest: sha256(&bytes),
-        output: String::from_utf8_lossy(&bytes).into_owned(),
+        digest,
+        output,
         took: started.elapsed(),
     })
 }
@@ -171,6 +181,25 @@ fn make_log(path: &Path) -> std::io::Result<()> {
     std::fs::write(path, b"")
 }
 
+/// Returns a log's digest and its end, without having the whole of it in memory.
+fn read_log(path: &Path) -> std::io::Result<(String, String)> {
+    let mut file = std::fs::File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut end = VecDeque::new();
+    let mut block = vec![0; LOG_END_BYTES];
+    loop {
+        let read = file.read(&mut block)?;
+        if read == 0 {
+            break;
+        }
+        digest.update(&block[..read]);
+        end.extend(&block[..read]);
+        end.drain(..end.len().saturating_sub(OUTPUT_BYTES_MAX));
+    }
+    let output = String::from_utf8_lossy(end.make_contiguous()).into_owned();
+    Ok((hex(&digest.finalize()), output))
+}
+
 /// Where the outer shell notes the exit status.
 fn exit_note(log: &Path) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
@@ -188,12 +217,23 @@ fn noted_exit(log: &Path) -> Option<i32> {
 
 fn window(job: &Job) -> NewWindow {
     // The outer shell keeps the terminal open: tmux takes a pane whose terminal nobody has open for dead while its process still
-    // runs. `timeout` ends the whole group of the inner one.
-    let outer = "log=$1 limit=$2 script=$3; shift 3; timeout -k 5 \"$limit\" sh -c \"$script\" job \"$@\" >\"$log\" 2>&1 </dev/null; code=$?; printf %s \"$code\" >\"$log.exit.new\" && mv \"$log.exit.new\" \"$log.exit\"; exit $code";
+    // runs. `timeout` ends the whole group of the inner one. The output goes through a limiter that writes at once what it keeps
+    // and reads on to the end: a job is never stopped for what it prints. Who is left behind by a job and holds its output open is
+    // not waited for.
+    let outer = format!(
+        r#"log=$1 limit=$2 script=$3; shift 3; rm -f "$log.pipe"; mkfifo "$log.pipe" || exit 125
+{{ dd bs=64k count={LOG_BYTES_MAX} iflag=count_bytes status=none; rest=$(tail -c {LOG_END_BYTES} | tr -d '\000'); [ -z "$rest" ] || printf '\n[cut: the log keeps the first {LOG_BYTES_MAX} bytes and the end]\n%s\n' "$rest"; }} <"$log.pipe" >"$log" &
+limiter=$!
+timeout -k 5 "$limit" sh -c "$script" job "$@" >"$log.pipe" 2>&1 </dev/null; code=$?
+rm -f "$log.pipe"; n=0
+while kill -0 $limiter 2>/dev/null && [ $n -lt 100 ]; do sleep 0.02; n=$((n + 1)); done
+kill $limiter 2>/dev/null
+printf %s "$code" >"$log.exit.new" && mv "$log.exit.new" "$log.exit"; exit $code"#
+    );
     let mut argv = vec![
         "/bin/sh".to_owned(),
         "-c".to_owned(),
-        outer.to_owned(),
+        outer,
         "gate".to_owned(),
     ];
     argv.push(job.log.to_string_lossy().into_owned());

@@ -4,6 +4,7 @@
 
 pub mod caller;
 pub mod check;
+pub mod commits;
 pub mod compose;
 pub mod control;
 pub mod deliver;
@@ -14,9 +15,12 @@ pub mod heartbeat;
 pub mod job;
 pub mod keep;
 pub mod key;
+pub mod logs;
+pub mod merge;
 pub mod notify;
 pub mod objects;
 pub mod observe;
+pub mod pace;
 pub mod perform;
 pub mod places;
 pub mod posts;

@@ -320,12 +320,12 @@ fn keyed(matter: Attention) -> (Key, Item) {
         // A second question, or another mistake, is another occurrence.
         "asked" | "configuration" | "not-running" | "window" => (digest(&matter.says), true),
         // One agent, one tree: how many issues wait for it does not matter.
-        "no-agent" | "tree-dirty" => (None, false),
+        "no-agent" | "tree-dirty" | "tree-elsewhere" => (None, false),
         _ => (None, true),
     };
     // What a terminal showed stays on this machine.
     let says = match matter.kind.as_str() {
-        "undelivered" => matter.says.split(": ").next().unwrap_or_default(),
+        "undelivered" | "failing" => matter.says.split(": ").next().unwrap_or_default(),
         _ => &matter.says,
     };
     let item = Item {

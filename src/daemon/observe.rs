@@ -193,7 +193,6 @@ impl Observer {
             posts,
             fleet,
             fresh: Fresh {
-                delivery: crate::domain::DeliveryId::new(random_letters(8)),
                 secret_hash: hands.key.secret_hash(&dispatch),
                 dispatch,
             },

@@ -1,8 +1,10 @@
 //! Does what the engine asks for, once, and says what came of it. No decision is made here.
 
-use crate::daemon::hands::{Hands, chain, failed, now};
-use crate::daemon::{check, compose, deliver, gates, posts, said, session, status, tree, writes};
-use crate::domain::{Action, Answer, Dispatch, Outcome, Window};
+use crate::daemon::hands::{Hands, chain, failed, gone, now, unconfigured};
+use crate::daemon::{
+    check, compose, deliver, gates, logs, merge, posts, said, session, status, tree, writes,
+};
+use crate::domain::{Action, Answer, Dispatch, DispatchId, Outcome, Window};
 use crate::repo::{RepoError, Users, spool};
 
 /// Performs one action.
@@ -19,7 +21,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         } => compose::compose(hands, &dispatch, &delivery, &ground).await,
         Action::Stage { delivery } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::stage(hands, owner.opening.window, &delivery).await,
-            None => lost(),
+            None => gone("its dispatch"),
         },
         Action::Paste {
             dispatch,
@@ -30,7 +32,7 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         Action::OpenWindow { dispatch } => deliver::open_window(hands, &dispatch).await,
         Action::Echo { delivery, pane } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::echo(hands, owner, &delivery, &pane).await,
-            None => lost(),
+            None => gone("its dispatch"),
         },
         Action::Enter {
             dispatch,
@@ -50,11 +52,11 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             until,
         } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::await_receipt(hands, owner, &delivery, &pane, until).await,
-            None => lost(),
+            None => gone("its dispatch"),
         },
         Action::Inspect { delivery, pane } => match owner(&delivery.dispatch) {
             Some(owner) => deliver::inspect(hands, owner, &delivery, pane.as_ref()).await,
-            None => lost(),
+            None => gone("its dispatch"),
         },
         Action::Gate {
             dispatch,
@@ -72,30 +74,30 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
         } => writes::publish(hands, &dispatch, issue, &what).await,
         Action::Post { post, issue, again } => posts::write(hands, &post, issue, again).await,
         Action::Answer { answer, window } => reply(hands, window, &answer).await,
-        Action::Tidy { dispatch, answer } => tidy(hands, &dispatch, answer.as_ref()).await,
+        Action::Tidy {
+            dispatch,
+            answer,
+            open,
+        } => {
+            sweep(hands, open).await;
+            tidy(hands, &dispatch, answer.as_ref()).await
+        }
         Action::Survey { dispatch, .. } => check::survey(hands, &dispatch).await,
         Action::Interrupt { pane } => said::press(hands, &pane).await,
         Action::AddLabel { issue, label } => writes::add_label(hands, issue, &label).await,
         Action::RemoveLabel { issue, label } => writes::remove_label(hands, issue, &label).await,
         Action::ReadLabels { issue } => writes::read_labels(hands, issue).await,
         Action::CloseIssue { issue } => writes::close(hands, issue).await,
-        Action::Merge { issue, subject, .. } => tree::merge(hands, issue, &subject).await,
+        Action::Merge { issue, subject, .. } => merge::merge(hands, issue, &subject).await,
         Action::State { statement } => status::write(hands, &statement).await,
         Action::Park { issue, label, why } => writes::park(hands, issue, &label, &why).await,
-    }
-}
-
-fn lost() -> Outcome {
-    Outcome::Failed {
-        why: "its dispatch is closed".to_owned(),
-        until: now(),
     }
 }
 
 /// Writes the answer to a report into the spool it came from.
 async fn reply(hands: &Hands, window: Window, answer: &Answer) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     let trees = [
         hands.places.tree(&project, window),
@@ -145,6 +147,20 @@ async fn tidy(hands: &Hands, dispatch: &Dispatch, answer: Option<&Answer>) -> Ou
             why,
             until: now() + crate::daemon::hands::RETRY_AFTER,
         },
+    }
+}
+
+/// Removes old logs and packs the mirror. Nothing rests on either: what fails is tried at the next dispatch's end.
+async fn sweep(hands: &Hands, open: Vec<DispatchId>) {
+    let folder = hands.places.logs(&hands.name);
+    let swept = tokio::task::spawn_blocking(move || logs::sweep(&folder, &open));
+    if let Ok(Err(error)) = swept.await {
+        tracing::warn!(error = chain(&error), project = %hands.name, "old logs could not be removed");
+    }
+    if let Some(mirror) = hands.mirror.get()
+        && let Err(error) = mirror.maintain().await
+    {
+        tracing::warn!(error = chain(&error), project = %hands.name, "the mirror could not be packed");
     }
 }
 

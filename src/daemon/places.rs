@@ -109,12 +109,14 @@ impl Places {
         }
     }
 
+    /// Returns the folder of a project's logs.
+    pub fn logs(&self, project: &ProjectName) -> PathBuf {
+        self.state.join("logs").join(project.as_str())
+    }
+
     /// Returns the file a gate's output goes to.
     pub fn gate_log(&self, project: &ProjectName, name: &str) -> PathBuf {
-        self.state
-            .join("logs")
-            .join(project.as_str())
-            .join(format!("{name}.log"))
+        self.logs(project).join(format!("{name}.log"))
     }
 
     /// Returns the heartbeat log.

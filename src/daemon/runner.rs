@@ -10,6 +10,7 @@ use crate::daemon::hands::{Hands, now};
 use crate::daemon::heartbeat;
 use crate::daemon::notify::Notifier;
 use crate::daemon::observe::{Ask, Observer};
+use crate::daemon::pace::{BREATH, Pace};
 use crate::daemon::perform::perform;
 use crate::daemon::store;
 use crate::domain::{
@@ -22,10 +23,6 @@ use crate::view::{ProjectView, Remembered, Sight};
 
 /// Letters in a runner's mailbox.
 pub const MAILBOX: usize = 256;
-/// Cycles in a row that wake each other, before the next waits for its time (DESIGN 3).
-const IN_A_ROW_MAX: u32 = 20;
-/// Even a cycle that is wanted at once leaves the others a moment.
-const BREATH: Duration = Duration::from_millis(20);
 
 /// What a runner is told.
 #[derive(Debug)]
@@ -100,7 +97,7 @@ pub struct Runner {
     wanted: bool,
     wake_at: Option<jiff::Timestamp>,
     polled: tokio::time::Instant,
-    in_a_row: u32,
+    pace: Pace,
     draining: Option<oneshot::Sender<()>>,
 }
 
@@ -130,7 +127,7 @@ impl Runner {
             wanted: true,
             wake_at: None,
             polled: tokio::time::Instant::now(),
-            in_a_row: 0,
+            pace: Pace::default(),
             draining: None,
         }
     }
@@ -193,11 +190,7 @@ impl Runner {
     /// How long nothing has to be done.
     fn pause(&self) -> Duration {
         if self.wanted && self.observer.is_some() {
-            return if self.in_a_row < IN_A_ROW_MAX {
-                BREATH
-            } else {
-                Duration::from_secs(1)
-            };
+            return self.pace.pause(tokio::time::Instant::now()).max(BREATH);
         }
         let tick = self.cycle.saturating_sub(self.polled.elapsed());
         let own = self
@@ -211,7 +204,7 @@ impl Runner {
         if self.polled.elapsed() >= self.cycle {
             self.ask = self.ask.max_of(Ask::Changes);
             self.wanted = true;
-            self.in_a_row = 0;
+            self.pace.tick();
         }
         if self.wake_at.is_some_and(|at| now() >= at) {
             self.wake_at = None;
@@ -220,13 +213,13 @@ impl Runner {
     }
 
     fn begin_cycle(&mut self) {
-        let recovered =
-            self.in_a_row < IN_A_ROW_MAX || self.polled.elapsed() >= Duration::from_secs(1);
+        let now = tokio::time::Instant::now();
+        let recovered = self.pace.pause(now).is_zero();
         if !self.wanted || !recovered || self.draining.is_some() || self.observer.is_none() {
             return;
         }
         self.wanted = false;
-        self.in_a_row += 1;
+        self.pace.begin(now);
         let effects = self.feed(Input::Woken);
         self.perform_all(effects);
     }
@@ -292,7 +285,7 @@ impl Runner {
             Message::Poll => {
                 self.ask = self.ask.max_of(Ask::Changes);
                 self.wanted = true;
-                self.in_a_row = 0;
+                self.pace.tick();
                 return;
             }
             Message::Sweep => {

@@ -8,7 +8,7 @@ use crate::daemon::fleet::WindowSample;
 use crate::daemon::hands::{Hands, chain};
 use crate::daemon::places::private_folder;
 use crate::domain::{DeliveryId, Dispatch, Pane, Profile, Window};
-use crate::terminal::receipt::{self, Offsets, ReceiptKind, Whereabouts};
+use crate::terminal::receipt::{self, Offsets, Receipt, Whereabouts};
 use crate::terminal::{Environment, NewWindow, Sampler};
 
 /// How long a fresh agent may take until it is proven idle (facts/agents.md 5.3: `OpenCode` took 28 s on a loaded machine).
@@ -32,15 +32,13 @@ impl Sources {
     }
 
     /// Looks for a delivery's id behind the baseline. A fresh agent's baseline is empty: all of its files count.
-    pub async fn find(&self, baseline: &str, id: &DeliveryId) -> Option<String> {
+    pub async fn find(&self, baseline: &str, id: &DeliveryId) -> Option<Receipt> {
         let offsets: Offsets = serde_json::from_str(baseline).unwrap_or_default();
         let id = id.clone();
-        let found = self
-            .blocking(move |sources| {
-                receipt::find_receipt(&sources.profile, &sources.at, &offsets, &id)
-            })
-            .await??;
-        (found.kind == ReceiptKind::Prompt).then_some(found.witness)
+        self.blocking(move |sources| {
+            receipt::find_receipt(&sources.profile, &sources.at, &offsets, &id)
+        })
+        .await?
     }
 
     /// Files of megabytes and an agent's own server are read where nobody else waits. `None` only while the daemon ends.
@@ -199,12 +197,8 @@ async fn open_window(
     owner: Option<(&str, &str)>,
 ) -> Result<(), String> {
     let say = |error: crate::terminal::TmuxError| chain(&error);
-    if let Some(row) = hands
-        .tmux
-        .find(&new.session, &new.window)
-        .await
-        .map_err(say)?
-    {
+    let rows = hands.tmux.find_all(&new.session, &new.window).await;
+    for row in rows.map_err(say)? {
         let same = match owner {
             Some((id, _)) => !row.dead && hands.owner_of(&row.pane).await.as_deref() == Some(id),
             None => !row.dead,
@@ -253,14 +247,28 @@ pub async fn close_fresh(hands: &Hands, dispatch: &Dispatch) -> Result<(), Strin
     }
     let say = |error: crate::terminal::TmuxError| chain(&error);
     let session = hands.name.to_string();
-    match hands.tmux.find(&session, Window::Check.as_str()).await {
-        Ok(Some(row)) => hands.tmux.kill_pane(&row.pane).await.map(drop).map_err(say),
-        Ok(None) | Err(crate::terminal::TmuxError::NoServer { .. }) => Ok(()),
-        Err(error) => Err(say(error)),
+    let rows = hands.tmux.find_all(&session, Window::Check.as_str()).await;
+    let rows = match rows {
+        Err(crate::terminal::TmuxError::NoServer { .. }) => return Ok(()),
+        rows => rows.map_err(say)?,
+    };
+    let alone = rows.len() == 1;
+    for row in rows {
+        // Of several panes, one that we marked nothing in is a person's.
+        if alone || row.dead || hands.is_marked(&row.pane).await {
+            hands.tmux.kill_pane(&row.pane).await.map_err(say)?;
+        }
     }
+    Ok(())
 }
 
 impl Hands {
+    /// Returns whether a pane has a mark of ours: of a dispatch or of a delivery.
+    async fn is_marked(&self, pane: &Pane) -> bool {
+        let seen = self.tmux.look(pane).await;
+        seen.is_ok_and(|seen| !seen.traces.is_empty())
+    }
+
     /// Reads which dispatch a window was opened for.
     async fn owner_of(&self, pane: &Pane) -> Option<String> {
         let seen = self.tmux.look(pane).await.ok()?;

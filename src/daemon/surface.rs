@@ -309,7 +309,8 @@ pub async fn render(hands: &Hands, shown: &Shown, issue: IssueNumber) -> Result<
         dispatch.ok_or_else(|| format!("{issue} would go to a person, not to an agent"))?;
     let mut ground = state.ground(dispatch);
     ground.purpose = Some(Purpose::Brief);
-    match crate::daemon::compose::compose(hands, dispatch, &seen.fresh.delivery, &ground).await {
+    let id = evolve::delivery_id(dispatch, 0);
+    match crate::daemon::compose::compose(hands, dispatch, &id, &ground).await {
         Outcome::Composed { text, .. } => Ok(brief::redact(&text)),
         Outcome::Failed { why, .. } => Err(why),
         other => Err(format!("the brief was not written: {other:?}")),

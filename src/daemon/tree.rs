@@ -4,27 +4,27 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::daemon::hands::{Hands, chain, failed, now};
+use crate::daemon::hands::{Hands, chain, failed, now, unconfigured};
 use crate::daemon::job::{self, Job, JobError, Ran};
 use crate::domain::{
-    Build, Dispatch, IssueNumber, Outcome, Project, SessionChoice, Subject, Window,
+    Dispatch, Hold, IssueNumber, Outcome, Project, SessionChoice, Subject, Window,
 };
 use crate::machine::text::sha256;
 
 /// How long putting a tree may take: a fetch and a checkout of a large repository.
-const TREE_LIMIT: Duration = Duration::from_mins(2);
+pub(super) const TREE_LIMIT: Duration = Duration::from_mins(2);
 /// How long `prepare` may take (`npm ci` of a large project).
 pub const PREPARE_LIMIT: Duration = Duration::from_mins(15);
 /// A tree that belongs to a person is looked at again after that.
-const DIRTY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+pub(super) const DIRTY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 /// The largest file that a stage without git may be about.
 const STAGE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Tips that are remembered at dispatch.
-const KNOWN_MAX: usize = 500;
+/// Tips that are remembered at dispatch: 200 KB of the ledger.
+const KNOWN_MAX: usize = 5_000;
 
 /// Puts the persistent agent's tree on the issue's branch, or detached on the default branch's tip.
 /// `$1` branch or empty, `$2` the issue's branch prefix, `$3` dispatch id, `$4` whose pane it is: a person's tree is not switched and
-/// nothing is committed there. Prints `key value` lines.
+/// nothing is committed there. Prints `key value` lines; known is the tip, and every other tip that it does not have.
 const AGENT_TREE: &str = r#"set -u
 branch=$1 own=$2 dispatch=$3 whose=$4
 git rev-parse --git-dir >/dev/null || { echo "broken not a git repository"; exit 3; }
@@ -40,7 +40,7 @@ here=$(git symbolic-ref -q --short HEAD || echo "")
 dirty=$(git status --porcelain=v1 --untracked-files=all | head -n 20)
 if [ "$whose" = adopted ]; then
   case $here in "$own"-*) ;; *) [ -z "$dirty" ] || { printf '%s\n' "$dirty" | sed 's/^.../dirty /'; exit 4; } ;; esac
-  [ -z "$branch" ] || [ "$here" = "$branch" ] || { echo "broken the pane is yours, so its tree is not switched: git switch -c $branch $default"; exit 3; }
+  [ -z "$branch" ] || [ "$here" = "$branch" ] || { echo "elsewhere git switch -c $branch $default"; exit 4; }
 elif [ -n "$dirty" ]; then
   case $here in
     "$own"-*) echo "note took over the leftovers of an earlier dispatch" ;;
@@ -57,10 +57,12 @@ else
   case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
 fi || { echo "broken the tree cannot be put on ${branch:-$default}"; exit 3; }
 echo "head $(git rev-parse HEAD)"
-git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v -e " refs/heads/$own-" -e " refs/remotes/[^/]*/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
+echo "known $tip"
+git for-each-ref --no-merged="$tip" --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v -e " refs/heads/$own-" -e " refs/remotes/[^/]*/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
 "#;
 
 /// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip.
+/// A tree whose project was deleted and cloned anew belongs to nothing: it is ours, so it is made anew as well.
 const OWN_TREE: &str = r#"set -u
 project=$1 tree=$2 commit=$3
 cd "$project" || exit 3
@@ -68,6 +70,7 @@ if [ -z "$commit" ]; then
   commit=$(git symbolic-ref -q refs/remotes/origin/HEAD) || for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && commit=refs/heads/$name && break; done
   [ -n "$commit" ] || commit=HEAD
 fi
+git -C "$tree" rev-parse --git-dir >/dev/null 2>&1 || rm -rf "$tree" "$tree.prepared"
 if [ -e "$tree/.git" ]; then
   cd "$tree" && git checkout -q --force --detach "$commit" && git clean -qffd || { echo "broken the work tree cannot be put on $commit"; exit 3; }
 else
@@ -82,7 +85,7 @@ echo "locks $(cat package-lock.json pnpm-lock.yaml yarn.lock Cargo.lock poetry.l
 /// Puts the window's tree where the stage needs it.
 pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     if !project.git {
         let base = stage_file(&project, dispatch).map(|path| digest_of(&project, &path));
@@ -177,12 +180,18 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
     }
     let dirty: Vec<&str> = lines(&ran, "dirty ").collect();
     if !dirty.is_empty() {
-        let why = format!(
-            "tree-dirty: {} changed, not by us; commit or stash it",
-            dirty.join(", ")
-        );
-        return Outcome::Failed {
-            why,
+        return Outcome::Held {
+            hold: Hold::TreeDirty {
+                files: dirty.into_iter().map(str::to_owned).collect(),
+            },
+            until: now() + DIRTY_AGAIN,
+        };
+    }
+    if let Some(switch) = lines(&ran, "elsewhere ").next() {
+        return Outcome::Held {
+            hold: Hold::TreeElsewhere {
+                switch: switch.to_owned(),
+            },
             until: now() + DIRTY_AGAIN,
         };
     }
@@ -192,14 +201,28 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
             until: now() + DIRTY_AGAIN,
         };
     };
-    let known = lines(&ran, "known ")
-        .take(KNOWN_MAX)
-        .map(Subject::new)
-        .collect();
+    let known: Vec<Subject> = lines(&ran, "known ").map(Subject::new).collect();
+    if known.len() > KNOWN_MAX {
+        // One left out would make somebody's commits this dispatch's work.
+        return Outcome::Failed {
+            why: format!(
+                "more than {KNOWN_MAX} branches and tags have commits that the default branch lacks, so nobody could say whose work is whose: delete those that are stale (`git fetch --prune`, `git branch -r --no-merged`)"
+            ),
+            until: now() + DIRTY_AGAIN,
+        };
+    }
     Outcome::Prepared {
         base: Some(Subject::new(head)),
         known,
     }
+}
+
+/// Where one of our own work trees stands.
+#[derive(Debug)]
+pub struct Stands {
+    head: Subject,
+    /// The lock files' digest: what it has to be prepared for.
+    locks: String,
 }
 
 /// Puts one of our own work trees on a commit, and runs `prepare` when it is new or its lock files changed.
@@ -210,6 +233,41 @@ pub async fn own_tree(
     name: &str,
     commit: Option<&Subject>,
 ) -> Result<Subject, Outcome> {
+    let Stands { head, locks } = stand(hands, project, tree, name, commit).await?;
+    let Some(command) = &project.prepare else {
+        return Ok(head);
+    };
+    let mark = tree.with_extension("prepared");
+    if prepared_for(&mark) != locks {
+        let job = format!("prepare-{}-{name}", project.name);
+        let prepared = run(hands, tree, &job, command, Vec::new(), PREPARE_LIMIT)
+            .await
+            .map_err(|error| failed(&error))?;
+        if !prepared.succeeded() {
+            let why = format!(
+                "`{command}` failed in the {name} tree: {}",
+                prepared.tail().trim()
+            );
+            return Err(Outcome::Failed {
+                why,
+                until: now() + DIRTY_AGAIN,
+            });
+        }
+        if let Err(error) = std::fs::write(&mark, &locks) {
+            tracing::warn!(%error, mark = %mark.display(), "prepare will run again");
+        }
+    }
+    Ok(head)
+}
+
+/// Puts one of our own work trees on a commit.
+pub async fn stand(
+    hands: &Hands,
+    project: &Project,
+    tree: &Path,
+    name: &str,
+    commit: Option<&Subject>,
+) -> Result<Stands, Outcome> {
     let args = vec![
         project.path.to_string_lossy().into_owned(),
         tree.to_string_lossy().into_owned(),
@@ -233,29 +291,10 @@ pub async fn own_tree(
         });
     }
     let locks = lines(&ran, "locks ").next().unwrap_or_default().to_owned();
-    if let Some(command) = &project.prepare {
-        let mark = tree.with_extension("prepared");
-        if prepared_for(&mark) != locks {
-            let job = format!("prepare-{}-{name}", project.name);
-            let prepared = run(hands, tree, &job, command, Vec::new(), PREPARE_LIMIT)
-                .await
-                .map_err(|error| failed(&error))?;
-            if !prepared.succeeded() {
-                let why = format!(
-                    "`{command}` failed in the {name} tree: {}",
-                    prepared.tail().trim()
-                );
-                return Err(Outcome::Failed {
-                    why,
-                    until: now() + DIRTY_AGAIN,
-                });
-            }
-            if let Err(error) = std::fs::write(&mark, &locks) {
-                tracing::warn!(%error, mark = %mark.display(), "prepare will run again");
-            }
-        }
-    }
-    Ok(Subject::new(head))
+    Ok(Stands {
+        head: Subject::new(head),
+        locks,
+    })
 }
 
 /// Runs a script of ours in the `_gate` session.
@@ -279,27 +318,17 @@ pub async fn run(
     job::run(&hands.tmux, &job).await
 }
 
-/// Returns the values of a script's `key value` lines.
-pub fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {
+pub(super) fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {
     ran.output
         .lines()
         .filter_map(move |line| line.strip_prefix(key))
 }
 
-/// Returns what a script says is broken, or the end of its output.
-pub fn said(ran: &Ran, otherwise: &str) -> String {
+pub(super) fn said(ran: &Ran, otherwise: &str) -> String {
     lines(ran, "broken ").next().map_or_else(
         || format!("{otherwise}: {}", ran.tail().trim()),
         str::to_owned,
     )
-}
-
-/// The project's file is gone.
-pub fn lost() -> Outcome {
-    Outcome::Failed {
-        why: "the project's configuration is gone".to_owned(),
-        until: now() + DIRTY_AGAIN,
-    }
 }
 
 /// Pushes a branch with the project's own credentials: never by force, never the default branch. No remote: not needed.
@@ -316,7 +345,7 @@ echo "pushed $commit"
 /// Pushes the dispatch's branch.
 pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
     let Some(project) = hands.project() else {
-        return lost();
+        return unconfigured();
     };
     let name = format!("push-{}", subject.short());
     let args = vec![branch.to_owned(), subject.to_string()];
@@ -334,65 +363,6 @@ pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
         Ok(ran) => Outcome::Failed {
             why: said(&ran, "the push failed"),
             until: now() + DIRTY_AGAIN,
-        },
-        Err(error) => failed(&error),
-    }
-}
-
-/// Moves the default branch to the work, and the remote's too: fast-forward, or, when it moved on meanwhile, a merge commit that is
-/// built first. `$1` commit, `$2` a tree of ours, `$3` the build command or empty, `$4` the merge's message.
-const MERGE: &str = r#"set -u
-commit=$1 tree=$2 build=$3 message=$4
-default=$(git symbolic-ref -q --short refs/remotes/origin/HEAD | sed 's#^origin/##')
-if [ -z "$default" ]; then
-  for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && default=$name && break; done
-fi
-[ -n "$default" ] || { echo "broken no default branch is known"; exit 3; }
-git merge-base --is-ancestor "$commit" "refs/heads/$default" && { echo "into $default"; exit 0; }
-if ! git merge-base --is-ancestor "refs/heads/$default" "$commit"; then
-  project=$PWD
-  cd "$tree" && git checkout -q --force --detach "refs/heads/$default" && git clean -qffd || { echo "broken no tree to merge in"; exit 3; }
-  git -c user.name=pointsman -c user.email=pointsman@localhost merge -q --no-ff --no-verify -m "$message" "$commit" || {
-    git merge --abort; echo "broken $default has moved on and conflicts with this work: set the stage before it again, or merge by hand"; exit 3; }
-  if [ -n "$build" ]; then sh -c "$build" || { echo "broken merged into $default it does not build: set the stage before it again"; exit 3; }; fi
-  commit=$(git rev-parse HEAD) && cd "$project" || exit 3
-fi
-if [ "$(git symbolic-ref -q --short HEAD)" = "$default" ]; then git merge -q --ff-only "$commit"; else git fetch -q . "$commit:refs/heads/$default"; fi || { echo "broken $default could not be moved"; exit 3; }
-if git remote get-url origin >/dev/null 2>&1; then timeout 90 git push -q origin "refs/heads/$default" || { echo "broken $default was moved here, and the remote rejected it"; exit 3; }; fi
-echo "into $default"
-"#;
-
-/// Moves the default branch to an approved commit.
-pub async fn merge(hands: &Hands, issue: IssueNumber, subject: &Subject) -> Outcome {
-    let Some(project) = hands.project() else {
-        return lost();
-    };
-    let name = format!("merge-{}", subject.short());
-    let build = match &project.build {
-        Build::Command(command) => command.clone(),
-        Build::None => String::new(),
-    };
-    let tree = hands
-        .places
-        .gate_tree(&project)
-        .to_string_lossy()
-        .into_owned();
-    let args = vec![
-        subject.to_string(),
-        tree,
-        build,
-        format!("merge {issue}: approved"),
-    ];
-    let _ours = hands.gate_tree.lock().await;
-    match run(hands, &project.path, &name, MERGE, args, PREPARE_LIMIT).await {
-        Ok(ran) => match lines(&ran, "into ").next().filter(|_| ran.succeeded()) {
-            Some(into) => Outcome::Merged {
-                into: into.to_owned(),
-            },
-            None => Outcome::Failed {
-                why: said(&ran, "the merge failed"),
-                until: now() + DIRTY_AGAIN,
-            },
         },
         Err(error) => failed(&error),
     }

@@ -9,8 +9,8 @@ use crate::daemon::observe::DISPATCH_LETTERS;
 use crate::daemon::runner::Message;
 use crate::daemon::{Daemon, store};
 use crate::domain::{
-    Cause, DeliveryId, DispatchId, Event, Fresh, IssueNumber, Observation, Opening, ProjectName,
-    Request, Rules, SkillName, Verb,
+    Cause, DispatchId, Event, Fresh, IssueNumber, Observation, Opening, ProjectName, Request,
+    Rules, SkillName, Verb,
 };
 use crate::machine::errand::{self, Refusal};
 use crate::machine::state::State;
@@ -68,7 +68,6 @@ pub async fn open_errand(
     };
     let id = DispatchId::new(random_letters(DISPATCH_LETTERS));
     let fresh = Fresh {
-        delivery: DeliveryId::new(random_letters(8)),
         secret_hash: hands.key.secret_hash(&id),
         dispatch: id.clone(),
     };

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Rehearsed, Report, ReportId, Spec,
-    Statement, Subject, Verdict, Window,
+    Hold, IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Rehearsed, Report, ReportId,
+    Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -99,6 +99,8 @@ pub enum Action {
     Tidy {
         dispatch: Box<Dispatch>,
         answer: Option<Answer>,
+        /// Those whose logs are still needed.
+        open: Vec<DispatchId>,
     },
     /// Looks which steps of a rehearsal are to be seen in the tree, and what the window shows.
     Survey {
@@ -277,6 +279,8 @@ pub enum Outcome {
     NotCleared { why: String },
     /// A receipt with the delivery's id.
     Receipt { witness: String },
+    /// The agent says that it has the line, in its queue.
+    Queued { witness: String },
     /// No receipt in the time given.
     NoReceipt { in_composer: bool },
     /// What a look found.
@@ -315,6 +319,10 @@ pub enum Outcome {
     },
     /// The default branch's name after a merge.
     Merged { into: String },
+    /// It cannot be merged as it is: trying again changes nothing.
+    NotMerged { why: String },
+    /// Nothing was done: something that only a person can clear away is in the way; look again after that.
+    Held { hold: Hold, until: Timestamp },
     /// A passing fault of the outside: whether it happened is unknown; look again after that.
     Failed { why: String, until: Timestamp },
 }
@@ -331,6 +339,8 @@ pub enum Finding {
     Typed { enters: u8 },
     /// A receipt.
     Receipt { witness: String },
+    /// The agent says that it has the line, in its queue.
+    Queued { witness: String },
     /// Another server or process: the composer is gone.
     PaneGone,
     /// It runs in this pane: a launch that was not recorded.
@@ -363,6 +373,3 @@ pub enum Request {
         by: String,
     },
 }
-
-/// A verdict and what shows it.
-pub type Settling = (Verdict, String);

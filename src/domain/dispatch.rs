@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Basis, CommentId, DeliveryId, DispatchId, Evidence, IssueId, IssueNumber, Label,
-    LabelEventId, Next, Pane, Post, ProfileName, RepoId, Report, ReportId, Stage, Subject, Window,
+    LabelEventId, Next, Pane, Post, ProfileName, RepoId, Report, ReportId, Stage, Stall, Subject,
+    Window,
 };
 
 /// One act of setting a routing label: the unit of request (PROTOCOLS 1).
@@ -129,8 +130,8 @@ pub struct Dispatch {
     pub park_label: bool,
     /// What its agent had written on the tracker, oldest first.
     pub posts: Vec<Posted>,
-    /// What stops it for the moment, with when to try again.
-    pub stalled: Option<(String, Timestamp)>,
+    /// What stops it for the moment.
+    pub stalled: Option<Stall>,
     /// Whether the answer, the brief and the window were cleared away after the end.
     pub tidied: bool,
 }

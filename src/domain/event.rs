@@ -52,6 +52,9 @@ pub enum Event {
         dispatch: DispatchId,
         why: String,
         until: Timestamp,
+        /// What is a person's to clear away; else it failed. Older events have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold: Option<Hold>,
     },
     /// A text was written for the session.
     DeliveryPlanned { delivery: Box<Delivery> },

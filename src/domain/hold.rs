@@ -7,6 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Actor, CheckStep, DispatchId, IssueNumber, Label, ProjectName, Role};
 
+/// What stops a dispatch for the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// What failed, or what is in the way.
+    pub why: String,
+    /// It is not tried again before.
+    pub until: Timestamp,
+    /// How often in a row it failed; 0 for what is in the way.
+    pub times: u32,
+    /// What is in the way and is a person's to clear away.
+    pub hold: Option<Hold>,
+}
+
 /// A typed reason not to act.
 #[expect(missing_docs, reason = "each variant's sentence names its fields")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +78,8 @@ pub enum Hold {
     },
     /// Files that no dispatch of ours changed.
     TreeDirty { files: Vec<String> },
+    /// A person's tree does not stand on the branch that is needed, and is not switched.
+    TreeElsewhere { switch: String },
     /// The tracker's state is not known well enough.
     Tracker { why: String, since: Timestamp },
     /// This one issue cannot be read; the tracker answers otherwise.
@@ -98,6 +113,12 @@ pub enum Hold {
     Moving { to: String },
     /// A step failed; it is tried again.
     Stalled { why: String, until: Timestamp },
+    /// A step failed again and again.
+    Failing {
+        times: u32,
+        why: String,
+        until: Timestamp,
+    },
     /// The tracker does not take the marker line, and without it nothing is delivered.
     Unmarked { why: String, until: Timestamp },
     /// Another issue goes first this cycle.
@@ -133,6 +154,7 @@ impl Hold {
             Self::AgentAsks { .. } => "agent-asks",
             Self::AgentNotReady { .. } => "agent-not-ready",
             Self::TreeDirty { .. } => "tree-dirty",
+            Self::TreeElsewhere { .. } => "tree-elsewhere",
             Self::Tracker { .. } => "tracker",
             Self::Unreadable { .. } => "unreadable",
             Self::Yours { .. } => "yours",
@@ -146,6 +168,7 @@ impl Hold {
             Self::Unknown { .. } => "unknown-delivery",
             Self::Moving { .. } => "moving",
             Self::Stalled { .. } => "stalled",
+            Self::Failing { .. } => "failing",
             Self::Unmarked { .. } => "unmarked",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
@@ -188,6 +211,8 @@ impl Hold {
                 "`pointsman agent check {project}` says what mends it, and lets it go on"
             )),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
+            Self::TreeElsewhere { switch } => Some(switch.clone()),
+            Self::Failing { .. } => Some("mend what it names; it is tried again by itself".into()),
             Self::Yours { how } => Some(how.clone()),
             Self::Asked { .. } => Some(
                 "reply in a comment on the issue, or set another routing label to end this work"
@@ -293,6 +318,9 @@ impl fmt::Display for Hold {
                 write!(f, "the agent cannot {step} without a person: {why}")
             }
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
+            Self::TreeElsewhere { .. } => {
+                f.write_str("the pane is yours, so its tree is not switched to the issue's branch")
+            }
             Self::Tracker { why, since } => {
                 write!(f, "the tracker is not known since {since:.0}: {why}")
             }
@@ -310,6 +338,12 @@ impl fmt::Display for Hold {
             }
             Self::Moving { to } => write!(f, "moving to {to}"),
             Self::Stalled { why, until } => write!(f, "{why}; again at {until:.0}"),
+            Self::Failing { times, why, until } => {
+                write!(
+                    f,
+                    "failed {times} times in a row: {why}; again at {until:.0}"
+                )
+            }
             Self::Unmarked { why, until } => {
                 write!(
                     f,

@@ -7,9 +7,8 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Comment, CommentId, CommentMode, DeliveryId, DispatchId, Head, Hold, IssueNumber,
-    LabelEvent, PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window,
-    Workflow,
+    Actor, Comment, CommentId, CommentMode, DispatchId, Head, Hold, IssueNumber, LabelEvent,
+    PaneSample, Post, Profile, Project, Report, Role, SingleRead, SkillName, Window, Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -87,8 +86,6 @@ pub struct Details {
 pub struct Fresh {
     /// For a dispatch this cycle may open.
     pub dispatch: DispatchId,
-    /// For a delivery.
-    pub delivery: DeliveryId,
     /// SHA-256 of the dispatch's report secret; the daemon keeps the secret for the brief.
     pub secret_hash: String,
 }

@@ -15,7 +15,7 @@ pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, post, route, schedule, status, walks, watchdog};
+use crate::machine::{flow, post, route, schedule, stall, status, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -78,7 +78,7 @@ pub fn decide(
     now: Timestamp,
 ) -> (Decision, Standing) {
     let mut standing = open_standing(state, seen);
-    note_faults(memory, &mut standing);
+    note_faults(state, memory, &mut standing, now);
     note_stuck(state, memory, &mut standing);
     status::note_unmarked(rules, state, memory, &mut standing);
     let ranked = ranked(rules, state, seen, now);
@@ -194,15 +194,22 @@ fn open_standing(state: &State, seen: &Observation) -> Standing {
     standing
 }
 
-/// A move, a park or a merge that failed a moment ago says so.
-fn note_faults(memory: &Memory, standing: &mut Standing) {
-    for (flow, why) in &memory.faults {
-        let (Flow::Transition(issue) | Flow::Park(issue) | Flow::Merge(issue)) = flow else {
-            continue;
+/// A move, a park or a merge that failed a moment ago says so; one that fails again and again says so until it succeeds.
+fn note_faults(state: &State, memory: &Memory, standing: &mut Standing, now: Timestamp) {
+    for (flow, (times, why)) in &memory.faults {
+        let (issue, wanted) = match flow {
+            Flow::Transition(issue) => (issue, state.transitions.contains_key(issue)),
+            Flow::Park(issue) => (issue, state.parks.contains_key(issue)),
+            Flow::Merge(issue) => {
+                let walk = state.walks.get(issue);
+                (issue, walk.is_some_and(|walk| walk.approved.is_some()))
+            }
+            _ => continue,
         };
-        if let Some(until) = memory.rests.get(flow) {
-            let why = why.clone();
-            standing.insert(*issue, Hold::Stalled { why, until: *until });
+        let rests = memory.rests.get(flow).copied();
+        if wanted && (rests.is_some() || *times >= stall::STALLS_TOLD) {
+            let hold = stall::standing(*times, why, rests.unwrap_or(now));
+            standing.insert(*issue, hold);
         }
     }
 }
@@ -224,13 +231,9 @@ fn note_stuck(state: &State, memory: &Memory, standing: &mut Standing) {
 
 fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
     use crate::domain::{DeliveryStep, Verdict};
-    if let Some((why, until)) = &dispatch.stalled
-        && *until > seen.at
-    {
-        return Hold::Stalled {
-            why: why.clone(),
-            until: *until,
-        };
+    let stall = dispatch.stalled.as_ref();
+    if let Some(hold) = stall.and_then(|stall| stall::hold(stall, seen.at)) {
+        return hold;
     }
     if let Some(asked) = dispatch
         .asked
@@ -245,7 +248,7 @@ fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
     let last = state.last_delivery(dispatch).map(|last| &last.step);
     let phase = match (&dispatch.phase, last) {
         (
-            Phase::Delivering,
+            Phase::Delivering | Phase::Working,
             Some(DeliveryStep::Settled {
                 verdict: Verdict::NotDelivered,
                 witness,
@@ -266,6 +269,13 @@ fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
         ) => {
             format!("to be delivered again ({witness})")
         }
+        (
+            Phase::Delivering,
+            Some(DeliveryStep::Settled {
+                verdict: Verdict::Queued,
+                ..
+            }),
+        ) => "queued by the agent, behind what it does".to_owned(),
         (Phase::Delivering, Some(DeliveryStep::Settled { verdict, .. })) => {
             return Hold::Unknown {
                 dispatch: id,
@@ -363,7 +373,8 @@ fn next_moment(
         .filter_map(|hold| match hold {
             Hold::BackOff { until, .. }
             | Hold::DailyCap { until, .. }
-            | Hold::Stalled { until, .. } => Some(*until),
+            | Hold::Stalled { until, .. }
+            | Hold::Failing { until, .. } => Some(*until),
             _ => None,
         })
         .collect();

@@ -166,6 +166,7 @@ pub fn settle(dispatch: &Dispatch, delivery: &Delivery, outcome: &Outcome, now: 
         }
         Outcome::NotCleared { why } => ended(Verdict::TypedNotSubmitted, why),
         Outcome::Receipt { witness } => ended(Verdict::Confirmed, witness),
+        Outcome::Queued { witness } => ended(Verdict::Queued, witness),
         Outcome::NoReceipt { in_composer } => missed(dispatch, delivery, *in_composer, now),
         Outcome::Found(finding) => resolve(dispatch, delivery, finding, now),
         _ => Step::Rest,
@@ -248,6 +249,7 @@ fn resolve(dispatch: &Dispatch, delivery: &Delivery, finding: &Finding, now: Tim
     match finding {
         Finding::Receipt { witness } => ended(Verdict::Confirmed, witness),
         _ if settled => Step::Rest,
+        Finding::Queued { witness } => ended(Verdict::Queued, witness),
         Finding::NoTrace => match delivery.step {
             DeliveryStep::PasteIntended | DeliveryStep::LaunchIntended => {
                 ended(Verdict::NotDelivered, "the pane has no trace of it")

@@ -50,9 +50,11 @@ pub(super) fn clear_away(
             return compose(state, dispatch, Purpose::Stop, Some(message));
         }
     }
+    let open = state.dispatches.values().filter(|one| one.is_open());
     Step::Do(Action::Tidy {
         dispatch: Box::new(dispatch.clone()),
         answer: farewell(dispatch, cause),
+        open: open.map(|one| one.id().clone()).collect(),
     })
 }
 

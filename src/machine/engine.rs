@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Action, Actor, Answer, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome,
-    Questions, ReportId, Request, Rules, Window,
+    Action, Actor, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome, Questions,
+    ReportId, Request, Rules, Window,
 };
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
@@ -381,6 +381,10 @@ impl Engine {
         for event in &pending.events {
             evolve::evolve(&mut self.state, pending.at, event)
                 .expect("it was tried on a copy before it was appended");
+            // A refusal rested on what was so before.
+            if let Some(issue) = event.issue() {
+                self.memory.refused.remove(&issue);
+            }
             if let Event::PostIntended { post } = event {
                 self.fresh_posts.insert(post.id.clone());
             }
@@ -431,7 +435,6 @@ impl Engine {
         self.effects += 1;
         let id = EffectId(self.effects);
         self.memory.busy.insert(flow.clone());
-        self.memory.faults.remove(&flow);
         self.running.insert(id, (flow, action.clone()));
         effects.push(Effect::Do(id, action));
     }
@@ -508,12 +511,4 @@ impl Engine {
         );
         effects.push(Effect::WakeAt(now));
     }
-}
-
-/// Returns the answer of a report that was refused last, for tests and `explain`.
-pub fn last_answer(events: &[Event]) -> Option<&Answer> {
-    events.iter().rev().find_map(|event| match event {
-        Event::ReportRefused { answer, .. } | Event::ReportIgnored { answer } => Some(answer),
-        _ => None,
-    })
 }

@@ -151,7 +151,8 @@ pub fn is_moving(state: &State, issue: IssueNumber) -> bool {
         || state.parks.contains_key(&issue)
 }
 
-fn words(hold: &Hold) -> String {
+/// Words a hold with what ends it.
+pub fn words(hold: &Hold) -> String {
     match hold.hint() {
         Some(hint) => format!("{hold} ({hint})"),
         None => hold.to_string(),

@@ -8,6 +8,7 @@ mod errand;
 mod issue;
 mod post;
 mod report;
+mod stall;
 mod status;
 mod steps;
 
@@ -37,6 +38,7 @@ pub fn evolve(state: &mut State, at: Timestamp, event: &Event) -> Result<(), Ill
         kind: event.kind(),
         why,
     })?;
+    stall::over(state, event);
     state.version += 1;
     Ok(())
 }
@@ -260,7 +262,6 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
         } => {
             let found = open_one(state, id)?;
             found.prepared = true;
-            found.stalled = None;
             found.base.clone_from(base);
             if found.known.is_empty() {
                 found.known.clone_from(known);
@@ -270,7 +271,8 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             dispatch: id,
             why,
             until,
-        } => dispatch(state, id)?.stalled = Some((why.clone(), *until)),
+            hold,
+        } => stall::stalled(state, id, why, *until, hold.as_ref())?,
         Event::WindowOpened {
             dispatch: id,
             pane,
@@ -290,7 +292,6 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
         } => {
             let found = judging(state, id)?;
             found.running = None;
-            found.stalled = None;
             found.evidence.push(evidence.clone());
         }
         Event::ReportRefused {
@@ -308,7 +309,6 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             let found = judging(state, id)?;
             let issue = found.opening.labelling().map(|labelling| labelling.issue);
             let issue = issue.ok_or_else(|| format!("dispatch {id} is an errand"))?;
-            found.stalled = None;
             let walk = state.walks.entry(issue).or_default();
             walk.branch = Some(branch.clone());
             walk.subject = Some(subject.clone());
@@ -316,7 +316,7 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
         Event::SpecPublished {
             dispatch: id, spec, ..
         } => {
-            judging(state, id)?.stalled = None;
+            judging(state, id)?;
             state.walks.entry(spec.issue).or_default().spec = Some(spec.clone());
         }
         Event::DispatchClosed {
@@ -360,7 +360,6 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
         cause: cause.clone(),
         at,
     };
-    found.stalled = None;
     ask::closed(found, cause);
     let past = status::past(found, cause, at);
     let Some(issue) = issue else {

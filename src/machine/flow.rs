@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Action, Cause, Delivery, DeliveryStep, Dispatch, Errand, Event, Evidence, FirstLine, Ground,
-    Outcome, PaneSample, Phase, Publish, Purpose, Rules, Verb, Verdict, Via, Window,
+    Action, Cause, Delivery, DeliveryStep, Dispatch, Errand, Event, Evidence, FirstLine, Outcome,
+    PaneSample, Phase, Publish, Purpose, Rules, Verb, Verdict, Via, Window,
 };
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{check, delivery, ending, errand, judging, question, status};
+use crate::machine::{check, delivery, ending, errand, judging, question, stall, status};
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
 pub const UNDELIVERED_TOLD: u32 = 5;
@@ -27,7 +27,7 @@ pub fn next(
     if dispatch
         .stalled
         .as_ref()
-        .is_some_and(|(_, until)| *until > now)
+        .is_some_and(|stall| stall.until > now)
     {
         return Step::Rest;
     }
@@ -193,14 +193,12 @@ fn work(
         None => missing(&dispatch.evidence),
     };
     if dispatch.nudged {
-        let nudge = state
-            .last_delivery(dispatch)
-            .filter(|last| last.purpose == Purpose::Nudge);
-        let judged_after = nudge.is_some_and(|nudge| {
+        // Whatever was said last, also the answer to a question: silence after it was judged.
+        let judged_after = state.last_delivery(dispatch).is_some_and(|last| {
             dispatch
                 .report
                 .as_ref()
-                .is_some_and(|report| report.at > nudge.since)
+                .is_some_and(|report| report.at > last.since)
         });
         return if judged_after {
             close(dispatch, Cause::Failed { why: missing })
@@ -211,6 +209,24 @@ fn work(
     let mine = sample.filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref());
     if !mine.is_some_and(|mine| mine.state.takes_text()) {
         return Step::Rest;
+    }
+    let untyped = state.last_delivery(dispatch).filter(|last| {
+        matches!(
+            last.step,
+            DeliveryStep::Settled {
+                verdict: Verdict::NotDelivered,
+                ..
+            }
+        )
+    });
+    if let Some(last) = untyped {
+        if dispatch.undelivered >= UNDELIVERED_MAX {
+            let why = format!("what is missing could not be typed {UNDELIVERED_MAX} times");
+            return park(dispatch, rules, why);
+        }
+        if now < delivery::again_at(dispatch, last) {
+            return Step::Rest;
+        }
     }
     compose(state, dispatch, Purpose::Nudge, Some(missing))
 }
@@ -272,11 +288,15 @@ pub fn settle(
         {
             step
         }
-        (_, Outcome::Failed { why, until }) => Step::Record(vec![Event::DispatchStalled {
-            dispatch: id(),
-            why: why.clone(),
-            until: *until,
-        }]),
+        (Action::PrepareTree { .. }, Outcome::Held { hold, .. })
+            if let Some(step) = errand::given_up(dispatch, &errand::words(hold)) =>
+        {
+            step
+        }
+        (_, Outcome::Failed { why, until }) => {
+            stall::failed(state, dispatch, rules, action, (why, *until), now)
+        }
+        (_, Outcome::Held { hold, until }) => stall::held(dispatch, hold, *until),
         (_, Outcome::NoLongerWanted { by, why }) => withdraw(state, dispatch, by, why),
         (Action::PrepareTree { .. }, Outcome::Prepared { base, known }) => {
             Step::Record(vec![Event::TreePrepared {
@@ -414,9 +434,4 @@ fn withdraw(state: &State, dispatch: &Dispatch, by: &str, why: &str) -> Step {
         cause,
     });
     Step::Record(events)
-}
-
-/// Returns the ground of a dispatch's next text, for `explain` and `skill render`.
-pub fn ground(state: &State, dispatch: &Dispatch) -> Ground {
-    state.ground(dispatch)
 }

@@ -9,7 +9,7 @@ mod verdict;
 
 pub use branch::{BranchFacts, branch};
 pub use inputs::gate_inputs;
-pub use verdict::{coverage, verdict};
+pub use verdict::{coverage, no_base, unproven, verdict};
 
 use crate::domain::OwnGate;
 use crate::machine::anchor;

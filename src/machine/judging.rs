@@ -30,13 +30,7 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
             },
         );
     }
-    for gate in dispatch
-        .opening
-        .stage
-        .needs
-        .iter()
-        .filter(|gate| **gate != GateName::Approval)
-    {
+    for gate in in_order(&dispatch.opening.stage.needs) {
         match dispatch.evidence.iter().rev().find(|row| row.gate == *gate) {
             None => return measure(state, dispatch, gate, report),
             Some(row) if !row.holds => {
@@ -46,6 +40,14 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
         }
     }
     green(state, dispatch, labelling, report, now)
+}
+
+/// The verdict first: its findings go back to the maker, who mends what else is red. Who checks cannot mend a build.
+fn in_order(needs: &[GateName]) -> impl Iterator<Item = &GateName> {
+    let is_verdict = |gate: &&GateName| **gate == GateName::Verdict;
+    let verdict = needs.iter().filter(is_verdict);
+    let rest = needs.iter().filter(move |gate| !is_verdict(gate));
+    verdict.chain(rest.filter(|gate| **gate != GateName::Approval))
 }
 
 fn measure(state: &State, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Step {

@@ -8,7 +8,7 @@ use crate::domain::{DispatchId, Head, Hold, IssueNumber, Observation, ReportId, 
 use crate::machine::decide::Standing;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{trust, watchdog};
+use crate::machine::{stall, trust, watchdog};
 
 /// Between two looks for the event of a label that nobody is known to have set.
 const UNATTRIBUTED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
@@ -20,8 +20,8 @@ pub struct Memory {
     pub busy: BTreeSet<Flow>,
     /// Flows that rest until then: a fault that passes, or a look that found nothing new.
     pub rests: BTreeMap<Flow, Timestamp>,
-    /// Why a flow without a dispatch rests, for `explain`.
-    pub faults: BTreeMap<Flow, String>,
+    /// What failed of a flow without a dispatch, how often in a row and why, until a step of it succeeds.
+    pub faults: BTreeMap<Flow, (u32, String)>,
     /// Refusals on detail, valid while the issue's head is unchanged.
     pub refused: BTreeMap<IssueNumber, (Head, Hold)>,
     /// Reports that say what was being judged when they came: they have its answer.
@@ -40,6 +40,19 @@ impl Memory {
     /// Returns whether a flow has something under way, or rests for a moment.
     pub fn waits(&self, flow: &Flow) -> bool {
         self.busy.contains(flow) || self.rests.contains_key(flow)
+    }
+
+    /// Counts a failure of a flow; returns when it is tried again.
+    pub fn failed(
+        &mut self,
+        flow: &Flow,
+        why: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Timestamp {
+        let fault = self.faults.entry(flow.clone()).or_default();
+        *fault = (fault.0 + 1, why.to_owned());
+        stall::again_at(fault.0, until, now)
     }
 
     /// Forgets what is over: rests that ended, refusals of issues that changed since or are to be read again.

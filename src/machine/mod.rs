@@ -8,6 +8,7 @@
 //! | [`flow`], [`delivery`], `judging`, `ending` | the life of a dispatch: prepare, deliver, judge, clear away |
 //! | [`gate`], [`anchor`] | whether the work is there; whether what a text claims is true |
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
+//! | [`stall`] | what fails or is in the way: tried again, told, handed over |
 //! | [`question`], [`post`] | what agents ask and write down |
 //! | [`errand`], [`check`], [`schedule`], [`interrupt`] | what no label asks for: trials, rehearsals, a person's words, the clock |
 //! | [`status`] | the one comment per issue that says where it stands, and its marker lines |
@@ -38,6 +39,7 @@ pub mod rank;
 pub mod resolve;
 pub mod route;
 pub mod schedule;
+pub mod stall;
 pub mod state;
 pub mod status;
 pub mod step;

@@ -3,16 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Basis, Event, FirstLine, Head, Hold, Label, Observation, Opening, ProfileName,
-    Rules, Stage, Window,
+    Activity, Actor, Basis, Dispatch, Event, FirstLine, Head, Hold, Label, Observation, Opening,
+    ProfileName, Rules, Stage, Window,
 };
 use crate::machine::check;
 use crate::machine::decide::{Act, Decision};
-use crate::machine::delivery;
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
+use crate::machine::{delivery, stall};
 
 /// Back-off after a failed attempt: 30 s, doubling.
 const BACK_OFF: SignedDuration = SignedDuration::from_secs(30);
@@ -122,23 +122,7 @@ pub fn window_hold(
     }
     let window = window_of(stage);
     if let Some(other) = state.in_window(window) {
-        let left = state
-            .last_delivery(other)
-            .filter(|last| !other.is_open() && delivery::is_unknown(last));
-        let draft = seen
-            .panes
-            .get(&window)
-            .is_some_and(|sample| sample.state.activity == Activity::Draft);
-        if let (Some(left), true) = (left, draft) {
-            return Some(Hold::LineLeft {
-                dispatch: other.id().clone(),
-                line: left.line(),
-            });
-        }
-        return Some(Hold::Session {
-            dispatch: other.id().clone(),
-            issue: other.issue(),
-        });
+        return Some(taken(state, seen, other));
     }
     // Without git there is one folder and one hand in it.
     if !rules.project.git
@@ -177,6 +161,29 @@ fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
         is: activity_word(sample.state.activity).to_owned(),
         because: sample.state.because.clone(),
     })
+}
+
+/// Why a window is not free: its dispatch is open, or is not cleared away yet.
+fn taken(state: &State, seen: &Observation, other: &Dispatch) -> Hold {
+    let id = other.id().clone();
+    let last = state.last_delivery(other);
+    let left = last.filter(|last| !other.is_open() && delivery::is_unknown(last));
+    let draft = seen
+        .panes
+        .get(&other.opening.window)
+        .is_some_and(|sample| sample.state.activity == Activity::Draft);
+    if let (Some(left), true) = (left, draft) {
+        let line = left.line();
+        return Hold::LineLeft { dispatch: id, line };
+    }
+    let stall = other.stalled.as_ref().filter(|_| !other.is_open());
+    match stall.filter(|stall| stall.times >= stall::STALLS_TOLD) {
+        Some(stall) => stall::standing(stall.times, &stall.why, stall.until),
+        None => Hold::Session {
+            dispatch: id,
+            issue: other.issue(),
+        },
+    }
 }
 
 fn activity_word(activity: crate::domain::Activity) -> &'static str {

@@ -113,7 +113,7 @@ pub(super) fn note_unmarked(
 ) {
     for (issue, _) in unmarked(state, rules.comment) {
         let flow = Flow::Status(issue);
-        if let (Some(why), Some(until)) = (memory.faults.get(&flow), memory.rests.get(&flow)) {
+        if let (Some((_, why)), Some(until)) = (memory.faults.get(&flow), memory.rests.get(&flow)) {
             let (why, until) = (why.clone(), *until);
             standing.insert(issue, Hold::Unmarked { why, until });
         }

@@ -88,7 +88,7 @@ pub fn judge(
             let own = since
                 .iter()
                 .rev()
-                .find(|event| event.set && event.label == *new && is_ours(event, us));
+                .find(|event| event.set && event.label == *new && is_by_our_account(event, us));
             match (here(&transition.from), here(new)) {
                 _ if others => overridden(who(&since, None)),
                 (true, true) => match readded(&since, transition) {
@@ -145,7 +145,7 @@ fn end(
         .iter()
         .rev()
         .find(|event| event.label == transition.from)
-        .is_some_and(|event| !event.set && !is_ours(event, us));
+        .is_some_and(|event| !event.set && !is_by_our_account(event, us));
     // Who took the label away wants it to rest; whoever closed the issue did what we were about to do.
     let stopped = !from_here && open && taken;
     if others || stopped || (from_here && readded(since, transition).is_some()) {
@@ -182,7 +182,7 @@ pub fn order(id: &str) -> (usize, &str) {
     (id.len(), id)
 }
 
-fn is_ours(event: &LabelEvent, us: Option<&Actor>) -> bool {
+fn is_by_our_account(event: &LabelEvent, us: Option<&Actor>) -> bool {
     match (&event.actor, us) {
         (Some(actor), Some(us)) => actor.id == us.id,
         _ => false,

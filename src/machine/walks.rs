@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Details, Event, IssueNumber, Label, LabelEventId, Merge, Next, Observation, Questions, Rules,
-    SingleRead, Transition, TransitionStep,
+    Details, Event, Head, IssueNumber, Label, LabelEventId, Merge, Next, Observation, Questions,
+    Rules, SingleRead, Transition, TransitionStep,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::memory::Memory;
-use crate::machine::state::State;
-use crate::machine::step::Flow;
+use crate::machine::state::{State, Walk};
+use crate::machine::step::{Flow, Step};
+use crate::machine::trust;
 
 /// Issues whose walk a person ended, resumed or finished.
 pub(super) fn walks(
@@ -30,7 +31,9 @@ pub(super) fn walks(
         {
             continue;
         }
+        let head = seen.heads.get(issue);
         if let (Some(by), Some(label)) = (&walk.approved, &walk.yours)
+            && (is_merged(walk) || head.is_some_and(|head| still_stands(rules, head, label)))
             && let Some(decision) =
                 finish_approved(rules, state, memory, *issue, by, label, seen.at)
         {
@@ -40,7 +43,6 @@ pub(super) fn walks(
             continue;
         }
         // A closed issue is not listed: a single read says so before its seat is given away.
-        let head = seen.heads.get(issue);
         let routed = head.is_some_and(|head| {
             let mut stages = rules.workflow.stages.iter();
             head.open && stages.any(|stage| head.labels.contains(&stage.label))
@@ -111,6 +113,33 @@ fn unparked(rules: &Rules, details: &Details) -> Option<LabelEventId> {
     (!last.set).then(|| last.id.clone())
 }
 
+/// What was begun is ended; before that, stopping is always honoured: a veto, another label and a closed issue outrank an approval.
+fn still_stands(rules: &Rules, head: &Head, label: &Label) -> bool {
+    head.open && head.labels.contains(label) && trust::vetoed(head, &rules.workflow).is_none()
+}
+
+fn is_merged(walk: &Walk) -> bool {
+    walk.merged.is_some() && walk.merged == walk.subject
+}
+
+/// A merge that cannot be: the approval is used up, and a person gets the issue with the reason.
+pub(super) fn not_merged(state: &State, rules: &Rules, issue: IssueNumber, why: &str) -> Step {
+    let approved = |walk: &Walk| walk.approved.is_some();
+    if !state.walks.get(&issue).is_some_and(approved) {
+        return Step::Rest;
+    }
+    let number = issue.0;
+    Step::Record(vec![Event::ParkIntended {
+        issue,
+        label: rules.workflow.labels.park.clone(),
+        why: format!(
+            "not merged: {why}
+
+Set the stage before it again for another round, or merge by hand and close the issue; `pointsman approve {number}` tries the same merge again"
+        ),
+    }])
+}
+
 /// A person approved what waited for them: merge if there is something to merge, then move.
 fn finish_approved(
     rules: &Rules,
@@ -125,7 +154,7 @@ fn finish_approved(
     let stage = rules.workflow.stage(label)?;
     let merges =
         rules.project.git && rules.project.merge == Merge::FastForward && stage.next == Next::Done;
-    if merges && walk.subject.is_some() && walk.merged != walk.subject {
+    if merges && walk.subject.is_some() && !is_merged(walk) {
         let flow = Flow::Merge(issue);
         return (!memory.waits(&flow))
             .then(|| Act::carry_on(flow, format!("merging {issue}, approved by {by}")));

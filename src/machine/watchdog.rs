@@ -10,7 +10,7 @@ use crate::machine::decide::{Act, Decision};
 use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{delivery, question, schedule, trust};
+use crate::machine::{delivery, gate, question, schedule, trust};
 
 /// A pane that is missing in this many observations in a row is gone.
 const MISSING_MAX: u32 = 3;
@@ -36,6 +36,13 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
         else {
             return Some(ignored(state, &report.id, &report.dispatch));
         };
+        if !report.proven {
+            match unproven(dispatch, report) {
+                Unproven::Counts => {}
+                Unproven::Waits => continue,
+                Unproven::Refused(decision) => return Some(*decision),
+            }
+        }
         let flow = Flow::Dispatch(report.dispatch.clone());
         if let Some(judged) = dispatch
             .report
@@ -61,7 +68,8 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
         let mut events = vec![Event::ReportReceived {
             report: Box::new(report.clone()),
         }];
-        if let Some(delivery) = state.last_delivery(dispatch).filter(|last| proves(last)) {
+        let last = state.last_delivery(dispatch);
+        if let Some(delivery) = last.filter(|last| report.proven && proves(last)) {
             events.push(Event::DeliverySettled {
                 delivery: delivery.id.clone(),
                 verdict: Verdict::Confirmed,
@@ -73,6 +81,24 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
         return Some(Act::record(events, Some(flow), did));
     }
     None
+}
+
+/// What becomes of a report that may come from anybody: a dispatch's id is public, its secret is not.
+enum Unproven {
+    /// It only says that the work is there, which the gates find out.
+    Counts,
+    /// What is being judged is judged first.
+    Waits,
+    /// It proves no delivery, ends no attempt and asks nobody.
+    Refused(Box<Decision>),
+}
+
+fn unproven(dispatch: &Dispatch, report: &Report) -> Unproven {
+    match (report.verb, &dispatch.phase) {
+        (Verb::Done, Phase::Working) => Unproven::Counts,
+        (Verb::Done, Phase::Judging) => Unproven::Waits,
+        _ => Unproven::Refused(Box::new(refused(&report.id, gate::unproven("report")))),
+    }
 }
 
 /// Whether a report says what another one said, of the same work (PROTOCOLS 4).
@@ -194,6 +220,11 @@ pub(crate) fn ignored(state: &State, report: &ReportId, dispatch: &DispatchId) -
         }
         _ => format!("dispatch {dispatch} is not open. End your turn; leave the tree as it is."),
     };
+    refused(report, text)
+}
+
+fn refused(report: &ReportId, text: String) -> Decision {
+    let did = format!("report {report} is not taken: {text}");
     let answer = Answer {
         report: report.clone(),
         accepted: false,
@@ -205,7 +236,7 @@ pub(crate) fn ignored(state: &State, report: &ReportId, dispatch: &DispatchId) -
         }],
         flow: Some(Flow::Answer(report.clone())),
         answer: Some(answer),
-        did: format!("report {report} belongs to nothing open"),
+        did,
     })
 }
 
@@ -339,7 +370,7 @@ fn is_untyped(step: &DeliveryStep) -> bool {
 }
 
 /// Ends the delivery under way, if there is one.
-fn settled_by(state: &State, dispatch: &Dispatch, witness: &str) -> Option<Event> {
+pub(super) fn settled_by(state: &State, dispatch: &Dispatch, witness: &str) -> Option<Event> {
     let last = state.last_delivery(dispatch)?;
     if matches!(last.step, DeliveryStep::Settled { .. }) {
         return None;
@@ -452,8 +483,8 @@ pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed:
 /// Moments at which time alone may change what an open dispatch needs.
 pub fn moments(state: &State, dispatch: &Dispatch, seen: &Observation) -> Vec<Timestamp> {
     let mut moments = Vec::new();
-    if let Some((_, until)) = &dispatch.stalled {
-        moments.push(*until);
+    if let Some(stall) = &dispatch.stalled {
+        moments.push(stall.until);
     }
     if let Some(last) = state.last_delivery(dispatch)
         && matches!(last.step, DeliveryStep::Settled { verdict, .. } if verdict != Verdict::Confirmed)

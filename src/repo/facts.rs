@@ -112,18 +112,15 @@ pub struct Grep {
 }
 
 impl Mirror {
-    /// Resolves a full ref name (`refs/…`), a branch or tag of the project, a branch of the remote, or a (short) commit id, in this
-    /// order. Expressions (`~`, `^`, `:`, `@{`) are not names.
+    /// Resolves a full ref name (`refs/…`), a branch or tag of the project, or a (short) commit id, in this order.
+    /// Expressions (`~`, `^`, `:`, `@{`) are not names.
     pub async fn resolve(&self, name: &str) -> Result<Option<Subject>, RepoError> {
         check_name(name)?;
         let mut tries = Vec::new();
         if name.starts_with("refs/") {
             tries.push(name.to_owned());
         } else {
-            tries.extend(
-                ["project/heads", "project/tags", "remote/heads"]
-                    .map(|at| format!("refs/{at}/{name}")),
-            );
+            tries.extend(["project/heads", "project/tags"].map(|at| format!("refs/{at}/{name}")));
             if (4..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 tries.push(name.to_owned());
             }
@@ -151,6 +148,36 @@ impl Mirror {
         Ok(ended.code == Some(0))
     }
 
+    /// Returns those of many commits that the mirror has.
+    pub async fn present(&self, many: &[Subject]) -> Result<Vec<Subject>, RepoError> {
+        let mut input = String::new();
+        for sha in many {
+            input.push_str(commit(sha)?);
+            input.push_str("^{commit}\n");
+        }
+        let args = ["cat-file", "--batch-check=%(objecttype)"];
+        let call = Call::new("look for commits", args).input(input.into_bytes());
+        let printed = self.git.read(call).await?;
+        let printed = String::from_utf8_lossy(&printed).into_owned();
+        let found = many.iter().zip(printed.lines());
+        Ok(found
+            .filter(|(_, line)| *line == "commit")
+            .map(|(sha, _)| sha.clone())
+            .collect())
+    }
+
+    /// Returns the names of the project's branches, its own and its remotes', that have a commit.
+    pub async fn branches_with(&self, sha: &Subject) -> Result<Vec<String>, RepoError> {
+        let args = ["for-each-ref", "--format=%(refname)", "--contains"];
+        let call = Call::new("ask whose a commit is", args)
+            .arg(commit(sha)?)
+            .arg("refs/project/heads")
+            .arg("refs/project/remotes");
+        let printed = self.git.read(call).await?;
+        let printed = String::from_utf8_lossy(&printed);
+        Ok(printed.lines().map(str::to_owned).collect())
+    }
+
     /// Returns whether `older` is `newer` or one of its ancestors.
     pub async fn is_ancestor(&self, older: &Subject, newer: &Subject) -> Result<bool, RepoError> {
         let what = "compare two commits";
@@ -169,16 +196,6 @@ impl Mirror {
             Some(1) => Ok(false),
             Some(_) | None => Err(ended.failed(what)),
         }
-    }
-
-    /// Returns the commits of `sha` that `base` does not have, newest first.
-    pub async fn commits_between(
-        &self,
-        base: &Subject,
-        sha: &Subject,
-    ) -> Result<Vec<Subject>, RepoError> {
-        self.commits_only_reachable_from(sha, std::slice::from_ref(base))
-            .await
     }
 
     /// Returns the commits of `sha` that none of `not` has, newest first. An unknown commit is an error, never left out.
@@ -361,7 +378,7 @@ impl Mirror {
     pub async fn list_refs(&self) -> Result<Vec<Ref>, RepoError> {
         let format =
             "--format=%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname)";
-        let args = ["for-each-ref", format, "refs/project", "refs/remote"];
+        let args = ["for-each-ref", format, "refs/project"];
         let printed = self.git.read(Call::new("list refs", args)).await?;
         Ok(String::from_utf8_lossy(&printed)
             .lines()

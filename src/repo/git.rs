@@ -31,11 +31,10 @@ pub(super) struct Git {
 }
 
 /// One call.
-pub(super) struct Call<'a> {
+pub(super) struct Call {
     what: &'static str,
     args: Vec<OsString>,
     input: Vec<u8>,
-    env: Vec<(&'a OsStr, &'a OsStr)>,
     deadline: Duration,
     output_max: usize,
 }
@@ -49,7 +48,7 @@ pub(super) struct Ended {
     pub(super) cut: bool,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     pub(super) fn new<A: AsRef<OsStr>>(
         what: &'static str,
         args: impl IntoIterator<Item = A>,
@@ -62,7 +61,6 @@ impl<'a> Call<'a> {
             what,
             args,
             input: Vec::new(),
-            env: Vec::new(),
             deadline: GIT_MAX,
             output_max: OUTPUT_BYTES_MAX,
         }
@@ -78,11 +76,6 @@ impl<'a> Call<'a> {
         self
     }
 
-    pub(super) fn env(mut self, env: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>) -> Self {
-        self.env.extend(env);
-        self
-    }
-
     pub(super) fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -91,7 +84,7 @@ impl<'a> Call<'a> {
 
 impl Git {
     /// Runs a call that has to succeed and returns what it printed.
-    pub(super) async fn read(&self, call: Call<'_>) -> Result<Vec<u8>, RepoError> {
+    pub(super) async fn read(&self, call: Call) -> Result<Vec<u8>, RepoError> {
         let (what, max) = (call.what, call.output_max);
         let ended = self.run(call).await?;
         if ended.cut {
@@ -108,7 +101,7 @@ impl Git {
     }
 
     /// Runs a call; the caller judges its exit code.
-    pub(super) async fn run(&self, call: Call<'_>) -> Result<Ended, RepoError> {
+    pub(super) async fn run(&self, call: Call) -> Result<Ended, RepoError> {
         let start = |source| RepoError::Start {
             program: "git".to_owned(),
             what: call.what,
@@ -129,7 +122,7 @@ impl Git {
         }
     }
 
-    fn command(&self, call: &Call<'_>) -> Command {
+    fn command(&self, call: &Call) -> Command {
         let mut command = Command::new("git");
         command
             .env_clear()
@@ -145,7 +138,6 @@ impl Git {
             // A partial clone would fetch what it lacks by its own configuration, also when we only read it.
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
-            .envs(call.env.iter().copied())
             .current_dir(if self.folder.is_dir() {
                 &self.folder
             } else {
@@ -177,7 +169,7 @@ impl Ended {
     }
 }
 
-async fn talk(child: &mut Child, call: &Call<'_>) -> std::io::Result<Ended> {
+async fn talk(child: &mut Child, call: &Call) -> std::io::Result<Ended> {
     let stdin = child.stdin.take();
     let stdout = child.stdout.take().expect("the output is a pipe");
     let stderr = child.stderr.take().expect("the errors are a pipe");

@@ -1,4 +1,4 @@
-//! The bare mirror: made once, fed from the project by path and from the remote by address.
+//! The bare mirror: made once, fed from the project by path. Nothing of it reaches the network.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -11,15 +11,16 @@ use tokio::sync::Mutex;
 
 use crate::domain::Subject;
 use crate::repo::RepoError;
-use crate::repo::facts::commit;
-use crate::repo::git::{Call, GIT_MAX, Git, without_secrets};
+use crate::repo::git::{Call, GIT_MAX, Git};
 
 /// How long the first fetch of a project or remote may take: it brings everything.
 const FIRST_FETCH_MAX: Duration = Duration::from_mins(10);
+/// Objects that lie about unpacked before a pack is worth it.
+const LOOSE_MAX: u32 = 1_000;
 /// Where git and its helpers are looked for unless the caller says otherwise.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// In place of the user's configuration. No transport but these, nothing in the background, no hooks.
+/// In place of the user's configuration. No transport but files, nothing in the background, no hooks.
 const CONFIG: &str = "\
 [safe]
 \tdirectory = *
@@ -27,14 +28,6 @@ const CONFIG: &str = "\
 \tallow = never
 [protocol \"file\"]
 \tallow = always
-[protocol \"https\"]
-\tallow = always
-[protocol \"http\"]
-\tallow = always
-[protocol \"ssh\"]
-\tallow = always
-[uploadpack]
-\tallowAnySHA1InWant = true
 [core]
 \thooksPath = /dev/null
 \tfsmonitor = false
@@ -104,7 +97,7 @@ impl Mirror {
     pub async fn fetch_path(&self, project: &Path) -> Result<(), RepoError> {
         let source = path_source(project)?;
         let _one = self.fetching.lock().await;
-        let heads = self.remote_heads(&source, &[]).await?;
+        let heads = self.heads_of(&source).await?;
         let mut refs = vec![
             "+refs/heads/*:refs/project/heads/*",
             "+refs/tags/*:refs/project/tags/*",
@@ -113,114 +106,72 @@ impl Mirror {
         if heads.born {
             refs.push("+HEAD:refs/project/HEAD");
         }
-        self.fetch(&source, &refs, &[], "refs/project/").await?;
+        self.fetch(&source, &refs).await?;
         self.point(
             "refs/default/project",
             heads.origin.as_deref(),
             "refs/project/remotes/origin/",
         )
         .await?;
-        self.point(
-            "refs/default/head",
-            heads.head.as_deref(),
-            "refs/project/heads/",
-        )
-        .await
+        // Projects stand on an issue's branch most of the time: that is nobody's default.
+        let head = heads.head.as_deref();
+        let head = head.filter(|branch| !branch.starts_with("pointsman/"));
+        self.point("refs/default/head", head, "refs/project/heads/")
+            .await
     }
 
-    /// Fetches one commit of a project, or of a worktree of it, by id: also one that no branch names.
-    /// It is kept as `refs/project/seen/<sha>`.
-    pub async fn fetch_commit(&self, project: &Path, sha: &Subject) -> Result<(), RepoError> {
-        let sha = commit(sha)?;
-        let source = path_source(project)?;
-        let _one = self.fetching.lock().await;
-        self.fetch(
-            &source,
-            &[&format!("+{sha}:refs/project/seen/{sha}")],
-            &[],
-            "refs/project/",
-        )
-        .await
-    }
-
-    /// Fetches a remote's branches and tags into `refs/remote/`. `env` is what it may know besides (a key's agent, an
-    /// `http.extraHeader` by `GIT_CONFIG_COUNT`); secrets belong there and not into the address.
-    pub async fn fetch_url(
-        &self,
-        url: &str,
-        env: &[(OsString, OsString)],
-    ) -> Result<(), RepoError> {
-        if url.is_empty() || url.starts_with('-') || url.chars().any(char::is_control) {
-            return Err(RepoError::NotA {
-                text: without_secrets(&url.escape_debug().to_string()),
-                expected: "an address",
-            });
-        }
-        let env: Vec<_> = env
-            .iter()
-            .map(|(key, value)| (key.as_os_str(), value.as_os_str()))
-            .collect();
-        let _one = self.fetching.lock().await;
-        let heads = self.remote_heads(OsStr::new(url), &env).await?;
-        let refs = [
-            "+refs/heads/*:refs/remote/heads/*",
-            "+refs/tags/*:refs/remote/tags/*",
-        ];
-        self.fetch(OsStr::new(url), &refs, &env, "refs/remote/")
-            .await?;
-        self.point(
-            "refs/default/remote",
-            heads.head.as_deref(),
-            "refs/remote/heads/",
-        )
-        .await
-    }
-
-    /// Packs what many fetches left. Once a day is plenty.
+    /// Packs what many fetches left, if it is worth it: never in the background, where a fetch would meet it.
     pub async fn maintain(&self) -> Result<(), RepoError> {
         let _one = self.fetching.lock().await;
-        let call = Call::new("pack the mirror", ["gc", "--quiet"]).deadline(FIRST_FETCH_MAX);
+        let worth = format!("gc.auto={LOOSE_MAX}");
+        let args = [
+            "-c",
+            &worth,
+            "-c",
+            "gc.autoDetach=false",
+            "gc",
+            "--auto",
+            "--quiet",
+        ];
+        let call = Call::new("pack the mirror", args).deadline(FIRST_FETCH_MAX);
         self.git.read(call).await.map(drop)
     }
 
-    /// Returns the default branch's name: the remote's, else what the project knows of its `origin`, else `main` or `master` if
-    /// just one of them is there, else the branch the project stands on.
+    /// Returns the default branch's name: what the project knows of its `origin`, else the first of the usual names that is there,
+    /// else the branch the project stood on last.
     pub async fn default_branch(&self) -> Result<Option<String>, RepoError> {
-        for (name, below) in [
-            ("refs/default/remote", "refs/remote/heads/"),
-            ("refs/default/project", "refs/project/remotes/origin/"),
-        ] {
-            if let Some(branch) = self.pointed(name, below).await? {
-                return Ok(Some(branch));
+        let of_origin = "refs/project/remotes/origin/";
+        if let Some(branch) = self.pointed("refs/default/project", of_origin).await? {
+            return Ok(Some(branch));
+        }
+        for name in ["main", "master", "trunk"] {
+            let local = format!("refs/project/heads/{name}");
+            if self.resolve(&local).await?.is_some() {
+                return Ok(Some(name.to_owned()));
             }
         }
-        let mut usual = Vec::new();
-        for name in ["main", "master"] {
-            if self
-                .resolve(&format!("refs/project/heads/{name}"))
-                .await?
-                .is_some()
-            {
-                usual.push(name.to_owned());
+        self.pointed("refs/default/head", "refs/project/heads/")
+            .await
+    }
+
+    /// Returns the commit that work starts from, chosen as the script chooses it that makes the branches: the remote's tip, unless
+    /// the local branch has commits of its own.
+    pub async fn default_tip(&self) -> Result<Option<Subject>, RepoError> {
+        let Some(branch) = self.default_branch().await? else {
+            return Ok(None);
+        };
+        let local = format!("refs/project/heads/{branch}");
+        let remote = format!("refs/project/remotes/origin/{branch}");
+        match (self.resolve(&local).await?, self.resolve(&remote).await?) {
+            (Some(local), Some(remote)) if self.is_ancestor(&local, &remote).await? => {
+                Ok(Some(remote))
             }
-        }
-        match usual.as_slice() {
-            [one] => Ok(Some(one.clone())),
-            _ => {
-                self.pointed("refs/default/head", "refs/project/heads/")
-                    .await
-            }
+            (local, remote) => Ok(local.or(remote)),
         }
     }
 
-    async fn fetch(
-        &self,
-        source: &OsStr,
-        refs: &[&str],
-        env: &[(&OsStr, &OsStr)],
-        below: &str,
-    ) -> Result<(), RepoError> {
-        let any = Call::new("list refs", ["for-each-ref", "--count=1", below]);
+    async fn fetch(&self, source: &OsStr, refs: &[&str]) -> Result<(), RepoError> {
+        let any = Call::new("list refs", ["for-each-ref", "--count=1", "refs/project/"]);
         let first = self.git.read(any).await?.is_empty();
         let args = [
             "fetch",
@@ -231,9 +182,7 @@ impl Mirror {
             "--update-shallow",
             "--",
         ];
-        let call = Call::new("fetch", args)
-            .arg(source)
-            .env(env.iter().copied());
+        let call = Call::new("fetch", args).arg(source);
         let call = refs.iter().fold(call, Call::arg);
         self.git
             .read(call.deadline(if first { FIRST_FETCH_MAX } else { GIT_MAX }))
@@ -242,16 +191,11 @@ impl Mirror {
     }
 
     /// Asks where HEADs point.
-    async fn remote_heads(
-        &self,
-        source: &OsStr,
-        env: &[(&OsStr, &OsStr)],
-    ) -> Result<Heads, RepoError> {
+    async fn heads_of(&self, source: &OsStr) -> Result<Heads, RepoError> {
         let call = Call::new("ask for the branches", ["ls-remote", "--symref", "--"])
             .arg(source)
             .arg("HEAD")
-            .arg("refs/remotes/origin/HEAD")
-            .env(env.iter().copied());
+            .arg("refs/remotes/origin/HEAD");
         let text = String::from_utf8_lossy(&self.git.read(call).await?).into_owned();
         let mut heads = Heads::default();
         for line in text.lines() {

@@ -1,7 +1,7 @@
 //! A project's repository and folder (layer 2): git facts from a bare mirror, briefs going in, reports coming out.
 //!
 //! Git never runs inside a project: `status`, `diff`, `fetch` and `worktree` there run what the project's own configuration names
-//! (PROTOCOLS 11). The [`Mirror`] fetches the project by path and the remote by address, and everything is read from its objects.
+//! (PROTOCOLS 11). The [`Mirror`] fetches the project by path, and everything is read from its objects.
 //! In the project's folder only `.pointsman/{.gitignore,briefs,spool}` is touched, and never through a link.
 //!
 //! [`brief`] and [`spool`] are plain blocking code, because the agents' verbs use them. This module never reads a clock.

@@ -42,6 +42,9 @@ pub enum TmuxError {
         /// Its size.
         bytes: usize,
     },
+    /// A window was asked for and may be there, with its program running.
+    #[error("the new window is not proven to be there: {0}")]
+    Unsettled(Box<TmuxError>),
     /// Anything else.
     #[error("tmux could not do `{command}`: {why}")]
     Failed {
@@ -66,6 +69,7 @@ impl TmuxError {
             Self::Timeout { .. } => {
                 Some("the tmux server hangs or the machine is overloaded: try again in a moment")
             }
+            Self::Unsettled(error) => error.hint(),
             Self::NoTarget { .. } | Self::TooLong { .. } | Self::Failed { .. } => None,
         }
     }

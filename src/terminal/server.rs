@@ -139,8 +139,7 @@ impl Tmux {
 
     /// Finds the pane of a window by exact names; a living one before a dead one. Several living ones are an error.
     pub async fn find(&self, session: &str, window: &str) -> Result<Option<PaneRow>, TmuxError> {
-        let named = |row: &PaneRow| row.session == session && row.window == window;
-        let rows: Vec<PaneRow> = self.list_panes().await?.into_iter().filter(named).collect();
+        let rows = self.find_all(session, window).await?;
         if rows.iter().filter(|row| !row.dead).count() > 1 {
             return Err(TmuxError::Failed {
                 command: "list-panes".to_owned(),
@@ -149,6 +148,12 @@ impl Tmux {
         }
         let living = rows.iter().position(|row| !row.dead);
         Ok(rows.into_iter().nth(living.unwrap_or(0)))
+    }
+
+    /// Finds every pane of the windows of that name, living or dead.
+    pub async fn find_all(&self, session: &str, window: &str) -> Result<Vec<PaneRow>, TmuxError> {
+        let named = |row: &PaneRow| row.session == session && row.window == window;
+        Ok(self.list_panes().await?.into_iter().filter(named).collect())
     }
 
     /// Finds an adopted pane by `%7`, `session`, `session:window` or `session:window.pane`; window by name or index.
@@ -198,7 +203,21 @@ impl Tmux {
             commands.push(argv::set_trace(&target, id.as_str(), "submitted:0"));
             commands.push(argv::rename_window(&target, &new.window));
         }
-        let out = self.run(commands).await?;
+        let out = self.run(commands).await.map_err(|error| match error {
+            TmuxError::NoTarget { .. } | TmuxError::Timeout { .. } | TmuxError::Failed { .. } => {
+                unsettled(error)
+            }
+            before => before,
+        })?;
+        let pane = self.made(&out, new).await.map_err(unsettled)?;
+        if let Some(file) = file {
+            file.taken().await;
+        }
+        Ok(pane)
+    }
+
+    /// Reads which pane was made.
+    async fn made(&self, out: &str, new: &NewWindow) -> Result<Pane, TmuxError> {
         let made = out
             .lines()
             .find_map(|line| PaneRow::parse(self.socket(), line))
@@ -206,11 +225,7 @@ impl Tmux {
                 command: "new-window".to_owned(),
                 why: format!("its answer cannot be read: `{}`", out.trim()),
             })?;
-        let pane = self.settle(&made.pane, new).await?;
-        if let Some(file) = file {
-            file.taken().await;
-        }
-        Ok(pane)
+        self.settle(&made.pane, new).await
     }
 
     /// Waits until the new pane's process is in its folder; a pane in another one is ended.
@@ -307,6 +322,11 @@ impl Tmux {
 /// Returns the server's process, the first part of its generation.
 fn server_of(generation: &str) -> Option<u32> {
     generation.split_once('.')?.0.parse().ok()
+}
+
+/// From the creating command on, an error does not say that there is no window.
+fn unsettled(error: TmuxError) -> TmuxError {
+    TmuxError::Unsettled(Box::new(error))
 }
 
 fn sentinel() -> argv::Command {

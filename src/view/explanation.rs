@@ -381,9 +381,9 @@ fn dispatched(state: &State, dispatch: &Dispatch) -> DispatchView {
         prepared: dispatch.prepared,
         base: dispatch.base.clone(),
         pane: dispatch.pane.clone(),
-        stalled: dispatch.stalled.as_ref().map(|(why, until)| StallView {
-            why: why.clone(),
-            until: *until,
+        stalled: dispatch.stalled.as_ref().map(|stall| StallView {
+            why: stall.why.clone(),
+            until: stall.until,
         }),
         asked: dispatch.asked.as_ref().map(|asked| asked.text.clone()),
         deliveries: deliveries

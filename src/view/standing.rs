@@ -85,6 +85,8 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::AgentAsks { .. }
         | Hold::AgentNotReady { .. }
         | Hold::TreeDirty { .. }
+        | Hold::TreeElsewhere { .. }
+        | Hold::Failing { .. }
         | Hold::Yours { .. }
         | Hold::Asked { .. }
         | Hold::NoChecker { .. }

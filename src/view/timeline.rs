@@ -68,6 +68,7 @@ pub fn sentence(event: &Event) -> String {
             dispatch,
             why,
             until,
+            ..
         } => format!("{dispatch} stalled until {until:.0}: {}", short(why)),
         Event::DeliveryPlanned { delivery } => planned(delivery),
         Event::BriefStaged { delivery } => {

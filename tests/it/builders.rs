@@ -15,9 +15,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Activity, Actor, ActorId, ActorKind, Advance, AgentState, Approval, Attention, Basis, Build,
-    CommentMode, DeliveryId, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber,
-    Label, LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane,
-    PaneSample, Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
+    CommentMode, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label,
+    LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample,
+    Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
     SpecialLabels, Stage, Subject, TrackerChoice, Window, Workflow,
 };
 
@@ -255,7 +255,6 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         fleet: BTreeMap::new(),
         fresh: Fresh {
             dispatch: DispatchId::new("zz9zz9"),
-            delivery: DeliveryId::new("zz9zz9zz"),
             secret_hash: "h".into(),
         },
     }

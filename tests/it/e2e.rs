@@ -1,6 +1,7 @@
 //! The whole installation on real parts: tmux, git, the tracker, the ledger and an agent with a terminal interface.
 
 mod adopted;
+mod approved;
 mod called;
 mod content;
 mod crash;
@@ -14,6 +15,7 @@ mod inbox;
 mod neighbours;
 mod posts;
 mod rehearsal;
+mod stalls;
 mod status;
 mod steering;
 mod two_at_once;

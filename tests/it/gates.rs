@@ -97,7 +97,7 @@ fn a_branch_without_the_work_says_what_to_do() {
 #[test]
 fn a_branch_with_somebody_elses_commits_is_red() {
     assert_snapshot!(branch(|facts| facts.taken = vec![(IssueNumber(9), sha("c"))]), @"red: commit cccccccccc on `pointsman/12-faq` is already the work of #9: take it off this branch");
-    assert_snapshot!(branch(|facts| facts.foreign = vec![(Subject::new("e".repeat(40)), "on `feature/x`".into())]), @"red: `pointsman/12-faq` has commits that are neither `main`'s nor this issue's: `eeeeeeeeee (on `feature/x`)`. Take them off this branch");
+    assert_snapshot!(branch(|facts| facts.foreign = vec![(Subject::new("e".repeat(40)), "on `feature/x`".into())]), @"red: `pointsman/12-faq` has commits that are neither `main`'s nor this issue's: `eeeeeeeeee (on `feature/x`)`. Take them off this branch; if the other name is your own as well, delete that name");
     let elsewhere = branch(|facts| facts.taken = vec![(IssueNumber(9), sha("a"))]);
     assert!(elsewhere.starts_with("holds"), "{elsewhere}");
 }

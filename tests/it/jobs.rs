@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use pointsman::daemon::job::{Job, run};
+use pointsman::daemon::logs::{LOGS_KEPT_MAX, sweep};
+use pointsman::domain::DispatchId;
 
 use crate::support::tmux::Lab;
 
@@ -36,4 +38,52 @@ async fn a_job_that_ended_has_its_status_and_its_output() {
         assert_eq!((ran.exit, ran.output.as_str()), (Some(exit), "done\n"));
         assert!(!ran.timed_out);
     }
+}
+
+#[tokio::test]
+async fn a_job_that_prints_without_end_fills_no_disk_and_keeps_status_and_end() {
+    let lab = Lab::new().await;
+    let loud = job(&lab, "yes | head -c 30000000; echo the end; exit 7");
+    let ran = run(&lab.tmux, &loud).await.expect("it ran");
+    assert_eq!(ran.exit, Some(7), "it was not stopped for what it printed");
+    assert!(ran.tail().ends_with("the end\n"), "{}", ran.tail());
+    let bytes = std::fs::metadata(&loud.log).expect("a log").len();
+    assert!(bytes < 5_000_000, "{bytes}");
+    assert!(ran.output.len() <= 1 << 20, "{}", ran.output.len());
+    let whole = std::fs::read(&loud.log).expect("a log");
+    assert_eq!(ran.digest, pointsman::machine::text::sha256(&whole));
+}
+
+#[tokio::test]
+async fn a_job_is_over_when_it_ends_and_not_when_what_it_started_does() {
+    let lab = Lab::new().await;
+    let started = std::time::Instant::now();
+    let left = job(&lab, "setsid sleep 20 & echo done");
+    let ran = run(&lab.tmux, &left).await.expect("it ran");
+    assert_eq!((ran.exit, ran.output.as_str()), (Some(0), "done\n"));
+    assert!(started.elapsed() < Duration::from_secs(15));
+}
+
+#[test]
+fn old_logs_go_and_those_of_open_dispatches_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    for name in ["build-aaaaaa-1", "build-bbbbbb-1"] {
+        std::fs::write(path(&format!("{name}.log")), "old").expect("it is written");
+        std::fs::write(path(&format!("{name}.log.exit")), "0").expect("it is written");
+    }
+    let day = std::time::SystemTime::now() - Duration::from_hours(24);
+    for name in ["build-aaaaaa-1.log", "build-bbbbbb-1.log"] {
+        let file = std::fs::File::options().write(true).open(path(name));
+        file.expect("a log").set_modified(day).expect("it is older");
+    }
+    for n in 0..LOGS_KEPT_MAX {
+        std::fs::write(path(&format!("build-cccccc-{n}.log")), "new").expect("it is written");
+    }
+    sweep(folder.path(), &[DispatchId::new("aaaaaa")]).expect("it is swept");
+    let is_there = |name: &str| path(name).exists();
+    assert!(is_there("build-aaaaaa-1.log") && is_there("build-aaaaaa-1.log.exit"));
+    assert!(!is_there("build-bbbbbb-1.log") && !is_there("build-bbbbbb-1.log.exit"));
+    assert!(is_there("build-cccccc-0.log"));
+    sweep(&path("nothing"), &[]).expect("no folder, no logs");
 }

@@ -4,6 +4,7 @@ mod due;
 mod life;
 mod movers;
 mod moves;
+mod stalls;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -312,6 +313,7 @@ fn dispatch_events() -> Vec<(String, Event)> {
             dispatch: id(),
             why: String::new(),
             until: now(),
+            hold: None,
         },
         Event::WindowOpened {
             dispatch: id(),

@@ -27,4 +27,5 @@ mod support;
 mod terminal;
 mod tidy;
 mod tracker_contract;
+mod trees;
 mod view;

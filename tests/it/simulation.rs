@@ -16,9 +16,9 @@ mod people;
 mod perform;
 mod rules;
 mod scenario;
-mod spool;
 mod told;
 mod tracker;
+mod typing;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

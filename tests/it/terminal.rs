@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{Activity, Attention, DeliveryId, Liveness, Pane};
-use pointsman::terminal::{Blocked, Composer, Guard, Guarded, Seen, TmuxError, Trace, Watch};
+use pointsman::terminal::{
+    Blocked, Composer, Guard, Guarded, NewWindow, Seen, TmuxError, Trace, Watch,
+};
 
 use crate::support::tmux::{Lab, run_fake_agent};
 

@@ -33,7 +33,7 @@ systemd-analyze security --offline=true --threshold=15 /etc/systemd/system/point
 echo "ok    the daemon's exposure is at most 1.5"
 again=$(/usr/local/bin/pointsman service install --system --dry-run 2>&1)
 check "a second installation has nothing to change" "3" "$(grep -c '^same' <<<"$again")"
-check "STATUS= says what it runs" "1 projects" "$(shown pointsman StatusText)"
+check "STATUS= says what it runs" "1 project" "$(shown pointsman StatusText)"
 
 until_true 20 "the agent is up in a pane of the other unit" agent_pid
 agent=$(agent_pid)

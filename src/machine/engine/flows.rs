@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, interrupt, open, post, route, status, transition};
+use crate::machine::{delivery, flow, interrupt, open, post, route, status, transition, walks};
 
 impl Engine {
     /// Asks a flow for its next step.
@@ -64,11 +64,13 @@ impl Engine {
             return Step::Rest;
         };
         match &walk.subject {
-            Some(subject) if walk.merged.as_ref() != Some(subject) => Step::Do(Action::Merge {
-                issue,
-                branch: walk.branch.clone(),
-                subject: subject.clone(),
-            }),
+            Some(subject) if walk.approved.is_some() && walk.merged.as_ref() != Some(subject) => {
+                Step::Do(Action::Merge {
+                    issue,
+                    branch: walk.branch.clone(),
+                    subject: subject.clone(),
+                })
+            }
             _ => Step::Rest,
         }
     }
@@ -109,23 +111,30 @@ impl Engine {
                         into: into.clone(),
                     }])
                 }
+                (_, Outcome::NotMerged { why }) => {
+                    walks::not_merged(&self.state, rules, *issue, why)
+                }
                 _ => Step::Rest,
             },
         };
         // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
         // So does a look that found nothing new.
         let until = match (&step, outcome) {
-            (Step::Rest, Outcome::Failed { until, .. }) => Some(status::rest(&action, *until, now)),
+            (Step::Rest, Outcome::Failed { why, until }) => {
+                let until = status::rest(&action, *until, now);
+                Some(self.memory.failed(&flow, why, until, now))
+            }
+            (Step::Rest, Outcome::Held { until, .. }) => Some(*until),
             (Step::Rest, Outcome::Found(_) | Outcome::NotCleared { .. }) => {
                 Some(now + delivery::LOOK_AGAIN)
             }
             _ => None,
         };
+        if !matches!(outcome, Outcome::Failed { .. }) {
+            self.memory.faults.remove(&flow);
+        }
         if let Some(until) = until {
             self.memory.busy.remove(&flow);
-            if let Outcome::Failed { why, .. } = outcome {
-                self.memory.faults.insert(flow.clone(), why.clone());
-            }
             self.memory.rests.insert(flow, until);
             effects.push(Effect::WakeAt(until));
             return;

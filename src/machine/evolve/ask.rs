@@ -27,7 +27,6 @@ pub(super) fn question(state: &mut State, event: &Event) -> Result<(), String> {
             comment,
         } => {
             let found = open_one(state, id)?;
-            found.stalled = None;
             // It may be over by now: the agent went on by itself.
             if let Some(asked) = &mut found.asked {
                 asked.comment.clone_from(comment);
@@ -47,7 +46,6 @@ pub(super) fn question(state: &mut State, event: &Event) -> Result<(), String> {
                 return Err(format!("no question of dispatch {id} set the label"));
             }
             found.park_label = false;
-            found.stalled = None;
         }
         _ => return Err("not an event of a question".to_owned()),
     }

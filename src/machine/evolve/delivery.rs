@@ -111,6 +111,12 @@ fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Times
     match delivery.purpose {
         Purpose::Brief => {}
         Purpose::Answer => return ask::delivered(owner, verdict),
+        // What was not typed was not said: the one nudge is still to come.
+        Purpose::Nudge if verdict == Verdict::NotDelivered => {
+            owner.nudged = false;
+            owner.undelivered += 1;
+            return;
+        }
         Purpose::Nudge | Purpose::Stop => return,
     }
     match verdict {

@@ -97,6 +97,10 @@ pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
                 return Err(format!("dispatch {} is open", open.id()));
             }
             state.parks.insert(*issue, (label.clone(), why.clone()));
+            // What a person has to look at again was not approved as it is now.
+            if let Some(walk) = state.walks.get_mut(issue) {
+                walk.approved = None;
+            }
             free_seat(state, *issue, None);
         }
         Event::IssueParked { issue } => {

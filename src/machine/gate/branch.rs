@@ -71,7 +71,7 @@ pub fn branch(facts: &BranchFacts) -> Judged {
             .map(|(commit, whose)| format!("{} ({whose})", commit.short()))
             .collect();
         return Judged::red(format!(
-            "`{branch}` has commits that are neither `{}`'s nor this issue's: {}. Take them off this branch",
+            "`{branch}` has commits that are neither `{}`'s nor this issue's: {}. Take them off this branch; if the other name is your own as well, delete that name",
             facts.default_branch,
             list(&named)
         ));

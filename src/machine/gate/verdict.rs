@@ -29,11 +29,16 @@ pub fn verdict(text: Option<&str>, proven: bool) -> Judged {
     let judged = if proven {
         parse(text).map_or_else(Judged::red, |file| weigh(&file))
     } else {
-        Judged::red(
-            "it is not proven where this verdict comes from, so it does not count: report with the command line of the brief, from the tree it was read in",
-        )
+        Judged::red(unproven("verdict"))
     };
     judged.of(sha256(text.as_bytes()))
+}
+
+/// Says why what anybody may have written does not count, and what does.
+pub fn unproven(what: &str) -> String {
+    format!(
+        "it is not proven where this {what} comes from, so it does not count: report with the command line of the brief, from the tree it was read in"
+    )
 }
 
 fn parse(text: &str) -> Result<VerdictFile, String> {
@@ -123,6 +128,13 @@ pub fn coverage(changed: &[String], verdict: Option<&str>) -> Judged {
         Ok(file) => covered(changed, &file.files_reviewed),
     };
     judged.of(sha256(text.as_bytes()))
+}
+
+/// Judges coverage where nobody can say what changed.
+pub fn no_base() -> Judged {
+    Judged::red(
+        "no default branch is known, so nobody can say which files changed: a person runs `git remote set-head origin --auto` in the project",
+    )
 }
 
 fn covered(changed: &[String], reviewed: &[String]) -> Judged {

@@ -20,7 +20,7 @@ use crate::builders::{alice, dev, dispatch, head, minutes, opening, rules, sampl
 
 const SEVEN: IssueNumber = IssueNumber(7);
 
-fn working_rules() -> Rules {
+pub(super) fn working_rules() -> Rules {
     let mut rules = rules();
     let profile = Profile {
         name: rules.project.agent.clone(),

@@ -2,14 +2,14 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Evidence, Finding, GateName,
-    Ground, IssueNumber, Marker, Outcome, Pane, Publish, Purpose, Report, Statement, Via, Window,
+    Action, Answer, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber, Marker, Outcome, Post,
+    Posting, Publish, Purpose, Report, Statement, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
-use super::panes::{Doing, SimPane, Trace};
+use super::panes::{Doing, Plan};
 use super::rules::us;
 use super::world::{Lose, World};
 
@@ -23,15 +23,6 @@ pub(crate) enum Performed {
 
 /// Edits closer together than this are too many: a minute, less what an effect takes to happen.
 const HASTE: SignedDuration = SignedDuration::from_secs(50);
-
-fn composer() -> Composer {
-    Composer {
-        x: 2,
-        y: 30,
-        width: 120,
-        height: 40,
-    }
-}
 
 impl World {
     /// Does an action as the daemon does, and as the faults let it.
@@ -52,6 +43,9 @@ impl World {
         };
         let lost = matches!(action, Action::Paste { .. })
             && (self.lose.remove(&Lose::Paste) || self.lose.contains(&Lose::EveryPaste));
+        if matches!(action, Action::Push { .. }) && self.lose.contains(&Lose::EveryPush) {
+            return failed("the push was rejected");
+        }
         if needs_its_issue(action).is_some_and(|issue| self.tracker.is_gone(issue)) {
             return failed("there is no such issue");
         }
@@ -84,6 +78,16 @@ impl World {
     fn perform(&mut self, action: &Action) -> Outcome {
         let now = self.now;
         match action {
+            Action::PrepareTree { dispatch }
+                if dispatch.opening.window == Window::Agent && !self.dirty.is_empty() =>
+            {
+                Outcome::Held {
+                    hold: Hold::TreeDirty {
+                        files: self.dirty.clone(),
+                    },
+                    until: now + SignedDuration::from_secs(30),
+                }
+            }
             Action::PrepareTree { dispatch } => Outcome::Prepared {
                 base: dispatch.issue().map(|issue| self.tip(issue)),
                 known: dispatch
@@ -166,7 +170,9 @@ impl World {
             }
             Action::Survey { dispatch, .. } => self.survey(dispatch),
             Action::Interrupt { pane } => self.interrupt(pane),
-            Action::Tidy { dispatch, answer } => {
+            Action::Tidy {
+                dispatch, answer, ..
+            } => {
                 if let Some(answer) = answer {
                     self.answer(answer);
                 }
@@ -201,6 +207,9 @@ impl World {
                 Outcome::Done
             }
             Action::Push { .. } => Outcome::Done,
+            Action::Merge { .. } if self.rng.chance(self.faults.red_build) => Outcome::NotMerged {
+                why: "main has moved on and conflicts with this work".to_owned(),
+            },
             Action::Merge { .. } => Outcome::Merged {
                 into: "main".to_owned(),
             },
@@ -219,7 +228,7 @@ impl World {
     }
 
     /// Edits the status comment that is there, else makes it. A marker of a dispatch that was delivered before is too late.
-    fn state(&mut self, statement: &Statement) -> Outcome {
+    pub(super) fn state(&mut self, statement: &Statement) -> Outcome {
         let Statement {
             issue,
             text,
@@ -266,7 +275,7 @@ impl World {
 
     #[expect(clippy::result_large_err, reason = "the error is the outcome itself")]
     /// Reads the request again, as every paste and late Enter does.
-    pub(crate) fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
+    pub(super) fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
         let Some(issue) = dispatch.issue() else {
             return schedule::gone(&self.rules, dispatch)
                 .map_or(Ok(()), |(by, why)| Err(Outcome::NoLongerWanted { by, why }));
@@ -279,226 +288,6 @@ impl World {
             &details,
         )
         .map_err(|(by, why)| Outcome::NoLongerWanted { by, why })
-    }
-
-    /// Whether the paste guard would let a line into a pane.
-    pub(crate) fn is_open(&self, pane: &Pane) -> bool {
-        let window = self.window_of(pane);
-        window.is_some_and(|window| self.panes[&window].is_open())
-    }
-
-    fn window_of(&self, pane: &Pane) -> Option<Window> {
-        self.panes
-            .iter()
-            .find(|(_, found)| found.pane == *pane && !matches!(found.doing, Doing::Dead { .. }))
-            .map(|(window, _)| *window)
-    }
-
-    fn typed(&mut self, dispatch: &Dispatch, delivery: &Delivery) {
-        if delivery.purpose != Purpose::Brief {
-            return;
-        }
-        self.marked(dispatch);
-        let typed = self.typed.entry(dispatch.id().clone()).or_default();
-        typed.push(delivery.id.clone());
-        if typed.len() > 1 {
-            let what = format!("the brief of {} was typed twice: {typed:?}", dispatch.id());
-            self.breaks(what);
-        }
-    }
-
-    fn paste(&mut self, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane) -> Outcome {
-        if delivery.purpose == Purpose::Brief
-            && let Err(outcome) = self.wanted(dispatch)
-        {
-            return outcome;
-        }
-        let window = self.window_of(pane);
-        let Some(window) = window.filter(|window| self.panes[window].is_open()) else {
-            return Outcome::NotTyped {
-                why: "the guard refused".to_owned(),
-            };
-        };
-        self.type_into(window, dispatch, delivery);
-        Outcome::Pasted {
-            baseline: "0".to_owned(),
-        }
-    }
-
-    /// Types a line, whatever is there: the guards are before it.
-    pub(crate) fn type_into(&mut self, window: Window, dispatch: &Dispatch, delivery: &Delivery) {
-        let Some(pane) = self.panes.get_mut(&window) else {
-            return;
-        };
-        let open = pane.is_open();
-        let brief = delivery.purpose == Purpose::Brief;
-        pane.composer.push_str(&delivery.line());
-        pane.traces.insert(delivery.id.clone(), Trace::default());
-        if !open {
-            self.breaks(format!("{} was pasted into a busy pane", delivery.id));
-        }
-        if brief && self.wanted(dispatch).is_err() {
-            self.breaks(format!("{} was typed, and nobody wants it", delivery.id));
-        }
-        self.typed(dispatch, delivery);
-    }
-
-    /// Before anything is typed the issue says so, if it is to (PROTOCOLS 9).
-    fn marked(&mut self, dispatch: &Dispatch) {
-        let (Some(labelling), false) = (
-            dispatch.opening.labelling(),
-            self.rules.comment == CommentMode::Off,
-        ) else {
-            return;
-        };
-        let line = mark(&format!("marker {}", dispatch.id()));
-        let comments = &self.tracker.issues[&labelling.issue].comments;
-        if !comments.iter().any(|one| one.body.contains(&line)) {
-            self.breaks(format!("{} is typed without its marker", dispatch.id()));
-        }
-    }
-
-    fn launch(&mut self, dispatch: &Dispatch, delivery: &Delivery) -> Outcome {
-        if let Err(outcome) = self.wanted(dispatch) {
-            return outcome;
-        }
-        let mut pane = self.fresh_pane();
-        pane.traces.insert(delivery.id.clone(), Trace::default());
-        let outcome = opened(&pane);
-        self.panes.insert(Window::Check, pane);
-        self.typed(dispatch, delivery);
-        self.submitted(Window::Check, &delivery.id);
-        outcome
-    }
-
-    fn open_window(&mut self) -> Outcome {
-        let pane = self.fresh_pane();
-        let outcome = opened(&pane);
-        self.panes.insert(Window::Check, pane);
-        outcome
-    }
-
-    fn echo(&mut self, delivery: &Delivery, pane: &Pane) -> Outcome {
-        let seen = self
-            .window_of(pane)
-            .is_some_and(|window| self.panes[&window].composer == delivery.line());
-        if seen && !self.rng.chance(self.faults.no_echo) {
-            Outcome::Echoed {
-                composer: composer(),
-            }
-        } else {
-            Outcome::NotEchoed
-        }
-    }
-
-    fn enter(
-        &mut self,
-        dispatch: &Dispatch,
-        delivery: &Delivery,
-        pane: &Pane,
-        late: bool,
-    ) -> Outcome {
-        if late
-            && delivery.purpose == Purpose::Brief
-            && let Err(outcome) = self.wanted(dispatch)
-        {
-            return outcome;
-        }
-        let refused = Outcome::NotEntered {
-            why: "the guard refused".to_owned(),
-        };
-        let Some(window) = self.window_of(pane) else {
-            return refused;
-        };
-        let swallowed = self.lose.remove(&Lose::Enter) || self.rng.chance(self.faults.swallow);
-        let pane = self.panes.get_mut(&window).expect("it was found");
-        let guard = matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line();
-        if !guard {
-            return refused;
-        }
-        if let Some(trace) = pane.traces.get_mut(&delivery.id) {
-            trace.enters += 1;
-        }
-        if !swallowed {
-            self.submitted(window, &delivery.id);
-        }
-        Outcome::Entered
-    }
-
-    fn clear(&mut self, delivery: &Delivery, pane: &Pane) -> Outcome {
-        let now = self.now;
-        let window = self.window_of(pane);
-        let pane = window.and_then(|window| self.panes.get_mut(&window));
-        match pane {
-            Some(pane)
-                if matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line() =>
-            {
-                pane.composer.clear();
-                pane.doing = Doing::Idle { since: now };
-                Outcome::Cleared
-            }
-            _ => Outcome::NotCleared {
-                why: "no longer wanted, and the guard refused".to_owned(),
-            },
-        }
-    }
-
-    fn has_receipt(&self, delivery: &Delivery) -> bool {
-        self.receipts
-            .get(&delivery.id)
-            .is_some_and(|at| *at <= self.now)
-    }
-
-    fn await_receipt(&mut self, delivery: &Delivery, until: jiff::Timestamp) -> Performed {
-        if self.has_receipt(delivery) {
-            return Performed::Ended(Outcome::Receipt {
-                witness: "transcript".to_owned(),
-            });
-        }
-        if self.now >= until {
-            let in_composer = self
-                .panes
-                .values()
-                .any(|pane| pane.composer == delivery.line());
-            return Performed::Ended(Outcome::NoReceipt { in_composer });
-        }
-        Performed::Later(until.min(self.now + SignedDuration::from_secs(2)))
-    }
-
-    fn inspect(&mut self, delivery: &Delivery, pane: Option<&Pane>) -> Finding {
-        let launched = self
-            .panes
-            .get(&Window::Check)
-            .filter(|pane| pane.traces.contains_key(&delivery.id));
-        if delivery.via == Via::Launch && delivery.step == DeliveryStep::LaunchIntended {
-            return launched.map_or(Finding::NoTrace, |pane| Finding::Launched {
-                pane: pane.pane.clone(),
-                context: pane.context.clone(),
-                baseline: "0".to_owned(),
-            });
-        }
-        if self.has_receipt(delivery) {
-            return Finding::Receipt {
-                witness: "transcript".to_owned(),
-            };
-        }
-        let found = self
-            .panes
-            .values()
-            .find(|found| Some(&found.pane) == pane && !matches!(found.doing, Doing::Dead { .. }));
-        match found {
-            None => Finding::PaneGone,
-            Some(found) => match found.traces.get(&delivery.id) {
-                None => Finding::NoTrace,
-                Some(trace) if found.composer == delivery.line() => Finding::InComposer {
-                    composer: composer(),
-                    enters: trace.enters,
-                },
-                Some(trace) => Finding::Typed {
-                    enters: trace.enters,
-                },
-            },
-        }
     }
 
     fn gate(
@@ -552,6 +341,84 @@ impl World {
             .and_then(|issue| self.tracker.issues.get(&issue))
             .is_some_and(|issue| issue.commits > 0)
     }
+
+    /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
+    fn write(&mut self, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
+        let now = self.now;
+        match &post.what {
+            Posting::Comment { body } => {
+                let on = on.expect("what has no issue is not asked to comment");
+                let body = format!("{body}\n{}", mark(&format!("comment {}", post.id)));
+                self.tracker.comment_once(on, &body, now);
+                Outcome::Posted { issue: None }
+            }
+            Posting::Issue { title, .. } => {
+                if let (Some(number), true) = (self.opened.get(&post.id), again) {
+                    return Outcome::Posted {
+                        issue: Some(*number),
+                    };
+                }
+                let number = 1 + self
+                    .tracker
+                    .issues
+                    .keys()
+                    .map(|one| one.0)
+                    .max()
+                    .unwrap_or(0);
+                self.tracker.add(number, title, now);
+                if self
+                    .opened
+                    .insert(post.id.clone(), IssueNumber(number))
+                    .is_some()
+                {
+                    self.breaks(format!("{} opened an issue twice", post.id));
+                }
+                Outcome::Posted {
+                    issue: Some(IssueNumber(number)),
+                }
+            }
+        }
+    }
+
+    /// Writes an answer; an agent that is told what is missing goes on.
+    fn answer(&mut self, answer: &Answer) {
+        let post = self
+            .posts
+            .iter_mut()
+            .find(|(post, _)| post.id == answer.report);
+        if let Some((_, told)) = post {
+            *told = Some(answer.clone());
+            return;
+        }
+        let Some(spooled) = self
+            .spool
+            .iter_mut()
+            .find(|spooled| spooled.report.id == answer.report)
+        else {
+            return;
+        };
+        spooled.answer = Some(answer.clone());
+        let dispatch = spooled.report.dispatch.clone();
+        if !self.lively || answer.accepted || !answer.text.starts_with("not accepted") {
+            return;
+        }
+        let plan = self.draw_plan();
+        let until = self.now + SignedDuration::from_secs(60);
+        let about = self
+            .panes
+            .values_mut()
+            .find(|pane| pane.about.as_ref() == Some(&dispatch) && pane.is_open());
+        if let Some(pane) = about
+            && plan != Plan::Idler
+        {
+            pane.doing = Doing::Busy;
+            pane.job = Some(super::panes::Job {
+                dispatch,
+                plan,
+                until,
+            });
+        }
+    }
 }
 
 /// What the tracker refuses once the issue is gone.
@@ -561,13 +428,5 @@ fn needs_its_issue(action: &Action) -> Option<IssueNumber> {
         | Action::AddLabel { issue, .. }
         | Action::CloseIssue { issue } => Some(*issue),
         _ => None,
-    }
-}
-
-fn opened(pane: &SimPane) -> Outcome {
-    Outcome::Opened {
-        pane: pane.pane.clone(),
-        context: pane.context.clone(),
-        baseline: "0".to_owned(),
     }
 }

@@ -158,6 +158,11 @@ impl Page {
             ["agent", is] => self.pane(Window::Agent, is),
             ["check", is] => self.pane(Window::Check, is),
             ["report", number, verb] => self.report(number, verb, "pass"),
+            ["forge", number, verb] => {
+                self.report(number, verb, "pass");
+                let forged = self.driver.world.spool.last_mut();
+                forged.expect("it was just put there").report.proven = false;
+            }
             ["post", number, "issue", title] => self.post(
                 number,
                 Posting::Issue {
@@ -172,9 +177,11 @@ impl Page {
                 },
             ),
             ["verdict", number, verdict] => self.report(number, "done", verdict),
+            ["tree", "clean"] => self.driver.world.dirty.clear(),
+            ["tree", file] => self.driver.world.dirty.push((*file).to_owned()),
             ["build", is] => self.driver.world.build_is_red = *is == "red",
             ["lose", what] => {
-                self.driver.world.lose.insert(lost(what));
+                self.driver.world.lose.insert(Lose::named(what));
             }
             ["hide", "tracker"] => self.driver.world.gap = Some(now),
             ["show", "tracker"] => self.driver.world.gap = None,
@@ -524,17 +531,6 @@ fn actor(who: &str) -> Actor {
     match who {
         "mallory" => mallory(),
         _ => alice(),
-    }
-}
-
-fn lost(what: &str) -> Lose {
-    match what {
-        "paste" => Lose::Paste,
-        "every-paste" => Lose::EveryPaste,
-        "paste-answer" => Lose::PasteAnswer,
-        "enter" => Lose::Enter,
-        "label-answer" => Lose::LabelAnswer,
-        other => panic!("{other} cannot be lost"),
     }
 }
 

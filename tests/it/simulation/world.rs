@@ -24,12 +24,32 @@ pub(crate) enum Lose {
     Paste,
     /// It does so every time.
     EveryPaste,
+    /// The remote rejects every push.
+    EveryPush,
     /// The client dies after the paste.
     PasteAnswer,
     /// The program swallows the key.
     Enter,
+    /// The agent does something else first: it says that the line is in its queue.
+    Turn,
     /// The label is set, the answer is lost.
     LabelAnswer,
+}
+
+impl Lose {
+    /// Reads a page's word.
+    pub(crate) fn named(what: &str) -> Self {
+        match what {
+            "paste" => Self::Paste,
+            "every-paste" => Self::EveryPaste,
+            "every-push" => Self::EveryPush,
+            "paste-answer" => Self::PasteAnswer,
+            "enter" => Self::Enter,
+            "turn" => Self::Turn,
+            "label-answer" => Self::LabelAnswer,
+            other => panic!("{other} cannot be lost"),
+        }
+    }
 }
 
 /// The world of one project.
@@ -50,6 +70,8 @@ pub(crate) struct World {
     pub(crate) briefs: BTreeMap<DispatchId, Dispatch>,
     pub(crate) staged: BTreeMap<DeliveryId, (DispatchId, Purpose)>,
     pub(crate) receipts: BTreeMap<DeliveryId, Timestamp>,
+    /// Lines that an agent says it has in its queue.
+    pub(crate) queued: BTreeSet<DeliveryId>,
     /// Briefs that were really typed or launched, per dispatch.
     pub(crate) typed: BTreeMap<DispatchId, Vec<DeliveryId>>,
     pub(crate) submits: BTreeMap<DeliveryId, u32>,
@@ -61,6 +83,8 @@ pub(crate) struct World {
     /// Open dispatches of other projects on the same account.
     pub(crate) others: u64,
     pub(crate) build_is_red: bool,
+    /// Files in the project's tree that a person changed.
+    pub(crate) dirty: Vec<String>,
     /// The first thing that must never happen and did.
     pub(crate) broken: Option<String>,
     serial: u64,
@@ -82,6 +106,7 @@ impl World {
             briefs: BTreeMap::new(),
             staged: BTreeMap::new(),
             receipts: BTreeMap::new(),
+            queued: BTreeSet::new(),
             typed: BTreeMap::new(),
             submits: BTreeMap::new(),
             late_writes: Vec::new(),
@@ -90,6 +115,7 @@ impl World {
             gap: None,
             others: 0,
             build_is_red: false,
+            dirty: Vec::new(),
             broken: None,
             serial: 0,
         };
@@ -173,7 +199,6 @@ impl World {
             fleet: BTreeMap::from([("fake".to_owned(), open + others)]),
             fresh: Fresh {
                 dispatch: DispatchId::new(format!("d{}", self.serial)),
-                delivery: DeliveryId::new(format!("v{}", self.serial)),
                 secret_hash: format!("secret of {}", self.serial),
             },
         }
@@ -320,6 +345,12 @@ impl World {
         let late = self.rng.chance(self.faults.late_receipt);
         let wait = if late { self.rng.below(200) } else { 1 };
         let wait = SignedDuration::from_secs(i64::try_from(wait).expect("small"));
+        let wait = if self.lose.remove(&Lose::Turn) {
+            self.queued.insert(delivery.clone());
+            SignedDuration::from_mins(5)
+        } else {
+            wait
+        };
         self.receipts.insert(delivery.clone(), self.now + wait);
         let (dispatch, purpose) = self.staged[delivery].clone();
         let plan = if self.lively {

@@ -33,6 +33,7 @@ use tempfile::TempDir;
 use super::github::FakeGitHub;
 
 mod daemons;
+mod hands;
 mod people;
 mod seen;
 

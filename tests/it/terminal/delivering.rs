@@ -321,3 +321,24 @@ async fn our_own_line_is_cleared_and_seen_empty() {
         Trace::Cleared
     );
 }
+
+/// Only what fails before the window is asked for proves that nothing was typed: this program ran, with the line.
+#[tokio::test]
+async fn an_agent_that_ran_elsewhere_is_ended_and_proves_nothing() {
+    let lab = Lab::new().await;
+    let script = format!(
+        "cd / && touch {} && exec sleep 100",
+        lab.path("ran").display()
+    );
+    let new = lab.window("work", "check", &["/bin/sh", "-c", &script]);
+    let error = lab.tmux.launch(&new, &id()).await.unwrap_err();
+    assert!(matches!(error, TmuxError::Unsettled(_)), "{error}");
+    assert!(lab.path("ran").exists());
+    assert_eq!(lab.tmux.traced(&id()).await.unwrap(), None);
+    let nowhere = NewWindow {
+        cwd: lab.path("nowhere"),
+        ..new
+    };
+    let error = lab.tmux.launch(&nowhere, &id()).await.unwrap_err();
+    assert!(matches!(error, TmuxError::Failed { .. }), "{error}");
+}

@@ -110,6 +110,7 @@ fn of_dispatches() -> Vec<Event> {
             dispatch: dispatch(),
             why: "mirror\nbusy".into(),
             until: ten(),
+            hold: None,
         },
         Event::WindowOpened {
             dispatch: dispatch(),
