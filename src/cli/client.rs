@@ -37,9 +37,12 @@ async fn send(
             return Ok(None);
         }
         Err(error) => {
-            return Err(anyhow::Error::new(error)
-                .context("the daemon's control socket cannot be used")
-                .into());
+            let what = format!(
+                "the daemon's control socket `{}` cannot be used",
+                places.control().display()
+            );
+            return Err(Failure::new(anyhow::Error::new(error).context(what))
+                .hint("only the user who runs the daemon may: check who owns it".to_owned()));
         }
     };
     let (mut sender, connection) =
@@ -55,9 +58,10 @@ async fn send(
     if !status.is_success() {
         let said = String::from_utf8_lossy(&bytes).into_owned();
         return Err(match status {
-            http::StatusCode::NOT_FOUND | http::StatusCode::CONFLICT if !said.is_empty() => {
-                anyhow::anyhow!(said).into()
-            }
+            http::StatusCode::NOT_FOUND if !said.is_empty() => Failure::new(anyhow::anyhow!(said))
+                .hint("`pointsman status` lists the projects".to_owned()),
+            http::StatusCode::CONFLICT if !said.is_empty() => Failure::new(anyhow::anyhow!(said))
+                .hint("`pointsman explain` says where an issue stands".to_owned()),
             _ => Failure::new(anyhow::anyhow!("the daemon answered {status}: {said}"))
                 .hint("its log says more: `journalctl --user -u pointsman`".to_owned()),
         });

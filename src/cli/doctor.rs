@@ -120,11 +120,12 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
         say::out(&text(&found))?;
     }
     let wrong = found.iter().filter(|row| row.mark == Mark::Wrong).count();
-    match wrong {
-        0 => Ok(()),
-        1 => Err(anyhow::anyhow!("1 thing is wrong").into()),
-        many => Err(anyhow::anyhow!("{many} things are wrong").into()),
-    }
+    let says = match wrong {
+        0 => return Ok(()),
+        1 => "1 thing is wrong".to_owned(),
+        many => format!("{many} things are wrong"),
+    };
+    Err(Failure::new(anyhow::anyhow!(says)).hint("each says above what to do".to_owned()))
 }
 
 async fn look(places: &Places, args: &DoctorArgs) -> Result<Vec<Finding>, Failure> {

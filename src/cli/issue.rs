@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::report::{self, ReportWait};
-use crate::cli::{Failure, client, edge, known, run, say};
+use crate::cli::{Failure, client, dup, edge, known, run, say};
 use crate::daemon::open_tracker;
 use crate::domain::{Head, IssueNumber, Label, ProjectName, SingleRead};
 use crate::machine::text::one_line;
@@ -24,6 +24,8 @@ pub(super) enum IssueVerb {
     List(ListArgs),
     /// Show an issue with its comments and its label history
     Show(ShowArgs),
+    /// Name the known issues with a title like this one; the tracker is not asked
+    Dup(dup::DupArgs),
     /// Set labels of an issue
     Label(LabelArgs),
     /// Remove labels of an issue
@@ -39,6 +41,13 @@ pub(super) struct Where {
     /// The project; not needed with only one, or in its folder
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
+}
+
+impl Where {
+    /// Returns the project that is named.
+    pub(super) fn project(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -142,10 +151,12 @@ pub(super) fn issue(verb: IssueVerb) -> Result<ExitCode, Failure> {
             (None, [number, text]) => comment(&args.at, number, text),
             _ => Err(Failure::usage(anyhow::anyhow!(
                 "a comment takes the issue's number and the text, or --for and the text"
-            ))),
+            ))
+            .hint("as in `pointsman issue comment 12 \"the text\"`".to_owned())),
         },
         IssueVerb::List(args) => list(&args),
         IssueVerb::Show(args) => show(&args),
+        IssueVerb::Dup(args) => dup::dup(&args),
         IssueVerb::Label(args) => label(&args, true),
         IssueVerb::Unlabel(args) => label(&args, false),
         IssueVerb::Close(args) => close(&args),
@@ -185,7 +196,7 @@ fn with<T>(
 ) -> Result<T, Failure> {
     let places = edge::places()?;
     let config = run::load(&places)?;
-    let project = known::the_project(&config, at.project.as_deref())?;
+    let project = known::the_project(&config, at.project())?;
     run::runtime()?.block_on(async {
         let tracker =
             open_tracker(&places, &config, project, &edge::find_auth()).map_err(known::unopened)?;
@@ -256,8 +267,17 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
     let number = IssueNumber(args.issue);
     with(&args.at, false, async |tracker, _| {
         let read = tracker.issue(number).await.map_err(failed)?;
-        let SingleRead::Found(found) = &read else {
-            return Err(anyhow::anyhow!("{number} is not there, or moved away").into());
+        let found = match &read {
+            SingleRead::Found(found) => found,
+            SingleRead::Transferred { to } => {
+                let to = one_line(to, 200);
+                return Err(Failure::new(anyhow::anyhow!("{number} was moved to {to}"))
+                    .hint("it is worked on there, if that repository is a project".to_owned()));
+            }
+            SingleRead::Gone => {
+                return Err(Failure::new(anyhow::anyhow!("{number} is not there"))
+                    .hint("`pointsman issue list` shows the open ones".to_owned()));
+            }
         };
         let comments = tracker.comments(number).await.map_err(failed)?;
         let events = tracker.label_events(number).await.map_err(failed)?;
@@ -322,8 +342,10 @@ fn label(args: &LabelArgs, set: bool) -> Result<(), Failure> {
 
 fn comment(at: &Where, number: &str, text: &str) -> Result<(), Failure> {
     let number = number.trim_start_matches('#').parse().map(IssueNumber);
-    let number = number
-        .map_err(|_| Failure::usage(anyhow::anyhow!("the first word is not an issue's number")))?;
+    let number = number.map_err(|_| {
+        Failure::usage(anyhow::anyhow!("the first word is not an issue's number"))
+            .hint("as in `pointsman issue comment 12 \"the text\"`".to_owned())
+    })?;
     with(at, true, async |tracker, _| {
         tracker.comment(number, text).await.map_err(failed)?;
         say::out(&format!("{number} has a comment more"))

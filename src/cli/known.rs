@@ -101,12 +101,20 @@ pub(super) fn shown(
         .transpose()?
         .flatten();
     Ok(Shown {
+        remembered,
+        ..of_state(state)
+    })
+}
+
+/// Returns what a fold alone says.
+pub(super) fn of_state(state: State) -> Shown {
+    Shown {
         state,
         report: CycleReport::default(),
         seen: None,
-        remembered,
+        remembered: None,
         memory: Memory::default(),
-    })
+    }
 }
 
 /// The issues as they were stored. The last good cycle's line says how old they are; without one, the newest change among them.
@@ -163,9 +171,21 @@ pub(super) fn projects<'a>(
     config: &'a Config,
     named: Option<&str>,
 ) -> Result<Vec<&'a Project>, Failure> {
+    let found = projects_or_none(config, named)?;
+    if found.is_empty() {
+        Err(none())
+    } else {
+        Ok(found)
+    }
+}
+
+/// Returns the project that is named, or all that there are.
+pub(super) fn projects_or_none<'a>(
+    config: &'a Config,
+    named: Option<&str>,
+) -> Result<Vec<&'a Project>, Failure> {
     match named {
         Some(name) => Ok(vec![project(config, name)?]),
-        None if config.projects.is_empty() => Err(none()),
         None => Ok(config.projects.values().collect()),
     }
 }

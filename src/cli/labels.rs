@@ -59,7 +59,7 @@ pub(super) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct OneArgs {
-    /// Only this project
+    /// The workflow of this project; not needed when all walk the same
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
 }
@@ -79,7 +79,7 @@ pub(super) struct FixArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct GraphArgs {
-    /// The workflow of this project, else the default one
+    /// The workflow of this project; not needed when all walk the same
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
     /// Print the workflow as JSON instead
@@ -195,10 +195,25 @@ fn check_all(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
     }
 }
 
+/// Returns the workflow of the project that is named; else the one that every project walks, or the default without any.
 fn workflow<'a>(config: &'a Config, project: Option<&str>) -> Result<&'a Workflow, Failure> {
-    let name = match project {
-        Some(name) => known::project(config, name)?.workflow.as_str(),
-        None => crate::config::WORKFLOW_DEFAULT,
+    let mut walked: Vec<&str> = known::projects_or_none(config, project)?
+        .into_iter()
+        .map(|project| project.workflow.as_str())
+        .collect();
+    walked.sort_unstable();
+    walked.dedup();
+    let name = match walked.as_slice() {
+        [] => crate::config::WORKFLOW_DEFAULT,
+        [one] => one,
+        several => {
+            let says = format!(
+                "the projects walk different workflows: {}",
+                several.join(", ")
+            );
+            return Err(Failure::usage(anyhow::anyhow!(says))
+                .hint("pass --project to say whose".to_owned()));
+        }
     };
     Ok(config
         .workflows

@@ -1,11 +1,13 @@
 //! `pointsman ledger`: reading what was written down. Nothing here writes it.
 
+mod past;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::{Failure, edge, known, say};
 use crate::daemon::store;
@@ -13,7 +15,6 @@ use crate::daemon::surface::Trail;
 use crate::domain::{DispatchId, IssueNumber};
 use crate::ledger::{Record, Records, Sqlite, Store as _, export};
 use crate::machine::brief::redact;
-use crate::machine::state::State;
 use crate::machine::text::count;
 use crate::view::{Told, timeline};
 
@@ -32,8 +33,10 @@ pub(super) enum LedgerVerb {
     Export,
     /// Check every page, hash and event
     Verify,
-    /// Fold every project's events anew and say where that ends
-    Replay(ReplayArgs),
+    /// Fold the events anew, all or up to one, and say where that ends
+    Replay(past::ReplayArgs),
+    /// Count what happened in a period, as Markdown
+    Report(past::ReportArgs),
     /// Write a copy of this instant; also while the daemon runs
     Backup(BackupArgs),
 }
@@ -58,13 +61,6 @@ pub(super) struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ReplayArgs {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct BackupArgs {
     /// The new file
     file: PathBuf,
@@ -84,7 +80,8 @@ pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
             Ok(())
         }
         LedgerVerb::Verify => verify(&store),
-        LedgerVerb::Replay(args) => replay(&store, args.json),
+        LedgerVerb::Replay(args) => past::replay(&places, &store, args),
+        LedgerVerb::Report(args) => past::report(&store, args),
         LedgerVerb::Backup(args) => {
             store.backup(&args.file).map_err(known::unreadable)?;
             say::out(&format!(
@@ -206,16 +203,6 @@ fn line(record: Record, json: bool) -> Result<String, Failure> {
     Ok(format!("{:<8}  {}\n", record.stream, timeline::line(&told)))
 }
 
-fn folds(store: &Sqlite) -> Result<BTreeMap<String, State>, Failure> {
-    let mut states: BTreeMap<String, State> = BTreeMap::new();
-    for record in Records::after(store, 0) {
-        let record = record.map_err(known::unreadable)?;
-        store::fold(states.entry(record.stream.clone()).or_default(), &record)
-            .map_err(known::illegal)?;
-    }
-    Ok(states)
-}
-
 fn verify(store: &Sqlite) -> Result<(), Failure> {
     say::out(&verified(store)?)
 }
@@ -223,39 +210,10 @@ fn verify(store: &Sqlite) -> Result<(), Failure> {
 /// Checks every page, hash and event, and says what was gone through.
 pub(super) fn verified(store: &Sqlite) -> Result<String, Failure> {
     let verified = store.verify().map_err(known::unreadable)?;
-    folds(store)?;
+    past::folds(store, None)?;
     Ok(format!(
         "{} of {}: all whole, and each follows from what is before it",
         count(verified.events, "event"),
         count(verified.streams, "project")
     ))
-}
-
-fn replay(store: &Sqlite, json: bool) -> Result<(), Failure> {
-    let states = folds(store)?;
-    let open = |state: &State| {
-        state
-            .dispatches
-            .values()
-            .filter(|dispatch| dispatch.is_open())
-            .count()
-    };
-    if json {
-        let rows: Vec<_> = states.iter().map(|(name, state)| json!({"project": name, "events": state.version, "issues": state.walks.len(), "open": open(state), "held": state.holds.len(), "paused": state.paused})).collect();
-        return say::json(&rows);
-    }
-    for (name, state) in &states {
-        let paused = state
-            .paused
-            .as_ref()
-            .map_or_else(String::new, |by| format!(", paused by {by}"));
-        say::out(&format!(
-            "{name}: {} events, {} issues, {} open dispatches, {} held{paused}",
-            state.version,
-            state.walks.len(),
-            open(state),
-            state.holds.len()
-        ))?;
-    }
-    Ok(())
 }

@@ -11,6 +11,7 @@ mod client;
 mod cycle;
 mod demo;
 mod doctor;
+mod dup;
 mod edge;
 mod explain;
 mod failure;

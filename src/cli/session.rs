@@ -39,6 +39,9 @@ pub(super) fn restart(args: &ProjectArgs) -> Result<(), Failure> {
 fn keep(project: &str, wishes: &[bool]) -> Result<(), Failure> {
     let places = edge::places()?;
     let name = ProjectName::new(project);
+    if wishes.contains(&true) {
+        folder_of(&places, project)?;
+    }
     run::runtime()?.block_on(async {
         for up in wishes {
             let call = Call::Keep {
@@ -71,6 +74,20 @@ fn say_what_it_loosens(places: &Places, project: &str) -> Result<(), Failure> {
         say::talk(&format!("{agent}: {loosened}"));
     }
     Ok(())
+}
+
+/// Says at once what a daemon would find out later: an agent is started in its project's folder, or not at all.
+fn folder_of(places: &Places, name: &str) -> Result<(), Failure> {
+    let config = run::load(places)?;
+    let path = &known::project(&config, name)?.path;
+    let read = std::fs::read_dir(path);
+    read.map(drop).map_err(|error| {
+        Failure::new(anyhow::Error::new(error).context(format!(
+            "cannot use the folder `{}` of {name}",
+            path.display()
+        )))
+        .hint("set `path` in the project's file to the folder, or make it readable".to_owned())
+    })
 }
 
 /// Is the daemon for this one request.
@@ -107,7 +124,10 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
     tmux.start_server().await.map_err(Failure::of_tmux)?;
     let new = keep_agent(&solo.hands, &profile, true)
         .await
-        .map_err(anyhow::Error::msg)?;
+        .map_err(|why| {
+            Failure::new(anyhow::Error::msg(why))
+                .hint("`pointsman doctor` looks at the agent and its folder".to_owned())
+        })?;
     solo.watch().await;
     let state = solo
         .hands

@@ -304,7 +304,10 @@ fn render(args: &RenderArgs) -> Result<(), Failure> {
             memory: Memory::default(),
         };
         let text = surface::render(&solo.hands, &shown, issue).await;
-        text.map_err(|why| Failure::new(anyhow::anyhow!(why)))
+        text.map_err(|why| {
+            Failure::new(anyhow::anyhow!(why))
+                .hint("`pointsman explain` says where an issue stands".to_owned())
+        })
     })?;
     say::out(&text)
 }

@@ -40,6 +40,7 @@ pub use sheet::{FILE_BYTES_MAX, text_of};
 pub use skill::{
     SKILL_BYTES_MAX, lookup as lookup_skill, name_of as skill_name_of, parse as parse_skill,
 };
+pub(crate) use value::duration;
 pub use workflow::{BUILT_IN_GATES, parse as parse_workflow};
 pub use workflow_check::{Mismatch, check_against};
 

@@ -196,7 +196,11 @@ fn front_matter(sheet: &Sheet<'_>, span: Range<usize>) -> Vec<(At<String>, Optio
             }
             Err(error) => {
                 let at = place(Span::empty(*error.marker()));
-                sheet.report(at, Complaint::new(format!("not YAML: {}", error.info())));
+                let complaint = Complaint::new(format!("not YAML: {}", error.info()));
+                sheet.report(
+                    at,
+                    complaint.expected(["`key: value` on each line, from here or the line before"]),
+                );
                 break;
             }
         }

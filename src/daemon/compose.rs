@@ -9,6 +9,7 @@ use crate::domain::{
     DeliveryId, Details, Dispatch, Errand, GateName, Ground, Outcome, Project, Purpose, SingleRead,
     Subject, Text, TreeFacts, Window,
 };
+use crate::machine::alike::{self, Alike};
 use crate::machine::anchor::{self, Anchor, Anchors, Checked, Survey};
 use crate::machine::brief::{self, Envelope, Facts, Remark, Witness};
 use crate::machine::text::{is_marked, issue_digest, sha256};
@@ -75,6 +76,7 @@ pub async fn compose(
             )
             .await;
             facts.tree = tree.as_ref();
+            facts.alike = known_issues(hands, dispatch, &text);
             facts.gates = rules.as_ref().map_or(&[], |rules| &rules.workflow.gates);
             brief::compose(body, &facts)
         }
@@ -86,10 +88,16 @@ pub async fn compose(
     }
 }
 
-/// The stream's newest record: its number and its hash.
+/// The ledger's word as of now: how far the project's stream is, and the hash of its last record.
 async fn newest(hands: &Hands) -> (u64, String) {
     let head = hands.ledger.head(hands.name.as_str()).await;
     head.map_or((0, String::new()), |head| (head.ver, hex(&head.hash)))
+}
+
+/// What is known anyway: the tracker is not asked for it.
+fn known_issues(hands: &Hands, dispatch: &Dispatch, text: &Text) -> Vec<Alike> {
+    let known = hands.heads.lock().expect("no holder of this lock panics");
+    alike::for_brief(dispatch, &text.title, &known)
 }
 
 /// Reads what the text is written from. What a stranger wrote while the brief waited is not quoted: the labelling needs a person's
@@ -224,6 +232,7 @@ async fn facts<'a>(
         tree: None,
         claims: said.check(&claims).await,
         anchors: said.check(&anchors).await,
+        alike: Vec::new(),
         changed,
         build: &project.build,
         gates: &[],

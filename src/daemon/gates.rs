@@ -142,12 +142,12 @@ async fn branch(
     let tip = subject_of(&mirror, dispatch, report).await?;
     let named = (expected, tip.clone());
     let facts = commits::branch_facts(&mirror, dispatch, report, ground, named);
-    let facts = facts.await.map_err(fail)?;
-    let mut judged = gate::branch(&facts);
-    if let (true, Some(tip)) = (judged.holds, &tip) {
+    let mut facts = facts.await.map_err(fail)?;
+    if let Some(tip) = &tip {
         let changed = commits::changed_files(&mirror, tip).await.map_err(fail)?;
-        judged = judged.naming(&gate::gate_inputs(&changed.unwrap_or_default()));
+        facts.changed = changed.unwrap_or_default();
     }
+    let judged = gate::branch(&facts);
     Ok((
         judged,
         Measured {

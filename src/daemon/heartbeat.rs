@@ -15,7 +15,7 @@ const TAIL_BYTES_MAX: u64 = 256 * 1024;
 
 /// Returns the line of one cycle.
 pub fn line(project: &str, report: &CycleReport, seen: Option<&Observation>) -> String {
-    let at = report.at.map_or_else(String::new, |at| at.to_string());
+    let at = report.at.map_or_else(String::new, |at| format!("{at:.0}"));
     let did = report.did.as_deref().unwrap_or("-");
     let mut held: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (issue, hold) in &report.standing {

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use crate::domain::{
     Basis, Build, Delivery, DeliveryId, Dispatch, Errand, Ground, OwnGate, Purpose, Text, TreeFacts,
 };
+use crate::machine::alike::Alike;
 use crate::machine::anchor::Survey;
 use crate::machine::text::{fence, sanitise};
 
@@ -79,6 +80,8 @@ pub struct Facts<'a> {
     pub claims: Survey,
     /// What the spec claims.
     pub anchors: Survey,
+    /// Issues that may be about the same, or that a scout should know.
+    pub alike: Vec<Alike>,
     /// Files that the work changed, for a stage that has to read them all.
     pub changed: Vec<String>,
     /// The project's build.

@@ -15,8 +15,8 @@ mod steps;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Errand, Event, Labelling, Opening,
-    Phase,
+    Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Errand, Event, Hold, Labelling,
+    Opening, Phase,
 };
 use crate::machine::state::{OPENINGS_MAX, State};
 use issue::{free_seat, intend, transit, walk};
@@ -148,6 +148,11 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         } => begin(state, opening, labelling, approval)?,
         Basis::Errand(errand) => errand::opened(state, opening, errand)?,
     }
+    // What held it holds it no longer: the ledger alone must not go on saying so until the next cycle ends.
+    let about = opening.issue();
+    state
+        .holds
+        .retain(|issue, hold| Some(*issue) != about || matches!(hold, Hold::InHand { .. }));
     status::opened(state, opening);
     if opening.errand().is_none_or(Errand::is_counted) {
         state.openings.push_back(at);

@@ -8,7 +8,7 @@ mod inputs;
 mod verdict;
 
 pub use branch::{BranchFacts, branch};
-pub use inputs::gate_inputs;
+pub use inputs::{gate_inputs, is_test};
 pub use verdict::{coverage, no_base, unproven, verdict};
 
 use crate::domain::OwnGate;
@@ -66,6 +66,15 @@ impl Judged {
 
     fn of(mut self, digest: impl Into<Option<String>>) -> Self {
         self.digest = digest.into();
+        self
+    }
+
+    /// Adds what a person should know and what does not change the judgement.
+    #[must_use]
+    fn warning(mut self, warning: Option<String>) -> Self {
+        if let Some(warning) = warning {
+            self.says = format!("{}; {warning}", self.says);
+        }
         self
     }
 

@@ -6,7 +6,7 @@
 //! | [`state`], [`evolve`] | the fold of the ledger, and the one table of what may follow what |
 //! | [`decide`], [`candidates`], [`legend`], [`rank`], [`open`] | what is done next: open matters first, then the best candidate; every other one has its hold |
 //! | [`flow`], [`delivery`], `judging`, `ending` | the life of a dispatch: prepare, deliver, judge, clear away |
-//! | [`gate`], [`anchor`] | whether the work is there; whether what a text claims is true |
+//! | [`gate`], [`anchor`], [`alike`] | whether the work is there; whether what a text claims is true; which issues may be about the same |
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
 //! | [`stall`] | what fails or is in the way: tried again, told, handed over |
 //! | [`question`], [`post`] | what agents ask and write down |
@@ -15,6 +15,7 @@
 //! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
 //! | [`brief`], [`markdown`], [`text`] | the words |
 
+pub mod alike;
 pub mod anchor;
 pub mod brief;
 pub mod candidates;

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Basis, Dispatch, Event, FirstLine, Head, Hold, Label, Observation, Opening,
-    ProfileName, Rules, Stage, Window,
+    Activity, Actor, Attention, Basis, Dispatch, Event, FirstLine, Head, Hold, Label, Observation,
+    Opening, ProfileName, Rules, Stage, Window,
 };
 use crate::machine::check;
 use crate::machine::decide::{Act, Decision};
@@ -152,14 +152,28 @@ fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
             hint: format!("pointsman up {}", rules.project.name),
         }));
     };
-    if sample.state.attention != crate::domain::Attention::None {
-        return Some(Hold::AgentAsks {
-            what: format!("{:?}", sample.state.attention).to_lowercase(),
-        });
+    if let Some(what) = asked(&sample.state.attention) {
+        return Some(Hold::AgentAsks { what });
     }
     (!sample.state.takes_text()).then(|| Hold::AgentNotIdle {
         is: activity_word(sample.state.activity).to_owned(),
         because: sample.state.because.clone(),
+    })
+}
+
+/// Says what an agent asks for; `None` when it asks for nothing.
+fn asked(attention: &Attention) -> Option<String> {
+    Some(match attention {
+        Attention::None => return None,
+        Attention::Permission => "for a permission".to_owned(),
+        Attention::Question => "a question of its own".to_owned(),
+        Attention::Dialog => "to settle a dialog".to_owned(),
+        Attention::RateLimited { until: Some(until) } => {
+            format!("to wait: its account is at its limit until {until:.0}")
+        }
+        Attention::RateLimited { until: None } => "to wait: its account is at its limit".to_owned(),
+        Attention::Error => "for help: it stopped with an error".to_owned(),
+        Attention::HumanPresent => "to be left alone: a person is at its pane".to_owned(),
     })
 }
 

@@ -57,9 +57,13 @@ pub fn sanitise(text: &str, bytes_max: usize) -> String {
     clean
 }
 
-/// Counts things in words: `1 commit`, `2 commits`.
+/// Counts things in words: `1 commit`, `2 commits`, `2 dispatches`.
 pub fn count<N: std::fmt::Display + Copy + PartialEq + From<u8>>(number: N, thing: &str) -> String {
-    let plural = if number == N::from(1) { "" } else { "s" };
+    let plural = match number == N::from(1) {
+        true => "",
+        false if thing.ends_with("ch") => "es",
+        false => "s",
+    };
     format!("{number} {thing}{plural}")
 }
 

@@ -70,7 +70,11 @@ impl TmuxError {
                 Some("the tmux server hangs or the machine is overloaded: try again in a moment")
             }
             Self::Unsettled(error) => error.hint(),
-            Self::NoTarget { .. } | Self::TooLong { .. } | Self::Failed { .. } => None,
+            Self::NoTarget { .. } => {
+                Some("it ended meanwhile: `pointsman status` shows what is there")
+            }
+            Self::TooLong { .. } => Some("shorten the paths and variables that are in it"),
+            Self::Failed { .. } => Some("`pointsman doctor` looks at tmux and its servers"),
         }
     }
 

@@ -190,10 +190,13 @@ impl TrackerError {
             ),
             Self::NotFound { .. } => Some("check its number, `repo` in the project's file, and what the token may see".to_owned()),
             Self::Moved { to, .. } => Some(format!("set repo = \"{to}\" in the project's file")),
-            Self::Malformed { source, .. } => source.downcast_ref::<local::Damage>().map(local::Damage::hint),
+            Self::Malformed { source, .. } => Some(source.downcast_ref::<local::Damage>().map_or_else(
+                || "something between here and there may have changed it: try again; a running daemon does so by itself".to_owned(),
+                local::Damage::hint,
+            )),
             Self::Unreachable { .. } => Some("check the network and the disk, then try again; a running daemon does so by itself".to_owned()),
             Self::RateLimited { .. } => Some("nothing is sent before that time; a running daemon goes on by itself then".to_owned()),
-            Self::Refused { .. } => None,
+            Self::Refused { .. } => Some("change what it names, then try again".to_owned()),
         }
     }
 }

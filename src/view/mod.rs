@@ -6,6 +6,7 @@
 pub mod explain;
 pub mod explanation;
 pub mod inbox;
+pub mod period;
 pub mod rehearse;
 mod scheduled;
 mod sight;
@@ -18,6 +19,7 @@ mod words;
 pub use explain::render_explanation;
 pub use explanation::{About, Explanation, Story, explain};
 pub use inbox::{Inbox, Matter, render_inbox};
+pub use period::{Counter, Period, render_period};
 pub use rehearse::dry_run;
 pub use scheduled::ScheduleRow;
 pub use sight::{Remembered, Sight};

@@ -22,8 +22,11 @@ pub(super) fn hold(state: &State, report: &CycleReport, number: IssueNumber) -> 
         None | Some(Hold::InHand { .. } | Hold::Unknown { .. } | Hold::Asked { .. })
     );
     match (state.open_dispatch(number), told) {
-        (Some(_), Some(told)) => Some(told.clone()),
-        (Some(dispatch), None) => Some(Hold::InHand {
+        // Without a cycle, the fold knows the phase better than what was last written of it.
+        (Some(_), Some(told)) if report.at.is_some() || !matches!(told, Hold::InHand { .. }) => {
+            Some(told.clone())
+        }
+        (Some(dispatch), _) => Some(Hold::InHand {
             dispatch: dispatch.id().clone(),
             phase: words::phase(&dispatch.phase).to_owned(),
         }),

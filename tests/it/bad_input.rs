@@ -3,6 +3,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test is an edge")]
 
+mod table;
+mod texts;
+
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use crate::support::github::{FakeGitHub, Fault, Kind};
@@ -137,6 +140,20 @@ fn a_path_is_no_repository() {
     page("path_is_no_repository", &home, &home.page(&["status"]));
 }
 
+/// A folder that is gone, or is a file: said at once, and nothing is started elsewhere.
+#[test]
+fn a_path_is_not_there() {
+    let home = Home::with_project();
+    std::fs::remove_dir(home.path("site")).unwrap();
+    let gone = home.page(&["up site", "restart site"]);
+    home.write("site", "a file where a folder should be");
+    page(
+        "path_is_not_there",
+        &home,
+        &(gone + &home.page(&["up site"])),
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_missing_rejected_or_may_too_little() {
     let (home, fake, _) = on_github("me/blog").await;
@@ -223,6 +240,9 @@ async fn an_issue_was_transferred_or_deleted() {
             &["issue", "show", "1"],
             &["issue", "show", "2"],
             &["issue", "label", "2", "ready-for-research"],
+            &["issue", "comment", "2", "please"],
+            &["issue", "comment", "two", "please"],
+            &["issue", "comment", "please"],
         ],
     );
     page("issue_gone", &home, &text);
@@ -242,6 +262,7 @@ fn two_routing_labels_and_a_label_in_another_case() {
         "explain 1",
         "explain 2",
         "explain scout",
+        "issue dup twice",
         "status",
     ]);
     page("labels", &home, &text);

@@ -113,7 +113,10 @@ fn an_issue_that_is_not_there_is_said() {
     let said = Home::with_project().run(&["issue", "show", "7"]);
     assert_eq!(
         (said.code, said.err.as_str()),
-        (1, "Error: #7 is not there, or moved away\n")
+        (
+            1,
+            "Error: #7 is not there\nHint: `pointsman issue list` shows the open ones\n"
+        )
     );
 }
 
@@ -167,11 +170,42 @@ fn of_several_routing_labels_the_last_one_stays() {
 #[test]
 fn a_workflow_is_ejected_once() {
     let home = Home::with_project();
+    let drawn = home.says(&["labels", "graph"]);
+    assert!(
+        drawn.contains("ready-for-draft"),
+        "its one project's: {drawn}"
+    );
     assert_eq!(
         home.says(&["labels", "eject"]),
-        "HOME/.config/pointsman/labels.toml\n"
+        "HOME/.config/pointsman/workflows/content.toml\n"
     );
     assert_eq!(home.run(&["labels", "eject"]).code, 1);
+    let default = Home::empty();
+    assert_eq!(
+        default.says(&["labels", "eject"]),
+        "HOME/.config/pointsman/labels.toml\n"
+    );
+}
+
+#[test]
+fn projects_with_different_workflows_have_to_be_named() {
+    let home = Home::with_project();
+    home.write(
+        ".config/pointsman/projects/zine.toml",
+        "tracker = \"local\"\npath = \"~/zine\"\nagent = \"demo\"\nbuild = \"none\"\nworkflow = \"solo.toml\"\n",
+    );
+    let said = home.run(&["labels", "graph"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (
+            2,
+            "Error: the projects walk different workflows: content.toml, solo.toml\nHint: pass --project to say whose\n"
+        )
+    );
+    assert!(
+        home.says(&["labels", "graph", "--project", "zine"])
+            .contains("ready-for-dev")
+    );
 }
 
 #[test]
@@ -199,6 +233,16 @@ fn a_project_is_paused_and_goes_on_without_a_daemon() {
     assert_eq!(
         home.says(&["ledger", "replay"]),
         "site: 3 events, 0 issues, 0 open dispatches, 0 held\n"
+    );
+    assert_eq!(
+        home.says(&["ledger", "replay", "--until", "2"]),
+        "site: 2 events, 0 issues, 0 open dispatches, 0 held, paused by ada\n"
+    );
+    assert_eq!(home.run(&["ledger", "report", "--since", "soon"]).code, 2);
+    let unknown = home.run(&["issue", "dup", "Add a FAQ"]);
+    assert_eq!(
+        unknown.err,
+        "Error: no issue of site is known yet\nHint: `pointsman cycle` reads the tracker once, `pointsman run` keeps on reading it\n"
     );
     let told = home.says(&["ledger", "show"]);
     assert!(

@@ -211,6 +211,36 @@ fn a_file_has_to_change() {
     assert_snapshot!(says(None), @"red: there is no `drafts/12.md`: write it, then report again");
 }
 
+/// A warning, never red: a test may stand in the file it tests.
+#[test]
+fn a_branch_without_a_test_file_is_said_and_holds() {
+    let changed = |paths: &[&str]| {
+        branch(|facts| facts.changed = paths.iter().map(|path| (*path).to_owned()).collect())
+    };
+    assert_snapshot!(changed(&["src/app.ts", "latest.js"]), @"holds: 1 new commit on `pointsman/12-faq`, now at cccccccccc; warning: no test file is touched");
+    assert_snapshot!(changed(&["src/app.ts", "src/app.test.ts", "Makefile"]), @"holds: 1 new commit on `pointsman/12-faq`, now at cccccccccc; changes how it is judged: `Makefile`");
+    for path in [
+        "tests/it/faq.rs",
+        "src/faq_test.go",
+        "test_faq.py",
+        "src/FaqTest.java",
+        "web/__tests__/faq.js",
+        "faq.spec.ts",
+        "spec/faq_spec.rb",
+    ] {
+        assert!(gate::is_test(path), "{path}");
+    }
+    for path in [
+        "src/app.ts",
+        "docs/contest.md",
+        "src/inspect.rs",
+        "latest.js",
+        "testimonials.html",
+    ] {
+        assert!(!gate::is_test(path), "{path}");
+    }
+}
+
 #[test]
 fn changes_to_how_work_is_judged_are_named() {
     let changed = [

@@ -1,5 +1,6 @@
 //! The transition table: every (state, event) pair is legal or refused, for live appends and for replay alike.
 
+mod alike;
 mod due;
 mod life;
 mod movers;

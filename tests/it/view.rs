@@ -2,6 +2,7 @@
 
 mod explained;
 mod inbox;
+mod period;
 mod timeline;
 
 use std::collections::BTreeMap;

@@ -32,6 +32,13 @@ pub(super) async fn look(
 
 fn folder(project: &Project, found: &mut Findings) {
     let path = project.path.display();
+    if !project.path.is_dir() {
+        return found.wrong(
+            "folder",
+            &format!("`{path}` is not there, or is no folder"),
+            "set `path` in the project's file to where the project lies",
+        );
+    }
     let may = rustix::fs::access(&project.path, rustix::fs::Access::WRITE_OK);
     if let Err(error) = may {
         return found.wrong(

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Facts, ISSUE_BYTES_MAX, REMARK_BYTES_MAX, Remark, SPEC_BYTES_MAX, words};
 use crate::domain::{Build, GateName, TreeFacts, Window};
+use crate::machine::alike;
 use crate::machine::anchor::{Checked, Survey};
 use crate::machine::text::{count, fence, one_line, sanitise};
 
@@ -24,6 +25,7 @@ pub(super) fn write(text: &mut String, facts: &Facts) {
     history(text, facts);
     claims(text, facts);
     in_flight(text, facts);
+    alike(text, facts);
     text.push_str(&facts.envelope.report_lines());
     spec(text, facts);
     if facts.envelope.dispatch.issue().is_some() {
@@ -223,6 +225,27 @@ fn in_flight(text: &mut String, facts: &Facts) {
     if facts.ground.in_flight.is_empty() {
         text.push_str("None.\n");
     }
+}
+
+/// Anybody may have written these titles: they are data.
+fn alike(text: &mut String, facts: &Facts) {
+    let dispatch = facts.envelope.dispatch;
+    let title = match dispatch.issue() {
+        Some(_) if alike::plans(dispatch) => "Known issues with a similar title: check these first",
+        None if !facts.alike.is_empty() => "Open issues here: what is known already",
+        Some(_) | None => return,
+    };
+    if facts.alike.is_empty() {
+        let _ = write!(text, "\n### {title}\n\nNone.\n");
+        return;
+    }
+    let lines = facts.alike.iter().map(|known| {
+        let closed = if known.open { "" } else { " (closed)" };
+        let title = one_line(&known.title, TITLE_CHARS_MAX);
+        format!("{}{closed} \"{title}\"\n", known.number)
+    });
+    let lines: String = lines.collect();
+    let _ = write!(text, "\n### {title}\n\n{}\n", fence(&lines));
 }
 
 fn spec(text: &mut String, facts: &Facts) {

@@ -1,6 +1,6 @@
 //! Whether there is new work on the issue's own branch, and nothing of anybody else's.
 
-use super::{Judged, list};
+use super::{Judged, gate_inputs, is_test, list};
 use crate::domain::{IssueNumber, Subject};
 use crate::machine::text::count;
 
@@ -25,6 +25,8 @@ pub struct BranchFacts {
     pub foreign: Vec<(Subject, String)>,
     /// Files that are changed and not committed.
     pub dirty: Vec<String>,
+    /// Files that the branch changes; empty when nobody looked.
+    pub changed: Vec<String>,
 }
 
 /// Judges the issue's branch. Uncommitted files do not make it red: what counts is the commit, and that is built and read.
@@ -82,6 +84,14 @@ pub fn branch(facts: &BranchFacts) -> Judged {
         tip.short(),
         uncommitted(&facts.dirty)
     ))
+    .warning(untested(&facts.changed))
+    .naming(&gate_inputs(&facts.changed))
+}
+
+/// Tests may stand beside the code they test, in the same file: never red, and said to whoever approves.
+fn untested(changed: &[String]) -> Option<String> {
+    let is_silent = changed.is_empty() || changed.iter().any(|path| is_test(path));
+    (!is_silent).then(|| "warning: no test file is touched".to_owned())
 }
 
 fn uncommitted(dirty: &[String]) -> String {

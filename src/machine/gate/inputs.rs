@@ -1,4 +1,4 @@
-//! Which of the changed files decide how the change itself is judged.
+//! Which of the changed files decide how the change itself is judged: the gates' own inputs, and tests.
 
 /// Folders, at any depth, whose contents steer builds, automation or agents.
 const FOLDERS: [&str; 21] = [
@@ -141,4 +141,36 @@ fn is_input(path: &str) -> bool {
         || NAMES.contains(&name)
         || BEGINNINGS.iter().any(|start| name.starts_with(start))
         || ENDINGS.iter().any(|end| name.ends_with(end))
+}
+
+/// Folders, at any depth, that hold tests.
+const TEST_FOLDERS: [&str; 9] = [
+    "test",
+    "tests",
+    "testing",
+    "spec",
+    "specs",
+    "__tests__",
+    "e2e",
+    "testdata",
+    "fixtures",
+];
+
+/// Says whether a file is a test by its path, in the habits of the common languages.
+pub fn is_test(path: &str) -> bool {
+    let lower = path.to_lowercase();
+    let mut parts = lower.split('/').rev();
+    let name = parts.next().unwrap_or_default();
+    if parts.any(|folder| TEST_FOLDERS.contains(&folder)) {
+        return true;
+    }
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let is_word = |word: &str| matches!(word, "test" | "tests" | "spec" | "specs");
+    // `FooTest.java`: the case tells it from `latest.js`.
+    let own = path.rsplit('/').next().unwrap_or_default();
+    let own_stem = own.rsplit_once('.').map_or(own, |(stem, _)| stem);
+    stem.split(['_', '-', '.']).any(is_word)
+        || own_stem.ends_with("Test")
+        || own_stem.ends_with("Tests")
+        || own_stem.ends_with("Spec")
 }

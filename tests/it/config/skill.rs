@@ -98,6 +98,8 @@ Body
       |
     2 | name: "qa
       |       ^
+      |
+      = expected: `key: value` on each line, from here or the line before
     "#);
 }
 

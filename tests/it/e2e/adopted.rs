@@ -46,9 +46,9 @@ fn their_things(world: &World) -> Vec<String> {
     .collect()
 }
 
-#[tokio::test]
-async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
-    let mut world = World::new();
+/// A project whose agent runs in a pane that its person started.
+fn adopting() -> World {
+    let world = World::new();
     world.project("shop");
     world.write_project(
         "shop",
@@ -68,6 +68,12 @@ async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
         "mine",
     ];
     theirs(&world, &[&agent[..], &[&binary, "demo-agent"]].concat());
+    world
+}
+
+#[tokio::test]
+async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
+    let mut world = adopting();
     let before = their_things(&world);
     world.start().await;
     let issue = world
@@ -126,26 +132,7 @@ async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
 /// A person at the pane goes first: looking at it is enough.
 #[tokio::test]
 async fn nothing_is_typed_into_an_adopted_pane_that_somebody_looks_at() {
-    let mut world = World::new();
-    world.project("shop");
-    world.write_project(
-        "shop",
-        "tracker = \"local\"\nbuild = \"sh tests/run.sh\"\nsession = \"default:work:mine.0\"\n",
-    );
-    let binary = world.places.binary_text();
-    let agent = [
-        "new-session",
-        "-d",
-        "-x",
-        "120",
-        "-y",
-        "40",
-        "-s",
-        "work",
-        "-n",
-        "mine",
-    ];
-    theirs(&world, &[&agent[..], &[&binary, "demo-agent"]].concat());
+    let mut world = adopting();
     // A terminal that shows it: a window of another server that is attached to theirs.
     let socket = world.places.default_socket.display().to_string();
     let around = world.home().join("around").display().to_string();
@@ -180,7 +167,7 @@ async fn nothing_is_typed_into_an_adopted_pane_that_somebody_looks_at() {
     let Hold::AgentAsks { what } = world.until_held("shop", issue, "agent-asks").await else {
         panic!("it is held")
     };
-    assert_eq!(what, "humanpresent");
+    assert_eq!(what, "to be left alone: a person is at its pane");
     person(&["kill-server"]);
     theirs(&world, &["kill-server"]);
     assert!(world.taken().is_empty(), "{:?}", world.taken());

@@ -37,9 +37,7 @@ async fn labels(world: &World, issue: IssueNumber) -> Vec<Label> {
 
 #[tokio::test]
 async fn a_person_tries_a_skill_and_no_label_moves() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let issue = world.issue("shop", "Greet by name", "", "").await;
     world.cycles("shop", 3).await;
     let before = labels(&world, issue).await;
@@ -114,6 +112,9 @@ async fn a_run_missed_while_the_daemon_was_down_is_done_once_and_opens_an_issue_
         + u16::try_from(missed.minute()).expect("small");
     world.settings(&scouted_at(minute));
     seen_an_hour_ago(&world, minute);
+    let known = world
+        .issue("shop", "An empty name is greeted", "", "")
+        .await;
     world.start().await;
     world
         .until_event("the scout is done", "shop", |event| {
@@ -127,8 +128,27 @@ async fn a_run_missed_while_the_daemon_was_down_is_done_once_and_opens_an_issue_
         })
         .await;
     world.until_tidy("shop").await;
-    assert_eq!(labels(&world, IssueNumber(1)).await, Vec::<Label>::new());
+    let found = IssueNumber(known.0 + 1);
+    assert_eq!(labels(&world, found).await, Vec::<Label>::new());
     world.cycles("shop", 3).await;
+    let told = world.told().await;
+    let brief = told.iter().find_map(|told| match &told.event {
+        Event::DeliveryPlanned { delivery } => Some(&delivery.text),
+        _ => None,
+    });
+    let brief = brief.expect("it was planned");
+    assert!(
+        brief.contains("### Open issues here") && brief.contains("#1 \"An empty name is greeted\""),
+        "{brief}"
+    );
+    let mut explain = world.command(&["explain", "scout"]);
+    let said = tokio::task::spawn_blocking(move || explain.output());
+    let said = said.await.expect("it does not panic").expect("it starts");
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(
+        said.starts_with("later: would run ") && said.contains("closed: verified"),
+        "{said}"
+    );
     world.stop().await;
     world.start().await;
     world.cycles("shop", 3).await;

@@ -29,9 +29,7 @@ async fn a_tmux_server_that_dies_mid_walk_comes_back_and_the_walk_ends() {
 
 #[tokio::test]
 async fn an_agents_session_that_is_gone_is_brought_back() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     for _ in 0..600 {
         if world.screen("shop:agent").contains("idle") {
             break;
@@ -126,9 +124,7 @@ async fn a_stages_file_behind_a_link_is_not_read() {
 
 #[tokio::test]
 async fn a_second_daemon_is_told_who_has_the_ledger() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let out = world.command(&["run"]).output().expect("it runs");
     let said = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{said}");
@@ -161,9 +157,7 @@ async fn a_typo_in_the_configuration_at_start_is_exit_code_78() {
 
 #[tokio::test]
 async fn a_typo_at_reload_keeps_the_last_good_configuration() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let good = world.daemon().config();
     world.settings("cylce = \"5m\"\n");
     for _ in 0..200 {
@@ -198,9 +192,7 @@ async fn a_typo_at_reload_keeps_the_last_good_configuration() {
 
 #[tokio::test]
 async fn a_new_skill_and_a_row_for_it_work_without_a_restart() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let issue = world
         .issue("shop", "Greet by name", "", "ready-for-poem")
         .await;

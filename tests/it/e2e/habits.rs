@@ -45,9 +45,7 @@ async fn labels(world: &World, issue: IssueNumber) -> std::collections::BTreeSet
 
 #[tokio::test]
 async fn done_without_a_commit_is_refused_with_what_is_missing_and_then_accepted() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let issue = world
         .issue("shop", "Greet by name", "[demo:liar]", "ready-for-dev")
         .await;
@@ -90,9 +88,7 @@ async fn done_without_a_commit_is_refused_with_what_is_missing_and_then_accepted
 
 #[tokio::test]
 async fn a_failing_verdict_bounces_and_the_next_round_fixes_it() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let issue = world
         .issue("shop", "Greet by name", "[demo:bounce]", "ready-for-dev")
         .await;
@@ -137,9 +133,7 @@ async fn a_failing_verdict_bounces_and_the_next_round_fixes_it() {
 
 #[tokio::test]
 async fn work_without_a_report_is_measured_once_and_advances_unreported() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let issue = world
         .issue("shop", "Greet by name", "[demo:silent]", "ready-for-dev")
         .await;
@@ -167,9 +161,7 @@ async fn work_without_a_report_is_measured_once_and_advances_unreported() {
 
 #[tokio::test]
 async fn a_question_waits_for_a_persons_answer() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let issue = world
         .issue("shop", "Greet by name", "[demo:ask]", "ready-for-prep")
         .await;

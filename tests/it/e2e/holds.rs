@@ -58,9 +58,7 @@ async fn only_the_right_pane_receives_the_brief() {
 /// G6: whatever a person is doing with the agent goes first.
 #[tokio::test]
 async fn a_busy_pane_and_a_pane_with_a_draft_receive_nothing() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     until_screen(&world, "shop:agent", "idle").await;
     world.tmux(&["send-keys", "-t", "shop:agent", "-l", "a person's draft"]);
     until_screen(&world, "shop:agent", "a person's draft").await;
@@ -91,9 +89,7 @@ async fn a_busy_pane_and_a_pane_with_a_draft_receive_nothing() {
 
 #[tokio::test]
 async fn two_routing_labels_and_a_veto_hold_and_case_does_not_matter() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let both = world.issue("shop", "Both", "", "ready-for-prep").await;
     world
         .tracker("shop")

@@ -34,16 +34,9 @@ async fn token(world: &World) -> String {
     token.expect("it is signed").to_owned()
 }
 
-#[expect(clippy::too_many_lines, reason = "one story from end to end")]
 #[tokio::test]
 async fn an_agent_opens_issues_and_comments_once_and_without_a_label() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
-    let issue = world
-        .issue("shop", "Greet by name", "[demo:ask]", "ready-for-prep")
-        .await;
-    world.until_held("shop", issue, "asked").await;
+    let (world, issue) = World::asked("shop").await;
     let token = token(&world).await;
     let new = |title| {
         [
@@ -118,10 +111,7 @@ async fn an_agents_issue_on_github_has_no_label_and_is_nobodys_request() {
     let mut world = World::on_github().await;
     world.github_project("blog");
     world.start().await;
-    let issue = world
-        .issue("blog", "Greet by name", "[demo:ask]", "ready-for-prep")
-        .await;
-    world.until_held("blog", issue, "asked").await;
+    let issue = world.asks("blog").await;
     let token = token(&world).await;
     let words = [
         "issue",

@@ -16,13 +16,7 @@ async fn says(world: &World, words: &[&str]) -> (Option<i32>, String, String) {
 
 #[tokio::test]
 async fn a_person_routes_an_issue_and_an_agent_may_not() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
-    let issue = world
-        .issue("shop", "Greet by name", "[demo:ask]", "ready-for-prep")
-        .await;
-    world.until_held("shop", issue, "asked").await;
+    let (world, _issue) = World::asked("shop").await;
 
     let (code, out, err) = says(&world, &["route", "1", "redy"]).await;
     assert_eq!((code, out.as_str()), (Some(1), ""));
@@ -88,9 +82,7 @@ async fn a_person_routes_an_issue_and_an_agent_may_not() {
 
 #[tokio::test]
 async fn without_a_daemon_a_move_is_written_down_and_the_next_run_makes_it() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let mut world = World::running("shop").await;
     let issue = world
         .issue("shop", "Greet by name", "Nothing is due yet.", "question")
         .await;

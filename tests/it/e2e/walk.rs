@@ -10,9 +10,7 @@ use crate::support::world::{World, assert_confirmed};
 #[expect(clippy::too_many_lines, reason = "one story from end to end")]
 #[tokio::test]
 async fn one_issue_walks_all_four_stages() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let world = World::running("shop").await;
     let before = world.git("shop", &["rev-parse", "main"]);
     let issue = world
         .issue(

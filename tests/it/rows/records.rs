@@ -20,9 +20,7 @@ fn says(world: &World, words: &[&str]) -> String {
 /// S9, D24, W16, W17, M18: from the outcome back to who wanted it, with the very brief; without a daemon.
 #[tokio::test]
 async fn an_issue_can_be_traced_from_its_outcome_to_who_wanted_it() {
-    let mut world = World::new();
-    world.project("shop");
-    world.start().await;
+    let mut world = World::running("shop").await;
     let issue = world
         .issue(
             "shop",
@@ -79,8 +77,45 @@ async fn an_issue_can_be_traced_from_its_outcome_to_who_wanted_it() {
     }
     let explained = says(&world, &["explain", "1"]);
     assert!(explained.contains("approval"), "{explained}");
+    looked_back_on(&world);
     says(&world, &["ledger", "verify"]);
     world.end().await;
+}
+
+/// S8, S34: how it stood at an event, and what a day came to.
+fn looked_back_on(world: &World) {
+    let told = says(world, &["ledger", "show", "--issue", "1"]);
+    let seq_of = |what: &str| {
+        let line = told.lines().find(|line| line.contains(what));
+        let line = line.unwrap_or_else(|| panic!("no `{what}`:\n{told}"));
+        line.split_whitespace()
+            .nth(1)
+            .expect("its number")
+            .to_owned()
+    };
+    let stood = |seq: &str| {
+        let words = ["ledger", "replay", "--issue", "1", "--until", seq];
+        let told = says(world, &words);
+        told.lines().next().unwrap_or_default().to_owned()
+    };
+    let brief = stood(&seq_of("about to paste"));
+    assert!(
+        brief.starts_with("in hand: ") && brief.ends_with("is delivering"),
+        "{brief}"
+    );
+    let judged = stood(&seq_of("gate branch holds"));
+    assert!(judged.ends_with("is judging"), "{judged}");
+    let ended = says(world, &["ledger", "replay", "--issue", "1"]);
+    assert!(ended.contains("verified at"), "{ended}");
+    let report = says(world, &["ledger", "report", "--since", "1h"]);
+    assert!(
+        report.contains("| shop | ready-for-dev | demo | 1 | 1 verified | 2 | 0 |"),
+        "{report}"
+    );
+    assert!(
+        report.contains("- shop #1 \"Greet by name\": ready-for-dev verified"),
+        "{report}"
+    );
 }
 
 /// J2, M15, the facts of a brief: they say what git and the workflow say, not what a template says.

@@ -107,6 +107,30 @@ impl World {
         world
     }
 
+    /// One project on the local tracker, and the daemon runs.
+    pub(crate) async fn running(name: &str) -> Self {
+        let mut world = Self::new();
+        world.project(name);
+        world.start().await;
+        world
+    }
+
+    /// The same, and the agent of an issue that is being planned asked a person.
+    pub(crate) async fn asked(name: &str) -> (Self, IssueNumber) {
+        let world = Self::running(name).await;
+        let issue = world.asks(name).await;
+        (world, issue)
+    }
+
+    /// Lets the agent of a new issue ask a person.
+    pub(crate) async fn asks(&self, name: &str) -> IssueNumber {
+        let issue = self
+            .issue(name, "Greet by name", "[demo:ask]", "ready-for-prep")
+            .await;
+        self.until_held(name, issue, "asked").await;
+        issue
+    }
+
     /// The same with a fake GitHub behind it; person, daemon and agent share the account `me`.
     pub(crate) async fn on_github() -> Self {
         let mut world = Self::new();

@@ -294,6 +294,7 @@ fn refused_by(fault: Option<&Kind>, call: &Call) -> Option<Answer> {
         | Kind::Lost
         | Kind::Hang
         | Kind::Body(_)
+        | Kind::Bytes(_)
         | Kind::Link(_)
         | Kind::Endless => None,
     }
@@ -309,6 +310,10 @@ fn spoil(answer: &mut Answer, fault: Option<Kind>) {
         Some(Kind::Body(body)) => {
             answer.status = 200;
             answer.body = body.into_bytes();
+        }
+        Some(Kind::Bytes(bytes)) => {
+            answer.status = 200;
+            answer.body = bytes.to_vec();
         }
         Some(Kind::Link(link)) => {
             answer.headers.retain(|(name, _)| name != "link");

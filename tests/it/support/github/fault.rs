@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     },
     /// A success with this body instead.
     Body(String),
+    /// A success with these bytes instead.
+    Bytes(&'static [u8]),
     /// A success with this `Link` header instead.
     Link(String),
     /// Every page has a next one.
