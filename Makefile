@@ -5,8 +5,9 @@ CARGO ?= cargo
 demo: setup
 	$(CARGO) run --quiet -- demo $(if $(AGENT),--agent $(AGENT))
 
+# Most tests wait for an agent or a clock, not for a core.
 test: setup
-	$(CARGO) test
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --no-fail-fast
 
 install: setup
 	$(CARGO) install --path . --locked

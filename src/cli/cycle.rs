@@ -127,9 +127,15 @@ async fn be(places: Places, mut config: Config, names: &[ProjectName]) -> Result
     Ok(())
 }
 
-/// Whether this was the cycle. Nobody watched the panes before, so that an agent is first taken for busy: that waits for the watch.
+/// Whether this was the cycle. Nobody watched the panes before, so that an agent is first taken for busy, and what an earlier cycle
+/// left half done cannot go on: that waits for the watch.
 fn is_over(report: &CycleReport, watched: bool) -> bool {
-    let unwatched = |hold: &Hold| matches!(hold, Hold::AgentNotIdle { .. } | Hold::NoAgent { .. });
+    let unwatched = |hold: &Hold| {
+        matches!(
+            hold,
+            Hold::AgentNotIdle { .. } | Hold::NoAgent { .. } | Hold::InHand { .. }
+        )
+    };
     let early = report.did.is_none() && report.standing.values().any(unwatched);
     report.at.is_some() && (watched || !early)
 }

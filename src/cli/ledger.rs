@@ -3,13 +3,16 @@
 mod past;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use crate::cli::{Failure, edge, known, say};
+use crate::cli::{Failure, edge, known, say, steer};
 use crate::daemon::store;
 use crate::daemon::surface::Trail;
 use crate::domain::{DispatchId, IssueNumber};
@@ -37,8 +40,10 @@ pub(super) enum LedgerVerb {
     Replay(past::ReplayArgs),
     /// Count what happened in a period, as Markdown
     Report(past::ReportArgs),
-    /// Write a copy of this instant; also while the daemon runs
+    /// Write a copy of this instant, and the key beside it; also while the daemon runs
     Backup(BackupArgs),
+    /// Go on with this ledger where another one's mark was found, or its own of a dispatch it lacks
+    Adopt(AdoptArgs),
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +66,12 @@ pub(super) struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct AdoptArgs {
+    /// The project
+    project: String,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct BackupArgs {
     /// The new file
     file: PathBuf,
@@ -69,8 +80,12 @@ pub(super) struct BackupArgs {
 /// Runs the verb.
 pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
     let places = edge::places()?;
+    if let LedgerVerb::Adopt(args) = verb {
+        return steer::adopt(&places, &args.project);
+    }
     let store = known::ledger(&places)?;
     match verb {
+        LedgerVerb::Adopt(_) => Ok(()),
         LedgerVerb::Show(args) => show(&store, args),
         LedgerVerb::Export => {
             say::out(&lines(
@@ -88,9 +103,39 @@ pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
                 "{} holds ledger {}",
                 args.file.display(),
                 store.ledger_id()
-            ))
+            ))?;
+            let key = places.state.join("key");
+            if key.exists() {
+                let copy = copy_key(&key, &args.file)?;
+                let said = format!("{} holds the key of its marks on issues", copy.display());
+                say::out(&said)?;
+            }
+            Ok(())
         }
     }
+}
+
+/// Without the key every mark on an issue is another daemon's: it goes beside the copy, for its owner alone.
+fn copy_key(from: &Path, backup: &Path) -> Result<PathBuf, Failure> {
+    let mut name = OsString::from(backup);
+    name.push(".key");
+    let to = PathBuf::from(name);
+    let copied = std::fs::read(from).and_then(|bytes| {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&to)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    });
+    copied.map_err(|error| {
+        let error = anyhow::Error::new(error);
+        let said = format!(
+            "the ledger is copied, but its key cannot be written to `{}`",
+            to.display()
+        );
+        Failure::new(error.context(said))
+            .hint("copy `key` from the state folder yourself".to_owned())
+    })?;
+    Ok(to)
 }
 
 fn lines(

@@ -81,6 +81,12 @@ pub(super) fn route(args: &RouteArgs) -> Result<(), Failure> {
     about(issue, args.project.as_deref(), request)
 }
 
+/// Goes on with this ledger where marks that it cannot account for were found.
+pub(super) fn adopt(places: &Places, project: &str) -> Result<(), Failure> {
+    let by = edge::person();
+    ask(places, &ProjectName::new(project), Request::Adopt { by })
+}
+
 fn about(issue: IssueNumber, named: Option<&str>, request: Request) -> Result<(), Failure> {
     let places = edge::places()?;
     let found = run::runtime()?.block_on(client::project_with(&places, issue, named))?;

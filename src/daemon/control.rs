@@ -295,9 +295,15 @@ pub fn answer_at_once(rules: &Rules, shown: &Shown, request: &Request) -> Option
         Request::Resume { .. } if state.paused.is_none() => {
             Some(Reply::done(format!("{project} is not paused")))
         }
+        Request::Adopt { .. } if state.sightings.is_empty() => Some(Reply::refused(format!(
+            "no issue of {project} is known to bear a mark that this ledger cannot account for: there is nothing to adopt"
+        ))),
         Request::Approve { issue, .. } => cannot_approve(project, shown, *issue),
         Request::Route { issue, to, .. } => cannot_route(rules, shown, *issue, to),
-        Request::Resume { .. } | Request::Try { .. } | Request::Interrupt { .. } => None,
+        Request::Resume { .. }
+        | Request::Try { .. }
+        | Request::Interrupt { .. }
+        | Request::Adopt { .. } => None,
     }
 }
 
@@ -373,6 +379,9 @@ pub fn recorded(project: &ProjectName, request: &Request) -> Reply {
             format!("{project} is paused: nothing new starts, what is open ends")
         }
         Request::Resume { .. } => format!("{project} goes on"),
+        Request::Adopt { .. } => format!(
+            "{project} goes on with this ledger. What our own account labelled before now is nobody's word: label it again"
+        ),
         Request::Approve { issue, .. } => format!("{issue} is approved in {project}"),
         Request::Try { opening } => {
             format!("{} is tried: dispatch {}", opening.stage.skill, opening.id)
@@ -422,6 +431,7 @@ pub async fn ask(daemon: &Daemon, project: &ProjectName, request: Request) -> Re
 fn says(event: &Event, request: &Request) -> bool {
     match (event, request) {
         (Event::ProjectPaused { .. }, Request::Pause { .. })
+        | (Event::LedgerAdopted { .. }, Request::Adopt { .. })
         | (Event::ProjectResumed { .. }, Request::Resume { .. }) => true,
         (Event::Approved { issue, .. }, Request::Approve { issue: wanted, .. })
         | (Event::Routed { issue, .. }, Request::Route { issue: wanted, .. }) => issue == wanted,

@@ -229,6 +229,12 @@ fn run_of<'a>(ran: &'a Ran, command: &'a str) -> CommandRun<'a> {
     }
 }
 
+/// The beginning of a subject's hash: a commit's, or the one behind `files:`.
+fn in_a_name(subject: &Subject) -> &str {
+    let hash = subject.as_str().rsplit(':').next().unwrap_or_default();
+    hash.get(..16).unwrap_or(hash)
+}
+
 /// Runs a command at the subject in the `gate` tree; in a project without git, in its folder.
 async fn in_gate_tree(
     hands: &Hands,
@@ -240,20 +246,29 @@ async fn in_gate_tree(
     limit: Duration,
 ) -> Result<(Ran, Option<Subject>, String), Outcome> {
     let tree = hands.places.gate_tree(project);
-    let name = format!("{gate}-{}-{}", dispatch.id(), report.id);
+    let subject = if project.git {
+        let mirror = mirror(hands, project).await?;
+        subject_of(&mirror, dispatch, report).await?
+    } else {
+        tree::stage_file(project, dispatch)
+            .map(|path| Subject::new(tree::digest_of(project, &path)))
+    };
+    // The same job is the same gate for the same report on the same commit: only that one is joined after a restart.
+    let at = subject.as_ref().map_or("tip", in_a_name);
+    let name = format!("{gate}-{}-{}-{at}", dispatch.id(), report.id);
     let others = format!("-{}-", dispatch.id());
     job::end_others(&hands.tmux, &name, &others)
         .await
         .map_err(|error| failed(&error))?;
     // From the check-out to the end of the command: else one dispatch's command would run at another's commit.
     let _ours = hands.gate_tree.lock().await;
-    let subject = if project.git {
-        let mirror = mirror(hands, project).await?;
-        let subject = subject_of(&mirror, dispatch, report).await?;
+    let is_there = job::is_there(&hands.tmux, &name)
+        .await
+        .map_err(|error| failed(&error))?;
+    let subject = if project.git && !(is_there && subject.is_some()) {
         Some(tree::own_tree(hands, project, &tree, "gate", subject.as_ref()).await?)
     } else {
-        tree::stage_file(project, dispatch)
-            .map(|path| Subject::new(tree::digest_of(project, &path)))
+        subject
     };
     let ran = tree::run(hands, &tree, &name, command, Vec::new(), limit)
         .await

@@ -116,6 +116,23 @@ pub async fn end_others(tmux: &Tmux, name: &str, part: &str) -> Result<(), TmuxE
     Ok(())
 }
 
+/// Returns whether a job of that name runs, or ended and was not read yet.
+pub async fn is_there(tmux: &Tmux, name: &str) -> Result<bool, TmuxError> {
+    Ok(tmux.find(GATE_SESSION, name).await?.is_some())
+}
+
+/// Ends the jobs that run in a tree that is about to be moved. Who moves it has it alone, so they are left from before a restart.
+pub async fn end_in(tmux: &Tmux, tree: &Path) -> Result<(), TmuxError> {
+    // tmux tells a folder as the kernel does, without links.
+    let tree = tree.canonicalize().unwrap_or_else(|_| tree.to_owned());
+    for row in tmux.list_panes().await? {
+        if row.session == GATE_SESSION && !row.dead && row.path.starts_with(&tree) {
+            tmux.kill_pane(&row.pane).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Runs a job to its end, or joins the one of that name that already runs.
 pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
     let started = Instant::now();

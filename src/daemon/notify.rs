@@ -320,7 +320,7 @@ fn keyed(matter: Attention) -> (Key, Item) {
         // A second question, or another mistake, is another occurrence.
         "asked" | "configuration" | "not-running" | "window" => (digest(&matter.says), true),
         // One agent, one tree: how many issues wait for it does not matter.
-        "no-agent" | "tree-dirty" | "tree-elsewhere" => (None, false),
+        "no-agent" | "tree-dirty" | "tree-elsewhere" | "other-daemon" => (None, false),
         _ => (None, true),
     };
     // What a terminal showed stays on this machine.

@@ -7,7 +7,7 @@ use ring::hmac;
 use crate::daemon::compose::hex;
 use crate::daemon::hands::{Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::key::Key;
-use crate::domain::{Comment, CommentId, Labelling, Marker, Opening, Outcome, Statement};
+use crate::domain::{Comment, CommentId, Labelling, Marker, Opening, Outcome, Sighting, Statement};
 use crate::machine::status::MARKERS_MAX;
 use crate::machine::text::mark;
 use crate::tracker::TrackerError;
@@ -26,6 +26,9 @@ pub async fn write(hands: &Hands, statement: &Statement) -> Outcome {
     };
     let by_us = |comment: &&Comment| comment.author.as_ref().is_some_and(|by| by.id == us.id);
     let ours: Vec<&Comment> = comments.iter().filter(by_us).collect();
+    if let Some(sighting) = sighted(hands, statement, &ours).await {
+        return Outcome::Sighted(sighting);
+    }
     let marker = match &statement.marks {
         Some(opening) => match witness(hands, opening).await {
             Ok(marker) => Some(marker),
@@ -72,6 +75,31 @@ async fn put(
         tracker.edit_comment_later(issue, &found.id, body).await?;
     }
     Ok(found.id.clone())
+}
+
+/// Looks for a marker line of our account that this ledger cannot account for. One by anybody else is no marker.
+async fn sighted(hands: &Hands, statement: &Statement, ours: &[&Comment]) -> Option<Sighting> {
+    for line in ours.iter().flat_map(|one| found(&hands.key, &one.body)) {
+        let Found { marker, genuine } = line;
+        let sighting = if !genuine || marker.ledger != hands.ledger_id {
+            Sighting::Other {
+                ledger: marker.ledger,
+            }
+        } else {
+            let claim = format!("{}:dispatch:{}", marker.project, marker.dispatch);
+            // What cannot be asked now is asked before the next write.
+            if !matches!(hands.ledger.claimed(&claim).await, Ok(None)) {
+                continue;
+            }
+            Sighting::Ahead {
+                dispatch: marker.dispatch,
+            }
+        };
+        if !statement.adopted.covers(&sighting) {
+            return Some(sighting);
+        }
+    }
+    None
 }
 
 /// The hidden mark by which the comment is found again.

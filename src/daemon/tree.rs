@@ -260,7 +260,7 @@ pub async fn own_tree(
     Ok(head)
 }
 
-/// Puts one of our own work trees on a commit.
+/// Puts one of our own work trees on a commit. Nothing of ours may run in it.
 pub async fn stand(
     hands: &Hands,
     project: &Project,
@@ -273,6 +273,9 @@ pub async fn stand(
         tree.to_string_lossy().into_owned(),
         commit.map(ToString::to_string).unwrap_or_default(),
     ];
+    job::end_in(&hands.tmux, tree)
+        .await
+        .map_err(|error| failed(&error))?;
     let job = format!("tree-{}-{name}", project.name);
     let ran = run(hands, &project.path, &job, OWN_TREE, args, TREE_LIMIT)
         .await

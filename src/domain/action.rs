@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
     Hold, IssueNumber, Label, LabelEvent, Marker, Opening, Pane, Post, Rehearsed, Report, ReportId,
-    Spec, Statement, Subject, Window,
+    Sighting, Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -309,6 +309,8 @@ pub enum Outcome {
         comment: CommentId,
         marker: Option<Box<Marker>>,
     },
+    /// The issue bears a marker line that this ledger cannot account for; nothing was written.
+    Sighted(Sighting),
     /// A comment is there.
     Commented { comment: Option<CommentId> },
     /// Labels and label events, oldest first.
@@ -362,6 +364,8 @@ pub enum Request {
     Pause { by: String },
     /// `pointsman resume`.
     Resume { by: String },
+    /// `pointsman ledger adopt`: a person takes over what was sighted.
+    Adopt { by: String },
     /// `pointsman skill try`, `agent check`, `say`: the errand as it was found to be possible.
     Try { opening: Box<Opening> },
     /// `pointsman interrupt`: the agent in this pane is to stop what it does.

@@ -114,6 +114,9 @@ pub struct Dispatch {
     pub undelivered: u32,
     /// When the brief was confirmed.
     pub confirmed_at: Option<Timestamp>,
+    /// For how long its agent was watched at its work, up to the last mark.
+    #[serde(default)]
+    pub observed: jiff::SignedDuration,
     /// The report that is being judged, or the last one.
     pub report: Option<Report>,
     /// Evidence collected for the report, newest last.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Actor, Answer, Approval, Basis, Cause, Checked, CommentId, Composer, Delivery, DeliveryId,
     DispatchId, Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Marker,
-    Opening, Pane, Post, Reply, Report, Settled, SkillName, Spec, Subject, Transition,
+    Opening, Pane, Post, Reply, Report, Settled, Sighting, SkillName, Spec, Subject, Transition,
     TransitionStep, Verdict,
 };
 
@@ -154,6 +154,8 @@ pub enum Event {
     },
     /// The park label that was set for it is off.
     ParkLabelRemoved { dispatch: DispatchId },
+    /// So much of its agent's time was watched since the receipt: a mark, so that a restart forgets little of it.
+    DispatchObserved { dispatch: DispatchId, seconds: u64 },
     /// The dispatch ended. `holds` names the labelling's end for a person's stage.
     DispatchClosed { dispatch: DispatchId, cause: Cause },
     /// Answer, brief and window were cleared away.
@@ -229,6 +231,13 @@ pub enum Event {
         digest: String,
         last: bool,
     },
+    /// The issue bears a marker line that this ledger cannot account for.
+    LedgerSighted {
+        issue: IssueNumber,
+        sighting: Sighting,
+    },
+    /// A person takes over what was sighted: this ledger goes on here.
+    LedgerAdopted { by: String },
     /// A labelling was seen whose approval is now known.
     WalkApproved {
         issue: IssueNumber,
@@ -269,6 +278,7 @@ impl Event {
             | Self::IssueLeft { issue, .. }
             | Self::StatusIntended { issue, .. }
             | Self::StatusWritten { issue, .. }
+            | Self::LedgerSighted { issue, .. }
             | Self::WalkApproved { issue, .. } => Some(*issue),
             _ => None,
         }
@@ -296,6 +306,7 @@ impl Event {
             | Self::QuestionPublished { dispatch, .. }
             | Self::QuestionAnswered { dispatch, .. }
             | Self::ParkLabelRemoved { dispatch }
+            | Self::DispatchObserved { dispatch, .. }
             | Self::DispatchClosed { dispatch, .. }
             | Self::DispatchTidied { dispatch } => Some(dispatch),
             _ => None,

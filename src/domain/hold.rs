@@ -121,6 +121,12 @@ pub enum Hold {
     },
     /// The tracker does not take the marker line, and without it nothing is delivered.
     Unmarked { why: String, until: Timestamp },
+    /// Another ledger's marker line stands in the repository: another daemon may work here.
+    OtherDaemon { ledger: String, issue: IssueNumber },
+    /// The issue bears our own marker of a dispatch that the ledger lacks.
+    LedgerBehind { dispatch: DispatchId },
+    /// Set by our own account before the ledger was adopted: nobody's word.
+    BeforeAdoption { adopted: Timestamp },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
     /// It was not looked at singly: that is for the next cycle.
@@ -170,6 +176,9 @@ impl Hold {
             Self::Stalled { .. } => "stalled",
             Self::Failing { .. } => "failing",
             Self::Unmarked { .. } => "unmarked",
+            Self::OtherDaemon { .. } => "other-daemon",
+            Self::LedgerBehind { .. } => "ledger-behind",
+            Self::BeforeAdoption { .. } => "before-adoption",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
             Self::Spent { .. } => "spent",
@@ -187,7 +196,15 @@ impl Hold {
                 "remove `{label}` to try again, or set another routing label"
             )),
             Self::Paused { .. } => Some("pointsman resume".into()),
-            Self::BeforeStart { .. } => Some("remove the label and set it again".into()),
+            Self::BeforeStart { .. } | Self::BeforeAdoption { .. } => {
+                Some("remove the label and set it again".into())
+            }
+            Self::OtherDaemon { .. } => Some(
+                "stop the other daemon; then `pointsman ledger adopt <project>`".into(),
+            ),
+            Self::LedgerBehind { .. } => Some(
+                "look at the issue and its branch for what was done; then `pointsman ledger adopt <project>`".into(),
+            ),
             Self::Unattributed { until: Some(_), .. } => None,
             Self::Unattributed { until: None, .. } => {
                 Some("remove the label and set it again".into())
@@ -350,6 +367,18 @@ impl fmt::Display for Hold {
                     "the status comment cannot be written: {why}; again at {until:.0}"
                 )
             }
+            Self::OtherDaemon { ledger, issue } => write!(
+                f,
+                "{issue} bears the mark of ledger {ledger}, which is not this one: another daemon may work here"
+            ),
+            Self::LedgerBehind { dispatch } => write!(
+                f,
+                "the issue bears the mark of dispatch {dispatch}, which the ledger lacks: it was restored or damaged"
+            ),
+            Self::BeforeAdoption { adopted } => write!(
+                f,
+                "our own account set the label before the ledger was adopted ({adopted:.0}): that is nobody's word"
+            ),
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

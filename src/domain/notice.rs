@@ -1,5 +1,8 @@
 //! What we say on an issue about ourselves: the status comment, and the marker lines in its hidden tail (PROTOCOLS 8 and 9).
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{DispatchId, IssueNumber, Opening};
@@ -36,6 +39,43 @@ pub struct Marker {
     pub dispatch: DispatchId,
 }
 
+/// A marker line of our own account that this ledger cannot have written, or does not remember.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "sighting")]
+pub enum Sighting {
+    /// Another ledger's, or one that another key signed: another daemon may work here.
+    Other {
+        /// The ledger that it names.
+        ledger: String,
+    },
+    /// Our own, of a dispatch that the ledger lacks: it was restored, or lost its end.
+    Ahead {
+        /// The dispatch.
+        dispatch: DispatchId,
+    },
+}
+
+/// What a person took over with `ledger adopt`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// When last: label events by our own account that are older are nobody's approval.
+    pub at: Option<Timestamp>,
+    /// Ledgers whose markers stop nothing any more.
+    pub ledgers: BTreeSet<String>,
+    /// Dispatches that are known to be missing.
+    pub dispatches: BTreeSet<DispatchId>,
+}
+
+impl Adopted {
+    /// Returns whether a sighting was taken over.
+    pub fn covers(&self, sighting: &Sighting) -> bool {
+        match sighting {
+            Sighting::Other { ledger } => self.ledgers.contains(ledger),
+            Sighting::Ahead { dispatch } => self.dispatches.contains(dispatch),
+        }
+    }
+}
+
 /// A status comment as it is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
@@ -45,6 +85,8 @@ pub struct Statement {
     pub text: String,
     /// The marker lines that are known, oldest first.
     pub markers: Vec<Marker>,
+    /// What stops no write.
+    pub adopted: Adopted,
     /// Whether nothing more is to be said after this.
     pub last: bool,
     /// A dispatch that is about to be delivered: its marker line is written now, whatever the pace.

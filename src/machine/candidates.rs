@@ -10,7 +10,7 @@ use crate::machine::legend::{Legend, Reading};
 use crate::machine::memory::Memory;
 use crate::machine::rank::{Rank, rank};
 use crate::machine::state::State;
-use crate::machine::{open, trust};
+use crate::machine::{open, status, trust};
 
 /// An open issue that asks for a stage.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +113,9 @@ pub(super) fn project_hold(
     if let Some(by) = &state.paused {
         return Some(Hold::Paused { by: by.clone() });
     }
+    if let Some(hold) = status::other_daemon(state) {
+        return Some(hold);
+    }
     if let Some((why, since)) = &seen.gap {
         return Some(Hold::Tracker {
             why: why.clone(),
@@ -198,6 +201,9 @@ impl<'a> CheapHolds<'a> {
             && refused == candidate.head
         {
             return Some(hold.clone());
+        }
+        if let Some(hold) = status::behind(self.state, number) {
+            return Some(hold);
         }
         if let Some(holder) = holds.seat.filter(|holder| *holder != number) {
             return Some(Hold::Seat {

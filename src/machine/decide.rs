@@ -7,15 +7,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::domain::{
-    Answer, Dispatch, Event, Hold, IssueNumber, Observation, Phase, Questions, Rules,
-};
+use crate::domain::{Answer, Event, Hold, IssueNumber, Observation, Questions, Rules};
 use crate::machine::candidates::{CheapHolds, candidates, project_hold, ranked};
 pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, post, route, schedule, stall, status, walks, watchdog};
+use crate::machine::{flow, in_hand, post, route, schedule, status, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -77,9 +75,7 @@ pub fn decide(
     seen: &Observation,
     now: Timestamp,
 ) -> (Decision, Standing) {
-    let mut standing = open_standing(state, seen);
-    note_faults(state, memory, &mut standing, now);
-    note_stuck(state, memory, &mut standing);
+    let mut standing = in_hand::standing(rules, state, memory, seen, now);
     status::note_unmarked(rules, state, memory, &mut standing);
     let ranked = ranked(rules, state, seen, now);
     let held_by_project = project_hold(rules, state, seen, ranked.pausing, now);
@@ -155,145 +151,6 @@ pub fn carry_on(
 ) -> Decision {
     finish_open(rules, state, memory, seen, now)
         .unwrap_or_else(|| Decision::Wait(next_moment(state, memory, seen, &Standing::new(), now)))
-}
-
-/// Issues that something of ours is open for stand where that is.
-fn open_standing(state: &State, seen: &Observation) -> Standing {
-    let mut standing = Standing::new();
-    for dispatch in state
-        .dispatches
-        .values()
-        .filter(|dispatch| dispatch.is_open())
-    {
-        if let Some(issue) = dispatch.issue() {
-            standing.insert(issue, hold_of(state, dispatch, seen));
-        }
-    }
-    for transition in state.transitions.values() {
-        standing.insert(
-            transition.issue,
-            Hold::Moving {
-                to: transition.to.to_string(),
-            },
-        );
-    }
-    for (issue, route) in &state.routes {
-        standing.entry(*issue).or_insert(Hold::Moving {
-            to: route.to.to_string(),
-        });
-    }
-    for (issue, (label, why)) in &state.parks {
-        standing.insert(
-            *issue,
-            Hold::Parked {
-                label: label.clone(),
-                why: Some(why.clone()),
-            },
-        );
-    }
-    standing
-}
-
-/// A move, a park or a merge that failed a moment ago says so; one that fails again and again says so until it succeeds.
-fn note_faults(state: &State, memory: &Memory, standing: &mut Standing, now: Timestamp) {
-    for (flow, (times, why)) in &memory.faults {
-        let (issue, wanted) = match flow {
-            Flow::Transition(issue) => (issue, state.transitions.contains_key(issue)),
-            Flow::Park(issue) => (issue, state.parks.contains_key(issue)),
-            Flow::Merge(issue) => {
-                let walk = state.walks.get(issue);
-                (issue, walk.is_some_and(|walk| walk.approved.is_some()))
-            }
-            _ => continue,
-        };
-        let rests = memory.rests.get(flow).copied();
-        if wanted && (rests.is_some() || *times >= stall::STALLS_TOLD) {
-            let hold = stall::standing(*times, why, rests.unwrap_or(now));
-            standing.insert(*issue, hold);
-        }
-    }
-}
-
-/// An agent that is busy beyond the stage's time is a person's to look at.
-fn note_stuck(state: &State, memory: &Memory, standing: &mut Standing) {
-    for dispatch in state.dispatches.values() {
-        let held = dispatch.issue().and_then(|issue| standing.get_mut(&issue));
-        if let Some(hold @ Hold::InHand { .. }) = held
-            && watchdog::is_out_of_time(memory, dispatch)
-        {
-            *hold = Hold::Stuck {
-                dispatch: dispatch.id().clone(),
-                minutes: dispatch.opening.stage.timeout.as_secs() / 60,
-            };
-        }
-    }
-}
-
-fn hold_of(state: &State, dispatch: &Dispatch, seen: &Observation) -> Hold {
-    use crate::domain::{DeliveryStep, Verdict};
-    let stall = dispatch.stalled.as_ref();
-    if let Some(hold) = stall.and_then(|stall| stall::hold(stall, seen.at)) {
-        return hold;
-    }
-    if let Some(asked) = dispatch
-        .asked
-        .as_ref()
-        .filter(|_| dispatch.waits_for_a_person())
-    {
-        return Hold::Asked {
-            question: asked.text.clone(),
-        };
-    }
-    let id = dispatch.id().clone();
-    let last = state.last_delivery(dispatch).map(|last| &last.step);
-    let phase = match (&dispatch.phase, last) {
-        (
-            Phase::Delivering | Phase::Working,
-            Some(DeliveryStep::Settled {
-                verdict: Verdict::NotDelivered,
-                witness,
-            }),
-        ) if dispatch.undelivered >= flow::UNDELIVERED_TOLD => {
-            return Hold::Undelivered {
-                dispatch: id,
-                times: dispatch.undelivered,
-                why: witness.clone(),
-            };
-        }
-        (
-            Phase::Delivering,
-            Some(DeliveryStep::Settled {
-                verdict: Verdict::NotDelivered,
-                witness,
-            }),
-        ) => {
-            format!("to be delivered again ({witness})")
-        }
-        (
-            Phase::Delivering,
-            Some(DeliveryStep::Settled {
-                verdict: Verdict::Queued,
-                ..
-            }),
-        ) => "queued by the agent, behind what it does".to_owned(),
-        (Phase::Delivering, Some(DeliveryStep::Settled { verdict, .. })) => {
-            return Hold::Unknown {
-                dispatch: id,
-                verdict: verdict.as_str().to_owned(),
-            };
-        }
-        (Phase::Delivering, _) => "being delivered".to_owned(),
-        (Phase::Working, _) if dispatch.asked.is_some() => {
-            "answered: the reply is on its way to the agent".to_owned()
-        }
-        (Phase::Working, _) => "with the agent".to_owned(),
-        (Phase::Judging, _) => "being judged".to_owned(),
-        (Phase::Closed { cause, .. }, _) => cause.word().to_owned(),
-    };
-    Hold::InHand {
-        dispatch: id,
-        phase,
-    }
 }
 
 /// Reports, open dispatches, transitions, parks: whatever can go on goes on first.

@@ -88,7 +88,7 @@ fn take_back(dispatch: &Dispatch, last: &Delivery, mine: &PaneSample) -> Option<
 }
 
 /// The answer to the report that ended a dispatch, if a report did.
-fn farewell(dispatch: &Dispatch, cause: &Cause) -> Option<Answer> {
+pub(super) fn farewell(dispatch: &Dispatch, cause: &Cause) -> Option<Answer> {
     let report = dispatch
         .report
         .as_ref()

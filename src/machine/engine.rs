@@ -17,6 +17,7 @@ use crate::domain::{
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
 use crate::machine::memory::Memory;
+use crate::machine::pace;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::watchdog;
@@ -317,7 +318,7 @@ impl Engine {
         }
         if events.is_empty() {
             match (flow, then) {
-                (Some(flow), Some(action)) => self.start(flow, action, effects),
+                (Some(flow), Some(action)) => self.take(flow, Step::Do(action), now, effects),
                 (Some(flow), None) => self.pump(rules, &flow, now, effects),
                 (None, _) => {}
             }
@@ -406,7 +407,7 @@ impl Engine {
         });
         let moved = moved.filter(|moved| flow.as_ref() != Some(moved));
         match (flow, then) {
-            (Some(flow), Some(action)) => self.start(flow, action, effects),
+            (Some(flow), Some(action)) => self.start(flow, action, now, effects),
             (Some(flow), None) => self.pump(rules, &flow, now, effects),
             // What changed wakes the next cycle at once; that the reasons changed is no change of theirs.
             (None, _) if matches!(events.as_slice(), [Event::HoldsChanged { .. }]) => {}
@@ -431,15 +432,25 @@ impl Engine {
         }
     }
 
-    fn start(&mut self, flow: Flow, action: Action, effects: &mut Vec<Effect>) {
+    fn start(&mut self, flow: Flow, action: Action, now: Timestamp, effects: &mut Vec<Effect>) {
         self.effects += 1;
         let id = EffectId(self.effects);
+        self.memory.pace.started(&flow, &action, now);
         self.memory.busy.insert(flow.clone());
         self.running.insert(id, (flow, action.clone()));
         effects.push(Effect::Do(id, action));
     }
 
     fn take(&mut self, flow: Flow, step: Step, now: Timestamp, effects: &mut Vec<Effect>) {
+        if let Step::Intend(_, action) | Step::Do(action) = &step
+            && let Some(until) = self.memory.pace.again_at(&flow, action, now)
+        {
+            let times = self.memory.pace.starts(&flow, action);
+            self.memory
+                .faults
+                .insert(flow.clone(), (times, pace::in_vain(action)));
+            return self.rest(flow, until, effects);
+        }
         match step {
             Step::Record(events) => self.append(
                 Pending {
@@ -461,12 +472,19 @@ impl Engine {
                     effects,
                 );
             }
-            Step::Do(action) => self.start(flow, action, effects),
+            Step::Do(action) => self.start(flow, action, now, effects),
             Step::Rest => {
                 self.memory.busy.remove(&flow);
                 effects.push(Effect::WakeAt(now));
             }
         }
+    }
+
+    /// Lets a flow rest until then, without an immediate wake-up.
+    fn rest(&mut self, flow: Flow, until: Timestamp, effects: &mut Vec<Effect>) {
+        self.memory.busy.remove(&flow);
+        self.memory.rests.insert(flow, until);
+        effects.push(Effect::WakeAt(until));
     }
 
     /// Returns whether an opening is on its way to the ledger.
@@ -496,6 +514,11 @@ impl Engine {
                 self.memory.busy.insert(Flow::Interrupt);
                 then = Some(Action::Interrupt { pane: pane.clone() });
                 Event::InterruptIntended { by, pane }
+            }
+            Request::Adopt { .. } if self.state.sightings.is_empty() => return,
+            Request::Adopt { by } => {
+                self.memory.refused.clear();
+                Event::LedgerAdopted { by }
             }
             Request::Pause { by } => Event::ProjectPaused { by },
             Request::Resume { by } => Event::ProjectResumed { by },

@@ -79,9 +79,10 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             answer,
         } => post::settled(state, id, answer),
         Event::TransitionIntended { transition } => intend(state, transition),
-        Event::StatusIntended { .. } | Event::StatusWritten { .. } => {
-            status::write(state, at, event)
-        }
+        Event::StatusIntended { .. }
+        | Event::StatusWritten { .. }
+        | Event::LedgerSighted { .. }
+        | Event::LedgerAdopted { .. } => status::write(state, at, event),
         Event::BriefStaged { .. }
         | Event::PasteIntended { .. }
         | Event::LinePasted { .. }
@@ -100,6 +101,7 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
         | Event::ReportRefused { .. }
         | Event::BranchPushed { .. }
         | Event::SpecPublished { .. }
+        | Event::DispatchObserved { .. }
         | Event::DispatchClosed { .. }
         | Event::DispatchTidied { .. } => advance(state, at, event),
         Event::QuestionPublished { .. }
@@ -228,6 +230,7 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         deliveries: Vec::new(),
         undelivered: 0,
         confirmed_at: None,
+        observed: jiff::SignedDuration::ZERO,
         report: None,
         evidence: Vec::new(),
         running: None,
@@ -324,6 +327,13 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             judging(state, id)?;
             state.walks.entry(spec.issue).or_default().spec = Some(spec.clone());
         }
+        Event::DispatchObserved {
+            dispatch: id,
+            seconds,
+        } => {
+            let seconds = i64::try_from(*seconds).unwrap_or(i64::MAX);
+            open_one(state, id)?.observed = jiff::SignedDuration::from_secs(seconds);
+        }
         Event::DispatchClosed {
             dispatch: id,
             cause,
@@ -336,6 +346,7 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
                 .deliveries
                 .retain(|_, delivery| delivery.dispatch != *id);
             let gone = state.dispatches.remove(id).expect("it was found above");
+            report::remember(state, &gone);
             if let Some(labelling) = gone.opening.labelling()
                 && gone.is_withdrawn()
                 && state.open_dispatch(labelling.issue).is_none()

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::machine::evolve::delivery_id;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{check, delivery, ending, errand, judging, question, stall, status};
+use crate::machine::{check, delivery, ending, errand, gate, judging, question, stall, status};
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
 pub const UNDELIVERED_TOLD: u32 = 5;
@@ -238,11 +238,11 @@ pub fn missing(evidence: &[Evidence]) -> String {
         .filter(|row| !row.holds)
         .map(|row| format!("{}: {}", row.gate, row.says))
         .collect();
-    if red.is_empty() {
-        "no report, and the gates were not measured".to_owned()
-    } else {
-        red.join("\n")
+    if !red.is_empty() {
+        return red.join("\n");
     }
+    gate::disagreement(evidence)
+        .unwrap_or_else(|| "no report, and the gates were not measured".to_owned())
 }
 
 pub(super) fn close(dispatch: &Dispatch, cause: Cause) -> Step {

@@ -3,10 +3,12 @@
 //! Nothing here runs a command or opens a file, and nothing depends on the time: the same facts get the same judgement. Every
 //! refusal says what is missing in words that an agent can act on without asking.
 
+mod agreement;
 mod branch;
 mod inputs;
 mod verdict;
 
+pub use agreement::disagreement;
 pub use branch::{BranchFacts, branch};
 pub use inputs::{gate_inputs, is_test};
 pub use verdict::{coverage, no_base, unproven, verdict};

@@ -6,10 +6,10 @@ use crate::domain::{
     Action, Advance, Answer, Cause, Dispatch, Event, Evidence, GateName, Labelling, Next, Publish,
     Report, Rules, Spec, Subject, Transition, TransitionStep, Verb,
 };
-use crate::machine::errand;
 use crate::machine::flow::{close, missing, park};
 use crate::machine::state::State;
 use crate::machine::step::Step;
+use crate::machine::{errand, gate};
 
 /// Says what a report that is being judged needs next.
 pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Timestamp) -> Step {
@@ -38,6 +38,9 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
             }
             Some(_) => {}
         }
+    }
+    if gate::disagreement(&dispatch.evidence).is_some() {
+        return refuse(dispatch, report);
     }
     green(state, dispatch, labelling, report, now)
 }
@@ -82,6 +85,11 @@ fn red(
     if let Some(findings) = &row.findings {
         return rework(state, dispatch, labelling, rules, findings, now);
     }
+    refuse(dispatch, report)
+}
+
+/// Tells the agent what is missing; the work stays with it.
+fn refuse(dispatch: &Dispatch, report: &Report) -> Step {
     let answer = Answer {
         report: report.id.clone(),
         accepted: false,

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{DispatchId, Head, Hold, IssueNumber, Observation, ReportId, SingleRead};
 use crate::machine::decide::Standing;
+use crate::machine::pace::Pace;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
 use crate::machine::{stall, trust, watchdog};
@@ -20,8 +21,10 @@ pub struct Memory {
     pub busy: BTreeSet<Flow>,
     /// Flows that rest until then: a fault that passes, or a look that found nothing new.
     pub rests: BTreeMap<Flow, Timestamp>,
-    /// What failed of a flow without a dispatch, how often in a row and why, until a step of it succeeds.
+    /// What failed of a flow, or was done and does not last: how often in a row, and why; until a step of it succeeds.
     pub faults: BTreeMap<Flow, (u32, String)>,
+    /// How often what was started lately, and how it went.
+    pub pace: Pace,
     /// Refusals on detail, valid while the issue's head is unchanged.
     pub refused: BTreeMap<IssueNumber, (Head, Hold)>,
     /// Reports that say what was being judged when they came: they have its answer.
@@ -42,6 +45,12 @@ impl Memory {
         self.busy.contains(flow) || self.rests.contains_key(flow)
     }
 
+    /// Returns whether an issue was read singly, refused, and is as it was.
+    pub fn is_refused(&self, issue: IssueNumber, head: Option<&Head>) -> bool {
+        let refused = self.refused.get(&issue);
+        refused.is_some_and(|(read, _)| Some(read) == head)
+    }
+
     /// Counts a failure of a flow; returns when it is tried again.
     pub fn failed(
         &mut self,
@@ -58,6 +67,7 @@ impl Memory {
     /// Forgets what is over: rests that ended, refusals of issues that changed since or are to be read again.
     pub fn forget(&mut self, seen: &Observation, now: Timestamp) {
         self.rests.retain(|_, until| *until > now);
+        self.pace.forget(now);
         for (issue, (since, looked)) in &self.unattributed {
             if *looked < *since + trust::UNATTRIBUTED_FOR && *looked + UNATTRIBUTED_AGAIN <= now {
                 self.refused.remove(issue);
@@ -125,6 +135,7 @@ impl Memory {
             let on_detail = matches!(
                 hold,
                 Hold::BeforeStart { .. }
+                    | Hold::BeforeAdoption { .. }
                     | Hold::Unattributed { .. }
                     | Hold::Untrusted { .. }
                     | Hold::NeedsReapproval { .. }

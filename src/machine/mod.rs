@@ -2,10 +2,10 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`engine`], [`step`], [`memory`] | the loop: inputs, appends, effects; what a step answers; what is remembered between cycles and is no truth |
+//! | [`engine`], [`step`], [`memory`], [`pace`] | the loop: inputs, appends, effects; what a step answers; what is remembered between cycles and is no truth; how often anything may come again |
 //! | [`state`], [`evolve`] | the fold of the ledger, and the one table of what may follow what |
-//! | [`decide`], [`candidates`], [`legend`], [`rank`], [`open`] | what is done next: open matters first, then the best candidate; every other one has its hold |
-//! | [`flow`], [`delivery`], `judging`, `ending` | the life of a dispatch: prepare, deliver, judge, clear away |
+//! | [`decide`], `in_hand`, [`candidates`], [`legend`], [`rank`], [`open`] | what is done next: open matters first, then the best candidate; every other one has its hold |
+//! | [`flow`], [`delivery`], `judging`, `ending`, `repeat` | the life of a dispatch: prepare, deliver, judge, clear away; the same report has the same answer |
 //! | [`gate`], [`anchor`], [`alike`] | whether the work is there; whether what a text claims is true; which issues may be about the same |
 //! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
 //! | [`stall`] | what fails or is in the way: tried again, told, handed over |
@@ -28,15 +28,18 @@ pub mod errand;
 pub mod evolve;
 pub mod flow;
 pub mod gate;
+mod in_hand;
 pub mod interrupt;
 mod judging;
 pub mod legend;
 pub mod markdown;
 pub mod memory;
 pub mod open;
+pub mod pace;
 pub mod post;
 pub mod question;
 pub mod rank;
+mod repeat;
 pub mod resolve;
 pub mod route;
 pub mod schedule;

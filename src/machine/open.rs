@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Attention, Basis, Dispatch, Event, FirstLine, Head, Hold, Label, Observation,
-    Opening, ProfileName, Rules, Stage, Window,
+    Activity, Actor, Attention, Basis, Details, Dispatch, Event, FirstLine, Head, Hold, Label,
+    Observation, Opening, ProfileName, Rules, Stage, Window,
 };
 use crate::machine::check;
 use crate::machine::decide::{Act, Decision};
@@ -12,6 +12,7 @@ use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
+use crate::machine::walks;
 use crate::machine::{delivery, stall};
 
 /// Back-off after a failed attempt: 30 s, doubling.
@@ -145,7 +146,7 @@ pub fn window_hold(
 }
 
 /// A reason that lies in the agent's own window.
-fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
+pub(super) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
     let Some(sample) = seen.panes.get(&Window::Agent) else {
         return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
             window: "agent".to_owned(),
@@ -239,7 +240,13 @@ pub fn open(
         Ok(request) => request,
         Err(hold) => return Chosen::Held(hold),
     };
-    if let Some(hold) = spent(walk, &request, stage, rules) {
+    if let (Some(adopted), Some(us)) = (state.adopted.at, &seen.us)
+        && request.labelling.by.id == us.id
+        && request.labelling.at < adopted
+    {
+        return Chosen::Held(Hold::BeforeAdoption { adopted });
+    }
+    if let Some(hold) = spent(walk, &request, stage, rules, details) {
         return Chosen::Held(hold);
     }
     let attempt = 1 + walk
@@ -298,7 +305,13 @@ fn overridden(walk: Option<&Walk>, request: &Request) -> Event {
 }
 
 /// A labelling that was served does not start again by itself.
-fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -> Option<Hold> {
+fn spent(
+    walk: Option<&Walk>,
+    request: &Request,
+    stage: &Stage,
+    rules: &Rules,
+    details: &Details,
+) -> Option<Hold> {
     let walk = walk.filter(|walk| walk.labelling == Some(request.labelling.key()))?;
     if walk.yours.as_ref() == Some(&stage.label) {
         let number = request.labelling.issue.0;
@@ -309,6 +322,15 @@ fn spent(walk: Option<&Walk>, request: &Request, stage: &Stage, rules: &Rules) -
             _ => format!("`pointsman approve {number}`, close the issue, or set another label"),
         };
         return Some(Hold::Yours { how });
+    }
+    // Whoever takes the park label off asks anew; one that is gone without a trace asks for nothing, and is not set again.
+    if walk.parked.is_some() {
+        if walks::unparked(rules, details).is_some() {
+            return Some(Hold::NextCycle);
+        }
+        let park = &rules.workflow.labels.park;
+        let how = format!("it was parked, and `{park}` did not stay on it");
+        return Some(Hold::Spent { how });
     }
     let (cause, _) = walk.ended.as_ref()?;
     (!cause.ends_the_attempt()).then(|| Hold::Spent {

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::{
-    Answer, Approval, Cause, Checked, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold,
-    IssueNumber, Label, LabelEventId, ProfileName, ReportId, SkillName, Spec, Subject, Transition,
-    Window,
+    Adopted, Answer, Approval, Cause, Checked, Delivery, DeliveryId, Dispatch, DispatchId, Ground,
+    Hold, IssueNumber, Label, LabelEventId, ProfileName, ReportId, Sighting, SkillName, Spec,
+    Subject, Transition, Window,
 };
 
 use crate::machine::status::Notice;
@@ -45,6 +45,8 @@ pub struct State {
     pub reports: VecDeque<ReportId>,
     /// The answers that were given last, newest last: a report that still lies unanswered gets its own again.
     pub answers: VecDeque<Answer>,
+    /// What the report that ended a dispatch said, as a digest, and its answer: of dispatches that are cleared away, newest last.
+    pub farewells: VecDeque<(String, Answer)>,
     /// The schedules as they were configured last.
     pub schedules: BTreeMap<SkillName, Scheduled>,
     /// The local day for which a schedule ran last; kept when the schedule goes, so that no day is run twice.
@@ -53,6 +55,10 @@ pub struct State {
     pub checks: BTreeMap<ProfileName, Checked>,
     /// The status comments: one per issue, from its first dispatch to its end.
     pub notices: BTreeMap<IssueNumber, Notice>,
+    /// Marker lines that the ledger cannot account for, until a person takes them over.
+    pub sightings: BTreeMap<IssueNumber, Sighting>,
+    /// What a person took over.
+    pub adopted: Adopted,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
 }
@@ -120,6 +126,8 @@ pub struct Walk {
 
 /// Answers that are remembered; more than lie unanswered at any time.
 pub(crate) const ANSWERS_MAX: usize = 128;
+/// Ends of dispatches whose answer is remembered: many days' worth.
+pub(crate) const FAREWELLS_MAX: usize = 256;
 /// Report ids that are remembered; answered files are removed long before.
 pub(crate) const REPORTS_MAX: usize = 4096;
 

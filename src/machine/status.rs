@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Action, Cause, CommentId, CommentMode, Dispatch, DispatchId, Event, Evidence, Hold,
-    IssueNumber, Label, Marker, Observation, Outcome, Phase, Rules, Statement,
+    IssueNumber, Label, Marker, Observation, Outcome, Phase, Rules, Sighting, Statement,
 };
 use crate::machine::decide::{Act, Decision, Standing};
 use crate::machine::memory::Memory;
@@ -98,10 +98,57 @@ pub(super) fn marks(
         return None;
     }
     unmarked(state, rules.comment).find_map(|(issue, dispatch)| {
+        if stops(state, issue) {
+            return close_sighted(memory, dispatch);
+        }
         let flow = Flow::Status(issue);
         let did = format!("marking {issue} for dispatch {}", dispatch.id());
         (!memory.waits(&flow)).then(|| Act::carry_on(flow, did))
     })
+}
+
+/// Says whether a sighting stops an issue: another daemon's all of them, a missing dispatch its own.
+fn stops(state: &State, issue: IssueNumber) -> bool {
+    state.sightings.contains_key(&issue) || other_daemon(state).is_some()
+}
+
+/// Another ledger's marker holds the whole repository.
+pub(super) fn other_daemon(state: &State) -> Option<Hold> {
+    state
+        .sightings
+        .iter()
+        .find_map(|(issue, sighting)| match sighting {
+            Sighting::Other { ledger } => Some(Hold::OtherDaemon {
+                ledger: ledger.clone(),
+                issue: *issue,
+            }),
+            Sighting::Ahead { .. } => None,
+        })
+}
+
+/// A marker of a dispatch that the ledger lacks holds its issue.
+pub(super) fn behind(state: &State, issue: IssueNumber) -> Option<Hold> {
+    match state.sightings.get(&issue)? {
+        Sighting::Ahead { dispatch } => Some(Hold::LedgerBehind {
+            dispatch: dispatch.clone(),
+        }),
+        Sighting::Other { .. } => other_daemon(state),
+    }
+}
+
+/// Nothing was delivered, and nothing will be before a person has looked: the attempt is over.
+fn close_sighted(memory: &Memory, dispatch: &Dispatch) -> Option<Decision> {
+    let flow = Flow::Dispatch(dispatch.id().clone());
+    if memory.busy.contains(&flow) {
+        return None;
+    }
+    let why = "the issue bears a mark that the ledger cannot account for".to_owned();
+    let event = Event::DispatchClosed {
+        dispatch: dispatch.id().clone(),
+        cause: Cause::Lost { why },
+    };
+    let did = format!("dispatch {} is not delivered", dispatch.id());
+    Some(Act::record(vec![event], Some(flow), did))
 }
 
 /// A marker line that the tracker did not take a moment ago says so.
@@ -138,7 +185,7 @@ impl Edits {
         let due = state.notices.iter().filter_map(|(issue, notice)| {
             let changed = notice.intended.is_some()
                 || notice.written != Some(wanted(state, rules, standing.get(issue), *issue).1);
-            let waits = memory.waits(&Flow::Status(*issue));
+            let waits = memory.waits(&Flow::Status(*issue)) || stops(state, *issue);
             (changed && !waits).then_some((notice.at + EDIT_EVERY, *issue))
         });
         Self(due.collect())
@@ -180,8 +227,9 @@ pub fn next(
     let notice = state.notices.get(&issue);
     let mut waiting = unmarked(state, rules.comment);
     let marks = waiting.find(|(of, _)| *of == issue).map(|(_, one)| one);
+    let stopped = stops(state, issue);
     let early = notice.is_none_or(|notice| now < notice.at + EDIT_EVERY);
-    if rules.comment == CommentMode::Off || (marks.is_none() && early) {
+    if rules.comment == CommentMode::Off || stopped || (marks.is_none() && early) {
         return Step::Rest;
     }
     let (text, digest) = wanted(state, rules, hold, issue);
@@ -195,6 +243,7 @@ pub fn next(
         issue,
         text,
         markers: notice.map_or_else(Vec::new, |notice| notice.markers.clone()),
+        adopted: state.adopted.clone(),
         last: notice.is_some_and(|notice| notice.over.is_some()),
         marks: marks.map(|dispatch| Box::new(dispatch.opening.clone())),
     };
@@ -229,6 +278,10 @@ pub fn settle(state: &State, issue: IssueNumber, action: &Action, outcome: &Outc
     let (comment, marker) = match outcome {
         Outcome::Stated { comment, marker } => (Some(comment.clone()), marker.clone()),
         Outcome::NotPosted { .. } => (None, None),
+        Outcome::Sighted(sighting) => {
+            let sighting = sighting.clone();
+            return Step::Record(vec![Event::LedgerSighted { issue, sighting }]);
+        }
         _ => return Step::Rest,
     };
     Step::Record(vec![Event::StatusWritten {

@@ -65,7 +65,7 @@ pub(super) fn walks(
                     format!("{issue}: {how}"),
                 ));
             }
-        } else if walk.parked.is_some() && !parked {
+        } else if walk.parked.is_some() && !parked && !memory.is_refused(*issue, head) {
             let Some(details) = seen.details.get(issue) else {
                 return Some(Decision::Look(Questions {
                     issues: vec![*issue],
@@ -103,7 +103,8 @@ fn left(rules: &Rules, details: &Details) -> Option<String> {
     }
 }
 
-fn unparked(rules: &Rules, details: &Details) -> Option<LabelEventId> {
+/// Who took the park label off asks anew: by which event.
+pub(super) fn unparked(rules: &Rules, details: &Details) -> Option<LabelEventId> {
     let park = &rules.workflow.labels.park;
     let last = details
         .events

@@ -10,8 +10,10 @@ use crate::machine::decide::{Act, Decision};
 use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{delivery, gate, question, schedule, trust};
+use crate::machine::{delivery, gate, question, repeat, schedule, trust};
 
+/// Watched time is written down this often before a stage's time is over: a restart forgets at most that much of it.
+const MARKS: i32 = 4;
 /// A pane that is missing in this many observations in a row is gone.
 const MISSING_MAX: u32 = 3;
 
@@ -34,7 +36,8 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
             .get(&report.dispatch)
             .filter(|dispatch| dispatch.is_open())
         else {
-            return Some(ignored(state, &report.id, &report.dispatch));
+            let known = repeat::answer(state, report).map(|answer| repeated(report, answer));
+            return Some(known.unwrap_or_else(|| ignored(state, &report.id, &report.dispatch)));
         };
         if !report.proven {
             match unproven(dispatch, report) {
@@ -47,7 +50,7 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
         if let Some(judged) = dispatch
             .report
             .as_ref()
-            .filter(|judged| is_the_same(judged, report))
+            .filter(|judged| repeat::is_the_same(judged, report))
         {
             // It joins what is being judged, and has the same answer then. Said again after the answer, it is judged again:
             // what was red may lie outside of the work.
@@ -101,16 +104,6 @@ fn unproven(dispatch: &Dispatch, report: &Report) -> Unproven {
     }
 }
 
-/// Whether a report says what another one said, of the same work (PROTOCOLS 4).
-fn is_the_same(judged: &Report, report: &Report) -> bool {
-    let contents = |report: &Report| Report {
-        id: ReportId::new(""),
-        at: judged.at,
-        ..report.clone()
-    };
-    matches!(report.verb, Verb::Done | Verb::Fail) && contents(judged) == contents(report)
-}
-
 /// Reports in the spool that say what is being judged.
 pub fn joining<'a>(
     state: &'a State,
@@ -124,7 +117,9 @@ pub fn joining<'a>(
     seen.reports
         .iter()
         .filter(move |report| !state.has_report(&report.id))
-        .filter(move |report| judged(report).is_some_and(|judged| is_the_same(judged, report)))
+        .filter(move |report| {
+            judged(report).is_some_and(|judged| repeat::is_the_same(judged, report))
+        })
         .map(|report| &report.id)
 }
 
@@ -269,6 +264,9 @@ pub fn watch(
     }
     let sample =
         sample_for(dispatch, seen).filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref())?;
+    if let Some(mark) = mark(memory, dispatch) {
+        return Some(mark);
+    }
     let idle_since = match sample.state.activity {
         Activity::Idle { since } if sample.state.takes_text() => Some(since),
         _ => None,
@@ -295,6 +293,25 @@ pub fn watch(
         Some(flow),
         did,
     ))
+}
+
+/// Writes down for how long an agent was watched, now and then.
+fn mark(memory: &Memory, dispatch: &Dispatch) -> Option<Decision> {
+    let observed = *memory.observed.get(dispatch.id())?;
+    let timeout = SignedDuration::try_from(dispatch.opening.stage.timeout).ok()?;
+    if observed - dispatch.observed < timeout / MARKS || dispatch.observed >= timeout {
+        return None;
+    }
+    let event = Event::DispatchObserved {
+        dispatch: dispatch.id().clone(),
+        seconds: observed.as_secs().unsigned_abs(),
+    };
+    let did = format!(
+        "dispatch {} was watched for {} min",
+        dispatch.id(),
+        observed.as_mins()
+    );
+    Some(Act::record(vec![event], None, did))
 }
 
 /// Whether an agent was watched at its work for longer than the stage allows.
@@ -357,7 +374,7 @@ fn needs_its_pane(state: &State, dispatch: &Dispatch) -> bool {
     }
 }
 
-fn is_untyped(step: &DeliveryStep) -> bool {
+pub(super) fn is_untyped(step: &DeliveryStep) -> bool {
     matches!(
         step,
         DeliveryStep::Planned
@@ -463,7 +480,8 @@ pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed:
             if dispatch.phase == Phase::Working && dispatch.asked.is_none() {
                 let since_receipt = dispatch.confirmed_at.map(|at| seen.at.duration_since(at));
                 let watched = elapsed.min(since_receipt.unwrap_or_default());
-                *memory.observed.entry(id).or_default() += watched.max(SignedDuration::ZERO);
+                let known = memory.observed.entry(id).or_insert(dispatch.observed);
+                *known += watched.max(SignedDuration::ZERO);
             }
         } else {
             *memory.missing.entry(id).or_default() += 1;

@@ -97,11 +97,14 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Undelivered { .. }
         | Hold::Stuck { .. }
         | Hold::LineLeft { .. }
+        | Hold::OtherDaemon { .. }
+        | Hold::LedgerBehind { .. }
         | Hold::Unreadable { .. }
         | Hold::Unknown { .. } => true,
         Hold::Vetoed { .. }
         | Hold::Paused { .. }
         | Hold::BeforeStart { .. }
+        | Hold::BeforeAdoption { .. }
         | Hold::Untrusted { .. }
         | Hold::Wip { .. }
         | Hold::Seat { .. }

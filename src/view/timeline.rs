@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::words;
 use crate::domain::{
     Basis, Cause, CheckResult, Checked, Delivery, DispatchId, Errand, Event, Evidence, Hold,
-    IssueNumber, Opening, Post, Posting, Reply, Report, Settled, SkillName, Subject, Transition,
-    TransitionStep,
+    IssueNumber, Opening, Post, Posting, Reply, Report, Settled, Sighting, SkillName, Subject,
+    Transition, TransitionStep,
 };
 use crate::machine::text::one_line;
 
@@ -134,6 +134,9 @@ pub fn sentence(event: &Event) -> String {
         Event::ParkLabelRemoved { dispatch } => {
             format!("question of {dispatch} is over: its label is off the issue")
         }
+        Event::DispatchObserved { dispatch, seconds } => {
+            format!("{dispatch} watched at work for {} min", seconds / 60)
+        }
         Event::DispatchClosed { dispatch, cause } => {
             format!("{dispatch} closed: {}", closed(cause))
         }
@@ -180,6 +183,13 @@ pub fn sentence(event: &Event) -> String {
             Some(_) => format!("{issue}: its status comment is up to date"),
             None => format!("{issue}: the tracker does not take its status comment"),
         },
+        Event::LedgerSighted { issue, sighting } => match sighting {
+            Sighting::Other { ledger } => format!("{issue} bears the mark of ledger {ledger}"),
+            Sighting::Ahead { dispatch } => {
+                format!("{issue} bears the mark of {dispatch}, which the ledger lacks")
+            }
+        },
+        Event::LedgerAdopted { by } => format!("{by} adopted the ledger: it goes on here"),
         Event::WalkApproved { issue, approval } => {
             format!("{issue} rests on {}'s word", approval.by.login)
         }

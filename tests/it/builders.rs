@@ -138,6 +138,7 @@ pub fn dispatch(id: &str, issue: u64, title: &str, stage: Stage) -> Dispatch {
         deliveries: Vec::new(),
         undelivered: 0,
         confirmed_at: None,
+        observed: SignedDuration::ZERO,
         report: None,
         evidence: Vec::new(),
         running: None,

@@ -5,6 +5,7 @@ mod due;
 mod life;
 mod movers;
 mod moves;
+mod pace;
 mod stalls;
 
 use std::fmt::Write as _;
@@ -422,6 +423,10 @@ fn judging_events(answer: Answer) -> Vec<Event> {
             replies: Vec::new(),
         },
         Event::ParkLabelRemoved { dispatch: id() },
+        Event::DispatchObserved {
+            dispatch: id(),
+            seconds: 60,
+        },
         Event::DispatchClosed {
             dispatch: id(),
             cause: Cause::TimedOut,

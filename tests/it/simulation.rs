@@ -16,10 +16,13 @@ mod people;
 mod perform;
 mod rules;
 mod scenario;
+mod sentence;
+mod stating;
 mod told;
 mod tracker;
 mod typing;
 mod world;
+mod written;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -35,6 +38,8 @@ use world::World;
 const WORLDS: u64 = 1000;
 /// Things that happen while faults do.
 const STORMY_STEPS: u32 = 400;
+/// How long a fault may last that is alone.
+const LASTING_HOURS: i64 = 3;
 /// How long a healed world may take to come to rest.
 const REST_HOURS: i64 = 120;
 
@@ -135,6 +140,12 @@ fn story(driver: &mut Driver) {
         }
     }
     driver.heals();
+    if driver.world.faults.deaf.is_some() || driver.world.faults.hollow.is_some() {
+        // What never works goes on for a while in an otherwise quiet world: nothing may come again and again.
+        let lasting = driver.world.now + SignedDuration::from_hours(LASTING_HOURS);
+        while driver.world.broken.is_none() && driver.step(lasting) {}
+        (driver.world.faults.deaf, driver.world.faults.hollow) = (None, None);
+    }
     let deadline = driver.world.now + SignedDuration::from_hours(REST_HOURS);
     let mut visit = driver.world.now + SignedDuration::from_mins(30);
     let mut owed = None;

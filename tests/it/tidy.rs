@@ -1,6 +1,7 @@
 //! What no compiler checks: layers, forgotten files, documents that stopped being true.
 
 mod documents;
+mod protocols;
 mod rows;
 
 use std::collections::BTreeSet;

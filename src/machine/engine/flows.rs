@@ -134,12 +134,14 @@ impl Engine {
             self.memory.faults.remove(&flow);
         }
         if let Some(until) = until {
-            self.memory.busy.remove(&flow);
-            self.memory.rests.insert(flow, until);
-            effects.push(Effect::WakeAt(until));
-            return;
+            return self.rest(flow, until, effects);
         }
+        let answered = matches!(flow, Flow::Answer(_)).then(|| flow.clone());
         self.take(flow, step, now, effects);
+        // An answer that was written and is not there any more is not written at once again.
+        if let Some(flow) = answered {
+            self.memory.rests.insert(flow, now + delivery::LOOK_AGAIN);
+        }
     }
 
     fn settle_transition(

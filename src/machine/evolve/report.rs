@@ -1,8 +1,9 @@
 //! Folding what agents say: each report is taken once, and each answer is remembered while its file may lie there.
 
 use super::{ask, open_one};
-use crate::domain::{Answer, Phase, Report, ReportId, Verb};
-use crate::machine::state::{ANSWERS_MAX, REPORTS_MAX, State};
+use crate::domain::{Answer, Dispatch, Phase, Report, ReportId, Verb};
+use crate::machine::state::{ANSWERS_MAX, FAREWELLS_MAX, REPORTS_MAX, State};
+use crate::machine::{ending, repeat};
 
 pub(super) fn take_answer(state: &mut State, answer: Answer) {
     state.answers.push_back(answer);
@@ -15,6 +16,19 @@ pub(super) fn take_report(state: &mut State, report: &ReportId) {
     state.reports.push_back(report.clone());
     if state.reports.len() > REPORTS_MAX {
         state.reports.pop_front();
+    }
+}
+
+/// Keeps the last word to a dispatch's agent: it may say the same once more.
+pub(super) fn remember(state: &mut State, gone: &Dispatch) {
+    let Phase::Closed { cause, .. } = &gone.phase else {
+        return;
+    };
+    if let (Some(report), Some(answer)) = (&gone.report, ending::farewell(gone, cause)) {
+        state.farewells.push_back((repeat::digest(report), answer));
+        if state.farewells.len() > FAREWELLS_MAX {
+            state.farewells.pop_front();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{Cause, Dispatch, Event, IssueNumber, Opening};
+use crate::domain::{Cause, Dispatch, Event, IssueNumber, Opening, Sighting};
 use crate::machine::state::State;
 use crate::machine::status::{MARKERS_MAX, Over, Past};
 
@@ -36,6 +36,22 @@ pub(super) fn write(state: &mut State, at: Timestamp, event: &Event) -> Result<(
             notice.markers.drain(..surplus);
             if *last && notice.over.is_some() {
                 state.notices.remove(issue);
+            }
+        }
+        Event::LedgerSighted { issue, sighting } => {
+            if let Some(notice) = state.notices.get_mut(issue) {
+                notice.intended = None;
+            }
+            state.sightings.insert(*issue, sighting.clone());
+        }
+        Event::LedgerAdopted { .. } => {
+            let adopted = &mut state.adopted;
+            adopted.at = Some(at);
+            for sighting in std::mem::take(&mut state.sightings).into_values() {
+                match sighting {
+                    Sighting::Other { ledger } => drop(adopted.ledgers.insert(ledger)),
+                    Sighting::Ahead { dispatch } => drop(adopted.dispatches.insert(dispatch)),
+                }
             }
         }
         _ => return Err("not an event of a status comment".to_owned()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman::domain::{Event, Settled};
+use pointsman::domain::{Event, GateName, Settled};
 
 use crate::support::world::World;
 
@@ -52,6 +52,55 @@ async fn killed_ten_times_at_random_moments_the_walk_ends_and_no_brief_comes_twi
         .count();
     assert!(opened >= 4, "four stages at least: {opened}");
     world.end().await;
+}
+
+/// PROTOCOLS 5: a build outlives its daemon. On the same commit it is joined; one on another commit is not taken for it, and what is
+/// written down of a commit was measured on that commit.
+#[tokio::test]
+async fn a_build_that_outlives_its_daemon_speaks_for_its_own_commit_only() {
+    for moves in [false, true] {
+        let mut world = World::new();
+        world.project("shop");
+        let built = world.home().join("built");
+        let build = format!(
+            "at=$(git rev-parse HEAD); case $PWD in */trees/*) sleep 8; echo $at >> {} ;; esac; sh tests/run.sh",
+            built.display()
+        );
+        world.write_project("shop", &format!("tracker = \"local\"\nbuild = {build:?}\n"));
+        world.spawn();
+        let issue = world
+            .issue("shop", "Greet by name", "", "ready-for-dev")
+            .await;
+        let is_build = |gate: &GateName| *gate == GateName::Build;
+        world
+            .until_event(
+                "the build begins",
+                "shop",
+                |event| matches!(event, Event::GateStarted { gate, .. } if is_build(gate)),
+            )
+            .await;
+        // It runs in its tree, and then its daemon is gone.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        world.kill();
+        if moves {
+            world.git("shop", &["commit", "-q", "--allow-empty", "-m", "and more"]);
+        }
+        world.spawn();
+        let finished = world
+            .until("the build was measured", |told| {
+                told.iter().find_map(|told| match &told.event {
+                    Event::GateFinished { evidence, .. } if is_build(&evidence.gate) => {
+                        Some(evidence.clone())
+                    }
+                    _ => None,
+                })
+            })
+            .await;
+        let subject = finished.subject.expect("a commit").to_string();
+        let lines = std::fs::read_to_string(&built).expect("it was built");
+        assert_eq!(lines.trim(), subject, "{issue}, moved: {moves}");
+        world.end().await;
+    }
 }
 
 /// `SplitMix64`.

@@ -40,7 +40,7 @@ async fn a_repository_is_added_as_it_is_and_old_labels_do_not_start() {
     for line in [
         "repo     me/shop   from `git remote`; me may write, so labels of `me` count",
         "build    make test   from Makefile; change it or say \"none\"",
-        "\"review\" exists on 1 issues: left alone, not started",
+        "\"review\" exists on 1 issue: left alone, not started",
         "phone    personal token: you, Pointsman and its agents are all `me`",
         "#1  held: before-start",
         "pointsman labels sync",

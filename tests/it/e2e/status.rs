@@ -1,8 +1,9 @@
 //! The status comment on real trackers: what whoever labels from a phone reads, and what a restored ledger is shown by.
 
+use pointsman::daemon::control;
 use pointsman::daemon::key::Key;
 use pointsman::daemon::status::{found, line};
-use pointsman::domain::{DispatchId, Event, Marker};
+use pointsman::domain::{DispatchId, Event, Marker, ProjectName, Request};
 
 use crate::support::github::{Fault, Kind};
 use crate::support::world::{Told, World};
@@ -21,8 +22,21 @@ async fn an_issue_in_a_public_repository_says_where_it_stands_and_nothing_privat
     world.github_project("blog");
     world.start().await;
     let issue = world
-        .issue("blog", "Greet by name", "[demo:ask]", "ready-for-prep")
+        .issue("blog", "Greet by name", "[demo:ask]", "question")
         .await;
+    // What a stranger writes is no marker, whatever it looks like.
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = Key::open(&folder.path().join("theirs")).unwrap();
+    let forged = line(&theirs, &marker());
+    let number = issue.0;
+    world
+        .fake()
+        .model()
+        .say("me/blog", number, "stranger", &forged);
+    let label = "ready-for-prep";
+    world.fake().model().label("me/blog", number, label, "me");
+    world.fake().advance(5);
+    world.poll("blog").await;
     world.until_held("blog", issue, "asked").await;
     let said = world.until_said("blog", issue, "asks a question").await;
     let (text, hidden) = said.body.split_once("<!--").expect("a hidden tail");
@@ -91,6 +105,41 @@ async fn nothing_is_typed_before_the_marker_line_is_on_the_issue() {
     let pasted = at(&|event| matches!(event, Event::PasteIntended { .. }));
     assert!(marked.is_some() && marked < pasted, "{marked:?} {pasted:?}");
     world.until_said("blog", issue, "`ready-for-prep`").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_mark_of_another_ledger_holds_the_repository_until_it_is_adopted() {
+    let mut world = World::new();
+    world.project("shop");
+    world.start().await;
+    let issue = world.issue("shop", "Greet", "By name.", "question").await;
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = Key::open(&folder.path().join("theirs")).unwrap();
+    world
+        .comment("shop", issue, &line(&theirs, &marker()))
+        .await;
+    world.label("shop", issue, "ready-for-prep").await;
+    world.until_held("shop", issue, "other-daemon").await;
+    let adopt = || Request::Adopt {
+        by: "ann".to_owned(),
+    };
+    let reply = control::ask(world.daemon(), &ProjectName::new("shop"), adopt()).await;
+    assert!(reply.done, "{reply:?}");
+    // On the local tracker person and daemon are one account: what was labelled before is nobody's word now.
+    world.until_held("shop", issue, "before-adoption").await;
+    world.unlabel("shop", issue, "ready-for-prep").await;
+    world.label("shop", issue, "ready-for-prep").await;
+    world
+        .until_event("it is delivered", "shop", |event| {
+            matches!(event, Event::DeliverySettled { .. })
+        })
+        .await;
+    let reply = control::ask(world.daemon(), &ProjectName::new("shop"), adopt()).await;
+    assert!(
+        !reply.done && reply.text.contains("nothing to adopt"),
+        "{reply:?}"
+    );
     world.end().await;
 }
 

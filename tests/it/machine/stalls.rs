@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use pointsman::daemon::pace::Pace;
-use pointsman::domain::{Event, Hold, IssueNumber};
+use pointsman::domain::{Activity, Attention, Event, Hold, IssueNumber, Window};
 use pointsman::machine::decide::{Decision, Memory, decide};
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::stall::again_at;
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Flow;
 
-use crate::builders::{dev, dispatch, minutes, rules, seen, ten};
+use crate::builders::{dev, dispatch, minutes, rules, sample, seen, ten};
 
 fn stalled(hold: Option<Hold>) -> Event {
     Event::DispatchStalled {
@@ -30,7 +30,10 @@ fn state() -> State {
 }
 
 fn word(state: &State, memory: &Memory) -> &'static str {
-    let (_, standing) = decide(&rules(), state, memory, &seen(Vec::new()), minutes(1));
+    let mut seen = seen(Vec::new());
+    let idle = sample(Activity::Idle { since: ten() }, Attention::None);
+    seen.panes.insert(Window::Agent, idle);
+    let (_, standing) = decide(&rules(), state, memory, &seen, minutes(1));
     standing.get(&IssueNumber(7)).map_or("nothing", Hold::word)
 }
 

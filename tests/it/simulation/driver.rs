@@ -229,7 +229,12 @@ impl Driver {
                     version,
                     events,
                 } => self.take_append(at, version, events),
-                Effect::Do(id, action) => self.soon(Task::Perform(id, Box::new(action))),
+                Effect::Do(id, action) => {
+                    if let Err(what) = self.watch.starts(&self.shadow, &action, now) {
+                        self.world.breaks(what);
+                    }
+                    self.soon(Task::Perform(id, Box::new(action)));
+                }
                 Effect::WakeAt(at) => self.wake_at(at),
             }
         }
@@ -518,6 +523,7 @@ impl Driver {
                 .breaks("the replayed state is not the fold of the ledger");
         }
         self.engine = Engine::new(replayed);
+        self.watch.restarts();
         self.looking = false;
         self.wake = None;
     }

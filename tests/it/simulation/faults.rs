@@ -57,7 +57,29 @@ pub(crate) struct Faults {
     pub(crate) red_build: u64,
     /// A checker wants rework.
     pub(crate) rework: u64,
+    /// An action that fails every time, by its word.
+    pub(crate) deaf: Option<String>,
+    /// An action that says it was done and never is, by its word.
+    pub(crate) hollow: Option<String>,
 }
+
+/// What may fail every time.
+const DEAF: [&str; 12] = [
+    "prepare-tree",
+    "compose",
+    "gate",
+    "push",
+    "publish",
+    "answer",
+    "tidy",
+    "add-label",
+    "remove-label",
+    "close-issue",
+    "merge",
+    "park",
+];
+/// What may come to nothing without a word.
+const HOLLOW: [&str; 5] = ["answer", "add-label", "remove-label", "close-issue", "park"];
 
 impl Faults {
     /// Draws the rates of a world: each fault is off in about half of the worlds.
@@ -83,15 +105,25 @@ impl Faults {
             bad_agent: rate(700),
             red_build: rate(300),
             rework: rate(500),
+            deaf: one_of(rng, &DEAF),
+            hollow: one_of(rng, &HOLLOW),
         }
     }
 
-    /// Returns the rates of the healed world: agents stay what they are, the rest works.
+    /// Returns the rates of the healed world: agents stay what they are, the rest works, but for what never did.
     pub(crate) fn healed(&self) -> Self {
         Self {
             bad_agent: self.bad_agent / 2,
             rework: self.rework / 2,
+            deaf: self.deaf.clone(),
+            hollow: self.hollow.clone(),
             ..Self::default()
         }
     }
+}
+
+/// Draws one of some words in every fourth world.
+fn one_of(rng: &mut Rng, words: &[&str]) -> Option<String> {
+    let at = usize::try_from(rng.below(4 * words.len() as u64)).expect("small");
+    words.get(at).map(ToString::to_string)
 }

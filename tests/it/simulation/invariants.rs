@@ -1,12 +1,12 @@
 //! What must hold at every step, checked against the ledger and the world, never against the engine's own word.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Action, Basis, DeliveryStep, DispatchId, Errand, Event, Head, IssueNumber, Label, Labelling,
-    Limits, Next, Opening, Phase, Rules, SkillName, line_of,
+    Action, Basis, Cause, DeliveryStep, DispatchId, Errand, Event, GateName, Head, IssueNumber,
+    Label, Labelling, Limits, Next, Opening, Phase, Rules, SkillName, Subject, line_of,
 };
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::schedule;
@@ -29,7 +29,14 @@ pub(crate) struct Watch {
     pub(crate) errands: u64,
     /// How many issues were moved or finished.
     pub(crate) moves: u64,
+    /// What was started for whom within the last hour, since the last restart.
+    started: BTreeMap<(String, &'static str), VecDeque<Timestamp>>,
 }
+
+/// So often an action may be started for one issue within an hour. Several dispatches may share it.
+const STARTS_AN_HOUR_MAX: usize = 100;
+/// A look changes nothing; it may come every ten seconds or so.
+const LOOKS_AN_HOUR_MAX: usize = 400;
 
 impl Watch {
     /// Judges an event that the ledger takes, with the state before it.
@@ -42,7 +49,10 @@ impl Watch {
     ) -> Result<(), String> {
         match event {
             Event::DispatchOpened { opening } => self.opens(limits, before, at, opening),
-            Event::DispatchClosed { dispatch, .. } => {
+            Event::DispatchClosed { dispatch, cause } => {
+                if let Cause::Verified { subject, .. } = cause {
+                    agrees(before, dispatch, subject.as_ref())?;
+                }
                 for (_, id, closed) in self.attempts.values_mut() {
                     *closed |= id == dispatch;
                 }
@@ -54,6 +64,58 @@ impl Watch {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Judges that an action is started: nothing comes again without a bound.
+    pub(crate) fn starts(
+        &mut self,
+        state: &State,
+        action: &Action,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let of_dispatch = action.dispatch().and_then(|id| state.dispatches.get(id));
+        let whom = match (action, of_dispatch) {
+            (_, Some(dispatch)) => dispatch.about(),
+            (
+                Action::AddLabel { issue, .. }
+                | Action::RemoveLabel { issue, .. }
+                | Action::ReadLabels { issue }
+                | Action::CloseIssue { issue }
+                | Action::Merge { issue, .. }
+                | Action::Park { issue, .. },
+                None,
+            ) => issue.to_string(),
+            (Action::Answer { answer, .. }, None) => answer.report.to_string(),
+            (Action::Post { post, .. }, None) => post.id.to_string(),
+            (other, None) => format!("{:?}", other.dispatch()),
+        };
+        let word = action.word();
+        let looks = ["read-labels", "inspect", "echo", "await-receipt"].contains(&word);
+        let most = if looks {
+            LOOKS_AN_HOUR_MAX
+        } else {
+            STARTS_AN_HOUR_MAX
+        };
+        let lately = self.started.entry((whom.clone(), word)).or_default();
+        lately.push_back(now);
+        let hour = SignedDuration::from_hours(1);
+        while lately
+            .front()
+            .is_some_and(|at| now.duration_since(*at) >= hour)
+        {
+            lately.pop_front();
+        }
+        if lately.len() > most {
+            return Err(format!(
+                "{word} of {whom}: more than {most} times in an hour"
+            ));
+        }
+        Ok(())
+    }
+
+    /// A restart forgets how often something was tried.
+    pub(crate) fn restarts(&mut self) {
+        self.started.clear();
     }
 
     fn opens(
@@ -163,6 +225,23 @@ impl Watch {
         }
         self.opened.push(at);
         Ok(())
+    }
+}
+
+/// What a stage ends with was measured on one commit, and that one is kept.
+fn agrees(before: &State, id: &DispatchId, kept: Option<&Subject>) -> Result<(), String> {
+    let evidence = before.dispatches.get(id).map(|one| &one.evidence);
+    let rows = evidence.into_iter().flatten();
+    let work = rows.filter(|row| row.gate != GateName::Spec);
+    let mut subjects: Vec<&Subject> = work.filter_map(|row| row.subject.as_ref()).collect();
+    subjects.sort();
+    subjects.dedup();
+    match subjects.as_slice() {
+        [] => Ok(()),
+        [one] if Some(*one) == kept => Ok(()),
+        more => Err(format!(
+            "{id} is verified at {kept:?}, measured at {more:?}"
+        )),
     }
 }
 

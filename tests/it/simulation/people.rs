@@ -67,7 +67,7 @@ impl Driver {
     pub(crate) fn chaos(&mut self) {
         let issue = self.world.any_issue();
         let now = self.world.now;
-        let choice = self.world.rng.below(28);
+        let choice = self.world.rng.below(29);
         self.note(|| format!("CHAOS {choice} ({issue})"));
         match choice {
             0..=9 => self.at_the_tracker(choice, issue),
@@ -91,6 +91,7 @@ impl Driver {
             23 => self.tries(issue),
             24 => self.changes_the_schedule(),
             25..=27 => self.speaks(choice),
+            28 => self.commits(issue),
             22 if self.world.rng.chance(150) => {
                 let read = if self.world.rng.chance(500) {
                     SingleRead::Gone
@@ -118,6 +119,13 @@ impl Driver {
                     _ => pane_is_cleared(pane, now),
                 }
             }
+        }
+    }
+
+    /// Somebody commits on the issue's branch, perhaps while it is measured.
+    fn commits(&mut self, issue: IssueNumber) {
+        if let Some(found) = self.world.tracker.issues.get_mut(&issue) {
+            found.commits += 1;
         }
     }
 

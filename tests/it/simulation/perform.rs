@@ -2,14 +2,13 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Answer, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber, Marker, Outcome, Post,
-    Posting, Publish, Purpose, Report, Statement, Window,
+    Action, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber, Outcome, Publish, Purpose,
+    Report, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
-use super::panes::{Doing, Plan};
 use super::rules::us;
 use super::world::{Lose, World};
 
@@ -20,9 +19,6 @@ pub(crate) enum Performed {
     /// It goes on: ask again then.
     Later(jiff::Timestamp),
 }
-
-/// Edits closer together than this are too many: a minute, less what an effect takes to happen.
-const HASTE: SignedDuration = SignedDuration::from_secs(50);
 
 impl World {
     /// Does an action as the daemon does, and as the faults let it.
@@ -48,6 +44,12 @@ impl World {
         }
         if needs_its_issue(action).is_some_and(|issue| self.tracker.is_gone(issue)) {
             return failed("there is no such issue");
+        }
+        if self.faults.deaf.as_deref() == Some(action.word()) {
+            return failed("it never works");
+        }
+        if self.faults.hollow.as_deref() == Some(action.word()) {
+            return Performed::Ended(Outcome::Done);
         }
         if lost || self.rng.chance(self.faults.fails_before) {
             return failed("the client died");
@@ -227,52 +229,6 @@ impl World {
         }
     }
 
-    /// Edits the status comment that is there, else makes it. A marker of a dispatch that was delivered before is too late.
-    pub(super) fn state(&mut self, statement: &Statement) -> Outcome {
-        let Statement {
-            issue,
-            text,
-            markers,
-            marks,
-            ..
-        } = statement;
-        if self.tracker.is_gone(*issue) {
-            let why = "there is no such issue".to_owned();
-            return match marks {
-                Some(_) => Outcome::Failed {
-                    why,
-                    until: self.now + SignedDuration::from_secs(15),
-                },
-                None => Outcome::NotPosted { why },
-            };
-        }
-        let marker = marks.as_ref().map(|opening| Marker {
-            ledger: "sim".to_owned(),
-            project: "blog".to_owned(),
-            seq: 0,
-            head: String::new(),
-            labelling: String::new(),
-            attempt: opening.attempt,
-            dispatch: opening.id.clone(),
-        });
-        let sign = mark("status");
-        let line = |marker: &Marker| mark(&format!("marker {}", marker.dispatch));
-        let lines: Vec<String> = markers.iter().chain(&marker).map(line).collect();
-        let body = format!("{text}\n{sign}\n{}", lines.join("\n"));
-        let (comment, changed) = self.tracker.replace(*issue, &sign, &body, self.now);
-        if changed {
-            let before = self.stated.insert(*issue, self.now);
-            let hasty = before.is_some_and(|before| self.now.duration_since(before) < HASTE);
-            if hasty && marks.is_none() {
-                self.breaks(format!("{issue} is told about twice in a minute"));
-            }
-        }
-        Outcome::Stated {
-            comment,
-            marker: marker.map(Box::new),
-        }
-    }
-
     #[expect(clippy::result_large_err, reason = "the error is the outcome itself")]
     /// Reads the request again, as every paste and late Enter does.
     pub(super) fn wanted(&self, dispatch: &Dispatch) -> Result<(), Outcome> {
@@ -340,84 +296,6 @@ impl World {
         issue
             .and_then(|issue| self.tracker.issues.get(&issue))
             .is_some_and(|issue| issue.commits > 0)
-    }
-
-    /// Writes what an agent asked for; an issue that is not looked for is opened a second time.
-    fn write(&mut self, post: &Post, on: Option<IssueNumber>, again: bool) -> Outcome {
-        let now = self.now;
-        match &post.what {
-            Posting::Comment { body } => {
-                let on = on.expect("what has no issue is not asked to comment");
-                let body = format!("{body}\n{}", mark(&format!("comment {}", post.id)));
-                self.tracker.comment_once(on, &body, now);
-                Outcome::Posted { issue: None }
-            }
-            Posting::Issue { title, .. } => {
-                if let (Some(number), true) = (self.opened.get(&post.id), again) {
-                    return Outcome::Posted {
-                        issue: Some(*number),
-                    };
-                }
-                let number = 1 + self
-                    .tracker
-                    .issues
-                    .keys()
-                    .map(|one| one.0)
-                    .max()
-                    .unwrap_or(0);
-                self.tracker.add(number, title, now);
-                if self
-                    .opened
-                    .insert(post.id.clone(), IssueNumber(number))
-                    .is_some()
-                {
-                    self.breaks(format!("{} opened an issue twice", post.id));
-                }
-                Outcome::Posted {
-                    issue: Some(IssueNumber(number)),
-                }
-            }
-        }
-    }
-
-    /// Writes an answer; an agent that is told what is missing goes on.
-    fn answer(&mut self, answer: &Answer) {
-        let post = self
-            .posts
-            .iter_mut()
-            .find(|(post, _)| post.id == answer.report);
-        if let Some((_, told)) = post {
-            *told = Some(answer.clone());
-            return;
-        }
-        let Some(spooled) = self
-            .spool
-            .iter_mut()
-            .find(|spooled| spooled.report.id == answer.report)
-        else {
-            return;
-        };
-        spooled.answer = Some(answer.clone());
-        let dispatch = spooled.report.dispatch.clone();
-        if !self.lively || answer.accepted || !answer.text.starts_with("not accepted") {
-            return;
-        }
-        let plan = self.draw_plan();
-        let until = self.now + SignedDuration::from_secs(60);
-        let about = self
-            .panes
-            .values_mut()
-            .find(|pane| pane.about.as_ref() == Some(&dispatch) && pane.is_open());
-        if let Some(pane) = about
-            && plan != Plan::Idler
-        {
-            pane.doing = Doing::Busy;
-            pane.job = Some(super::panes::Job {
-                dispatch,
-                plan,
-                until,
-            });
-        }
     }
 }
 

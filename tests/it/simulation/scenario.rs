@@ -6,18 +6,18 @@ use std::path::Path;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use pointsman::domain::{
-    Actor, Cause, CommentMode, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label, Limits,
-    Merge, Posting, Purpose, Questions, Request, Settled, SkillName, Verb, Window,
+    Actor, CommentMode, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label, Limits, Merge,
+    Posting, Questions, ReportId, Request, SkillName, Verb, Window,
 };
 use pointsman::ledger::Records;
 use pointsman::machine::schedule::{self, Turn};
-use pointsman::machine::text::mark;
 use pointsman::machine::{candidates, errand};
 
 use super::driver::{Driver, Plant};
 use super::faults::Faults;
-use super::panes::Doing;
+use super::panes::{Doing, Spooled};
 use super::rules::{alice, mallory, rules, start};
+use super::sentence::sentence;
 use super::world::{Lose, World};
 
 /// How long `cycle` follows what it started.
@@ -63,6 +63,7 @@ impl Page {
         self.out
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table, one row a command")]
     fn command(&mut self, command: &str) {
         let words = words(command);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -102,7 +103,16 @@ impl Page {
                     _ => CommentMode::Off,
                 };
             }
-            ["said", number] => self.said(number),
+            ["said", number] => {
+                let said = self.driver.world.said(issue(number));
+                said.lines()
+                    .filter(|line| !line.is_empty())
+                    .for_each(|line| self.say(line));
+            }
+            ["marked", number, by @ ..] => self.driver.world.sight(issue(number), by),
+            ["adopt"] => self.driver.ask(Request::Adopt {
+                by: "alice".to_owned(),
+            }),
             ["schedule", "off"] => self.driver.world.rules.schedules.clear(),
             ["schedule", skill, at] => {
                 let (hour, minute) = at.split_once(':').expect("a time such as 02:00");
@@ -177,6 +187,10 @@ impl Page {
                 },
             ),
             ["verdict", number, verdict] => self.report(number, "done", verdict),
+            ["deaf", word] => self.driver.world.faults.deaf = Some((*word).to_owned()),
+            ["hears", _] => self.driver.world.faults.deaf = None,
+            ["hollow", word] => self.driver.world.faults.hollow = Some((*word).to_owned()),
+            ["again", number] => self.said_again(number),
             ["tree", "clean"] => self.driver.world.dirty.clear(),
             ["tree", file] => self.driver.world.dirty.push((*file).to_owned()),
             ["build", is] => self.driver.world.build_is_red = *is == "red",
@@ -252,19 +266,12 @@ impl Page {
         assert!(changed, "`{label}` was there");
     }
 
-    /// The status comment as a person reads it, and the dispatches that its hidden lines name.
-    fn said(&mut self, number: &str) {
-        let comments = &self.driver.world.tracker.issues[&issue(number)].comments;
-        let sign = mark("status");
-        let found = comments.iter().find(|one| one.body.contains(&sign));
-        let body = found.map_or_else(|| "nothing".to_owned(), |one| one.body.replace(&sign, ""));
-        for line in body.lines().filter(|line| !line.is_empty()) {
-            self.say(line);
-        }
-    }
-
     fn pane(&mut self, window: Window, is: &str) {
         let now = self.driver.world.now;
+        if is == "gone" {
+            self.driver.world.panes.remove(&window);
+            return;
+        }
         if is == "fresh" {
             let fresh = self.driver.world.fresh_pane();
             self.driver.world.panes.insert(window, fresh);
@@ -294,6 +301,20 @@ impl Page {
             .filter(|dispatch| dispatch.issue() == Some(issue(number)))
             .max_by_key(|dispatch| dispatch.opened_at)
             .expect("it was dispatched")
+    }
+
+    /// The last report of the issue's agents is said once more.
+    fn said_again(&mut self, number: &str) {
+        let world = &mut self.driver.world;
+        let (briefs, spool) = (&world.briefs, &mut world.spool);
+        let of_issue = |spooled: &&Spooled| {
+            let brief = briefs.get(&spooled.report.dispatch);
+            brief.and_then(Dispatch::issue) == Some(issue(number))
+        };
+        let mut again = spool.iter().rfind(of_issue).expect("it reported").clone();
+        again.report.id = ReportId::new(format!("{}-again", again.report.id));
+        again.answer = None;
+        spool.push(again);
     }
 
     /// The issue's newest dispatch wants something on the tracker.
@@ -420,94 +441,6 @@ impl Page {
                 self.say(&line);
             }
         }
-    }
-}
-
-/// Returns what a product owner wants to know of an event.
-fn sentence(event: &Event) -> Option<String> {
-    Some(match event {
-        Event::DispatchOpened { opening } => format!(
-            "dispatch {} of {} to {} (attempt {}, round {})",
-            opening.id,
-            opening.about(),
-            opening.stage.skill,
-            opening.attempt,
-            opening.round
-        ),
-        Event::DeliveryPlanned { delivery } if delivery.purpose != Purpose::Brief => {
-            let text = format!("{:?}: {}", delivery.purpose, delivery.text);
-            text.replace('\n', " ").to_lowercase()
-        }
-        Event::EnterIntended { n, .. } => format!("enter, {n}"),
-        Event::DeliverySettled {
-            verdict, witness, ..
-        } => format!("delivery {} ({witness})", verdict.as_str()),
-        Event::DispatchClosed { dispatch, cause } => {
-            let text = format!("dispatch {dispatch} {} {}", cause.word(), because(cause));
-            text.trim_end().to_owned()
-        }
-        Event::TransitionSettled { issue, outcome } => match outcome {
-            Settled::Moved { .. } => format!("{issue} moved"),
-            Settled::Overridden { by, .. } => format!("{issue}: overridden by {by}"),
-        },
-        Event::TransitionUnseen { issue } => format!("{issue}: the label is not seen yet"),
-        Event::Overridden { issue, by, to, .. } => {
-            format!("{issue}: {} moved it to {to}", by.login)
-        }
-        Event::Routed { issue, to, by } => format!("{by} wants {issue} at {to}"),
-        Event::RouteDropped { issue, why } => format!("{issue} is not moved: {why}"),
-        Event::QuestionAnswered { replies, .. } => {
-            let by: Vec<&str> = replies
-                .iter()
-                .map(|reply| reply.by.login.as_str())
-                .collect();
-            format!("question answered by {}", by.join(", "))
-        }
-        Event::ReportReceived { report } => format!("report {:?}", report.verb).to_lowercase(),
-        Event::GateFinished { evidence, .. } => {
-            let is = if evidence.holds { "holds" } else { "is red" };
-            format!("gate {} {is}", evidence.gate)
-        }
-        Event::DispatchStalled { why, .. } => format!("stalled: {why}"),
-        Event::HoldsChanged { holds } if holds.is_empty() => "nothing to do".to_owned(),
-        Event::HoldsChanged { holds } => {
-            let words = holds.iter();
-            let words: Vec<String> = words
-                .map(|(issue, hold)| format!("{issue} {}", hold.word()))
-                .collect();
-            format!("wait: {}", words.join(", "))
-        }
-        Event::ParkIntended { issue, why, .. } => {
-            format!("{issue} to a person: {}", why.replace('\n', " "))
-        }
-        Event::LineCleared { .. }
-        | Event::IssueParked { .. }
-        | Event::IssueUnparked { .. }
-        | Event::IssueLeft { .. }
-        | Event::ReportRefused { .. }
-        | Event::ReportIgnored { .. }
-        | Event::Approved { .. }
-        | Event::ProjectPaused { .. }
-        | Event::ProjectResumed { .. }
-        | Event::PostIntended { .. }
-        | Event::PostSettled { .. }
-        | Event::QuestionPublished { .. }
-        | Event::ParkLabelRemoved { .. } => event.kind().replace('-', " "),
-        _ => return None,
-    })
-}
-
-fn because(cause: &Cause) -> String {
-    match cause {
-        Cause::Failed { why } | Cause::Lost { why } | Cause::Parked { why } => {
-            why.replace('\n', " ")
-        }
-        Cause::Withdrawn { by, why } => format!("by {by}: {why}"),
-        Cause::Rework { findings } => findings.clone(),
-        Cause::Verified {
-            reported: false, ..
-        } => "without a report".to_owned(),
-        Cause::Verified { .. } | Cause::TimedOut => String::new(),
     }
 }
 

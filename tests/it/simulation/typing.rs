@@ -2,10 +2,8 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    CommentMode, Composer, Delivery, DeliveryStep, Dispatch, Finding, Outcome, Pane, Purpose, Via,
-    Window,
+    Composer, Delivery, DeliveryStep, Dispatch, Finding, Outcome, Pane, Purpose, Via, Window,
 };
-use pointsman::machine::text::mark;
 
 use super::panes::{Doing, SimPane, Trace};
 use super::perform::Performed;
@@ -86,21 +84,6 @@ impl World {
             self.breaks(format!("{} was typed, and nobody wants it", delivery.id));
         }
         self.typed(dispatch, delivery);
-    }
-
-    /// Before anything is typed the issue says so, if it is to (PROTOCOLS 9).
-    fn marked(&mut self, dispatch: &Dispatch) {
-        let (Some(labelling), false) = (
-            dispatch.opening.labelling(),
-            self.rules.comment == CommentMode::Off,
-        ) else {
-            return;
-        };
-        let line = mark(&format!("marker {}", dispatch.id()));
-        let comments = &self.tracker.issues[&labelling.issue].comments;
-        if !comments.iter().any(|one| one.body.contains(&line)) {
-            self.breaks(format!("{} is typed without its marker", dispatch.id()));
-        }
     }
 
     pub(super) fn launch(&mut self, dispatch: &Dispatch, delivery: &Delivery) -> Outcome {

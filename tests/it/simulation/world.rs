@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Answer, DeliveryId, Dispatch, DispatchId, Fresh, IssueNumber, Label, Observation, Post,
-    Posting, Purpose, Questions, Report, ReportId, Rules, Subject, Verb, Window,
+    Posting, Purpose, Questions, Report, ReportId, Rules, Sighting, Subject, Verb, Window,
 };
 use pointsman::machine::state::State;
 
@@ -65,6 +65,8 @@ pub(crate) struct World {
     /// Posts as they lie in the spool, and what they became.
     pub(crate) posts: Vec<(Post, Option<Answer>)>,
     pub(crate) opened: BTreeMap<ReportId, IssueNumber>,
+    /// Marks on issues that the ledger cannot account for.
+    pub(crate) sightings: BTreeMap<IssueNumber, Sighting>,
     /// When status comments were edited last.
     pub(crate) stated: BTreeMap<IssueNumber, Timestamp>,
     pub(crate) briefs: BTreeMap<DispatchId, Dispatch>,
@@ -102,6 +104,7 @@ impl World {
             spool: Vec::new(),
             posts: Vec::new(),
             opened: BTreeMap::new(),
+            sightings: BTreeMap::new(),
             stated: BTreeMap::new(),
             briefs: BTreeMap::new(),
             staged: BTreeMap::new(),

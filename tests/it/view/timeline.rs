@@ -39,6 +39,7 @@ fn every_event_is_one_line() {
     question of ab12cd put on the issue
     question of ab12cd answered by alice: Blue, please
     question of ab12cd is over: its label is off the issue
+    ab12cd watched at work for 30 min
     ab12cd closed: verified at cccccccccc, unreported
     ab12cd cleared away
     delivery k7k7k7k7 planned: the nudge of ab12cd
@@ -183,6 +184,10 @@ fn of_dispatches() -> Vec<Event> {
         },
         Event::ParkLabelRemoved {
             dispatch: dispatch(),
+        },
+        Event::DispatchObserved {
+            dispatch: dispatch(),
+            seconds: 1800,
         },
         Event::DispatchClosed {
             dispatch: dispatch(),

@@ -1,0 +1,168 @@
+//! PROTOCOLS 7, 8 and 9, line by line: which test shows it. A line that is not kept says so here, and nowhere else by silence.
+
+use super::{none, root, rows};
+
+/// What shows a line: tests by name, pages of `tests/it/scenarios`, or why nothing does.
+enum Shown {
+    By(&'static [&'static str]),
+    NotMet(&'static str),
+}
+use Shown::{By, NotMet};
+
+/// The lines that apply without pull requests.
+const LINES: [(&str, Shown); 24] = [
+    (
+        "7: another routing label by a trusted person is honoured at once, by name",
+        By(&[
+            "override_by_a_person.txt",
+            "a_person_who_moves_the_label_forward_is_honoured",
+        ]),
+    ),
+    (
+        "7: the same label removed and set again is a new labelling",
+        By(&["same_label_set_anew.txt"]),
+    ),
+    (
+        "7: removing the label, closing, a veto: stopping is always honoured",
+        By(&[
+            "withdrawn_while_working.txt",
+            "withdrawn_while_delivering.txt",
+            "veto.txt",
+        ]),
+    ),
+    (
+        "7: an untrusted actor's routing label is held without a write",
+        By(&[
+            "untrusted_actor.txt",
+            "a_stranger_who_adds_a_routing_label_is_ignored_while_a_dispatch_is_open",
+        ]),
+    ),
+    (
+        "7: an edit by somebody who could not have set the label needs a new approval",
+        By(&[
+            "edited_by_a_stranger.txt",
+            "an_edit_keeps_the_approval_only_of_who_could_have_given_it",
+        ]),
+    ),
+    (
+        "7: an app is trusted by its id only",
+        By(&["an_app_is_trusted_by_its_id_only"]),
+    ),
+    (
+        "7: whose event it is decides, not what it does",
+        By(&["what_people_change_is_honoured_by_who_they_are"]),
+    ),
+    (
+        "7: the person's way past the gates is `pointsman route`, and an agent may not",
+        By(&[
+            "a_person_routes.txt",
+            "a_person_routes_an_issue_and_an_agent_may_not",
+        ]),
+    ),
+    (
+        "7: an agent's own forward move is reverted once",
+        NotMet("it needs accounts that can be told apart (SECURITY.md)"),
+    ),
+    (
+        "8: a reply to an ask goes to the same dispatch and session",
+        By(&[
+            "a_person_answers.txt",
+            "a_question_waits_for_a_persons_answer",
+        ]),
+    ),
+    (
+        "8: a stranger's reply does not count",
+        By(&["replies_on_github_reach_the_agent_once_and_strangers_do_not"]),
+    ),
+    (
+        "8: a reply that was edited later: what was taken stays, and it is said",
+        NotMet("what was taken stays, but nothing says that it was edited"),
+    ),
+    (
+        "8: removing `needs-human` means: try again, attempts start anew",
+        By(&["attempts_then_park_then_unpark.txt"]),
+    ),
+    (
+        "8: another routing label is their decision",
+        By(&["asked_and_moved_on.txt"]),
+    ),
+    (
+        "8: removing the label withdraws",
+        By(&["withdrawn_while_working.txt"]),
+    ),
+    (
+        "8: a veto withdraws, and the agent is told once",
+        By(&["a_veto_while_the_agent_works_withdraws_and_stops_it_with_one_line"]),
+    ),
+    (
+        "8: `pointsman-pause` on an open issue pauses the project until it is closed",
+        By(&["pause_label.txt"]),
+    ),
+    (
+        "8: one comment that mentions people when approval is needed",
+        NotMet("a question and a park have one; an approval has `[notify]` and the status comment"),
+    ),
+    (
+        "8: the status comment, full, short or off",
+        By(&[
+            "status_comment.txt",
+            "status_comment_short.txt",
+            "status_comment_off.txt",
+            "an_issue_in_a_public_repository_says_where_it_stands_and_nothing_private",
+        ]),
+    ),
+    (
+        "8: status edits at most one a minute and issue, and a fifth of the write budget",
+        By(&[
+            "no_world_breaks_an_invariant",
+            "edits_that_may_wait_take_a_fifth_of_the_writes_and_markers_go_on",
+        ]),
+    ),
+    (
+        "9: the marker line stands before the paste, or there is no dispatch",
+        By(&[
+            "marked_before_the_paste.txt",
+            "nothing_is_typed_before_the_marker_line_is_on_the_issue",
+        ]),
+    ),
+    (
+        "9: markers count only with a valid HMAC, by our own account",
+        By(&[
+            "a_marker_line_of_another_key_or_with_another_word_is_not_genuine",
+            "an_issue_in_a_public_repository_says_where_it_stands_and_nothing_private",
+        ]),
+    ),
+    (
+        "9: another ledger's marker holds the repository until `ledger adopt`",
+        By(&[
+            "another_daemon.txt",
+            "a_mark_of_another_ledger_holds_the_repository_until_it_is_adopted",
+        ]),
+    ),
+    (
+        "9: a ledger behind its witnesses dispatches nothing for the issues they touch",
+        By(&["ledger_behind.txt"]),
+    ),
+];
+
+#[test]
+fn every_line_of_the_protocols_has_a_test_or_says_that_it_has_none() {
+    let tests = rows::tests();
+    let mut broken = Vec::new();
+    for (line, shown) in &LINES {
+        let names = match shown {
+            By(names) => *names,
+            NotMet(why) => {
+                assert!(!why.is_empty(), "{line}");
+                continue;
+            }
+        };
+        for name in names {
+            let page = root().join(format!("tests/it/scenarios/{name}"));
+            if !tests.contains(*name) && !page.is_file() {
+                broken.push(format!("{line}: there is no `{name}`"));
+            }
+        }
+    }
+    none(&broken);
+}
