@@ -247,7 +247,7 @@ pub fn watch(
     if !dispatch.is_open() {
         return None;
     }
-    if let Some(decision) = withdrawal(rules, state, memory, seen, dispatch) {
+    if let Some(decision) = unwanted(rules, state, memory, seen, dispatch) {
         return Some(decision);
     }
     if let Some(decision) = question::answered(rules, seen, dispatch) {
@@ -421,7 +421,7 @@ fn end(dispatch: &Dispatch, settled: Option<Event>, cause: Cause) -> Decision {
 }
 
 /// Stopping is always honoured: the list raises the suspicion, a single read confirms it.
-fn withdrawal(
+pub(super) fn unwanted(
     rules: &Rules,
     state: &State,
     memory: &Memory,
