@@ -7,9 +7,7 @@ use crate::daemon::hands::{Hands, failed, now, rules_of};
 use crate::daemon::session::READY_MAX;
 use crate::daemon::trial::{FOLLOWED_MAX, LOOK, PAGE, open_errand};
 use crate::daemon::{Daemon, control::Reply, store, tree};
-use crate::domain::{
-    Attention, Cause, Checked, Dispatch, DispatchId, Errand, Event, Outcome, ProjectName, Window,
-};
+use crate::domain::{Cause, Checked, Dispatch, DispatchId, Event, Outcome, ProjectName, Window};
 use crate::machine::check;
 use crate::machine::text::one_line;
 
@@ -31,6 +29,7 @@ exit 0
 "#;
 
 /// Clears a rehearsal away: the file, the branch, and the tree stands where it stood before. `$1` branch or empty, `$2` file.
+/// Where it stood is what the first switch to the branch came from, whatever was switched to since.
 const CLEAR: &str = r#"set -u
 branch=$1 file=$2
 if [ -n "$branch" ]; then
@@ -40,7 +39,8 @@ fi
 if [ -z "$branch" ] || ! git ls-files --error-unmatch -- "$file" >/dev/null 2>&1; then rm -f -- "$file"; fi
 if [ -n "$branch" ] && git show-ref -q --verify "refs/heads/$branch"; then
   if [ "$(git symbolic-ref -q --short HEAD)" = "$branch" ]; then
-    git checkout -q - || { echo "broken the tree cannot be put back from $branch"; exit 3; }
+    from=$(git reflog --format=%gs HEAD 2>/dev/null | sed -n "s#^checkout: moving from \(.*\) to $branch\$#\1#p" | tail -n 1)
+    git checkout -q "${from:--}" || { echo "broken the tree cannot be put back from $branch"; exit 3; }
   fi
   git branch -q -D "$branch" || { echo "broken $branch cannot be removed"; exit 3; }
 fi
@@ -87,11 +87,9 @@ fn version(said: &str) -> Option<String> {
 /// What the window asks a person, in the screen's own words: its question and the rows around it, without the report's secret.
 fn dialog(hands: &Hands, dispatch: &Dispatch) -> Option<String> {
     let sampled = hands.sampled(dispatch.opening.window)?;
-    let asks = matches!(
-        sampled.sample.state.attention,
-        Attention::Permission | Attention::Question | Attention::Dialog
-    );
-    if !asks || Some(&sampled.sample.pane) != dispatch.pane.as_ref() {
+    if !check::asks(&sampled.sample.state.attention)
+        || Some(&sampled.sample.pane) != dispatch.pane.as_ref()
+    {
         return None;
     }
     let frame = |letter: char| letter.is_whitespace() || "│┃║╭╮╰╯─━═".contains(letter);
@@ -124,8 +122,7 @@ fn dialog(hands: &Hands, dispatch: &Dispatch) -> Option<String> {
 
 /// Clears away what a rehearsal left; of any other dispatch there is nothing.
 pub async fn clear_away(hands: &Hands, dispatch: &Dispatch) -> Result<(), Outcome> {
-    let (Some(Errand::Check { .. }), Some(project)) = (dispatch.opening.errand(), hands.project())
-    else {
+    let Some(project) = hands.project().filter(|_| check::is_rehearsal(dispatch)) else {
         return Ok(());
     };
     let id = dispatch.id();
@@ -163,12 +160,9 @@ pub async fn run(daemon: &Daemon, project: &ProjectName, by: &str) -> Reply {
                 return Reply::done(table);
             }
             let asks = daemon.hands(project).is_some_and(|hands| {
-                hands.sampled(Window::Agent).is_some_and(|sampled| {
-                    matches!(
-                        sampled.sample.state.attention,
-                        Attention::Permission | Attention::Question | Attention::Dialog
-                    )
-                })
+                hands
+                    .sampled(Window::Agent)
+                    .is_some_and(|sampled| check::asks(&sampled.sample.state.attention))
             });
             let _ = write!(
                 table,
@@ -179,7 +173,7 @@ pub async fn run(daemon: &Daemon, project: &ProjectName, by: &str) -> Reply {
                 return Reply::refused(table);
             }
             Reply::refused(format!(
-                "{table}\nThe dialog is still open: `pointsman attach {project}`, and answer it. The file and the branch go once the agent is idle."
+                "{table}\nThe dialog is still open: `pointsman attach {project}`, and answer it. The file and the branch go once the agent is idle, at the latest when Pointsman runs again."
             ))
         }
         End::Otherwise(why) => Reply::refused(format!("nothing was rehearsed: {why}")),

@@ -1,5 +1,6 @@
 //! `pointsman say` and `pointsman interrupt`: a person's word to an agent at its prompt, and one key to an agent at work.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::daemon::control::Reply;
@@ -7,7 +8,7 @@ use crate::daemon::hands::{Hands, now, rules_of};
 use crate::daemon::trial::{FRESH_LOOK_MAX, LOOK, PAGE, open_errand};
 use crate::daemon::{Daemon, store};
 use crate::domain::{
-    Cause, DeliveryId, Event, Outcome, Pane, ProjectName, Request, Verdict, Window,
+    Cause, DeliveryId, Event, Outcome, Pane, ProjectName, Request, SessionChoice, Verdict, Window,
 };
 use crate::machine::{errand, interrupt as rules_of_interrupt};
 use crate::terminal::{Guard, Guarded};
@@ -18,8 +19,6 @@ const RECEIPT_MAX: Duration = Duration::from_mins(11);
 const KEY_MAX: Duration = Duration::from_secs(20);
 /// How long a look at the agent from after the question is waited for: the watch's slow tick, and some.
 const FRESH_MAX: Duration = Duration::from_secs(7);
-/// What was seen of an agent longer ago says nothing of what it does now.
-const SAMPLE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 /// Delivers a person's words once.
 pub async fn say(daemon: &Daemon, project: &ProjectName, by: &str, text: &str) -> Reply {
@@ -131,7 +130,8 @@ pub async fn interrupt(daemon: &Daemon, project: &ProjectName, by: &str) -> Repl
     Reply::refused("asked, and nothing is known of it yet: see `pointsman ledger show`")
 }
 
-/// Sends the key under a guard: the pane is the one that was seen, and no dialog is open at that instant.
+/// Sends the key under a guard. The pane is looked at once more, with all that says what its agent does: whoever has the pane's
+/// keyboard now may be a shell, or a person's own program.
 pub async fn press(hands: &Hands, pane: &Pane) -> Outcome {
     let not = |why: String| Outcome::NotInterrupted { why };
     let Some(project) = hands.project() else {
@@ -143,24 +143,25 @@ pub async fn press(hands: &Hands, pane: &Pane) -> Outcome {
     let Some(key) = sampler.profile().submit.interrupt_key.clone() else {
         return not("its profile names no `interrupt_key`".to_owned());
     };
-    let sampled = hands.sampled(Window::Agent);
-    let fresh = sampled
-        .as_ref()
-        .filter(|sampled| now().duration_since(sampled.sample.at) <= SAMPLE_AGE_MAX);
-    let target = rules_of_interrupt::target(
-        fresh.map(|sampled| &sampled.sample),
-        Some(sampler.profile()),
-    );
-    match target {
-        Ok(seen) if seen == *pane => {}
+    let tmux = hands.terminal(Window::Agent);
+    let seen = match tmux.look(pane).await {
+        Ok(seen) => Arc::new(seen),
+        Err(error) => return not(crate::daemon::hands::chain(&error)),
+    };
+    let before = hands.sampled(Window::Agent).map(|known| known.resolved);
+    let managed = project.session == SessionChoice::Managed;
+    let looked = {
+        let (sampler, seen) = (Arc::clone(&sampler), Arc::clone(&seen));
+        tokio::task::spawn_blocking(move || sampler.sample(&seen, managed, before.as_ref(), now()))
+    };
+    let Ok(sampled) = looked.await else {
+        return not("its agent cannot be looked at".to_owned());
+    };
+    match rules_of_interrupt::target(Some(&sampled.sample), Some(sampler.profile())) {
+        Ok(found) if found == *pane => {}
         Ok(_) => return not("another process has the pane".to_owned()),
         Err(why) => return not(why),
     }
-    let tmux = hands.terminal(Window::Agent);
-    let seen = match tmux.look(pane).await {
-        Ok(seen) => seen,
-        Err(error) => return not(crate::daemon::hands::chain(&error)),
-    };
     let guard = match Guard::at_work(&seen, sampler.recogniser()) {
         Ok(guard) => guard,
         Err(blocked) => return not(blocked.to_string()),

@@ -50,6 +50,11 @@ pub fn stage() -> Stage {
     )
 }
 
+/// Says whether a dispatch is a rehearsal.
+pub fn is_rehearsal(dispatch: &Dispatch) -> bool {
+    matches!(dispatch.opening.errand(), Some(Errand::Check { .. }))
+}
+
 /// Names the file that is written.
 pub fn file(dispatch: &DispatchId) -> String {
     format!("pointsman-check-{dispatch}.md")
@@ -121,8 +126,19 @@ pub fn opening(
     fresh: Fresh,
 ) -> Result<Opening, Refusal> {
     let stage = stage();
-    if let Some(hold) = window_hold(rules, state, seen, &stage) {
-        return Err(Refusal::of_hold("no rehearsal now", &hold));
+    let session = |other: &Dispatch| Hold::Session {
+        dispatch: other.id().clone(),
+        issue: other.issue(),
+    };
+    // Alone: also beside work in the other window nobody could say whose commits are whose.
+    let others = || state.dispatches.values().filter(|other| !other.tidied);
+    let mut open = others().filter(|other| other.is_open());
+    let hold = open.next().map(session);
+    let hold = hold
+        .or_else(|| window_hold(rules, state, seen, &stage))
+        .or_else(|| others().next().map(session));
+    if let Some(hold) = hold {
+        return Err(Refusal::of_hold("no rehearsal now", &hold, state));
     }
     let basis = Basis::Errand(Errand::Check { by: by.to_owned() });
     let mut opening = errand::opening(rules, basis, stage, String::new(), fresh);
@@ -138,20 +154,30 @@ pub fn is_at_it(dispatch: &Dispatch, mine: Option<&PaneSample>, now: Timestamp) 
     let Phase::Closed { at, .. } = dispatch.phase else {
         return false;
     };
-    if !matches!(errand, Some(Errand::Check { .. } | Errand::Said { .. }))
-        || dispatch.confirmed_at.is_none()
-    {
+    if !matches!(errand, Some(Errand::Check { .. } | Errand::Said { .. })) {
         return false;
     }
     let Some(mine) = mine.filter(|mine| mine.state.liveness != Liveness::Dead) else {
         return false;
     };
+    if dispatch.confirmed_at.is_none() {
+        // Nobody knows whether it has the text: while it does something, it may be that.
+        return mine.state.activity == Activity::Busy || asks(&mine.state.attention);
+    }
     match mine.state.activity {
         Activity::Idle { since } if mine.state.takes_text() => {
             since <= at && now.duration_since(at) < SETTLED_AFTER
         }
         _ => true,
     }
+}
+
+/// Whether a window's question is a person's to answer.
+pub fn asks(attention: &Attention) -> bool {
+    matches!(
+        attention,
+        Attention::Permission | Attention::Question | Attention::Dialog
+    )
 }
 
 /// Looks whether the agent stands before a dialog: the rehearsal has its answer then.

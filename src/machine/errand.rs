@@ -87,11 +87,20 @@ pub struct Refusal {
 
 impl Refusal {
     /// Says what is not done, and which hold is in the way.
-    pub fn of_hold(what: &str, hold: &Hold) -> Self {
+    pub fn of_hold(what: &str, hold: &Hold, state: &State) -> Self {
+        let passes = match hold {
+            // What was seen of the agent may be old, or from before it came up.
+            Hold::AgentNotIdle { .. } | Hold::NoAgent { .. } => true,
+            // What is over is only cleared away.
+            Hold::Session { dispatch, .. } => {
+                let other = state.dispatches.get(dispatch);
+                other.is_none_or(|other| !other.is_open())
+            }
+            _ => false,
+        };
         Self {
             why: format!("{what}: {}", words(hold)),
-            // What was seen of the agent may be old, or from before it came up.
-            passes: matches!(hold, Hold::AgentNotIdle { .. } | Hold::NoAgent { .. }),
+            passes,
         }
     }
 }
@@ -132,7 +141,11 @@ pub fn trial(
         .or_else(|| trust::vetoed(head, &rules.workflow))
         .or_else(|| session_hold(rules, state, seen, &stage));
     if let Some(hold) = hold {
-        return Err(Refusal::of_hold(&format!("`{skill}` is not tried"), &hold));
+        return Err(Refusal::of_hold(
+            &format!("`{skill}` is not tried"),
+            &hold,
+            state,
+        ));
     }
     let basis = Basis::Errand(Errand::Trial {
         by: by.to_owned(),
@@ -226,7 +239,7 @@ pub fn said(
     let skill = SkillName::new("say");
     let stage = stage(&skill, "say", "A person says something".to_owned(), TIMEOUT);
     if let Some(hold) = window_hold(rules, state, seen, &stage) {
-        return Err(Refusal::of_hold("not said", &hold));
+        return Err(Refusal::of_hold("not said", &hold, state));
     }
     let basis = Basis::Errand(Errand::Said {
         by: by.to_owned(),

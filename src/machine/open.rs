@@ -123,12 +123,15 @@ pub fn window_hold(
     }
     let window = window_of(stage);
     if let Some(other) = state.in_window(window) {
-        return Some(taken(state, seen, other));
+        // What is over and only waits for its agent's turn to end may wait for a person's answer.
+        let asks = agent_hold(rules, seen)
+            .filter(|hold| matches!(hold, Hold::AgentAsks { .. }))
+            .filter(|_| window == Window::Agent && !other.is_open());
+        return asks.or_else(|| Some(taken(state, seen, other)));
     }
-    // Without git there is one folder and one hand in it.
-    if !rules.project.git
-        && let Some(other) = state.dispatches.values().find(|other| !other.tidied)
-    {
+    // Without git there is one folder and one hand in it; and what is rehearsed is rehearsed alone.
+    let mut others = state.dispatches.values().filter(|other| !other.tidied);
+    if let Some(other) = others.find(|other| !rules.project.git || check::is_rehearsal(other)) {
         return Some(Hold::Session {
             dispatch: other.id().clone(),
             issue: other.issue(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::{Checked, DispatchId, Errand, Opening, SkillName};
+use crate::machine::check::is_rehearsal;
 use crate::machine::errand::is_moving;
 use crate::machine::state::{Scheduled, State};
 
@@ -13,6 +14,11 @@ pub(super) fn opened(state: &mut State, opening: &Opening, errand: &Errand) -> R
     let on = match errand {
         Errand::Trial { issue, .. } if is_moving(state, *issue) => {
             return Err(format!("{issue} is being moved"));
+        }
+        Errand::Check { .. }
+            if let Some(other) = state.dispatches.values().find(|one| one.is_open()) =>
+        {
+            return Err(format!("dispatch {} is open", other.id()));
         }
         Errand::Trial { .. } | Errand::Check { .. } | Errand::Said { .. } => return Ok(()),
         Errand::Due { on, .. } => on,
@@ -32,8 +38,7 @@ pub(super) fn checked(
     checked: &Checked,
 ) -> Result<(), String> {
     let found = state.dispatches.get(dispatch).filter(|one| one.is_open());
-    let rehearses = |errand: &Errand| matches!(errand, Errand::Check { .. });
-    if !found.is_some_and(|one| one.opening.errand().is_some_and(rehearses)) {
+    if !found.is_some_and(is_rehearsal) {
         return Err(format!("dispatch {dispatch} is no open rehearsal"));
     }
     let profile = checked.profile.clone();

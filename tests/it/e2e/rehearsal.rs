@@ -1,6 +1,9 @@
 //! `pointsman agent check`: what an agent does without a person, seen before work is given to it.
 
-use pointsman::domain::{Event, Hold};
+use std::time::Duration;
+
+use pointsman::daemon::control::Call;
+use pointsman::domain::{Event, Hold, Window};
 
 use crate::support::world::World;
 
@@ -87,7 +90,7 @@ async fn a_dialog_is_named_with_its_step_and_holds_only_the_stages_that_need_it(
     );
     let asks = world.hold("shop", plans).await;
     assert!(
-        matches!(&asks, Some(Hold::Session { .. })),
+        matches!(&asks, Some(Hold::AgentAsks { .. })),
         "the dialog is open still: {asks:?}"
     );
     // The person says yes: the agent goes on, and what it leaves is cleared away all the same.
@@ -184,5 +187,133 @@ async fn a_persons_changes_are_not_rehearsed_upon() {
         "{err}"
     );
     assert_eq!(world.git("shop", &["status", "--porcelain"]), "M greet.sh");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_leftovers_of_earlier_work_are_neither_committed_nor_taken_along() {
+    let mut world = World::new();
+    world.project("shop");
+    world.git("shop", &["switch", "-q", "-c", "pointsman/9-greet"]);
+    std::fs::write(world.home().join("shop/greet.sh"), "echo half\n").expect("it is written");
+    let before = world.git("shop", &["for-each-ref"]);
+    world.start().await;
+    let (code, _, err) = world.says(&["agent", "check", "shop"]).await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("greet.sh changed, not by us"), "{err}");
+    assert_eq!(world.git("shop", &["for-each-ref"]), before);
+    assert_eq!(world.git("shop", &["status", "--porcelain"]), "M greet.sh");
+    assert_eq!(
+        world.git("shop", &["rev-parse", "--abbrev-ref", "HEAD"]),
+        "pointsman/9-greet"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn no_rehearsal_begins_while_a_dispatch_is_open_in_any_window() {
+    let mut world = World::new();
+    world.project("shop").pace(700);
+    world.start().await;
+    world
+        .issue("shop", "Greet by name", "", "ready-for-dev")
+        .await;
+    for window in [Window::Agent, Window::Check] {
+        world
+            .until_event("work begins", "shop", |event| {
+                matches!(event, Event::DispatchOpened { opening } if opening.window == window)
+            })
+            .await;
+        let (code, _, err) = world.says(&["agent", "check", "shop"]).await;
+        assert_eq!(code, Some(1));
+        assert!(
+            err.contains("Error: no rehearsal now: ") && err.contains("has the session"),
+            "{window:?}: {err}"
+        );
+    }
+    assert_eq!(world.git("shop", &["branch", "--list", "*check*"]), "");
+    world.end().await;
+}
+
+/// Where the tree stood is known, whatever the agent, or a person, switched to in between.
+#[tokio::test]
+async fn the_tree_is_put_back_to_where_the_rehearsal_found_it() {
+    let mut world = World::new();
+    world.project("shop").rehearses("commit=asks");
+    world.git("shop", &["switch", "-q", "-c", "my-own"]);
+    world.start().await;
+    let (code, _, err) = world.says(&["agent", "check", "shop"]).await;
+    assert_eq!(code, Some(1), "{err}");
+    let ours = world.git("shop", &["rev-parse", "--abbrev-ref", "HEAD"]);
+    assert!(ours.starts_with("pointsman/check-"), "{ours}");
+    world.git("shop", &["switch", "-q", "main"]);
+    world.git("shop", &["switch", "-q", &ours]);
+    world.tmux(&["send-keys", "-t", "=shop:agent", "y"]);
+    world.until_tidy("shop").await;
+    assert_untouched(&world, "my-own");
+    world.end().await;
+}
+
+/// Kill -9 at each step of it: the next daemon clears away what is there.
+#[tokio::test]
+async fn a_rehearsal_whose_daemon_was_killed_leaves_nothing_behind_either() {
+    let moments: [fn(&Event) -> bool; 3] = [
+        |event| matches!(event, Event::DispatchOpened { .. }),
+        |event| matches!(event, Event::TreePrepared { .. }),
+        |event| matches!(event, Event::AgentChecked { .. }),
+    ];
+    for moment in moments {
+        let mut world = World::new();
+        world.project("shop").pace(100);
+        world.git("shop", &["switch", "-q", "-c", "my-own"]);
+        world.spawn();
+        while world.call(&Call::Reload).is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let mut asks = world
+            .command(&["agent", "check", "shop"])
+            .spawn()
+            .expect("it starts");
+        world.until_event("its moment", "shop", moment).await;
+        world.kill();
+        asks.wait().expect("it is ours");
+        world.spawn();
+        world
+            .until("the rehearsal is cleared away", |told| {
+                told.iter()
+                    .any(|told| matches!(told.event, Event::DispatchTidied { .. }))
+                    .then_some(())
+            })
+            .await;
+        assert_untouched(&world, "my-own");
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_verb_that_was_the_daemon_and_was_killed_is_made_good_by_the_next_one() {
+    let world = World::new();
+    world.project("shop").pace(300);
+    let mut asks = world
+        .command(&["agent", "check", "shop"])
+        .spawn()
+        .expect("it starts");
+    let written = || world.git("shop", &["branch", "--list", "pointsman/check-*"]);
+    while written().is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    asks.kill().expect("it is ours");
+    asks.wait().expect("it is ours");
+    assert_ne!(written(), "");
+    world.pace(0);
+    let mut told = (None, String::new(), String::new());
+    for _ in 0..3 {
+        told = world.says(&["agent", "check", "shop"]).await;
+        if told.0 == Some(0) {
+            break;
+        }
+    }
+    assert_eq!(told.0, Some(0), "{told:?}");
+    assert_untouched(&world, "main");
     world.end().await;
 }
