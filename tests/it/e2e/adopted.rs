@@ -135,7 +135,7 @@ async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
 async fn no_interrupting_key_goes_to_what_a_person_runs_after_the_agent() {
     let mut world = World::new();
     world.project("shop");
-    let session = "tracker = \"local\"\nsession = \"default:work:mine.0\"\n";
+    let session = "tracker = \"local\"\nbuild = \"true\"\nsession = \"default:work:mine.0\"\n";
     world.write_project("shop", session);
     world.git("shop", &["switch", "-q", "-c", "pointsman/1-greet-by-name"]);
     let (binary, pid) = (world.places.binary_text(), world.home().join("agent.pid"));
