@@ -101,3 +101,28 @@ async fn an_agent_at_work_is_stopped_by_one_key_and_an_idle_one_is_left_alone() 
     );
     world.end().await;
 }
+
+#[tokio::test]
+async fn whoever_stands_before_a_dialog_is_neither_spoken_to_nor_interrupted() {
+    let mut world = World::new();
+    world.project("shop").rehearses("commit=asks");
+    world.start().await;
+    let (code, _, err) = world.says(&["agent", "check", "shop"]).await;
+    assert_eq!(code, Some(1), "{err}");
+    let before = world.screen("=shop:agent");
+    assert!(before.contains("May I commit?"), "{before}");
+    let (code, _, err) = world.says(&["say", "shop", "go on"]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        err.starts_with("Error: not said: the agent asks: for a permission"),
+        "{err}"
+    );
+    let (code, _, err) = world.says(&["interrupt", "shop"]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        err.starts_with("Error: not interrupted: the agent asks something ("),
+        "{err}"
+    );
+    assert_eq!(world.screen("=shop:agent"), before, "not one key was sent");
+    world.end().await;
+}
