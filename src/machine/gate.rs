@@ -258,11 +258,11 @@ fn without_escapes(text: &str) -> String {
 /// Judges the file of a stage without git: there, not empty, and another than at dispatch.
 pub fn file(before: Option<&str>, after: Option<&[u8]>, path: &str) -> Judged {
     let Some(bytes) = after else {
-        return Judged::red(format!("there is no `{path}`: write it, then report again"));
+        return Judged::red(format!("there is no `{path}`: write it"));
     };
     let digest = sha256(bytes);
     let judged = if bytes.iter().all(u8::is_ascii_whitespace) {
-        Judged::red(format!("`{path}` is empty: write it, then report again"))
+        Judged::red(format!("`{path}` is empty: write it"))
     } else if before == Some(digest.as_str()) {
         Judged::red(format!(
             "`{path}` is the same as before this dispatch: nothing was written"

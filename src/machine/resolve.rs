@@ -218,8 +218,8 @@ impl Heard<'_> {
         let attention = self.attention();
         let (activity, witness) = self.activity(profile);
         let because = match &attention {
-            Some((_, row)) => format!("{}; {witness}", cite(row)),
-            None => witness,
+            Some((_, row)) if cite(row) != witness => format!("{}; {witness}", cite(row)),
+            _ => witness,
         };
         AgentState {
             liveness: Liveness::Alive,

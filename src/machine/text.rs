@@ -43,16 +43,15 @@ pub fn unmarked(text: &str) -> String {
 /// Strips what a person reading the issue would not see, or what a terminal would obey: HTML comments, control characters
 /// but tab and line feed, zero-width and bidirectional marks. Cuts at `bytes_max` and says so.
 pub fn sanitise(text: &str, bytes_max: usize) -> String {
-    let without_comments = strip_html_comments(text);
-    let mut clean = String::with_capacity(without_comments.len());
-    for character in without_comments.replace("\r\n", "\n").chars() {
-        if clean.len() + character.len_utf8() > bytes_max {
-            clean.push_str("\n[cut]");
-            break;
-        }
-        if is_visible(character) {
-            clean.push(character);
-        }
+    let seen: String = text
+        .replace("\r\n", "\n")
+        .chars()
+        .filter(|c| is_visible(*c))
+        .collect();
+    let mut clean = without_html_comments(&seen);
+    if clean.len() > bytes_max {
+        clean.truncate(clean.floor_char_boundary(bytes_max));
+        clean.push_str("\n[cut]");
     }
     clean
 }
@@ -81,17 +80,18 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
     format!("{cut}...")
 }
 
-fn strip_html_comments(text: &str) -> String {
-    let mut rest = text;
+/// Also where taking one comment away would join the halves of another. An open one hides all that follows, as it does in HTML.
+fn without_html_comments(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
-    while let Some(start) = rest.find("<!--") {
-        kept.push_str(&rest[..start]);
-        match rest[start..].find("-->") {
-            Some(end) => rest = &rest[start + end + 3..],
-            None => return kept,
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        kept.push(next);
+        rest = &rest[next.len_utf8()..];
+        if kept.ends_with("<!--") {
+            kept.truncate(kept.len() - "<!--".len());
+            rest = rest.split_once("-->").map_or("", |(_, after)| after);
         }
     }
-    kept.push_str(rest);
     kept
 }
 
@@ -136,6 +136,9 @@ mod tests {
             "abc[31md"
         );
         assert_eq!(sanitise("open <!-- never closed", 100), "open ");
+        for halves in ["<!-<!-- x -->- y -->", "<!\u{200b}-- y -->"] {
+            assert_eq!(sanitise(halves, 100), "", "{halves}");
+        }
         assert_eq!(sanitise("abcdef", 3), "abc\n[cut]");
     }
 }

@@ -84,14 +84,14 @@ fn a_branch_with_new_commits_holds() {
 
 #[test]
 fn a_branch_without_the_work_says_what_to_do() {
-    assert_snapshot!(branch(|facts| facts.new_commits.clear()), @"red: no commit on `pointsman/12-faq` since the brief: commit your work on that branch, then report again");
+    assert_snapshot!(branch(|facts| facts.new_commits.clear()), @"red: no commit on `pointsman/12-faq` since the brief: commit your work on that branch");
     assert_snapshot!(branch(|facts| {
         facts.new_commits.clear();
         facts.dirty = vec!["src/app.ts".into(), "src/faq.ts".into()];
-    }), @"red: no commit on `pointsman/12-faq` since the brief: commit your work on that branch, then report again; not committed: `src/app.ts`, `src/faq.ts`");
-    assert_snapshot!(branch(|facts| facts.branch_tip = None), @"red: there is no branch `pointsman/12-faq`: it was checked out with the brief; commit your work on it, then report again");
-    assert_snapshot!(branch(|facts| facts.reported_head = Some(sha("d"))), @"red: the report names commit dddddddddd, but `pointsman/12-faq` is at cccccccccc: bring your work onto that branch, then report again from there");
-    assert_snapshot!(branch(|facts| facts.is_on_default = true), @"red: the report was made on the default branch `main`: commit on `pointsman/12-faq`, then report again from there");
+    }), @"red: no commit on `pointsman/12-faq` since the brief: commit your work on that branch; not committed: `src/app.ts`, `src/faq.ts`");
+    assert_snapshot!(branch(|facts| facts.branch_tip = None), @"red: there is no branch `pointsman/12-faq`: it was checked out with the brief; commit your work on it");
+    assert_snapshot!(branch(|facts| facts.reported_head = Some(sha("d"))), @"red: the report names commit dddddddddd, but `pointsman/12-faq` is at cccccccccc: bring your work onto that branch and report from there");
+    assert_snapshot!(branch(|facts| facts.is_on_default = true), @"red: the report was made on the default branch `main`: commit on `pointsman/12-faq` and report from there");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn coverage_names_the_files_nobody_read() {
     let changed =
         |paths: &[&str]| -> Vec<String> { paths.iter().map(ToString::to_string).collect() };
     assert_snapshot!(line(&gate::coverage(&changed(&["src/a.rs", "src/b.rs"]), Some(PASS))), @"holds: all 2 changed files were read");
-    assert_snapshot!(line(&gate::coverage(&changed(&["src/a.rs", "src/B.rs"]), Some(PASS))), @"red: 1 of 2 changed files are not in the verdict's `files_reviewed`: `src/B.rs`. Read them, then report again");
+    assert_snapshot!(line(&gate::coverage(&changed(&["src/a.rs", "src/B.rs"]), Some(PASS))), @"red: 1 of 2 changed files are not in the verdict's `files_reviewed`: `src/B.rs`. Read them");
     assert_snapshot!(line(&gate::coverage(&changed(&[]), Some(PASS))), @"holds: all 0 changed files were read");
     assert_snapshot!(line(&gate::coverage(&changed(&["src/a.rs"]), None)), @"red: no verdict came with the report, so no file counts as read");
 }
@@ -207,8 +207,8 @@ fn a_file_has_to_change() {
         |after: Option<&[u8]>| line(&gate::file(old.digest.as_deref(), after, "drafts/12.md"));
     assert_snapshot!(says(Some(b"new")), @"holds: `drafts/12.md` changed");
     assert_snapshot!(says(Some(b"old")), @"red: `drafts/12.md` is the same as before this dispatch: nothing was written");
-    assert_snapshot!(says(Some(b" \n")), @"red: `drafts/12.md` is empty: write it, then report again");
-    assert_snapshot!(says(None), @"red: there is no `drafts/12.md`: write it, then report again");
+    assert_snapshot!(says(Some(b" \n")), @"red: `drafts/12.md` is empty: write it");
+    assert_snapshot!(says(None), @"red: there is no `drafts/12.md`: write it");
 }
 
 /// A warning, never red: a test may stand in the file it tests.

@@ -8,7 +8,7 @@ use crate::daemon::hands::now;
 use crate::daemon::{Daemon, store};
 use crate::domain::{
     AgentState, Attention, DeliveryId, DispatchId, Event, IssueNumber, Liveness, ProjectName,
-    Request, Settled, Verdict, Window,
+    Request, Settled, Transition, Verdict, Window,
 };
 use crate::view::timeline;
 
@@ -30,6 +30,8 @@ pub(super) struct Story {
     quiet_since: Instant,
     approved: BTreeSet<(ProjectName, IssueNumber)>,
     issues: BTreeMap<DispatchId, IssueNumber>,
+    /// Moves that are intended and not seen yet.
+    moves: BTreeMap<(ProjectName, IssueNumber), Transition>,
     /// Windows whose dialog was told; again once it is answered and another comes.
     called: BTreeSet<(ProjectName, Window)>,
     /// How the deliveries stand, by the last verdict on each.
@@ -65,6 +67,7 @@ impl Story {
             quiet_since: Instant::now(),
             approved: BTreeSet::new(),
             issues: BTreeMap::new(),
+            moves: BTreeMap::new(),
             called: BTreeSet::new(),
             verdicts: BTreeMap::new(),
             dead_since: BTreeMap::new(),
@@ -108,6 +111,10 @@ impl Story {
                 {
                     self.issues.insert(opening.id.clone(), issue);
                 }
+                if let Event::TransitionIntended { transition } = &event {
+                    let of = (name.clone(), transition.issue);
+                    self.moves.insert(of, transition.clone());
+                }
                 if let Event::DeliverySettled {
                     delivery, verdict, ..
                 } = &event
@@ -123,10 +130,8 @@ impl Story {
                     let issue = record.issue.map(IssueNumber).or(of_dispatch.copied());
                     let issue = issue.map_or_else(String::new, |issue| issue.to_string());
                     let second = record.at.duration_since(self.started).as_secs();
-                    println!(
-                        "{second:>4} s  {name:<5} {issue:<3} {}",
-                        timeline::sentence(&event)
-                    );
+                    let words = self.words(&name, &event);
+                    println!("{second:>4} s  {name:<5} {issue:<3} {words}");
                 }
                 if let Event::TransitionSettled {
                     issue,
@@ -137,6 +142,19 @@ impl Story {
                 }
             }
         }
+    }
+
+    /// A move's end is told with its labels, which stand in its intent.
+    fn words(&mut self, name: &ProjectName, event: &Event) -> String {
+        if let Event::TransitionSettled {
+            issue,
+            outcome: Settled::Moved { .. },
+        } = event
+            && let Some(moved) = self.moves.remove(&(name.clone(), *issue))
+        {
+            return format!("label {} -> {}", moved.from, moved.to);
+        }
+        timeline::sentence(event)
     }
 
     /// The last move is a person's: the demo says and does what they would.
@@ -259,14 +277,14 @@ impl Story {
             let why = anyhow::anyhow!("its last words were: {said}")
                 .context(format!("{agent} ended in {name} and does not stay up"));
             return Err(Failure::new(why).hint(format!(
-                "start it once yourself, in a folder of yours, and see what it says: `{agent}` needs its account and its settings"
+                "start it once yourself, in a folder of yours, and see what it says: {agent} needs its account and its settings"
             )));
         }
         Ok(())
     }
 }
 
-/// Returns what an ended agent left on its screen.
+/// Returns the end of what an ended agent left on its screen; a picture it drew before is none of its words.
 async fn last_words(daemon: &Daemon, name: &ProjectName) -> String {
     let nothing = || "none".to_owned();
     let Some(hands) = daemon.hands(name) else {
@@ -282,13 +300,11 @@ async fn last_words(daemon: &Daemon, name: &ProjectName) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("Pane is dead"))
-        .take(WORDS_LINES_MAX)
+        .filter(|line| line.contains(char::is_alphanumeric) && !line.starts_with("Pane is dead"))
         .collect();
-    if lines.is_empty() {
-        nothing()
-    } else {
-        lines.join(" ")
+    match &lines[lines.len().saturating_sub(WORDS_LINES_MAX)..] {
+        [] => nothing(),
+        words => words.join(" "),
     }
 }
 

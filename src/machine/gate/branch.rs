@@ -34,25 +34,25 @@ pub fn branch(facts: &BranchFacts) -> Judged {
     let branch = &facts.expected_branch;
     if facts.is_on_default {
         return Judged::red(format!(
-            "the report was made on the default branch `{}`: commit on `{branch}`, then report again from there",
+            "the report was made on the default branch `{}`: commit on `{branch}` and report from there",
             facts.default_branch
         ));
     }
     let Some(tip) = &facts.branch_tip else {
         return Judged::red(format!(
-            "there is no branch `{branch}`: it was checked out with the brief; commit your work on it, then report again"
+            "there is no branch `{branch}`: it was checked out with the brief; commit your work on it"
         ));
     };
     if let Some(head) = facts.reported_head.as_ref().filter(|head| *head != tip) {
         return Judged::red(format!(
-            "the report names commit {}, but `{branch}` is at {}: bring your work onto that branch, then report again from there",
+            "the report names commit {}, but `{branch}` is at {}: bring your work onto that branch and report from there",
             head.short(),
             tip.short()
         ));
     }
     if facts.new_commits.is_empty() {
         return Judged::red(format!(
-            "no commit on `{branch}` since the brief: commit your work on that branch, then report again{}",
+            "no commit on `{branch}` since the brief: commit your work on that branch{}",
             uncommitted(&facts.dirty)
         ));
     }

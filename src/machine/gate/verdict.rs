@@ -151,7 +151,7 @@ fn covered(changed: &[String], reviewed: &[String]) -> Judged {
         ));
     }
     Judged::red(format!(
-        "{} of {} are not in the verdict's `files_reviewed`: {}. Read them, then report again",
+        "{} of {} are not in the verdict's `files_reviewed`: {}. Read them",
         missing.len(),
         count(changed.len(), "changed file"),
         list(&missing)

@@ -157,7 +157,7 @@ fn the_demo_ends_with_the_last_words_of_an_agent_that_does_not_stay_up() {
     // tmux scrolls one row away when it writes that the pane is dead, and may miss what a program says that ends at once.
     std::fs::write(
         &codex,
-        "#!/bin/sh\necho Codex\necho 'No account: log in first'\nsleep 1\nexit 1\n",
+        "#!/bin/sh\nfor row in 1 2 3 4 5 6 7; do echo '*** ***'; done\necho 'No account: log in first'\nsleep 1\nexit 1\n",
     )
     .expect("it is written");
     std::fs::set_permissions(&codex, std::os::unix::fs::PermissionsExt::from_mode(0o755))
