@@ -18,7 +18,7 @@ const DRAIN_MAX: std::time::Duration = std::time::Duration::from_mins(1);
 pub(super) enum AgentVerb {
     /// Let the agent rehearse once: read a brief, write a file, commit on a throw-away branch, report
     #[command(
-        after_help = "It happens in the project's own session, with its permissions and in its tree, and leaves nothing behind. \
+        after_help = "It happens in the project's own session, with its permissions and in its tree, only while nothing else is open there, and leaves nothing behind. \
         Without a daemon this is one for that long, and starts nothing else. Exit code 0: ready."
     )]
     Check(ProjectArgs),
