@@ -6,6 +6,7 @@
     reason = "stdout is data, stderr is talk"
 )]
 
+mod agent;
 mod client;
 mod cycle;
 mod demo;
@@ -88,6 +89,13 @@ enum Verb {
     Restart(steer::ProjectArgs),
     /// Show a project's session in this terminal
     Attach(session::AttachArgs),
+    /// Find out what a project's agent does without a person
+    #[command(subcommand)]
+    Agent(agent::AgentVerb),
+    /// Say something to a project's idle agent
+    Say(agent::SayArgs),
+    /// Stop what a project's agent does, by its own key, once
+    Interrupt(steer::ProjectArgs),
     /// Keep a tracker's labels and a workflow together
     #[command(subcommand)]
     Labels(labels::LabelsVerb),
@@ -155,6 +163,9 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Down(args) => session::down(&args),
         Verb::Restart(args) => session::restart(&args),
         Verb::Attach(args) => session::attach(&args),
+        Verb::Agent(verb) => agent::agent(&verb),
+        Verb::Say(args) => agent::tell(&args),
+        Verb::Interrupt(args) => agent::interrupt(&args),
         Verb::Labels(verb) => labels::labels(&verb),
         Verb::Skill(verb) => skill::skill(&verb),
         Verb::Ledger(verb) => ledger::ledger(&verb),

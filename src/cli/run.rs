@@ -10,6 +10,7 @@ use crate::cli::{Failure, edge};
 use crate::config::{self, Config};
 use crate::daemon::places::Places;
 use crate::daemon::{Daemon, StartError, control, schedule};
+use crate::machine::engine::Scope;
 use crate::machine::text::count;
 
 /// How long SIGTERM waits for what is under way: systemd's default stop time is 90 s.
@@ -65,7 +66,16 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Starts a daemon in this process.
 pub(super) async fn start(places: Places, config: Config) -> Result<Arc<Daemon>, Failure> {
-    Daemon::start(places, config, edge::find_auth())
+    start_within(Scope::Everything, places, config).await
+}
+
+/// Starts one in this process that may begin only so much.
+pub(super) async fn start_within(
+    scope: Scope,
+    places: Places,
+    config: Config,
+) -> Result<Arc<Daemon>, Failure> {
+    Daemon::start_within(scope, places, config, edge::find_auth())
         .await
         .map_err(|error| match error {
             StartError::Ledger(error) => Failure::of_ledger(error),

@@ -54,8 +54,26 @@ fn keep(project: &str, wishes: &[bool]) -> Result<(), Failure> {
             };
             client::settle(reply)?;
         }
+        if wishes.last() == Some(&true) {
+            say_what_it_loosens(&places, project)?;
+        }
         Ok(())
     })
+}
+
+/// Says what the agent's profile loosens in its own permissions: whoever starts it should know.
+fn say_what_it_loosens(places: &Places, project: &str) -> Result<(), Failure> {
+    let config = run::load(places)?;
+    let agent = &known::project(&config, project)?.agent;
+    let profile = config.profiles.get(agent);
+    for loosened in profile
+        .map(|profile| &profile.loosens)
+        .into_iter()
+        .flatten()
+    {
+        say::talk(&format!("{agent}: {loosened}"));
+    }
+    Ok(())
 }
 
 /// Says at once what a daemon would find out later: an agent is started in its project's folder, or not at all.

@@ -1,5 +1,6 @@
 //! `agents/<name>.toml` -> `Profile`. Every pattern is compiled here, so that a bad one shows with its caret.
 
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use crate::config::sheet::Sheet;
 use crate::config::table::{At, Table};
 use crate::config::value::{self, Complaint};
 use crate::domain::{
-    COMMAND_PLACEHOLDERS, FILE_PLACEHOLDERS, FirstLine, Profile, ProfileName, Region, ScreenClaim,
-    ScreenRule, ScreenRules, Signals, Submit, TRACKER_TOKENS, screen_pattern,
+    COMMAND_PLACEHOLDERS, CheckStep, FILE_PLACEHOLDERS, FirstLine, Profile, ProfileName, Region,
+    ScreenClaim, ScreenRule, ScreenRules, Signals, Submit, TRACKER_TOKENS, screen_pattern,
 };
 
 const FLOOR: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(30);
@@ -71,6 +72,7 @@ fn read(file: &str, sheet: &Sheet<'_>, table: Table<'_>) -> Option<Profile> {
             floor: FLOOR_DEFAULT,
             cursor_in_composer: false,
             clear_key: None,
+            interrupt_key: None,
         }),
         signals: table
             .table("signals")
@@ -81,6 +83,7 @@ fn read(file: &str, sheet: &Sheet<'_>, table: Table<'_>) -> Option<Profile> {
             .map(|table| screen(sheet, table))
             .unwrap_or_default(),
         loosens: plain(table.texts("loosens").unwrap_or_default()),
+        mends: mends(sheet, table.pairs("mend")),
         name: name?,
     };
     table.close();
@@ -208,31 +211,61 @@ fn versions(text: &str) -> Result<String, Complaint> {
     }
 }
 
-fn submit(sheet: &Sheet<'_>, table: Table<'_>) -> Submit {
-    let clear_key = table.text("clear_key");
-    if let Some(at) = &clear_key {
-        let hex = at.value.len() % 2 == 0
-            && at.value.len() <= 16
-            && at.value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        // Enter, Escape and line feed submit, close or send: none of them clears.
-        let harmless = !["0d", "0a", "1b"].contains(&at.value.to_lowercase().as_str());
-        if !(hex && harmless) {
-            let complaint = Complaint::new(format!(
-                "`{}` is not a key that clears",
-                at.value.escape_debug()
-            ));
-            sheet.report(
-                at.span.clone(),
-                complaint.expected(["bytes in hex, as in `15` for control-u"]),
-            );
+/// Reads which setting mends which step.
+fn mends(sheet: &Sheet<'_>, pairs: Vec<(At<String>, At<String>)>) -> BTreeMap<CheckStep, String> {
+    let mut mends = BTreeMap::new();
+    for (name, text) in pairs {
+        let step = CheckStep::ALL
+            .iter()
+            .find(|step| step.as_str() == name.value);
+        if let Some(step) = step {
+            mends.insert(*step, text.value);
+        } else {
+            let steps = CheckStep::ALL.map(|step| format!("`{step}`"));
+            let complaint = Complaint::new(format!("unknown step `{}`", name.value));
+            sheet.report(name.span.clone(), complaint.expected(steps));
         }
     }
+    mends
+}
+
+/// Reads a key's bytes; some keys never do what it is for.
+fn key(
+    sheet: &Sheet<'_>,
+    found: Option<At<String>>,
+    (does, never, example): (&str, &[&str], &str),
+) -> Option<String> {
+    let at = found?;
+    let hex = at.value.len() % 2 == 0
+        && at.value.len() <= 16
+        && at.value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let harmless = !never.contains(&at.value.to_lowercase().as_str());
+    if !(hex && harmless) {
+        let complaint = Complaint::new(format!(
+            "`{}` is not a key that {does}",
+            at.value.escape_debug()
+        ));
+        sheet.report(
+            at.span.clone(),
+            complaint.expected([format!("bytes in hex, as in {example}")]),
+        );
+    }
+    Some(at.value.to_lowercase())
+}
+
+fn submit(sheet: &Sheet<'_>, table: Table<'_>) -> Submit {
+    // Enter, Escape and line feed submit, close or send: none of them clears.
+    let clears = ("clears", &["0d", "0a", "1b"][..], "`15` for control-u");
+    let clear_key = key(sheet, table.text("clear_key"), clears);
+    let stops = ("interrupts", &["0d", "0a"][..], "`1b` for Escape");
+    let interrupt_key = key(sheet, table.text("interrupt_key"), stops);
     let submit = Submit {
         floor: table
             .duration("floor", &FLOOR)
             .map_or(FLOOR_DEFAULT, |at| at.value),
         cursor_in_composer: table.flag("cursor_in_composer").is_some_and(|at| at.value),
-        clear_key: clear_key.map(|at| at.value.to_lowercase()),
+        clear_key,
+        interrupt_key,
     };
     table.close();
     submit

@@ -6,7 +6,7 @@ use crate::daemon::hands::{Comments, Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::objects::Objects;
 use crate::daemon::{commits, gates};
 use crate::domain::{
-    DeliveryId, Details, Dispatch, GateName, Ground, Outcome, Project, Purpose, SingleRead,
+    DeliveryId, Details, Dispatch, Errand, GateName, Ground, Outcome, Project, Purpose, SingleRead,
     Subject, Text, TreeFacts, Window,
 };
 use crate::machine::alike::{self, Alike};
@@ -26,22 +26,18 @@ pub async fn compose(
 ) -> Outcome {
     let purpose = ground.purpose.unwrap_or(Purpose::Brief);
     let Some(project) = hands.project() else {
-        return Outcome::Failed {
-            why: "the project's configuration is gone".to_owned(),
-            until: now(),
-        };
+        return crate::daemon::hands::unconfigured();
     };
     let details = match read(hands, &project, dispatch, purpose, ground).await {
         Ok(details) => details,
         Err(outcome) => return outcome,
     };
     let (text, url) = text_of(&details);
-    let (mirror, skill) = match purpose {
-        Purpose::Brief => match ground_of_brief(hands, &project, dispatch).await {
-            Ok(found) => found,
-            Err(outcome) => return outcome,
-        },
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => (None, None),
+    let errand = dispatch.opening.errand();
+    let errand = errand.filter(|errand| purpose == Purpose::Brief && !errand.is_counted());
+    let (mirror, skill) = match ground_of_text(hands, &project, dispatch, purpose).await {
+        Ok(found) => found,
+        Err(outcome) => return outcome,
     };
     let (seq, hash) = newest(hands).await;
     let secret = hands.key.secret(dispatch.id());
@@ -58,13 +54,15 @@ pub async fn compose(
         secret: &secret,
         as_of: now(),
     };
-    let text_of_brief = match &skill {
-        None => brief::message(
+    let text_of_brief = match (&skill, errand) {
+        (None, Some(Errand::Said { by, text })) => brief::said(&envelope, by, text),
+        (None, Some(_)) => brief::rehearsal(&envelope),
+        (None, None) => brief::message(
             &envelope,
             purpose,
             ground.message.as_deref().unwrap_or_default(),
         ),
-        Some(body) => {
+        (Some(body), _) => {
             let tree = project.git.then(|| tree_of(dispatch));
             let rules = hands.rules();
             let mut facts = facts(
@@ -149,11 +147,17 @@ async fn details_of(
 }
 
 /// The mirror, brought up to date once for the whole brief (it takes half a dozen git processes), and the skill's text.
-async fn ground_of_brief(
+/// Messages and errands without a skill need neither.
+async fn ground_of_text(
     hands: &Hands,
     project: &Project,
     dispatch: &Dispatch,
+    purpose: Purpose,
 ) -> Result<(Option<Mirror>, Option<String>), Outcome> {
+    let skilled = dispatch.opening.errand().is_none_or(Errand::is_counted);
+    if purpose != Purpose::Brief || !skilled {
+        return Ok((None, None));
+    }
     let mirror = if project.git {
         gates::mirror(hands, project).await.ok()
     } else {

@@ -16,7 +16,7 @@ use tokio::net::UnixListener;
 
 use crate::daemon::hands::rules_of;
 use crate::daemon::runner::{Message, Shown};
-use crate::daemon::{Daemon, caller, heartbeat, store, surface, trial};
+use crate::daemon::{Daemon, caller, check, heartbeat, said, store, surface, trial};
 use crate::domain::{
     Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice, SkillName,
 };
@@ -64,6 +64,29 @@ pub enum Call {
         skill: SkillName,
         /// For which issue.
         issue: IssueNumber,
+        /// Whose wish it is.
+        by: String,
+    },
+    /// Let a project's agent rehearse, and say what came of it.
+    Check {
+        /// Which project.
+        project: ProjectName,
+        /// Whose wish it is.
+        by: String,
+    },
+    /// Deliver a person's words to a project's agent once.
+    Say {
+        /// Which project.
+        project: ProjectName,
+        /// Who says it.
+        by: String,
+        /// The words.
+        text: String,
+    },
+    /// Stop what a project's agent does, by one press of its own key.
+    Interrupt {
+        /// Which project.
+        project: ProjectName,
         /// Whose wish it is.
         by: String,
     },
@@ -192,7 +215,12 @@ impl Connected<IncomingStream<'_, UnixListener>> for Caller {
 /// Returns the pane of ours that a person's call comes from, which is no person then.
 async fn not_a_person(daemon: &Daemon, caller: &Caller, call: &Call) -> Option<String> {
     match call {
-        Call::Ask { .. } | Call::Keep { .. } | Call::Try { .. } => {
+        Call::Ask { .. }
+        | Call::Keep { .. }
+        | Call::Try { .. }
+        | Call::Check { .. }
+        | Call::Say { .. }
+        | Call::Interrupt { .. } => {
             caller::pane_above(daemon.tmux(), &daemon.projects(), caller.pid?).await
         }
         Call::Poll { .. } | Call::Reload | Call::Cycle { .. } => None,
@@ -232,6 +260,9 @@ async fn call(
             issue,
             by,
         } => trial::run(&daemon, &project, (&skill, issue, &by)).await,
+        Call::Check { project, by } => check::run(&daemon, &project, &by).await,
+        Call::Say { project, by, text } => said::say(&daemon, &project, &by, &text).await,
+        Call::Interrupt { project, by } => said::interrupt(&daemon, &project, &by).await,
     })
 }
 
@@ -269,7 +300,10 @@ pub fn answer_at_once(rules: &Rules, shown: &Shown, request: &Request) -> Option
         ))),
         Request::Approve { issue, .. } => cannot_approve(project, shown, *issue),
         Request::Route { issue, to, .. } => cannot_route(rules, shown, *issue, to),
-        Request::Resume { .. } | Request::Try { .. } | Request::Adopt { .. } => None,
+        Request::Resume { .. }
+        | Request::Try { .. }
+        | Request::Interrupt { .. }
+        | Request::Adopt { .. } => None,
     }
 }
 
@@ -352,6 +386,7 @@ pub fn recorded(project: &ProjectName, request: &Request) -> Reply {
         Request::Try { opening } => {
             format!("{} is tried: dispatch {}", opening.stage.skill, opening.id)
         }
+        Request::Interrupt { .. } => format!("the agent of {project} is interrupted"),
         Request::Route { issue, to, .. } => format!(
             "{issue} goes to {to} by your word: what is open for it is withdrawn, then the label moves"
         ),

@@ -3,6 +3,7 @@
 //! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
 
 pub mod caller;
+pub mod check;
 pub mod commits;
 pub mod compose;
 pub mod control;
@@ -12,6 +13,7 @@ pub mod gates;
 pub mod hands;
 pub mod heartbeat;
 pub mod job;
+pub mod keep;
 pub mod key;
 pub mod logs;
 pub mod merge;
@@ -25,6 +27,7 @@ pub mod posts;
 pub mod pulls;
 pub mod push;
 pub mod runner;
+pub mod said;
 pub mod samplers;
 pub mod schedule;
 pub mod session;
@@ -56,6 +59,7 @@ use crate::daemon::samplers::Samplers;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Project, ProjectName, Request};
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
+use crate::machine::engine::Scope;
 use crate::terminal::Tmux;
 
 pub use crate::daemon::trackers::{FindAuth, OpenTrackerError, open_local, open_tracker};
@@ -133,6 +137,7 @@ pub struct Daemon {
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     trackers: Arc<Trackers>,
     waiting: Mutex<BTreeMap<ProjectName, Waiting>>,
+    scope: Scope,
     starting: tokio::sync::Mutex<()>,
     _lock: Lock,
 }
@@ -148,6 +153,16 @@ impl std::fmt::Debug for Daemon {
 impl Daemon {
     /// Takes the ledger's lock, replays, and starts a runner per project.
     pub async fn start(
+        places: Places,
+        config: Config,
+        find_auth: FindAuth,
+    ) -> Result<Arc<Self>, StartError> {
+        Self::start_within(Scope::Everything, places, config, find_auth).await
+    }
+
+    /// The same, and says what it may begin: a verb without a daemon is one for a single request.
+    pub async fn start_within(
+        scope: Scope,
         places: Places,
         config: Config,
         find_auth: FindAuth,
@@ -204,6 +219,7 @@ impl Daemon {
             tasks: Mutex::default(),
             trackers: Arc::new(Trackers::new(find_auth)),
             waiting: Mutex::default(),
+            scope,
             starting: tokio::sync::Mutex::default(),
             _lock: lock,
             tmux: tmux.clone(),
@@ -303,7 +319,8 @@ impl Daemon {
             (mailbox.clone(), inbox),
             self.accounts.clone(),
             Arc::clone(&self.notifier),
-        );
+        )
+        .within(self.scope);
         self.members
             .lock()
             .expect("no holder of this lock panics")
@@ -481,33 +498,5 @@ impl Daemon {
     /// Waits until the daemon is told to stop.
     pub fn stopped(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
-    }
-}
-
-impl Daemon {
-    /// Keeps a project's persistent agent up from now on, or ends it and lets it go.
-    pub async fn keep(&self, name: &ProjectName, up: bool) -> Result<String, String> {
-        use std::sync::atomic::Ordering;
-        let hands = self
-            .hands(name)
-            .ok_or_else(|| format!("there is no project `{name}`"))?;
-        hands.kept.store(up, Ordering::Relaxed);
-        if up {
-            return Ok(format!("the agent of {name} is kept up"));
-        }
-        let row = self
-            .tmux
-            .find(name.as_str(), crate::domain::Window::Agent.as_str())
-            .await
-            .map_err(|error| chain(&error))?;
-        match row {
-            Some(row) => self
-                .tmux
-                .kill_pane(&row.pane)
-                .await
-                .map(|_| format!("the agent of {name} was ended"))
-                .map_err(|error| chain(&error)),
-            None => Ok(format!("{name} has no agent")),
-        }
     }
 }

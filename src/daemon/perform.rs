@@ -2,7 +2,8 @@
 
 use crate::daemon::hands::{Hands, chain, failed, gone, now, unconfigured};
 use crate::daemon::{
-    compose, deliver, gates, logs, merge, posts, pulls, push, session, status, tree, writes,
+    check, compose, deliver, gates, logs, merge, posts, pulls, push, said, session, status, tree,
+    writes,
 };
 use crate::domain::{Action, Answer, Dispatch, DispatchId, Outcome, Window};
 use crate::repo::{RepoError, Users, spool};
@@ -84,6 +85,8 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             sweep(hands, open).await;
             tidy(hands, &dispatch, answer.as_ref()).await
         }
+        Action::Survey { dispatch, .. } => check::survey(hands, &dispatch).await,
+        Action::Interrupt { pane } => said::press(hands, &pane).await,
         Action::AddLabel { issue, label } => writes::add_label(hands, issue, &label).await,
         Action::RemoveLabel { issue, label } => writes::remove_label(hands, issue, &label).await,
         Action::ReadLabels { issue } => writes::read_labels(hands, issue).await,
@@ -144,6 +147,9 @@ async fn tidy(hands: &Hands, dispatch: &Dispatch, answer: Option<&Answer>) -> Ou
         tracing::warn!(why, dispatch = %dispatch.id(), "a brief could not be removed");
     }
     clear_spool(hands, dispatch).await;
+    if let Err(outcome) = check::clear_away(hands, dispatch).await {
+        return outcome;
+    }
     match session::close_fresh(hands, dispatch).await {
         Ok(()) => Outcome::Done,
         Err(why) => Outcome::Failed {

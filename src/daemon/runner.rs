@@ -17,7 +17,7 @@ use crate::domain::{
     Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request, Rules,
 };
 use crate::machine::decide::Memory;
-use crate::machine::engine::{CycleReport, Effect, Engine, Input};
+use crate::machine::engine::{CycleReport, Effect, Engine, Input, Scope};
 use crate::machine::state::State;
 use crate::view::{ProjectView, Remembered, Sight};
 
@@ -130,6 +130,13 @@ impl Runner {
             pace: Pace::default(),
             draining: None,
         }
+    }
+
+    /// Narrows what it begins.
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.engine = self.engine.within(scope);
+        self
     }
 
     /// Runs until drained.

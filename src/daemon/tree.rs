@@ -9,6 +9,7 @@ use crate::daemon::job::{self, Job, JobError, Ran};
 use crate::domain::{
     Dispatch, Hold, IssueNumber, Outcome, Project, SessionChoice, Subject, Window,
 };
+use crate::machine::check::is_rehearsal;
 use crate::machine::text::sha256;
 
 /// How long putting a tree may take: a fetch and a checkout of a large repository.
@@ -24,7 +25,7 @@ const KNOWN_MAX: usize = 5_000;
 
 /// Puts the persistent agent's tree on the issue's branch, or detached on the default branch's tip.
 /// `$1` branch or empty, `$2` the issue's branch prefix, `$3` dispatch id, `$4` whose pane it is: a person's tree is not switched and
-/// nothing is committed there. Prints `key value` lines; known is the tip, and every other tip that it does not have.
+/// nothing is committed there; for a rehearsal nothing is committed anywhere. Prints `key value` lines; known is the tip, and every other tip that it does not have.
 const AGENT_TREE: &str = r#"set -u
 branch=$1 own=$2 dispatch=$3 whose=$4
 git rev-parse --git-dir >/dev/null || { echo "broken not a git repository"; exit 3; }
@@ -42,7 +43,8 @@ if [ "$whose" = adopted ]; then
   case $here in "$own"-*) ;; *) [ -z "$dirty" ] || { printf '%s\n' "$dirty" | sed 's/^.../dirty /'; exit 4; } ;; esac
   [ -z "$branch" ] || [ "$here" = "$branch" ] || { echo "elsewhere git switch -c $branch $default"; exit 4; }
 elif [ -n "$dirty" ]; then
-  case $here in
+  case $here:$whose in
+    *:rehearsed) printf '%s\n' "$dirty" | sed 's/^.../dirty /'; exit 4 ;;
     "$own"-*) echo "note took over the leftovers of an earlier dispatch" ;;
     pointsman/*) other=${here#pointsman/}; number=${other%%-*}
       git switch -q -c "pointsman/$number-wip-$dispatch" && git add -A && git -c user.name=pointsman -c user.email=pointsman@localhost commit -q --no-verify -m "wip: leftovers found before dispatch $dispatch" || { echo "broken the leftovers on $here cannot be committed"; exit 3; }
@@ -157,6 +159,7 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
         own,
         dispatch.id().to_string(),
         match project.session {
+            SessionChoice::Managed if is_rehearsal(dispatch) => "rehearsed",
             SessionChoice::Managed => "managed",
             SessionChoice::Adopted { .. } => "adopted",
         }

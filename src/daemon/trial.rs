@@ -1,4 +1,4 @@
-//! `pointsman skill try`: asks for the trial, follows it to its end, and says what came of it.
+//! `pointsman skill try`: asks for the trial, follows it to its end, and says what came of it. Other errands of a person begin alike.
 
 use std::time::Duration;
 
@@ -9,19 +9,21 @@ use crate::daemon::observe::DISPATCH_LETTERS;
 use crate::daemon::runner::Message;
 use crate::daemon::{Daemon, store};
 use crate::domain::{
-    Cause, DispatchId, Event, Fresh, IssueNumber, ProjectName, Request, SkillName, Verb,
+    Cause, DispatchId, Event, Fresh, IssueNumber, Observation, Opening, ProjectName, Request,
+    Rules, SkillName, Verb,
 };
-use crate::machine::errand;
+use crate::machine::errand::{self, Refusal};
+use crate::machine::state::State;
 use crate::machine::text::one_line;
 
 /// How long the verb waits for the end; the trial goes on without it.
-const FOLLOWED_MAX: Duration = Duration::from_mins(30);
+pub const FOLLOWED_MAX: Duration = Duration::from_mins(30);
 /// How long an agent that was busy at the last look is looked at again.
-const FRESH_LOOK_MAX: Duration = Duration::from_secs(5);
+pub const FRESH_LOOK_MAX: Duration = Duration::from_secs(5);
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(200);
+pub const LOOK: Duration = Duration::from_millis(200);
 /// Events that are read at once.
-const PAGE: usize = 500;
+pub const PAGE: usize = 500;
 /// Characters of an agent's words.
 const NOTE_CHARS_MAX: usize = 1_000;
 
@@ -32,37 +34,16 @@ pub async fn run(
     what: (&SkillName, IssueNumber, &str),
 ) -> Reply {
     let (skill, issue, _) = what;
-    let unknown = || Reply::refused(format!("there is no project `{project}`"));
-    let Some(hands) = daemon.hands(project) else {
-        return unknown();
+    let opened = open_errand(
+        daemon,
+        project,
+        FRESH_LOOK_MAX,
+        |rules, state, seen, fresh| errand::trial(rules, state, seen, what, fresh, now()),
+    );
+    let (id, version) = match opened.await {
+        Ok(opened) => opened,
+        Err(reply) => return reply,
     };
-    let id = DispatchId::new(random_letters(DISPATCH_LETTERS));
-    let fresh = Fresh {
-        secret_hash: hands.key.secret_hash(&id),
-        dispatch: id.clone(),
-    };
-    let deadline = tokio::time::Instant::now() + FRESH_LOOK_MAX;
-    let (opening, version) = loop {
-        let rules = rules_of(&daemon.config(), project);
-        let (Some(shown), Some(rules)) = (daemon.show(project).await, rules) else {
-            return unknown();
-        };
-        let Some(seen) = &shown.seen else {
-            return Reply::refused("nothing was seen yet: try again in a moment");
-        };
-        match errand::trial(&rules, &shown.state, seen, what, fresh.clone(), now()) {
-            Ok(opening) => break (Box::new(opening), shown.state.version),
-            Err(refusal) if refusal.passes && tokio::time::Instant::now() < deadline => {
-                daemon.send(project, Message::Wake).await;
-                tokio::time::sleep(LOOK).await;
-            }
-            Err(refusal) => return Reply::refused(refusal.why),
-        }
-    };
-    let asked = ask(daemon, project, Request::Try { opening }).await;
-    if !asked.done {
-        return asked;
-    }
     let told = follow(daemon, project, &id, version).await;
     Reply {
         done: told.done,
@@ -70,6 +51,54 @@ pub async fn run(
             "`{skill}` on {issue}, dispatch {id}: {} No label moved.",
             told.text
         ),
+    }
+}
+
+/// Opens an errand that a person waits for; what is in the way and passes by itself is waited for as long as `patience`. Returns its
+/// id and the stream's version before it.
+pub async fn open_errand(
+    daemon: &Daemon,
+    project: &ProjectName,
+    patience: Duration,
+    plan: impl Fn(&Rules, &State, &Observation, Fresh) -> Result<Opening, Refusal>,
+) -> Result<(DispatchId, u64), Reply> {
+    let unknown = || Reply::refused(format!("there is no project `{project}`"));
+    let Some(hands) = daemon.hands(project) else {
+        return Err(unknown());
+    };
+    let id = DispatchId::new(random_letters(DISPATCH_LETTERS));
+    let fresh = Fresh {
+        secret_hash: hands.key.secret_hash(&id),
+        dispatch: id.clone(),
+    };
+    let deadline = tokio::time::Instant::now() + patience;
+    let (opening, version) = loop {
+        let rules = rules_of(&daemon.config(), project);
+        let (Some(shown), Some(rules)) = (daemon.show(project).await, rules) else {
+            return Err(unknown());
+        };
+        let is_early = tokio::time::Instant::now() < deadline;
+        let planned = match &shown.seen {
+            Some(seen) => plan(&rules, &shown.state, seen, fresh.clone()),
+            None => Err(Refusal {
+                why: "nothing was seen yet: try again in a moment".to_owned(),
+                passes: true,
+            }),
+        };
+        match planned {
+            Ok(opening) => break (Box::new(opening), shown.state.version),
+            Err(refusal) if refusal.passes && is_early => {
+                daemon.send(project, Message::Wake).await;
+                tokio::time::sleep(LOOK).await;
+            }
+            Err(refusal) => return Err(Reply::refused(refusal.why)),
+        }
+    };
+    let asked = ask(daemon, project, Request::Try { opening }).await;
+    if asked.done {
+        Ok((id, version))
+    } else {
+        Err(asked)
     }
 }
 

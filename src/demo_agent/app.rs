@@ -115,6 +115,7 @@ impl App {
             pace: setting.pace,
             interrupted: Arc::clone(&interrupt),
             folder: setting.folder.clone(),
+            rehearsal: setting.rehearsal.clone(),
         };
         let until = Arc::clone(&leaving);
         let worker = std::thread::spawn(move || work(&hands, &texts, &until));

@@ -31,6 +31,8 @@ pub(super) enum Product {
     Verdict,
     /// One file in a folder without git.
     File,
+    /// A file with a word in it, committed where there is a branch.
+    Rehearsal,
     /// Nothing but the report.
     Word,
 }
@@ -85,6 +87,8 @@ pub(super) struct Brief {
     pub branch: Option<String>,
     /// The file that is wanted in a folder without git.
     pub file: Option<String>,
+    /// The file and the word of a rehearsal.
+    pub rehearsal: Option<(String, String)>,
     /// Files that changed, as far as the brief lists them.
     pub changed: Vec<String>,
     /// The report commands by verb, in words.
@@ -110,6 +114,7 @@ impl Brief {
             build: None,
             branch: None,
             file: None,
+            rehearsal: None,
             changed: Vec::new(),
             commands: BTreeMap::new(),
             needs: Vec::new(),
@@ -144,7 +149,9 @@ impl Brief {
     pub(super) fn product(&self) -> Product {
         let done = self.command("done").unwrap_or_default();
         let wants = |option: &str| done.iter().any(|word| word == option);
-        if wants("--verdict") {
+        if self.rehearsal.is_some() {
+            Product::Rehearsal
+        } else if wants("--verdict") {
             Product::Verdict
         } else if wants("--spec") {
             Product::Spec
@@ -249,6 +256,15 @@ impl Brief {
                 self.build = value
                     .starts_with('`')
                     .then(|| value.trim_matches('`').to_owned());
+            }
+            "rehearsal" => {
+                let found = quoted(value).into_iter().next().unwrap_or_default();
+                let known = self.rehearsal.get_or_insert_default();
+                if value.starts_with("file: ") {
+                    known.0 = found;
+                } else {
+                    known.1 = found;
+                }
             }
             "head:" if value.starts_with("branch ") => {
                 self.branch = quoted(value).into_iter().next();

@@ -68,6 +68,8 @@ pub(super) struct Hands {
     pub interrupted: Arc<AtomicBool>,
     /// The working folder.
     pub folder: PathBuf,
+    /// What does not work in a rehearsal: a step and how.
+    pub rehearsal: Option<String>,
 }
 
 impl Hands {

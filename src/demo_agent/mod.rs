@@ -10,6 +10,7 @@ mod check;
 mod composer;
 mod hands;
 mod record;
+mod rehearse;
 mod screen;
 mod script;
 mod work;
@@ -26,6 +27,9 @@ const PACE: Duration = Duration::from_millis(120);
 const PACE_VARIABLE: &str = "POINTSMAN_DEMO_PACE_MS";
 /// The slowest pace.
 const PACE_MAX: Duration = Duration::from_secs(10);
+
+/// A step of a rehearsal that does not work, and how: `commit=asks`, `write=refused`, `report=silent`.
+const REHEARSAL_VARIABLE: &str = "POINTSMAN_DEMO_REHEARSAL";
 
 /// Arguments of `demo-agent`.
 #[derive(Clone, Debug, Args)]
@@ -59,6 +63,7 @@ struct Setting {
     home: PathBuf,
     folder: PathBuf,
     pace: Duration,
+    rehearsal: Option<String>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge reads the environment")]
@@ -73,6 +78,7 @@ fn setting() -> std::io::Result<Setting> {
     Ok(Setting {
         home: PathBuf::from(home),
         folder: std::env::current_dir()?,
+        rehearsal: std::env::var(REHEARSAL_VARIABLE).ok(),
         pace: pace.map_or(PACE, Duration::from_millis).min(PACE_MAX),
     })
 }

@@ -9,6 +9,7 @@ use crate::repo::brief as files;
 use super::brief::{Brief, Marker, Product, Purpose, delivery_in};
 use super::check;
 use super::hands::{Hands, Ran, Step, Stopped};
+use super::rehearse;
 use super::work::{Plan, anchor};
 
 /// Files that a spec is anchored in.
@@ -117,7 +118,7 @@ fn wants_to_ask(memory: &Memory, brief: &Brief) -> bool {
     let decides = match brief.product() {
         Product::Spec | Product::File => true,
         Product::Commits => brief.spec().is_empty(),
-        Product::Verdict | Product::Word => false,
+        Product::Verdict | Product::Rehearsal | Product::Word => false,
     };
     decides
         && brief.is_marked(Marker::Ask)
@@ -142,8 +143,11 @@ fn make_and_report(hands: &Hands, memory: &mut Memory, brief: &Brief) -> Step {
         {
             return hands.say("Finished. I lean back and tell nobody.");
         }
+        if brief.product() == Product::Rehearsal && rehearse::stops(hands, "report")? {
+            return Ok(());
+        }
         match report(hands, brief, "done", Some(&note))? {
-            Some(answer) if !answer.is_good() => {
+            Some(answer) if !answer.is_good() && brief.product() != Product::Rehearsal => {
                 hands.say("Something is missing. I look again.")?;
             }
             _ => return Ok(()),
@@ -159,6 +163,7 @@ fn make(hands: &Hands, brief: &Brief) -> Step<String> {
         Product::Commits => commits(hands, brief),
         Product::Verdict => check::verdict(hands, brief),
         Product::File => file(hands, brief),
+        Product::Rehearsal => rehearse::rehearse(hands, brief),
         Product::Word if brief.issue == 0 => scout(hands, brief),
         Product::Word => Ok("nothing was asked for but this report".to_owned()),
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
     Hold, IssueNumber, Label, LabelEvent, Marker, Note, Opening, Pane, Post, Pull, PullPlan,
-    Report, ReportId, Sighting, Spec, Statement, Subject, Window,
+    Rehearsed, Report, ReportId, Sighting, Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -114,6 +114,13 @@ pub enum Action {
         /// Those whose logs are still needed.
         open: Vec<DispatchId>,
     },
+    /// Looks which steps of a rehearsal are to be seen in the tree, and what the window shows.
+    Survey {
+        dispatch: Box<Dispatch>,
+        ended: Rehearsed,
+    },
+    /// Sends the agent's interrupting key once, under a guard.
+    Interrupt { pane: Pane },
     /// Sets the new label of a transition.
     AddLabel { issue: IssueNumber, label: Label },
     /// Removes the old one.
@@ -166,6 +173,8 @@ impl Action {
             Self::Post { .. } => "post",
             Self::Answer { .. } => "answer",
             Self::Tidy { .. } => "tidy",
+            Self::Survey { .. } => "survey",
+            Self::Interrupt { .. } => "interrupt",
             Self::AddLabel { .. } => "add-label",
             Self::RemoveLabel { .. } => "remove-label",
             Self::ReadLabels { .. } => "read-labels",
@@ -190,6 +199,7 @@ impl Action {
             | Self::Gate { dispatch, .. }
             | Self::Push { dispatch, .. }
             | Self::KeepPull { dispatch, .. }
+            | Self::Survey { dispatch, .. }
             | Self::Tidy { dispatch, .. } => Some(dispatch.id()),
             Self::Stage { delivery }
             | Self::Echo { delivery, .. }
@@ -197,6 +207,7 @@ impl Action {
             | Self::Inspect { delivery, .. } => Some(&delivery.dispatch),
             Self::Publish { dispatch, .. } => Some(dispatch),
             Self::Answer { .. }
+            | Self::Interrupt { .. }
             | Self::Post { .. }
             | Self::AddLabel { .. }
             | Self::RemoveLabel { .. }
@@ -302,6 +313,17 @@ pub enum Outcome {
     Found(Finding),
     /// A gate was measured.
     Measured(Evidence),
+    /// What a rehearsal left in the tree; `dialog` while the window asks for a person.
+    Surveyed {
+        written: bool,
+        committed: bool,
+        dialog: Option<String>,
+        version: Option<String>,
+    },
+    /// The interrupting key was sent.
+    Interrupted,
+    /// It was not, and that is proven.
+    NotInterrupted { why: String },
     /// It was done, or was so already.
     Done,
     /// What an agent asked for is on the tracker; an issue has its number.
@@ -380,8 +402,10 @@ pub enum Request {
     Resume { by: String },
     /// `pointsman ledger adopt`: a person takes over what was sighted.
     Adopt { by: String },
-    /// `pointsman skill try`: the errand as it was found to be possible.
+    /// `pointsman skill try`, `agent check`, `say`: the errand as it was found to be possible.
     Try { opening: Box<Opening> },
+    /// `pointsman interrupt`: the agent in this pane is to stop what it does.
+    Interrupt { by: String, pane: Pane },
     /// `pointsman route <n> <stage>`: a person's move by our hand.
     Route {
         issue: IssueNumber,

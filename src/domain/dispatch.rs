@@ -123,6 +123,8 @@ pub struct Dispatch {
     pub evidence: Vec<Evidence>,
     /// The gate that was started and has no result yet.
     pub running: Option<String>,
+    /// Whether its agent said that the brief arrived.
+    pub acked: bool,
     /// Whether the one nudge was spent.
     pub nudged: bool,
     /// A question, until its answer is with the agent.

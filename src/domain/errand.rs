@@ -49,6 +49,18 @@ pub enum Errand {
         /// When it was due.
         at: Timestamp,
     },
+    /// `pointsman agent check`: the agent rehearses what stages need of it. There is no issue.
+    Check {
+        /// Whose wish it is.
+        by: String,
+    },
+    /// `pointsman say`: a person's own words, delivered once. There is no issue, and nothing is reported.
+    Said {
+        /// Who says it.
+        by: String,
+        /// The words.
+        text: String,
+    },
 }
 
 impl Errand {
@@ -56,8 +68,13 @@ impl Errand {
     pub fn issue(&self) -> Option<IssueNumber> {
         match self {
             Self::Trial { issue, .. } => Some(*issue),
-            Self::Due { .. } => None,
+            Self::Due { .. } | Self::Check { .. } | Self::Said { .. } => None,
         }
+    }
+
+    /// Returns whether it counts toward the dispatches of a day: a person's word and a rehearsal do not.
+    pub fn is_counted(&self) -> bool {
+        matches!(self, Self::Trial { .. } | Self::Due { .. })
     }
 }
 
@@ -96,9 +113,12 @@ impl Opening {
 
     /// Returns what it is about, in words: the issue, or the skill that was due.
     pub fn about(&self) -> String {
-        match self.issue() {
-            Some(issue) => issue.to_string(),
-            None => format!("the scheduled `{}`", self.stage.skill),
+        match &self.basis {
+            Basis::Labelling { labelling, .. } => labelling.issue.to_string(),
+            Basis::Errand(Errand::Trial { issue, .. }) => issue.to_string(),
+            Basis::Errand(Errand::Due { .. }) => format!("the scheduled `{}`", self.stage.skill),
+            Basis::Errand(Errand::Check { .. }) => "the rehearsal".to_owned(),
+            Basis::Errand(Errand::Said { by, .. }) => format!("what {by} says"),
         }
     }
 }

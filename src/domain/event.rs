@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Answer, Approval, Basis, Cause, CommentId, Composer, Delivery, DeliveryId, DispatchId,
-    Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Marker, Note, Opening,
-    Pane, Post, Pull, PullEnd, Reply, Report, Settled, Sighting, SkillName, Spec, Subject,
+    Actor, Answer, Approval, Basis, Cause, Checked, CommentId, Composer, Delivery, DeliveryId,
+    DispatchId, Errand, Evidence, GateName, Hold, IssueNumber, Label, LabelEventId, Marker, Note,
+    Opening, Pane, Post, Pull, PullEnd, Reply, Report, Settled, Sighting, SkillName, Spec, Subject,
     Transition, TransitionStep, Verdict,
 };
 
@@ -23,6 +23,15 @@ pub enum Event {
     ProjectPaused { by: String },
     /// An operator resumed it.
     ProjectResumed { by: String },
+    /// An agent rehearsed what stages need of it.
+    AgentChecked {
+        dispatch: DispatchId,
+        checked: Box<Checked>,
+    },
+    /// A person wants the agent to stop; its interrupting key is about to be sent, once.
+    InterruptIntended { by: String, pane: Pane },
+    /// It was sent; or the guard refused, and says why. Without this event nobody knows, and nothing is repeated.
+    InterruptSettled { refused: Option<String> },
     /// The reasons not to act changed.
     HoldsChanged {
         #[serde(with = "pairs")]
@@ -318,7 +327,8 @@ impl Event {
             Self::PostSettled { dispatch, .. } => Some(dispatch),
             Self::StatusIntended { dispatch, .. } => dispatch.as_ref(),
             Self::TransitionIntended { transition } => transition.dispatch.as_ref(),
-            Self::TreePrepared { dispatch, .. }
+            Self::AgentChecked { dispatch, .. }
+            | Self::TreePrepared { dispatch, .. }
             | Self::DispatchStalled { dispatch, .. }
             | Self::PullKept { dispatch, .. }
             | Self::WindowOpened { dispatch, .. }
@@ -348,7 +358,9 @@ impl Event {
                     Basis::Errand(Errand::Due { project, on, .. }) => {
                         Some(format!("schedule/{project}/{}/{on}", opening.stage.skill))
                     }
-                    Basis::Errand(Errand::Trial { .. }) => None,
+                    Basis::Errand(
+                        Errand::Trial { .. } | Errand::Check { .. } | Errand::Said { .. },
+                    ) => None,
                 };
                 let dispatch = format!("dispatch:{}", opening.id);
                 once.into_iter().chain([dispatch]).collect()

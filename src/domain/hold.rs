@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Actor, DispatchId, IssueNumber, Label, Role};
+use crate::domain::{Actor, CheckStep, DispatchId, IssueNumber, Label, ProjectName, Role};
 
 /// What stops a dispatch for the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,12 @@ pub enum Hold {
     AgentNotIdle { is: String, because: String },
     /// The agent wants a person.
     AgentAsks { what: String },
+    /// A rehearsal showed that the agent cannot take a step of the stage without a person.
+    AgentNotReady {
+        project: ProjectName,
+        step: CheckStep,
+        why: String,
+    },
     /// Files that no dispatch of ours changed.
     TreeDirty { files: Vec<String> },
     /// A person's tree does not stand on the branch that is needed, and is not switched.
@@ -154,6 +160,7 @@ impl Hold {
             Self::NotWritable { .. } => "not-writable",
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
+            Self::AgentNotReady { .. } => "agent-not-ready",
             Self::TreeDirty { .. } => "tree-dirty",
             Self::TreeElsewhere { .. } => "tree-elsewhere",
             Self::Tracker { .. } => "tracker",
@@ -220,6 +227,9 @@ impl Hold {
             }
             Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
+            Self::AgentNotReady { project, .. } => Some(format!(
+                "`pointsman agent check {project}` says what mends it, and lets it go on"
+            )),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
             Self::TreeElsewhere { switch } => Some(switch.clone()),
             Self::Failing { .. } => Some("mend what it names; it is tried again by itself".into()),
@@ -319,15 +329,15 @@ impl fmt::Display for Hold {
                 dispatch,
                 issue: None,
             } => {
-                write!(
-                    f,
-                    "a scheduled errand (dispatch {dispatch}) has the session"
-                )
+                write!(f, "an errand (dispatch {dispatch}) has the session")
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
             Self::NotWritable { path, .. } => write!(f, "the daemon may not write into `{path}`"),
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
+            Self::AgentNotReady { step, why, .. } => {
+                write!(f, "the agent cannot {step} without a person: {why}")
+            }
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
             Self::TreeElsewhere { .. } => {
                 f.write_str("the pane is yours, so its tree is not switched to the issue's branch")

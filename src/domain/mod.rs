@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod agent;
+pub mod check;
 pub mod dispatch;
 pub mod errand;
 pub mod event;
@@ -19,6 +20,7 @@ pub mod skill;
 
 pub use action::*;
 pub use agent::*;
+pub use check::*;
 pub use dispatch::*;
 pub use errand::*;
 pub use event::*;

@@ -1,11 +1,12 @@
 //! What is known of one agent program, as data (`agents/*.toml`).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ProfileName;
+use crate::domain::{CheckStep, ProfileName};
 
 /// What a word of a command may hold: the delivery's line, the absolute path of our own binary, the hook settings written for the
 /// session, the tree's git folder, a free loopback port.
@@ -61,6 +62,8 @@ pub struct Profile {
     pub screen: ScreenRules,
     /// What the profile loosens in the agent's own permissions, in words; printed by `up`.
     pub loosens: Vec<String>,
+    /// The setting that mends a step which the agent does not take by itself, in words; printed by `agent check`.
+    pub mends: BTreeMap<CheckStep, String>,
 }
 
 /// How a fresh session takes its first line.
@@ -82,6 +85,8 @@ pub struct Submit {
     pub cursor_in_composer: bool,
     /// Hex bytes of the key that clears our own line, sent once per visible row (facts/agents.md 5.2).
     pub clear_key: Option<String>,
+    /// Hex bytes of the key that stops the agent's turn, sent once and only while it is busy (facts/agents.md 4.3).
+    pub interrupt_key: Option<String>,
 }
 
 /// Where the program itself says what it is doing. Absent ones are not asked.

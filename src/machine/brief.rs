@@ -4,9 +4,11 @@
 //! goes in as fenced data, cleaned of what a reader would not see, and the issue's own text comes last. Nothing here reads a
 //! tracker or a tree: the daemon gathers, this module words.
 
+mod errand;
 mod facts;
 mod words;
 
+pub use errand::{rehearsal, said};
 pub use words::scratch_names;
 
 use std::fmt::Write as _;
@@ -159,6 +161,8 @@ impl Envelope<'_> {
             Basis::Labelling { labelling, .. } => format!("labelling: {}", labelling.key()),
             Basis::Errand(Errand::Trial { issue, .. }) => format!("errand: trial on {issue}"),
             Basis::Errand(Errand::Due { on, .. }) => format!("errand: due on {on}"),
+            Basis::Errand(Errand::Check { by }) => format!("errand: rehearsal, asked for by {by}"),
+            Basis::Errand(Errand::Said { by, .. }) => format!("errand: said by {by}"),
         };
         format!(
             "---\ndelivery: {}\ndispatch: {}\nledger: {}\nseq: {}\nhead: {}\n{basis}\nattempt: {}\n---\n",
@@ -189,6 +193,10 @@ impl Envelope<'_> {
 
     fn report_lines(&self) -> String {
         words::report_lines(self)
+    }
+
+    fn ack_lines(&self) -> String {
+        words::ack_lines(self)
     }
 }
 

@@ -142,6 +142,18 @@ pub fn decide(
     (first.unwrap_or_else(wait), standing)
 }
 
+/// Decides one cycle that begins nothing by itself: what is open goes on, and what a person asks for.
+pub fn carry_on(
+    rules: &Rules,
+    state: &State,
+    memory: &Memory,
+    seen: &Observation,
+    now: Timestamp,
+) -> Decision {
+    finish_open(rules, state, memory, seen, now)
+        .unwrap_or_else(|| Decision::Wait(next_moment(state, memory, seen, &Standing::new(), now)))
+}
+
 /// Reports, open dispatches, transitions, parks: whatever can go on goes on first.
 fn finish_open(
     rules: &Rules,

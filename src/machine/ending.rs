@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::machine::flow::compose;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{delivery, post};
+use crate::machine::{check, delivery, post};
 
 /// After the end: a withdrawn agent is told to stop, then brief, answer and window are cleared away.
 pub(super) fn clear_away(
@@ -29,6 +29,9 @@ pub(super) fn clear_away(
         return delivery::next(dispatch, last, sample, now);
     }
     let mine = sample.filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref());
+    if check::is_at_it(dispatch, mine, now) {
+        return Step::Rest;
+    }
     if let (Some(last), Some(mine), Window::Agent) = (last, mine, dispatch.opening.window)
         && let Some(step) = take_back(dispatch, last, mine)
     {

@@ -82,6 +82,15 @@ pub struct CycleReport {
     pub standing: Standing,
 }
 
+/// What an engine begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Whatever is due.
+    Everything,
+    /// Nothing but what a person asks for; what is open goes on. For a verb that is the daemon for one request.
+    Asked,
+}
+
 /// One project's engine.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -89,6 +98,7 @@ pub struct Engine {
     pub state: State,
     /// The last cycle.
     pub report: CycleReport,
+    scope: Scope,
     memory: Memory,
     appends: VecDeque<Pending>,
     running: BTreeMap<EffectId, (Flow, Action)>,
@@ -111,6 +121,7 @@ impl Engine {
         Self {
             state,
             report: CycleReport::default(),
+            scope: Scope::Everything,
             memory: Memory::default(),
             appends: VecDeque::new(),
             running: BTreeMap::new(),
@@ -125,6 +136,13 @@ impl Engine {
             again: false,
             last_seen: None,
         }
+    }
+
+    /// Narrows what it begins.
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
     }
 
     /// Takes one input and says what to do.
@@ -199,7 +217,14 @@ impl Engine {
             self.again = true;
             return;
         }
-        let (decision, mut standing) = decide::decide(rules, &self.state, &self.memory, &seen, now);
+        let (decision, mut standing) = match self.scope {
+            Scope::Everything => decide::decide(rules, &self.state, &self.memory, &seen, now),
+            // Where the rest stands is not found out, so that what the ledger says of it stays.
+            Scope::Asked => (
+                decide::carry_on(rules, &self.state, &self.memory, &seen, now),
+                self.state.holds.clone(),
+            ),
+        };
         self.memory.note(&self.state, &seen, &standing, now);
         match decision {
             Decision::Look(questions) if self.looks < LOOKS_MAX => {
@@ -471,6 +496,7 @@ impl Engine {
     }
 
     fn asked(&mut self, request: Request, now: Timestamp, effects: &mut Vec<Effect>) {
+        let mut then = None;
         let event = match request {
             Request::Approve { issue, by } if self.state.waits_for_approval(issue) => {
                 self.memory.refused.remove(&issue);
@@ -484,6 +510,13 @@ impl Engine {
             // What is possible was found out without what is about to be opened.
             Request::Try { .. } if self.is_opening() => return,
             Request::Try { opening } => Event::DispatchOpened { opening },
+            // One press at a time: a second one edits what the first one left.
+            Request::Interrupt { .. } if self.memory.busy.contains(&Flow::Interrupt) => return,
+            Request::Interrupt { by, pane } => {
+                self.memory.busy.insert(Flow::Interrupt);
+                then = Some(Action::Interrupt { pane: pane.clone() });
+                Event::InterruptIntended { by, pane }
+            }
             Request::Adopt { .. } if self.state.sightings.is_empty() => return,
             Request::Adopt { by } => {
                 self.memory.refused.clear();
@@ -496,8 +529,8 @@ impl Engine {
             Pending {
                 at: now,
                 events: vec![event],
-                flow: None,
-                then: None,
+                flow: then.is_some().then_some(Flow::Interrupt),
+                then,
             },
             effects,
         );

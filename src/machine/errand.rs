@@ -6,15 +6,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Advance, Answer, Basis, Cause, Dispatch, Errand, Event, Fresh, Hold, IssueNumber, Label, Next,
-    Observation, Opening, Report, Rules, SkillName, Stage, Verb, Window,
+    Advance, Answer, Basis, Cause, Delivery, DeliveryStep, Dispatch, Errand, Event, Fresh, Hold,
+    IssueNumber, Label, Next, Observation, Opening, PaneSample, Phase, Report, Rules, SkillName,
+    Stage, Verb, Verdict, Window,
 };
-use crate::machine::candidates;
-use crate::machine::open::{profile_of, session_hold};
+use crate::machine::open::{profile_of, session_hold, window_hold};
 use crate::machine::state::State;
 use crate::machine::step::Step;
 use crate::machine::text::one_line;
 use crate::machine::trust;
+use crate::machine::{candidates, check};
 
 /// How long an errand may take.
 const TIMEOUT: Duration = Duration::from_hours(2);
@@ -24,17 +25,17 @@ const TITLE_CHARS_MAX: usize = 120;
 /// Returns the stage of a person's trial.
 pub fn trial_stage(skill: &SkillName) -> Stage {
     let description = format!("A person tries the skill `{skill}`: no label moves");
-    stage(skill, "trial", description)
+    stage(skill, "trial", description, TIMEOUT)
 }
 
 /// Returns the stage of what the clock asks for.
 pub fn due_stage(skill: &SkillName) -> Stage {
     let description = format!("The skill `{skill}` is due by the clock: no label moves");
-    stage(skill, "schedule", description)
+    stage(skill, "schedule", description, TIMEOUT)
 }
 
 /// A stage that asks for nothing and leads nowhere.
-fn stage(skill: &SkillName, label: &str, description: String) -> Stage {
+pub fn stage(skill: &SkillName, label: &str, description: String, timeout: Duration) -> Stage {
     Stage {
         label: Label::new(label),
         color: String::new(),
@@ -44,7 +45,7 @@ fn stage(skill: &SkillName, label: &str, description: String) -> Stage {
         needs: Vec::new(),
         next: Next::Done,
         back: None,
-        timeout: TIMEOUT,
+        timeout,
         wip: 1,
         seat: false,
         not_by: Vec::new(),
@@ -75,13 +76,33 @@ pub fn opening(rules: &Rules, basis: Basis, stage: Stage, title: String, fresh: 
     }
 }
 
-/// Why a trial cannot begin.
+/// Why an errand cannot begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason, for the person.
     pub why: String,
     /// Whether the next look at the agent may say otherwise: what was seen of it may be old.
     pub passes: bool,
+}
+
+impl Refusal {
+    /// Says what is not done, and which hold is in the way.
+    pub fn of_hold(what: &str, hold: &Hold, state: &State) -> Self {
+        let passes = match hold {
+            // What was seen of the agent may be old, or from before it came up.
+            Hold::AgentNotIdle { .. } | Hold::NoAgent { .. } => true,
+            // What is over is only cleared away.
+            Hold::Session { dispatch, .. } => {
+                let other = state.dispatches.get(dispatch);
+                other.is_none_or(|other| !other.is_open())
+            }
+            _ => false,
+        };
+        Self {
+            why: format!("{what}: {}", words(hold)),
+            passes,
+        }
+    }
 }
 
 impl From<String> for Refusal {
@@ -120,10 +141,11 @@ pub fn trial(
         .or_else(|| trust::vetoed(head, &rules.workflow))
         .or_else(|| session_hold(rules, state, seen, &stage));
     if let Some(hold) = hold {
-        return Err(Refusal {
-            passes: matches!(hold, Hold::AgentNotIdle { .. }),
-            ..refused(words(&hold))
-        });
+        return Err(Refusal::of_hold(
+            &format!("`{skill}` is not tried"),
+            &hold,
+            state,
+        ));
     }
     let basis = Basis::Errand(Errand::Trial {
         by: by.to_owned(),
@@ -142,15 +164,95 @@ pub fn is_moving(state: &State, issue: IssueNumber) -> bool {
         || state.parks.contains_key(&issue)
 }
 
-fn words(hold: &Hold) -> String {
+/// Words a hold with what ends it.
+pub fn words(hold: &Hold) -> String {
     match hold.hint() {
         Some(hint) => format!("{hold} ({hint})"),
         None => hold.to_string(),
     }
 }
 
+/// Says what an errand needs of itself while its agent has it, or may have it.
+pub fn at_work(dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step> {
+    match dispatch.opening.errand()? {
+        Errand::Check { .. } => check::at_work(dispatch, sample),
+        // Nothing is reported: that it arrived is all there is.
+        Errand::Said { .. } if dispatch.phase == Phase::Working => {
+            Some(Step::Record(vec![Event::DispatchClosed {
+                dispatch: dispatch.id().clone(),
+                cause: Cause::Verified {
+                    subject: None,
+                    reported: false,
+                },
+            }]))
+        }
+        Errand::Said { .. } | Errand::Trial { .. } | Errand::Due { .. } => None,
+    }
+}
+
+/// Ends an errand that a person waits for when nothing can be typed: the agent is not at its prompt any more, or the guard refused.
+pub fn refused(
+    dispatch: &Dispatch,
+    last: Option<&Delivery>,
+    sample: Option<&PaneSample>,
+) -> Option<Step> {
+    let why = match last.map(|last| &last.step) {
+        Some(DeliveryStep::Settled {
+            verdict: Verdict::NotDelivered,
+            witness,
+        }) => witness,
+        None | Some(DeliveryStep::Planned | DeliveryStep::Staged) => {
+            &sample
+                .filter(|sample| !sample.state.takes_text())?
+                .state
+                .because
+        }
+        Some(_) => return None,
+    };
+    given_up(dispatch, why)
+}
+
+/// Ends an errand that a person waits for at the first thing that does not work: they are there, and told why.
+pub fn given_up(dispatch: &Dispatch, why: &str) -> Option<Step> {
+    let waits = matches!(
+        dispatch.opening.errand()?,
+        Errand::Check { .. } | Errand::Said { .. }
+    );
+    let cause = Cause::Failed {
+        why: why.to_owned(),
+    };
+    let closed = Event::DispatchClosed {
+        dispatch: dispatch.id().clone(),
+        cause,
+    };
+    waits.then(|| Step::Record(vec![closed]))
+}
+
+/// Describes a person's own words for the agent, or says why they cannot be delivered now.
+pub fn said(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    (by, text): (&str, &str),
+    fresh: Fresh,
+) -> Result<Opening, Refusal> {
+    let skill = SkillName::new("say");
+    let stage = stage(&skill, "say", "A person says something".to_owned(), TIMEOUT);
+    if let Some(hold) = window_hold(rules, state, seen, &stage) {
+        return Err(Refusal::of_hold("not said", &hold, state));
+    }
+    let basis = Basis::Errand(Errand::Said {
+        by: by.to_owned(),
+        text: text.to_owned(),
+    });
+    Ok(opening(rules, basis, stage, String::new(), fresh))
+}
+
 /// Judges a report: an errand has no gates, so its agent's word is all there is.
 pub fn judge(dispatch: &Dispatch, report: &Report) -> Step {
+    if let Some(Errand::Check { .. }) = dispatch.opening.errand() {
+        return check::judge(dispatch, report);
+    }
     let dispatch_id = || dispatch.id().clone();
     let closed = |cause| {
         Step::Record(vec![Event::DispatchClosed {

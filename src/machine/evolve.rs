@@ -16,8 +16,8 @@ mod steps;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Event, Hold, Labelling, Opening,
-    Phase,
+    Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Errand, Event, Hold, Labelling,
+    Opening, Phase,
 };
 use crate::machine::note;
 use crate::machine::state::{OPENINGS_MAX, State};
@@ -59,6 +59,9 @@ fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> 
             state.paused = None;
             Ok(())
         }
+        Event::AgentChecked { dispatch, checked } => errand::checked(state, dispatch, checked),
+        // What a person does to a pane changes nothing that is open: the watch sees what comes of it.
+        Event::InterruptIntended { .. } | Event::InterruptSettled { .. } => Ok(()),
         Event::HoldsChanged { holds } => {
             state.holds = holds.clone();
             Ok(())
@@ -160,7 +163,9 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         .holds
         .retain(|issue, hold| Some(*issue) != about || matches!(hold, Hold::InHand { .. }));
     status::opened(state, opening);
-    state.openings.push_back(at);
+    if opening.errand().is_none_or(Errand::is_counted) {
+        state.openings.push_back(at);
+    }
     if state.openings.len() > OPENINGS_MAX {
         state.openings.pop_front();
     }
@@ -239,6 +244,7 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         report: None,
         evidence: Vec::new(),
         running: None,
+        acked: false,
         nudged: false,
         asked: None,
         park_label: false,

@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Action, Cause, Delivery, DeliveryStep, Dispatch, Event, Evidence, FirstLine, Outcome,
+    Action, Cause, Delivery, DeliveryStep, Dispatch, Errand, Event, Evidence, FirstLine, Outcome,
     PaneSample, Phase, Publish, Purpose, Rules, Verb, Verdict, Via, Window,
 };
 use crate::machine::evolve::delivery_id;
 use crate::machine::stall::Failure;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::{delivery, ending, errand, gate, judging, pull, question, stall, status};
+use crate::machine::{
+    check, delivery, ending, errand, gate, judging, pull, question, stall, status,
+};
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
 pub const UNDELIVERED_TOLD: u32 = 5;
@@ -35,11 +37,28 @@ pub fn next(
     if let Some(step) = question::take_label_off(dispatch, rules) {
         return step;
     }
+    if has_it(state, dispatch)
+        && let Some(step) = errand::at_work(dispatch, sample)
+    {
+        return step;
+    }
     match &dispatch.phase {
         Phase::Delivering => deliver(state, dispatch, rules, sample, now),
         Phase::Working => work(state, dispatch, rules, sample, now),
         Phase::Judging => judging::judge(state, dispatch, rules, now),
         Phase::Closed { cause, .. } => ending::clear_away(state, dispatch, cause, sample, now),
+    }
+}
+
+/// Whether the agent has the brief, as far as anybody knows, and says nothing of it yet.
+fn has_it(state: &State, dispatch: &Dispatch) -> bool {
+    let submitted = |last: &Delivery| {
+        matches!(last.step, DeliveryStep::Submitted { .. }) || delivery::is_unknown(last)
+    };
+    match dispatch.phase {
+        Phase::Working => true,
+        Phase::Delivering => state.last_delivery(dispatch).is_some_and(submitted),
+        Phase::Judging | Phase::Closed { .. } => false,
     }
 }
 
@@ -51,6 +70,9 @@ fn deliver(
     now: Timestamp,
 ) -> Step {
     let last = state.last_delivery(dispatch);
+    if let Some(step) = errand::refused(dispatch, last, sample) {
+        return step;
+    }
     if let Some(last) = last {
         let failed = matches!(
             last.step,
@@ -70,7 +92,9 @@ fn deliver(
             return Step::Rest;
         }
     }
-    if !dispatch.prepared {
+    // A person's words need no tree: it stays where it is.
+    let words_only = matches!(dispatch.opening.errand(), Some(Errand::Said { .. }));
+    if !dispatch.prepared && !words_only {
         return Step::Do(Action::PrepareTree {
             dispatch: Box::new(dispatch.clone()),
         });
@@ -262,6 +286,16 @@ pub fn settle(
 ) -> Step {
     let id = || dispatch.id().clone();
     match (action, outcome) {
+        (Action::PrepareTree { .. } | Action::Compose { .. }, Outcome::Failed { why, .. })
+            if let Some(step) = errand::given_up(dispatch, why) =>
+        {
+            step
+        }
+        (Action::PrepareTree { .. }, Outcome::Held { hold, .. })
+            if let Some(step) = errand::given_up(dispatch, &errand::words(hold)) =>
+        {
+            step
+        }
         (_, Outcome::Failed { why, until }) => {
             let (hint, until) = (None, *until);
             let failure = Failure { why, hint, until };
@@ -351,6 +385,25 @@ pub fn settle(
             dispatch: id(),
             comment: comment.clone(),
         }]),
+        (
+            Action::Survey { ended, .. },
+            Outcome::Surveyed {
+                written,
+                committed,
+                dialog,
+                version,
+            },
+        ) => check::settle(
+            rules,
+            dispatch,
+            ended,
+            check::Found {
+                written: *written,
+                committed: *committed,
+                dialog: dialog.as_deref(),
+                version: version.as_deref(),
+            },
+        ),
         (Action::RemoveLabel { .. }, Outcome::Done) => {
             Step::Record(vec![Event::ParkLabelRemoved { dispatch: id() }])
         }

@@ -77,7 +77,11 @@ fn note_faults(state: &State, memory: &Memory, standing: &mut Standing, now: Tim
                     open.is_some() && known.is_none(),
                 )
             }
-            Flow::Post(..) | Flow::Answer(_) | Flow::Status(_) | Flow::Note(_) => (None, false),
+            Flow::Post(..)
+            | Flow::Answer(_)
+            | Flow::Status(_)
+            | Flow::Note(_)
+            | Flow::Interrupt => (None, false),
         };
         let rests = memory.rests.get(flow).copied();
         if let Some(issue) = issue

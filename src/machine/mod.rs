@@ -13,6 +13,7 @@
 //! | `note` | what a person has to know, by one comment each |
 //! | [`stall`] | what fails or is in the way: tried again, told, handed over |
 //! | [`question`], [`post`] | what agents ask and write down |
+//! | [`errand`], [`check`], [`schedule`], [`interrupt`] | what no label asks for: trials, rehearsals, a person's words, the clock |
 //! | [`status`] | the one comment per issue that says where it stands, and its marker lines |
 //! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
 //! | [`brief`], [`markdown`], [`text`] | the words |
@@ -21,6 +22,7 @@ pub mod alike;
 pub mod anchor;
 pub mod brief;
 pub mod candidates;
+pub mod check;
 mod claim;
 pub mod decide;
 pub mod delivery;
@@ -31,6 +33,7 @@ pub mod evolve;
 pub mod flow;
 pub mod gate;
 mod in_hand;
+pub mod interrupt;
 mod judging;
 pub mod legend;
 pub mod markdown;

@@ -6,6 +6,7 @@ use crate::domain::{
     Activity, Actor, Attention, Basis, Details, Dispatch, Event, FirstLine, Head, Hold,
     IssueNumber, Label, Observation, Opening, ProfileName, Rules, Stage, Window,
 };
+use crate::machine::check;
 use crate::machine::decide::Act;
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
@@ -86,6 +87,21 @@ pub fn session_hold(
     seen: &Observation,
     stage: &Stage,
 ) -> Option<Hold> {
+    if !rules.skills.contains_key(&stage.skill) {
+        return Some(Hold::NoSkill {
+            skill: stage.skill.to_string(),
+        });
+    }
+    check::not_ready(rules, state, stage).or_else(|| window_hold(rules, state, seen, stage))
+}
+
+/// The same without a skill and whatever a rehearsal showed: for a text that is ours or a person's.
+pub fn window_hold(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    stage: &Stage,
+) -> Option<Hold> {
     let profile_name = profile_of(rules, stage);
     let Some(profile) = rules.profiles.get(&profile_name) else {
         return Some(Hold::NoAgent {
@@ -93,11 +109,6 @@ pub fn session_hold(
             hint: format!("there is no agents/{profile_name}.toml"),
         });
     };
-    if !rules.skills.contains_key(&stage.skill) {
-        return Some(Hold::NoSkill {
-            skill: stage.skill.to_string(),
-        });
-    }
     if let Some(hold) = &seen.not_writable {
         return Some(hold.clone());
     }
@@ -112,12 +123,15 @@ pub fn session_hold(
     }
     let window = window_of(stage);
     if let Some(other) = state.in_window(window) {
-        return Some(taken(state, seen, other));
+        // What is over and only waits for its agent's turn to end may wait for a person's answer.
+        let asks = agent_hold(rules, seen)
+            .filter(|hold| matches!(hold, Hold::AgentAsks { .. }))
+            .filter(|_| window == Window::Agent && !other.is_open());
+        return asks.or_else(|| Some(taken(state, seen, other)));
     }
-    // Without git there is one folder and one hand in it.
-    if !rules.project.git
-        && let Some(other) = state.dispatches.values().find(|other| !other.tidied)
-    {
+    // Without git there is one folder and one hand in it; and what is rehearsed is rehearsed alone.
+    let mut others = state.dispatches.values().filter(|other| !other.tidied);
+    if let Some(other) = others.find(|other| !rules.project.git || check::is_rehearsal(other)) {
         return Some(Hold::Session {
             dispatch: other.id().clone(),
             issue: other.issue(),

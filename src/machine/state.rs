@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::{
-    Adopted, Answer, Approval, Cause, Delivery, DeliveryId, Dispatch, DispatchId, Ground, Hold,
-    IssueNumber, Label, LabelEventId, Note, ReportId, Sighting, SkillName, Spec, Subject,
-    Transition, Window,
+    Adopted, Answer, Approval, Cause, Checked, Delivery, DeliveryId, Dispatch, DispatchId, Ground,
+    Hold, IssueNumber, Label, LabelEventId, Note, ProfileName, ReportId, Sighting, SkillName, Spec,
+    Subject, Transition, Window,
 };
 
 use crate::machine::pull::{Kept, Proof};
@@ -56,6 +56,8 @@ pub struct State {
     pub schedules: BTreeMap<SkillName, Scheduled>,
     /// The local day for which a schedule ran last; kept when the schedule goes, so that no day is run twice.
     pub ran: BTreeMap<SkillName, Date>,
+    /// The newest rehearsal of each profile.
+    pub checks: BTreeMap<ProfileName, Checked>,
     /// The status comments: one per issue, from its first dispatch to its end.
     pub notices: BTreeMap<IssueNumber, Notice>,
     /// Marker lines that the ledger cannot account for, until a person takes them over.

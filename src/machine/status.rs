@@ -17,6 +17,7 @@ use crate::machine::memory::Memory;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::text::sha256;
+use crate::machine::watchdog;
 
 pub use words::text;
 
@@ -102,8 +103,13 @@ pub(super) fn marks(
             return close_sighted(memory, dispatch);
         }
         let flow = Flow::Status(issue);
+        if memory.waits(&flow) {
+            return None;
+        }
+        // A mark that the tracker never takes must not outrun the look that finds out why: the issue may be gone.
+        let unwanted = watchdog::unwanted(rules, state, memory, seen, dispatch, seen.at);
         let did = format!("marking {issue} for dispatch {}", dispatch.id());
-        (!memory.waits(&flow)).then(|| Act::carry_on(flow, did))
+        unwanted.or_else(|| Some(Act::carry_on(flow, did)))
     })
 }
 

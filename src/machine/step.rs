@@ -23,6 +23,8 @@ pub enum Flow {
     Status(IssueNumber),
     /// What an agent asked for on its way to the tracker.
     Post(DispatchId, ReportId),
+    /// A person's interrupt on its way to the agent.
+    Interrupt,
     /// The answer to a report on its way into the spool.
     Answer(ReportId),
 }

@@ -245,7 +245,9 @@ pub fn still_wanted(
             (&labelling.repo, &labelling.issue_id, Some(labelling))
         }
         Basis::Errand(Errand::Trial { repo, issue_id, .. }) => (repo, issue_id, None),
-        Basis::Errand(Errand::Due { .. }) => return Ok(()),
+        Basis::Errand(Errand::Due { .. } | Errand::Check { .. } | Errand::Said { .. }) => {
+            return Ok(());
+        }
     };
     let found = match &details.read {
         SingleRead::Found(found) => found,

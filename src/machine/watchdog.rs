@@ -248,7 +248,7 @@ pub fn watch(
     if !dispatch.is_open() {
         return None;
     }
-    if let Some(decision) = withdrawal(rules, state, memory, seen, dispatch, now) {
+    if let Some(decision) = unwanted(rules, state, memory, seen, dispatch, now) {
         return Some(decision);
     }
     if let Some(decision) = question::answered(rules, seen, dispatch) {
@@ -423,7 +423,7 @@ fn end(dispatch: &Dispatch, settled: Option<Event>, cause: Cause) -> Decision {
 }
 
 /// Stopping is always honoured: the list raises the suspicion, a single read confirms it.
-fn withdrawal(
+pub(super) fn unwanted(
     rules: &Rules,
     state: &State,
     memory: &Memory,

@@ -119,6 +119,16 @@ impl Tmux {
         self.act(guard, &[enter, flag, argv::say("ok")], &[]).await
     }
 
+    /// Sends one key, given as hex bytes, if the guard holds. It types nothing and leaves no trace: the ledger has it.
+    pub async fn press(&self, guard: &Guard, key: &str) -> Result<Guarded, TmuxError> {
+        let key: Vec<String> = (0..key.len() / 2)
+            .filter_map(|at| key.get(2 * at..2 * at + 2))
+            .map(str::to_owned)
+            .collect();
+        let sent = argv::send_bytes(&guard.pane().id, &key);
+        self.act(guard, &[sent, argv::say("ok")], &[]).await
+    }
+
     /// Clears our own line with the profile's measured key if the guard (G2) holds, and reads the composer back.
     /// `Done` = seen empty, flag `cleared`; without a clearing key, or if it did not clear: `Blocked`.
     pub async fn clear_line(

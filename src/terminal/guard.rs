@@ -122,6 +122,22 @@ impl Guard {
         Ok(guard)
     }
 
+    /// For one key to an agent at work: its screen moves, so that neither cursor nor size is pinned; but no dialog may be open.
+    pub fn at_work(seen: &Seen, recogniser: &Recogniser) -> Result<Self, Blocked> {
+        if let Some(dialog) = recogniser.read(&seen.capture).dialog {
+            return Err(blocked("dialog", "none", dialog.0));
+        }
+        let mut guard = Self::identity(&seen.row.pane);
+        guard.fields.extend([
+            field("dead", "#{pane_dead}", 0),
+            field("copy mode", "#{pane_in_mode}", 0),
+            field("input off", "#{pane_input_off}", 0),
+            field("synchronized", "#{pane_synchronized}", 0),
+            foreground(seen),
+        ]);
+        Ok(guard)
+    }
+
     fn as_seen(seen: &Seen, recogniser: &Recogniser) -> Result<Self, Blocked> {
         let row = &seen.row;
         if row.size.0 < COLUMNS_MIN {
@@ -150,11 +166,7 @@ impl Guard {
                 "#{pane_width}x#{pane_height}",
                 format!("{}x{}", row.size.0, row.size.1),
             ),
-            field(
-                "foreground",
-                "#{s/[\u{1}-\u{1f}|]/_/:pane_current_command}",
-                &row.command,
-            ),
+            foreground(seen),
         ]);
         if let Some((pattern, found)) = recogniser.dialog_search(&seen.capture) {
             // Pinned to what it answered then, not to 0: a transcript may quote a dialog's words for hours.
@@ -219,6 +231,14 @@ impl Guard {
             "changed between question and answer",
         )
     }
+}
+
+fn foreground(seen: &Seen) -> Field {
+    field(
+        "foreground",
+        "#{s/[\u{1}-\u{1f}|]/_/:pane_current_command}",
+        &seen.row.command,
+    )
 }
 
 #[expect(

@@ -360,6 +360,8 @@ fn dispatched(state: &State, dispatch: &Dispatch) -> DispatchView {
         ),
         Basis::Errand(Errand::Trial { by, .. }) => ("tried", format!("by {by}; no label moves")),
         Basis::Errand(Errand::Due { at, .. }) => ("due", format!("{at:.0}")),
+        Basis::Errand(Errand::Check { by }) => ("rehearsed", format!("for {by}; no label moves")),
+        Basis::Errand(Errand::Said { by, .. }) => ("said", format!("by {by}")),
     };
     let deliveries = dispatch.deliveries.iter();
     let unmeasured = opening.stage.needs.iter().filter(|gate| {

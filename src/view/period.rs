@@ -316,6 +316,8 @@ impl Counter {
 fn key_of(project: &str, opening: &Opening) -> Key {
     let stage = match opening.errand() {
         None => opening.stage.label.to_string(),
+        Some(Errand::Check { .. }) => "rehearsal".to_owned(),
+        Some(Errand::Said { .. }) => "say".to_owned(),
         Some(Errand::Due { .. }) => format!("schedule: {}", opening.stage.skill),
         Some(Errand::Trial { .. }) => format!("trial: {}", opening.stage.skill),
     };

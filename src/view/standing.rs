@@ -86,6 +86,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::NoAgent { .. }
         | Hold::NotWritable { .. }
         | Hold::AgentAsks { .. }
+        | Hold::AgentNotReady { .. }
         | Hold::TreeDirty { .. }
         | Hold::TreeElsewhere { .. }
         | Hold::Failing { .. }

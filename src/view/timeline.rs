@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::words;
 use crate::domain::{
-    Basis, Cause, Delivery, DispatchId, Errand, Event, Evidence, Hold, IssueNumber, Opening, Post,
-    Posting, Reply, Report, Settled, Sighting, SkillName, Subject, Transition, TransitionStep,
+    Basis, Cause, CheckResult, Checked, Delivery, DispatchId, Errand, Event, Evidence, Hold,
+    IssueNumber, Opening, Post, Posting, Reply, Report, Settled, Sighting, SkillName, Subject,
+    Transition, TransitionStep,
 };
 use crate::machine::text::one_line;
 
@@ -47,6 +48,16 @@ pub fn sentence(event: &Event) -> String {
         }
         Event::ProjectPaused { by } => format!("{by} paused the project"),
         Event::ProjectResumed { by } => format!("{by} resumed the project"),
+        Event::AgentChecked { checked, .. } => rehearsed(checked),
+        Event::InterruptIntended { by, pane } => {
+            format!("{by} interrupts the agent in {}", pane.id)
+        }
+        Event::InterruptSettled { refused: None } => {
+            "the agent's interrupting key was sent once".to_owned()
+        }
+        Event::InterruptSettled { refused: Some(why) } => {
+            format!("not interrupted: {}", short(why))
+        }
         Event::HoldsChanged { holds } => held(holds),
         Event::SchedulesChanged { schedules } => scheduled(schedules),
         Event::DispatchOpened { opening } => opened(opening),
@@ -251,10 +262,40 @@ fn opened(opening: &Opening) -> String {
                 stage.skill
             )
         }
+        Basis::Errand(Errand::Check { by }) => {
+            format!(
+                "dispatch {id} opened: {by} has {} rehearse",
+                opening.profile
+            )
+        }
+        Basis::Errand(Errand::Said { by, text }) => {
+            format!("dispatch {id} opened: {by} says: {}", short(text))
+        }
         Basis::Errand(Errand::Due { on, at, .. }) => format!(
             "dispatch {id} opened: {} of {on}, due at {at:.0}, no issue",
             stage.skill
         ),
+    }
+}
+
+fn rehearsed(checked: &Checked) -> String {
+    match checked.stopped_at() {
+        None => format!("{} rehearsed: ready", checked.profile),
+        Some((step, CheckResult::Asks { dialog })) => {
+            format!(
+                "{} rehearsed: to {step} it asks: {}",
+                checked.profile,
+                short(dialog)
+            )
+        }
+        Some((step, CheckResult::Fails { why })) => {
+            format!(
+                "{} rehearsed: it does not {step}: {}",
+                checked.profile,
+                short(why)
+            )
+        }
+        Some((step, _)) => format!("{} rehearsed: it does not {step}", checked.profile),
     }
 }
 

@@ -282,7 +282,7 @@ def tool_call(kind, arg, tools):
             if tools[n].get("_type") == "custom":
                 return n, None, patch
             return n, {"input": patch}, None
-        return None
+        return tool_call("bash", "printf '%%s\\n' '%s' > %s" % ((text or "mock").replace("'", "'\\''"), path), tools)
     if kind == "read":
         n = pick(tools, "Read", "read", "read_file", "view")
         if n:

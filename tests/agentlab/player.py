@@ -7,7 +7,7 @@ twice gets the same answer.
   0  read the brief that the typed line names
   1  run the brief's `ack` line, exactly as printed
   2  whatever directives the issue's text has for this stage: [[mock@STAGE:KIND ARG]] (every stage: [[mock:KIND ARG]])
-  .  make what leaves the stage: a spec, a commit on the branch that is checked out, or a verdict
+  .  make what leaves the stage: a spec, a commit on the branch that is checked out, or a verdict; in a rehearsal its file and its commit
   n  run the `done` line, as printed but for the words in quotes
 
 Nothing here knows how Pointsman is built: it reads what an agent reads.
@@ -62,6 +62,8 @@ class Brief:
         build = self.fact(r"^- build: `(.*)`$")
         self.build = build
         self.work = "## Facts" in self.own
+        self.rehearsal = self.fact(r"^- rehearsal file: `(.*)`$"), self.fact(r"^- rehearsal word: `(.*)`$")
+        self.commits = self.fact(r"^- head: branch `(.*)`$")
 
     def fact(self, pattern):
         m = re.search(pattern, self.own, re.M)
@@ -108,6 +110,15 @@ def play(text, results, number):
 
 def product(brief, made):
     done = lambda note: [("bash", brief.done(note)), ("say", "DONE")]
+    if brief.rehearsal[0]:
+        name, word = brief.rehearsal
+        steps = [("write", "%s %s" % (name, word))]
+        if brief.commits:
+            steps.append(("bash", "git add -- %s && git commit -q -m Rehearse -- %s && echo committed" % (name, name)))
+        if brief.commits and len(made) > 1 and "committed" not in made[1]:
+            refused = re.sub(r"[^\w ./:,-]", " ", made[1])[:120]
+            return steps + [("bash", re.sub(r'--note "[^"]*"', lambda _: '--note "commit: %s"' % refused, brief.commands["fail"])), ("say", "DONE")]
+        return steps + done("every step was taken")
     source, test = "scripts/mock-%s.sh" % brief.number, "tests/mock-%s.sh" % brief.number
     if brief.place("--spec"):
         look = [("bash", "grep -n -m1 . README.md")]

@@ -142,6 +142,7 @@ pub fn dispatch(id: &str, issue: u64, title: &str, stage: Stage) -> Dispatch {
         report: None,
         evidence: Vec::new(),
         running: None,
+        acked: false,
         nudged: false,
         asked: None,
         park_label: false,

@@ -6,6 +6,7 @@ mod life;
 mod movers;
 mod moves;
 mod pace;
+mod rehearsal;
 mod stalls;
 
 use std::fmt::Write as _;

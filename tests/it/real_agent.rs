@@ -12,6 +12,7 @@
 mod demo;
 mod homes;
 mod lab;
+mod rehearsal;
 
 use std::time::Duration;
 

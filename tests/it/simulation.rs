@@ -275,7 +275,7 @@ fn the_same_seed_is_the_same_world() {
     );
 }
 
-/// The tests are tested: each planted bug is found within a few hundred worlds.
+/// The tests are tested: each planted bug is found within a thousand worlds or so.
 #[test]
 fn every_planted_bug_is_caught() {
     for (plant, says) in [
@@ -294,7 +294,7 @@ fn every_planted_bug_is_caught() {
         (Plant::OverlooksPeople, "#"),
         (Plant::NeverAnswers, "no rest"),
     ] {
-        let (broken, ..) = search(0..300, plant);
+        let (broken, ..) = search(0..1200, plant);
         let (seed, broken) = broken.unwrap_or_else(|| panic!("{plant:?} was not caught"));
         assert!(
             broken.contains(says),

@@ -143,6 +143,15 @@ pub(super) fn report_lines(envelope: &Envelope) -> String {
     text
 }
 
+/// Writes the one line by which an agent says that a text arrived: all the proof there is of a program without a transcript.
+pub(super) fn ack_lines(envelope: &Envelope) -> String {
+    let (binary, token) = (shell_word(envelope.binary), envelope.token());
+    format!(
+        "\nFirst, once: this text arrived. Run it in the folder that holds `.pointsman`, exactly as printed.\n\n```sh\n{binary} ack {token} --delivery {}\n```\n",
+        envelope.delivery
+    )
+}
+
 /// Quotes a word for a shell, only if it needs it: allow rules compare the plain text.
 fn shell_word(word: &str) -> String {
     let plain = !word.is_empty()

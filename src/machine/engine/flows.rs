@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
-use crate::machine::{delivery, flow, note, open, post, pull, route, status, transition, walks};
+use crate::machine::{
+    delivery, flow, interrupt, note, open, post, pull, route, status, transition, walks,
+};
 
 impl Engine {
     /// Asks a flow for its next step.
@@ -56,7 +58,7 @@ impl Engine {
                 let hold = self.report.standing.get(issue);
                 status::next(&self.state, rules, hold, *issue, now)
             }
-            Flow::Answer(_) => Step::Rest,
+            Flow::Answer(_) | Flow::Interrupt => Step::Rest,
         };
         self.take(flow.clone(), step, now, effects);
     }
@@ -106,6 +108,7 @@ impl Engine {
             Flow::Note(_) => note::settle(&action, outcome),
             Flow::Status(issue) => status::settle(&self.state, *issue, &action, outcome),
             Flow::Answer(_) | Flow::Route(_) => Step::Rest,
+            Flow::Interrupt => interrupt::settle(outcome),
             Flow::Merge(issue) => match (&action, outcome) {
                 (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
                     Step::Record(vec![Event::Merged {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::domain::{Errand, Opening, SkillName};
+use crate::domain::{Checked, DispatchId, Errand, Opening, SkillName};
+use crate::machine::check::is_rehearsal;
 use crate::machine::errand::is_moving;
 use crate::machine::state::{Scheduled, State};
 
@@ -14,7 +15,12 @@ pub(super) fn opened(state: &mut State, opening: &Opening, errand: &Errand) -> R
         Errand::Trial { issue, .. } if is_moving(state, *issue) => {
             return Err(format!("{issue} is being moved"));
         }
-        Errand::Trial { .. } => return Ok(()),
+        Errand::Check { .. }
+            if let Some(other) = state.dispatches.values().find(|one| one.is_open()) =>
+        {
+            return Err(format!("dispatch {} is open", other.id()));
+        }
+        Errand::Trial { .. } | Errand::Check { .. } | Errand::Said { .. } => return Ok(()),
         Errand::Due { on, .. } => on,
     };
     let skill = &opening.stage.skill;
@@ -22,6 +28,21 @@ pub(super) fn opened(state: &mut State, opening: &Opening, errand: &Errand) -> R
         return Err(format!("the schedule of `{skill}` ran on {ran} already"));
     }
     state.ran.insert(skill.clone(), *on);
+    Ok(())
+}
+
+/// Takes down what a rehearsal showed.
+pub(super) fn checked(
+    state: &mut State,
+    dispatch: &DispatchId,
+    checked: &Checked,
+) -> Result<(), String> {
+    let found = state.dispatches.get(dispatch).filter(|one| one.is_open());
+    if !found.is_some_and(is_rehearsal) {
+        return Err(format!("dispatch {dispatch} is no open rehearsal"));
+    }
+    let profile = checked.profile.clone();
+    state.checks.insert(profile, checked.clone());
     Ok(())
 }
 

@@ -41,7 +41,9 @@ pub(super) fn receive(state: &mut State, report: &Report) -> Result<(), String> 
     if found.phase == Phase::Delivering && matches!(report.verb, Verb::Unreported | Verb::Moved) {
         return Err("nothing was delivered yet".to_owned());
     }
-    if report.verb != Verb::Ack {
+    if report.verb == Verb::Ack {
+        found.acked = true;
+    } else {
         found.report = Some(report.clone());
     }
     match report.verb {

@@ -4,7 +4,8 @@
 
 use std::process::{Command, Stdio};
 
-use pointsman::domain::{Hold, Verdict};
+use pointsman::daemon::said;
+use pointsman::domain::{Activity, Hold, Outcome, ProjectName, Verdict, Window};
 
 use crate::support::world::{World, assert_confirmed};
 
@@ -125,6 +126,79 @@ async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
         "{hint}"
     );
     assert!(!world.windows().contains(&"shop:agent".to_owned()));
+    theirs(&world, &["kill-server"]);
+    world.end().await;
+}
+
+/// What the pane's keyboard belongs to is looked at for each key: an agent that was at work a moment ago may be gone.
+#[tokio::test]
+async fn no_interrupting_key_goes_to_what_a_person_runs_after_the_agent() {
+    let mut world = World::new();
+    world.project("shop");
+    let session = "tracker = \"local\"\nbuild = \"true\"\nsession = \"default:work:mine.0\"\n";
+    world.write_project("shop", session);
+    world.git("shop", &["switch", "-q", "-c", "pointsman/1-greet-by-name"]);
+    let (binary, pid) = (world.places.binary_text(), world.home().join("agent.pid"));
+    // An agent that ends, and then a person's own program, which shows every key that it is given.
+    let shell = format!(
+        "POINTSMAN_DEMO_PACE_MS=3000 {binary} demo-agent & echo $! >{}; fg; exec cat -v",
+        pid.display()
+    );
+    theirs(
+        &world,
+        &[
+            "new-session",
+            "-d",
+            "-s",
+            "work",
+            "-n",
+            "mine",
+            "-x",
+            "120",
+            "bash",
+            "-mc",
+            &shell,
+        ],
+    );
+    world.start().await;
+    world
+        .issue("shop", "Greet by name", "", "ready-for-prep")
+        .await;
+    let hands = world.daemon().hands(&ProjectName::new("shop"));
+    let hands = hands.expect("the project runs");
+    let at_work = || {
+        let sampled = hands.sampled(Window::Agent)?;
+        let busy = sampled.sample.state.activity == Activity::Busy;
+        busy.then_some(sampled.sample.pane)
+    };
+    let pane = world.until("it is at work", |_| at_work()).await;
+    let agent = std::fs::read_to_string(&pid).expect("it was written");
+    let agent = rustix::process::Pid::from_raw(agent.trim().parse().expect("a number"));
+    rustix::process::kill_process(agent.expect("a pid"), rustix::process::Signal::KILL)
+        .expect("it is ours");
+    let running = [
+        "display-message",
+        "-p",
+        "-t",
+        "work:mine.0",
+        "#{pane_current_command}",
+    ];
+    world
+        .until("the person's program has the pane", |_| {
+            (theirs(&world, &running) == "cat").then_some(())
+        })
+        .await;
+    // The watch may have seen no more than the agent at work, and in that moment the key is asked for.
+    let outcome = said::press(&hands, &pane).await;
+    assert!(
+        matches!(outcome, Outcome::NotInterrupted { .. }),
+        "{outcome:?}"
+    );
+    let (code, _, err) = world.says(&["interrupt", "shop"]).await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("not interrupted: "), "{err}");
+    let screen = theirs(&world, &["capture-pane", "-p", "-t", "work:mine.0"]);
+    assert!(!screen.contains("^["), "{screen}");
     theirs(&world, &["kill-server"]);
     world.end().await;
 }

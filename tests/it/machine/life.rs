@@ -36,6 +36,7 @@ pub(super) fn working_rules() -> Rules {
             floor: Duration::from_millis(300),
             cursor_in_composer: true,
             clear_key: None,
+            interrupt_key: None,
         },
         signals: Signals::default(),
         screen: ScreenRules {
@@ -43,6 +44,7 @@ pub(super) fn working_rules() -> Rules {
             ..ScreenRules::default()
         },
         loosens: Vec::new(),
+        mends: BTreeMap::new(),
     };
     rules.profiles = BTreeMap::from([(profile.name.clone(), profile)]);
     let skills = rules.workflow.stages.iter();

@@ -56,6 +56,11 @@ pub(super) fn told(name: &str) -> String {
 
 impl Lab {
     pub(super) async fn start(agent: Agent, trust: Trust) -> Self {
+        Self::start_with(agent, trust, |_| {}).await
+    }
+
+    /// The same, and somebody changed a setting before: of the program below the home, or of its profile.
+    pub(super) async fn start_with(agent: Agent, trust: Trust, change: impl Fn(&Path)) -> Self {
         let folder = TempDir::new().unwrap();
         let home = folder.path().canonicalize().unwrap();
         let places = places(&home, agent);
@@ -68,6 +73,7 @@ impl Lab {
             Trust::Missing => Vec::new(),
         };
         agent.make_home(&home, &trusted, &told("AGENTLAB_URL"));
+        change(&home);
         let config = config::load(&places.config, &places.home)
             .unwrap_or_else(|problems| panic!("{problems}"));
         let log = PathBuf::from(told("AGENTLAB_LOG"));
@@ -115,8 +121,8 @@ impl Lab {
             self.seen = record.seq;
             let event = store::event_of(&record).unwrap();
             if let Event::DispatchOpened { opening } = &event {
-                let issue = opening.issue().expect("nothing is scheduled here");
-                self.issues.insert(opening.id.clone(), issue);
+                self.issues
+                    .extend(opening.issue().map(|issue| (opening.id.clone(), issue)));
             }
             eprintln!(
                 "  {} {}",

@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::support::world::World;
 
 /// Commands that are not run here as they stand, and why.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     (
         "pointsman run",
         "started where it stands, ended by SIGTERM at the end",
@@ -31,6 +31,14 @@ const ELSEWHERE: [(&str, &str); 7] = [
     (
         "pointsman skill try prep 12",
         "needs an issue that nobody works on: `e2e::errands` tries one",
+    ),
+    (
+        "pointsman say blog \"the tests need node 22\"",
+        "needs an agent without work: `e2e::words` says something",
+    ),
+    (
+        "pointsman interrupt blog",
+        "needs an agent at work: `e2e::words` stops one",
     ),
     (
         "pointsman done",

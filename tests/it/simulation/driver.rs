@@ -403,7 +403,7 @@ impl Driver {
                 Action::Paste {
                     dispatch, delivery, ..
                 },
-            ) => {
+            ) if self.world.wanted(dispatch).is_ok() => {
                 let window = dispatch.opening.window;
                 self.world.type_into(window, dispatch, delivery);
                 Outcome::Pasted {

@@ -216,6 +216,10 @@ impl Watch {
         if open.count() >= usize::try_from(limits.active_max).expect("small") {
             return Err(format!("{id}: more than active_max"));
         }
+        // A person's word and a rehearsal are no work of the day's.
+        if opening.errand().is_some_and(|errand| !errand.is_counted()) {
+            return Ok(());
+        }
         let day = self
             .opened
             .iter()
@@ -330,7 +334,9 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
             .dispatches
             .get(&post.dispatch)
             .is_some_and(|one| one.posts.iter().any(|posted| posted.post.id == post.id)),
+        Action::Survey { dispatch, .. } => phase(dispatch.id()).is_some(),
         Action::PrepareTree { .. }
+        | Action::Interrupt { .. }
         | Action::Compose { .. }
         | Action::Stage { .. }
         | Action::OpenWindow { .. }

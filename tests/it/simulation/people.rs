@@ -1,11 +1,13 @@
 //! What people do to a world: they label, change their minds, type into panes, and in the end put things right.
 
 use jiff::SignedDuration;
-use pointsman::domain::{IssueNumber, Label, Questions, Request, SingleRead, SkillName, Window};
-use pointsman::machine::errand;
+use pointsman::domain::{
+    Dispatch, IssueNumber, Label, Outcome, Pane, Questions, Request, SingleRead, SkillName, Window,
+};
+use pointsman::machine::{check, errand, interrupt};
 
 use super::driver::Driver;
-use super::panes::Doing;
+use super::panes::{Doing, SimPane};
 use super::rules::{alice, mallory, us};
 use super::world::World;
 
@@ -31,13 +33,42 @@ impl World {
     }
 }
 
+impl World {
+    /// What a rehearsal left, and whether a dialog is open.
+    pub(super) fn survey(&mut self, dispatch: &Dispatch) -> Outcome {
+        let asks = |pane: &SimPane| pane.doing == Doing::Dialog;
+        let dialog = self.panes.get(&dispatch.opening.window).is_some_and(asks);
+        Outcome::Surveyed {
+            written: self.rng.chance(700),
+            committed: self.rng.chance(500),
+            dialog: dialog.then(|| "May I?".to_owned()),
+            version: None,
+        }
+    }
+
+    /// The key stops whoever is at work in that pane.
+    pub(super) fn interrupt(&mut self, pane: &Pane) -> Outcome {
+        let now = self.now;
+        let mut panes = self.panes.values_mut();
+        let found = panes.find(|one| one.pane == *pane && one.doing == Doing::Busy);
+        let Some(found) = found else {
+            return Outcome::NotInterrupted {
+                why: "it is not at work".to_owned(),
+            };
+        };
+        found.doing = Doing::Idle { since: now };
+        found.job = None;
+        Outcome::Interrupted
+    }
+}
+
 impl Driver {
     /// One accident: a person at the tracker, a person at a pane, or a pane by itself.
     pub(crate) fn chaos(&mut self) {
         let issue = self.world.any_issue();
         let now = self.world.now;
         let pulls = self.world.has_pulls() && self.world.rng.chance(150);
-        let choice = if pulls { 26 } else { self.world.rng.below(26) };
+        let choice = if pulls { 29 } else { self.world.rng.below(29) };
         self.note(|| format!("CHAOS {choice} ({issue})"));
         match choice {
             0..=9 => self.at_the_tracker(choice, issue),
@@ -60,8 +91,9 @@ impl Driver {
             21 => self.world.tracker.rename(issue, &alice(), now),
             23 => self.tries(issue),
             24 => self.changes_the_schedule(),
-            25 => self.commits(issue),
-            26 => self.world.at_the_pull(issue),
+            25..=27 => self.speaks(choice),
+            28 => self.commits(issue),
+            29 => self.world.at_the_pull(issue),
             22 if self.world.rng.chance(150) => {
                 let read = if self.world.rng.chance(500) {
                     SingleRead::Gone
@@ -109,6 +141,37 @@ impl Driver {
         let fresh = seen.fresh.clone();
         let tried = errand::trial(rules, state, &seen, (&skill, issue, "ann"), fresh, seen.at);
         match tried {
+            Ok(opening) => self.ask(Request::Try {
+                opening: Box::new(opening),
+            }),
+            Err(refusal) => self.note(|| refusal.why),
+        }
+    }
+
+    /// A person has the agent rehearse, says something, or interrupts it, if that is possible now.
+    fn speaks(&mut self, choice: u64) {
+        let seen = self
+            .world
+            .observe(&Questions::default(), &self.engine.state);
+        let (state, rules) = (&self.engine.state, &self.world.rules);
+        let fresh = seen.fresh.clone();
+        let planned = match choice {
+            25 => check::opening(rules, state, &seen, "ann", fresh),
+            26 => errand::said(rules, state, &seen, ("ann", "look at the tests"), fresh),
+            _ => {
+                let profile = rules.profiles.get(&rules.project.agent);
+                let sample = seen.panes.get(&Window::Agent);
+                match interrupt::target(sample, profile) {
+                    Ok(pane) => self.ask(Request::Interrupt {
+                        by: "ann".to_owned(),
+                        pane,
+                    }),
+                    Err(why) => self.note(|| why),
+                }
+                return;
+            }
+        };
+        match planned {
             Ok(opening) => self.ask(Request::Try {
                 opening: Box::new(opening),
             }),
@@ -191,6 +254,12 @@ impl Driver {
                     issue,
                     by: "alice".to_owned(),
                 }),
+                // Another profile was not rehearsed.
+                "agent-not-ready" => {
+                    for profile in self.world.rules.profiles.values_mut() {
+                        profile.loosens.push(format!("mended at {now}"));
+                    }
+                }
                 "paused" => self.ask(Request::Resume {
                     by: "alice".to_owned(),
                 }),

@@ -170,6 +170,8 @@ impl World {
                 self.answer(answer);
                 Outcome::Done
             }
+            Action::Survey { dispatch, .. } => self.survey(dispatch),
+            Action::Interrupt { pane } => self.interrupt(pane),
             Action::Tidy {
                 dispatch, answer, ..
             } => {

@@ -150,6 +150,7 @@ fn profile(first_line: FirstLine) -> Profile {
             floor: Duration::from_millis(300),
             cursor_in_composer: true,
             clear_key: None,
+            interrupt_key: Some("1b".to_owned()),
         },
         signals: Signals::default(),
         screen: ScreenRules {
@@ -157,6 +158,7 @@ fn profile(first_line: FirstLine) -> Profile {
             ..ScreenRules::default()
         },
         loosens: Vec::new(),
+        mends: BTreeMap::new(),
     }
 }
 

@@ -156,6 +156,7 @@ pub(crate) fn profile(dir: &Path) -> Profile {
             floor: Duration::from_millis(50),
             cursor_in_composer: true,
             clear_key: Some("15".to_owned()),
+            interrupt_key: Some("1b".to_owned()),
         },
         signals: Signals {
             transcript: text("transcript.jsonl"),
@@ -174,6 +175,7 @@ pub(crate) fn profile(dir: &Path) -> Profile {
             placeholder_dim: true,
         },
         loosens: Vec::new(),
+        mends: std::collections::BTreeMap::new(),
     }
 }
 

@@ -167,6 +167,17 @@ impl World {
         self
     }
 
+    /// The step of a rehearsal that does not work, and how, from the agent's next start on: `commit=asks`.
+    pub(crate) fn rehearses(&self, how: &str) -> &Self {
+        let shipped = include_str!("../../../agents/demo.toml");
+        let env = format!(
+            "loosens = []\nenv = {{ POINTSMAN_DEMO_PACE_MS = \"0\", POINTSMAN_DEMO_REHEARSAL = {how:?} }}"
+        );
+        let text = shipped.replacen("loosens = []", &env, 1);
+        std::fs::write(self.places.config.join("agents/demo.toml"), text).expect("it is written");
+        self
+    }
+
     pub(crate) fn home(&self) -> &Path {
         &self.places.home
     }

@@ -80,6 +80,16 @@ impl World {
         command
     }
 
+    /// Runs a person's verb while the daemon of this process goes on: exit code, stdout, stderr.
+    pub(crate) async fn says(&self, words: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = self.command(words);
+        command.env("USER", "ann");
+        let ran = tokio::task::spawn_blocking(move || command.output());
+        let ran = ran.await.expect("it does not panic").expect("it starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        (ran.status.code(), text(&ran.stdout), text(&ran.stderr))
+    }
+
     fn log_path(&self) -> PathBuf {
         self.home().join("daemon.log")
     }

@@ -1,0 +1,116 @@
+//! `pointsman agent check`, `say` and `interrupt`: a person and one project's agent, without any issue.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::steer::ProjectArgs;
+use crate::cli::{Failure, client, edge, known, run, say};
+use crate::daemon::control::{Call, Reply};
+use crate::daemon::places::Places;
+use crate::daemon::{Daemon, caller, check, said};
+use crate::domain::ProjectName;
+use crate::machine::engine::Scope;
+
+/// How long what is under way may take to end, when the verb was the daemon.
+const DRAIN_MAX: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// Verbs of `agent`.
+#[derive(Debug, Subcommand)]
+pub(super) enum AgentVerb {
+    /// Let the agent rehearse once: read a brief, write a file, commit on a throw-away branch, report
+    #[command(
+        after_help = "It happens in the project's own session, with its permissions and in its tree, only while nothing else is open there, and leaves nothing behind. \
+        Without a daemon this is one for that long, and starts nothing else. Exit code 0: ready."
+    )]
+    Check(ProjectArgs),
+}
+
+/// Arguments of `say`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The words go through the same guarded delivery as a brief, and only to an idle agent with an empty prompt."
+)]
+pub(super) struct SayArgs {
+    /// The project
+    project: String,
+    /// The words, in quotes
+    text: String,
+}
+
+/// Lets an agent rehearse.
+pub(super) fn agent(verb: &AgentVerb) -> Result<(), Failure> {
+    let AgentVerb::Check(args) = verb;
+    say::talk(&format!(
+        "the agent of {} rehearses; this waits for it, a minute or two with most agents",
+        args.project
+    ));
+    ask(
+        &args.project,
+        |project, by| Call::Check { project, by },
+        async |daemon, project, by| check::run(&daemon, &project, &by).await,
+    )
+}
+
+/// Delivers a person's words.
+pub(super) fn tell(args: &SayArgs) -> Result<(), Failure> {
+    let text = args.text.trim();
+    if text.is_empty() {
+        return Err(Failure::new(anyhow::anyhow!("there is nothing to say"))
+            .hint(format!("pointsman say {} \"the words\"", args.project)));
+    }
+    ask(
+        &args.project,
+        |project, by| Call::Say {
+            project,
+            by,
+            text: text.to_owned(),
+        },
+        async |daemon, project, by| said::say(&daemon, &project, &by, text).await,
+    )
+}
+
+/// Stops what an agent does.
+pub(super) fn interrupt(args: &ProjectArgs) -> Result<(), Failure> {
+    ask(
+        &args.project,
+        |project, by| Call::Interrupt { project, by },
+        async |daemon, project, by| said::interrupt(&daemon, &project, &by).await,
+    )
+}
+
+/// Asks the daemon, or is one for this single request: its lock, its engine, and nothing that nobody asked for.
+fn ask(
+    name: &str,
+    call: impl Fn(ProjectName, String) -> Call,
+    alone: impl AsyncFn(std::sync::Arc<Daemon>, ProjectName, String) -> Reply,
+) -> Result<(), Failure> {
+    let places = edge::places()?;
+    let mut config = run::load(&places)?;
+    let project = known::project(&config, name)?.name.clone();
+    let by = edge::person();
+    let reply = run::runtime()?.block_on(async {
+        let asked = call(project.clone(), by.clone());
+        if let Some(reply) = client::call(&places, &asked).await? {
+            return Ok::<Reply, Failure>(reply);
+        }
+        if let Some(pane) = above(&places, &config).await {
+            return Ok(Reply::refused(caller::refusal(&pane)));
+        }
+        run::trace_faults();
+        config.projects.retain(|known, _| *known == project);
+        let daemon = run::start_within(Scope::Asked, places.clone(), config).await?;
+        let reply = match daemon.waiting(&project) {
+            Some(waiting) => Reply::refused(waiting.why),
+            None => alone(std::sync::Arc::clone(&daemon), project, by).await,
+        };
+        daemon.drain(DRAIN_MAX).await;
+        Ok(reply)
+    })?;
+    client::settle(reply)
+}
+
+/// Returns the pane of ours that this very process runs below: then no person speaks.
+async fn above(places: &Places, config: &crate::config::Config) -> Option<String> {
+    let names: Vec<ProjectName> = config.projects.keys().cloned().collect();
+    let tmux = crate::terminal::Tmux::new(&places.socket);
+    caller::pane_above(&tmux, &names, std::process::id()).await
+}

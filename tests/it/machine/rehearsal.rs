@@ -1,0 +1,195 @@
+//! A rehearsal, a person's words and one key as data: when they may begin, and what of them is left alone.
+
+use jiff::SignedDuration;
+use pointsman::domain::{
+    Activity, Attention, Cause, Dispatch, Event, Hold, Liveness, Opening, PaneSample, Phase, Window,
+};
+use pointsman::machine::evolve::evolve;
+use pointsman::machine::open::window_hold;
+use pointsman::machine::state::State;
+use pointsman::machine::{check, errand, interrupt};
+
+use super::life::working_rules;
+use crate::builders::{dev, dispatch, minutes, opening, review, sample, seen, ten};
+
+fn idle() -> PaneSample {
+    sample(Activity::Idle { since: ten() }, Attention::None)
+}
+
+fn observed(pane: PaneSample) -> pointsman::domain::Observation {
+    let mut seen = seen(Vec::new());
+    seen.panes.insert(Window::Agent, pane);
+    seen
+}
+
+/// A rehearsal as it may begin in a state, or why not, and whether that passes by itself.
+fn rehearsal(state: &State) -> Result<Opening, (String, bool)> {
+    let (rules, seen) = (working_rules(), observed(idle()));
+    let opened = check::opening(&rules, state, &seen, "ann", seen.fresh.clone());
+    opened.map_err(|refusal| (refusal.why, refusal.passes))
+}
+
+fn opened(opening: Opening) -> Event {
+    Event::DispatchOpened {
+        opening: Box::new(opening),
+    }
+}
+
+#[test]
+fn nothing_begins_beside_a_rehearsal_and_it_begins_beside_nothing() {
+    let rules = working_rules();
+    let rehearsal_of = |state: &State| rehearsal(state);
+    let free = rehearsal_of(&State::default()).expect("nothing is open");
+    assert_eq!(free.branch.as_deref(), Some("pointsman/check-zz9zz9"));
+
+    let mut state = State::default();
+    evolve(&mut state, ten(), &opened(free.clone())).expect("it is legal");
+    for stage in [dev(), review()] {
+        let hold = window_hold(&rules, &state, &observed(idle()), &stage);
+        assert!(matches!(&hold, Some(Hold::Session { .. })), "{hold:?}");
+    }
+
+    for stage in [dev(), review()] {
+        let mut state = State::default();
+        let other = opening("d1", 7, "Add an FAQ", stage);
+        let id = other.id.clone();
+        evolve(&mut state, ten(), &opened(other)).expect("it is legal");
+        let (why, passes) = rehearsal_of(&state).expect_err("work is open");
+        assert!(
+            why.contains("#7 (dispatch d1) has the session") && !passes,
+            "{why}"
+        );
+        evolve(&mut state, ten(), &opened(free.clone())).expect_err("nor by a request too late");
+        let cause = Cause::TimedOut;
+        let closed = Event::DispatchClosed {
+            dispatch: id.clone(),
+            cause,
+        };
+        evolve(&mut state, ten(), &closed).expect("it is legal");
+        let (_, passes) = rehearsal_of(&state).expect_err("it is not cleared away");
+        assert!(passes, "what is over is only cleared away");
+        evolve(&mut state, ten(), &Event::DispatchTidied { dispatch: id }).expect("it is legal");
+        rehearsal_of(&state).expect("nothing is open");
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn a_persons_words_are_for_an_agent_at_its_prompt_and_one_key_for_an_agent_at_work() {
+    let mut rules = working_rules();
+    let profile = rules.profiles.values_mut().next().expect("there is one");
+    profile.submit.interrupt_key = Some("1b".to_owned());
+    let profile = profile.clone();
+    let since = Activity::Idle { since: ten() };
+    // what the agent does, what it wants, then what is said of words and of the key; nothing: it is done
+    let table = [
+        (since, Attention::None, "", "there is nothing to stop"),
+        (Activity::Busy, Attention::None, "the agent is busy", ""),
+        (
+            Activity::Draft,
+            Attention::None,
+            "holding somebody's draft",
+            "not seen at work",
+        ),
+        (
+            Activity::Obscured,
+            Attention::None,
+            "behind a viewer",
+            "not seen at work",
+        ),
+        (
+            Activity::Unknown,
+            Attention::None,
+            "unknown state",
+            "not seen at work",
+        ),
+        (
+            Activity::Starting,
+            Attention::None,
+            "starting",
+            "not seen at work",
+        ),
+        (
+            Activity::Busy,
+            Attention::Permission,
+            "for a permission",
+            "would answer it",
+        ),
+        (
+            since,
+            Attention::Dialog,
+            "to settle a dialog",
+            "would answer it",
+        ),
+        (
+            since,
+            Attention::Question,
+            "a question of its own",
+            "would answer it",
+        ),
+        (
+            since,
+            Attention::HumanPresent,
+            "a person is at its pane",
+            "there is nothing to stop",
+        ),
+    ];
+    for (activity, attention, words, key) in table {
+        let pane = sample(activity, attention.clone());
+        let seen = observed(pane.clone());
+        let fresh = seen.fresh.clone();
+        let said = errand::said(&rules, &State::default(), &seen, ("ann", "hm"), fresh);
+        let said = said.map_or_else(|refusal| refusal.why, |_| String::new());
+        let pressed = interrupt::target(Some(&pane), Some(&profile)).err();
+        let pressed = pressed.unwrap_or_default();
+        for (found, wanted) in [(said, words), (pressed, key)] {
+            let agrees = found.is_empty() == wanted.is_empty() && found.contains(wanted);
+            assert!(
+                agrees,
+                "{activity:?} {attention:?}: {found:?}, not {wanted:?}"
+            );
+        }
+    }
+    for liveness in [Liveness::Dead, Liveness::Unknown] {
+        let mut pane = sample(Activity::Busy, Attention::None);
+        pane.state.liveness = liveness;
+        interrupt::target(Some(&pane), Some(&profile)).expect_err("a shell gets no key");
+    }
+    interrupt::target(None, Some(&profile)).expect_err("nobody is there");
+}
+
+#[test]
+fn what_an_agent_may_still_be_at_is_not_cleared_away() {
+    let at = |activity, attention| Some(sample(activity, attention));
+    let before = Activity::Idle { since: minutes(-1) };
+    let after = Activity::Idle { since: minutes(1) };
+    let mut dead = sample(Activity::Busy, Attention::None);
+    dead.state.liveness = Liveness::Dead;
+    // its pane; whether it is at it when the brief was received, and when nobody knows
+    let table = [
+        (at(Activity::Busy, Attention::None), true, true),
+        (at(before, Attention::Dialog), true, true),
+        (at(before, Attention::None), true, false),
+        (at(after, Attention::None), false, false),
+        // Our own line may be what stands there: it is taken back then.
+        (at(Activity::Draft, Attention::None), true, false),
+        (Some(dead), false, false),
+        (None, false, false),
+    ];
+    for (pane, received, unknown) in table {
+        for (confirmed, wanted) in [(Some(ten()), received), (None, unknown)] {
+            let closed = Dispatch {
+                opening: rehearsal(&State::default()).expect("nothing is open"),
+                phase: Phase::Closed {
+                    cause: Cause::TimedOut,
+                    at: ten(),
+                },
+                confirmed_at: confirmed,
+                ..dispatch("d1", 7, "Add an FAQ", dev())
+            };
+            let soon = ten() + SignedDuration::from_secs(5);
+            let found = check::is_at_it(&closed, pane.as_ref(), soon);
+            assert_eq!(found, wanted, "{pane:?} {confirmed:?}");
+        }
+    }
+}
