@@ -88,6 +88,8 @@ impl World {
             by: "ann".to_owned(),
         };
         let name = ProjectName::new(project);
+        let is_approved = |told: &Told| matches!(&told.event, Event::Approved { issue: of, .. } if told.project == project && *of == issue);
+        let before = self.told().await.into_iter().filter(is_approved).count();
         // The ledger has the gates' end a moment before the engine has it.
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -98,10 +100,9 @@ impl World {
                     request: request.clone(),
                 }),
             };
-            let is_approved = |told: &Told| matches!(&told.event, Event::Approved { issue: of, .. } if told.project == project && *of == issue);
             // An answer that got lost, or came late, does not undo it.
             if reply.as_ref().is_some_and(|reply| reply.done)
-                || self.told().await.iter().any(is_approved)
+                || self.told().await.into_iter().filter(is_approved).count() > before
             {
                 return;
             }
