@@ -87,9 +87,14 @@ fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
 pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
     match event {
         Event::Overridden { issue, rework, .. } => overridden(state, *issue, *rework),
-        Event::Routed { issue, to, by } => {
-            let (to, by) = (to.clone(), by.clone());
-            routed(state, *issue, Route { to, by });
+        Event::Routed {
+            issue,
+            to,
+            by,
+            rework,
+        } => {
+            let (to, by, rework) = (to.clone(), by.clone(), *rework);
+            routed(state, *issue, Route { to, by, rework });
         }
         Event::RouteDropped { issue, .. } => {
             let known = state.routes.remove(issue);
