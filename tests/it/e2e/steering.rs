@@ -82,7 +82,7 @@ async fn a_person_routes_an_issue_and_an_agent_may_not() {
 
 #[tokio::test]
 async fn a_person_sends_work_back_and_the_next_brief_has_their_words() {
-    let mut world = World::running("shop").await;
+    let world = World::running("shop").await;
     let issue = world
         .issue("shop", "Greet by name", "", "ready-for-dev")
         .await;
