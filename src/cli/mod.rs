@@ -75,6 +75,8 @@ enum Verb {
     Issue(issue::IssueVerb),
     /// Approve the work on an issue
     Approve(steer::ApproveArgs),
+    /// Send the work on an issue back, with a reason, instead of approving it
+    Deny(steer::DenyArgs),
     /// Move an issue to a stage, whatever its evidence
     Route(steer::RouteArgs),
     /// Start nothing new in a project
@@ -156,6 +158,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Inbox(args) => inbox::inbox(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Approve(args) => steer::approve(&args),
+        Verb::Deny(args) => steer::deny(args),
         Verb::Route(args) => steer::route(&args),
         Verb::Pause(args) => steer::pause(&args),
         Verb::Resume(args) => steer::resume(&args),

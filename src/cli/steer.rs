@@ -1,4 +1,4 @@
-//! `pointsman pause`, `resume`, `approve` and `route`: a person's word, written into the ledger by the daemon, or with its lock.
+//! `pointsman pause`, `resume`, `approve`, `deny` and `route`: a person's word, written into the ledger by the daemon, or with its lock.
 
 use clap::Args;
 
@@ -24,6 +24,18 @@ pub(super) struct ProjectArgs {
 pub(super) struct ApproveArgs {
     /// The issue's number
     issue: u64,
+    /// The project, when several have an issue of that number
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
+/// Arguments of `deny`.
+#[derive(Debug, Args)]
+pub(super) struct DenyArgs {
+    /// The issue's number
+    issue: u64,
+    /// What is wrong: these words are in the next brief
+    why: String,
     /// The project, when several have an issue of that number
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
@@ -68,6 +80,24 @@ pub(super) fn approve(args: &ApproveArgs) -> Result<(), Failure> {
         args.project.as_deref(),
         Request::Approve { issue, by },
     )
+}
+
+/// Sends the work on an issue back, with a reason.
+pub(super) fn deny(args: DenyArgs) -> Result<(), Failure> {
+    let issue = IssueNumber(args.issue);
+    if args.why.trim().is_empty() {
+        let failure = Failure::new(anyhow::anyhow!("there is no reason"));
+        return Err(failure.hint(format!(
+            "say what is wrong, for the next brief: pointsman deny {} \"the list is not sorted\"",
+            issue.0
+        )));
+    }
+    let request = Request::Deny {
+        issue,
+        by: edge::person(),
+        why: args.why,
+    };
+    about(issue, args.project.as_deref(), request)
 }
 
 /// Moves an issue to a stage, by the person's word.

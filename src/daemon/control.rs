@@ -20,6 +20,7 @@ use crate::daemon::{Daemon, caller, check, heartbeat, said, store, surface, tria
 use crate::domain::{
     Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice, SkillName,
 };
+use crate::machine::pull;
 use crate::view::About;
 
 /// How long a request may take until it is written down.
@@ -299,6 +300,7 @@ pub fn answer_at_once(rules: &Rules, shown: &Shown, request: &Request) -> Option
             "no issue of {project} is known to bear a mark that this ledger cannot account for: there is nothing to adopt"
         ))),
         Request::Approve { issue, .. } => cannot_approve(project, shown, *issue),
+        Request::Deny { issue, .. } => cannot_deny(rules, shown, *issue),
         Request::Route { issue, to, .. } => cannot_route(rules, shown, *issue, to),
         Request::Resume { .. }
         | Request::Try { .. }
@@ -331,6 +333,20 @@ fn cannot_approve(project: &ProjectName, shown: &Shown, issue: IssueNumber) -> O
     Some(Reply::refused(format!(
         "{issue} does not wait for approval: {why}"
     )))
+}
+
+fn cannot_deny(rules: &Rules, shown: &Shown, issue: IssueNumber) -> Option<Reply> {
+    if let Some(reply) = cannot_approve(&rules.project.name, shown, issue) {
+        return Some(Reply::refused(reply.text));
+    }
+    let waits = shown.state.walks.get(&issue)?.yours.as_ref();
+    let stage = rules.workflow.stage(waits?)?;
+    pull::back(rules, stage).is_none().then(|| {
+        Reply::refused(format!(
+            "no stage before `{}` makes the work: say why on the issue and set another label",
+            stage.label
+        ))
+    })
 }
 
 fn cannot_route(rules: &Rules, shown: &Shown, issue: IssueNumber, to: &Label) -> Option<Reply> {
@@ -383,6 +399,9 @@ pub fn recorded(project: &ProjectName, request: &Request) -> Reply {
             "{project} goes on with this ledger. What our own account labelled before now is nobody's word: label it again"
         ),
         Request::Approve { issue, .. } => format!("{issue} is approved in {project}"),
+        Request::Deny { issue, .. } => {
+            format!("{issue} goes back in {project}: your words are in the next brief")
+        }
         Request::Try { opening } => {
             format!("{} is tried: dispatch {}", opening.stage.skill, opening.id)
         }
@@ -434,7 +453,10 @@ fn says(event: &Event, request: &Request) -> bool {
         | (Event::LedgerAdopted { .. }, Request::Adopt { .. })
         | (Event::ProjectResumed { .. }, Request::Resume { .. }) => true,
         (Event::Approved { issue, .. }, Request::Approve { issue: wanted, .. })
-        | (Event::Routed { issue, .. }, Request::Route { issue: wanted, .. }) => issue == wanted,
+        | (Event::Routed { issue, .. }, Request::Route { issue: wanted, .. })
+        | (Event::ReworkWanted { issue, .. }, Request::Deny { issue: wanted, .. }) => {
+            issue == wanted
+        }
         (Event::DispatchOpened { opening }, Request::Try { opening: wanted }) => {
             opening.id == wanted.id
         }

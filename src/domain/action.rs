@@ -396,6 +396,12 @@ pub enum Finding {
 pub enum Request {
     /// `pointsman approve <n>`.
     Approve { issue: IssueNumber, by: String },
+    /// `pointsman deny <n> <why>`: the work waits for a person, and goes back with their words.
+    Deny {
+        issue: IssueNumber,
+        by: String,
+        why: String,
+    },
     /// `pointsman pause`.
     Pause { by: String },
     /// `pointsman resume`.

@@ -208,6 +208,9 @@ pub enum Event {
         issue: IssueNumber,
         to: Label,
         by: String,
+        /// Whether it is another round of the same work.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        rework: bool,
     },
     /// That cannot be, or is so already.
     RouteDropped { issue: IssueNumber, why: String },

@@ -18,6 +18,7 @@ use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
 use crate::machine::memory::Memory;
 use crate::machine::pace;
+use crate::machine::route;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::watchdog;
@@ -157,7 +158,7 @@ impl Engine {
             Input::Appended => self.appended(rules, now, &mut effects),
             Input::NotAppended(why) => self.not_appended(&why),
             Input::Outcome(id, outcome) => self.outcome(rules, id, &outcome, now, &mut effects),
-            Input::Asked(request) => self.asked(request, now, &mut effects),
+            Input::Asked(request) => self.asked(rules, request, now, &mut effects),
         }
         effects
     }
@@ -495,17 +496,38 @@ impl Engine {
         events.any(|event| matches!(event, Event::DispatchOpened { .. }))
     }
 
-    fn asked(&mut self, request: Request, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn asked(
+        &mut self,
+        rules: &Rules,
+        request: Request,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         let mut then = None;
+        let mut events = Vec::new();
         let event = match request {
             Request::Approve { issue, by } if self.state.waits_for_approval(issue) => {
                 self.memory.refused.remove(&issue);
                 Event::Approved { issue, by, at: now }
             }
             Request::Approve { .. } => return,
+            Request::Deny { issue, by, why } => {
+                self.memory.refused.remove(&issue);
+                events = route::denied(&self.state, rules, issue, &by, &why);
+                match events.pop() {
+                    Some(last) => last,
+                    None => return,
+                }
+            }
             Request::Route { issue, to, by } => {
                 self.memory.refused.remove(&issue);
-                Event::Routed { issue, to, by }
+                let rework = false;
+                Event::Routed {
+                    issue,
+                    to,
+                    by,
+                    rework,
+                }
             }
             // What is possible was found out without what is about to be opened.
             Request::Try { .. } if self.is_opening() => return,
@@ -525,10 +547,11 @@ impl Engine {
             Request::Pause { by } => Event::ProjectPaused { by },
             Request::Resume { by } => Event::ProjectResumed { by },
         };
+        events.push(event);
         self.append(
             Pending {
                 at: now,
-                events: vec![event],
+                events,
                 flow: then.is_some().then_some(Flow::Interrupt),
                 then,
             },

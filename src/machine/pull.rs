@@ -129,7 +129,7 @@ pub(super) fn merges(rules: &Rules, stage: &Stage) -> bool {
 }
 
 /// Returns the stage in which work on the branch goes on: where the stage sends back to, else the nearest that makes commits.
-fn back<'a>(rules: &'a Rules, stage: &'a Stage) -> Option<&'a Stage> {
+pub fn back<'a>(rules: &'a Rules, stage: &'a Stage) -> Option<&'a Stage> {
     let named = stage
         .back
         .as_ref()

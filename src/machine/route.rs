@@ -1,4 +1,4 @@
-//! A person's move by our hand: `pointsman route` (PROTOCOLS 7). What is open for the issue is withdrawn first, then the label
+//! A person's move by our hand: `pointsman route`, and `deny` once it is known where to (PROTOCOLS 7). What is open for the issue is withdrawn first, then the label
 //! moves like any other of ours, and rests on that person's word.
 
 use jiff::Timestamp;
@@ -8,11 +8,14 @@ use crate::domain::{
     Observation, Questions, Rules, SingleRead, Transition, TransitionStep,
 };
 use crate::machine::decide::{Act, Decision, Memory};
-use crate::machine::open;
 use crate::machine::state::{Route, State};
 use crate::machine::step::{Flow, Step};
-use crate::machine::text::issue_digest;
+use crate::machine::text::{issue_digest, sanitise};
 use crate::machine::watchdog;
+use crate::machine::{open, pull};
+
+/// Bytes of a person's reason that go into the next brief.
+const DENIED_BYTES_MAX: usize = 16 * 1024;
 
 /// Carries the oldest of the moves on that can go on now.
 pub fn routes(
@@ -130,7 +133,7 @@ fn begin(
         to: Next::Stage(to),
         dispatch: None,
         after: details.events.last().map(|event| event.id.clone()),
-        rework: false,
+        rework: route.rework,
         at: now,
         unchanged_since: None,
         step: TransitionStep::Intended,
@@ -143,7 +146,50 @@ fn begin(
 }
 
 /// The person at the command line: no account of the tracker, so no id of one.
-fn operator(name: &str) -> Actor {
+/// What is written down when a person sends work back that waits for them; nothing, if none does.
+pub(super) fn denied(
+    state: &State,
+    rules: &Rules,
+    issue: IssueNumber,
+    by: &str,
+    why: &str,
+) -> Vec<Event> {
+    let Some(walk) = state
+        .walks
+        .get(&issue)
+        .filter(|_| state.waits_for_approval(issue))
+    else {
+        return Vec::new();
+    };
+    let stage = walk
+        .yours
+        .as_ref()
+        .and_then(|label| rules.workflow.stage(label));
+    let Some((stage, back)) = stage.and_then(|stage| Some((stage, pull::back(rules, stage)?)))
+    else {
+        return Vec::new();
+    };
+    let again = back.label == stage.label;
+    let wanted = Event::ReworkWanted {
+        issue,
+        by: operator(by),
+        review: walk.reviewed + 1,
+        findings: format!(
+            "{by} sent the work back:\n\n{}",
+            sanitise(why, DENIED_BYTES_MAX)
+        ),
+        again,
+    };
+    let routed = (!again).then(|| Event::Routed {
+        issue,
+        to: back.label.clone(),
+        by: by.to_owned(),
+        rework: true,
+    });
+    std::iter::once(wanted).chain(routed).collect()
+}
+
+pub(super) fn operator(name: &str) -> Actor {
     Actor {
         id: ActorId::new(format!("operator:{name}")),
         login: name.to_owned(),

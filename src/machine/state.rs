@@ -84,6 +84,8 @@ pub struct Route {
     pub to: Label,
     /// Whose word it is.
     pub by: String,
+    /// Whether it is another round of the same work.
+    pub rework: bool,
 }
 
 /// What is remembered of one issue over its stages.

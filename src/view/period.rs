@@ -236,7 +236,7 @@ impl Counter {
             Event::Overridden { issue, by, to, .. } => {
                 self.step(project, *issue, format!("moved to {to} by {}", by.login));
             }
-            Event::Routed { issue, to, by } => {
+            Event::Routed { issue, to, by, .. } => {
                 self.step(project, *issue, format!("sent to {to} by {by}"));
             }
             Event::Approved { issue, by, .. } => {

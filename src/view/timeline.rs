@@ -157,7 +157,7 @@ pub fn sentence(event: &Event) -> String {
             Some(from) => format!("{} moved {issue} from {from} to {to}", by.login),
             None => format!("{} moved {issue} to {to}", by.login),
         },
-        Event::Routed { issue, to, by } => format!("{by} wants {issue} at {to}"),
+        Event::Routed { issue, to, by, .. } => format!("{by} wants {issue} at {to}"),
         Event::RouteDropped { issue, why } => {
             format!("{issue} is not moved: {}", short(why))
         }

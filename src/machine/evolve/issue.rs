@@ -87,10 +87,7 @@ fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
 pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
     match event {
         Event::Overridden { issue, rework, .. } => overridden(state, *issue, *rework),
-        Event::Routed { issue, to, by } => {
-            let (to, by) = (to.clone(), by.clone());
-            routed(state, *issue, Route { to, by });
-        }
+        Event::Routed { issue, .. } => routed(state, *issue, event),
         Event::RouteDropped { issue, .. } => {
             let known = state.routes.remove(issue);
             known.ok_or_else(|| format!("nobody moves {issue}"))?;
@@ -169,7 +166,10 @@ fn overridden(state: &mut State, issue: IssueNumber, rework: bool) {
 }
 
 /// What the issue waited for until now waits no longer.
-fn routed(state: &mut State, issue: IssueNumber, route: Route) {
+fn routed(state: &mut State, issue: IssueNumber, event: &Event) {
+    let Event::Routed { to, by, rework, .. } = event else {
+        return;
+    };
     free_seat(state, issue, None);
     if let Some(walk) = state.walks.get_mut(&issue) {
         walk.own_event = None;
@@ -178,7 +178,8 @@ fn routed(state: &mut State, issue: IssueNumber, route: Route) {
         walk.parked = None;
         walk.ended = None;
     }
-    state.routes.insert(issue, route);
+    let (to, by, rework) = (to.clone(), by.clone(), *rework);
+    state.routes.insert(issue, Route { to, by, rework });
 }
 
 pub(super) fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {

@@ -81,6 +81,49 @@ async fn a_person_routes_an_issue_and_an_agent_may_not() {
 }
 
 #[tokio::test]
+async fn a_person_sends_work_back_and_the_next_brief_has_their_words() {
+    let world = World::running("shop").await;
+    let issue = world
+        .issue("shop", "Greet by name", "", "ready-for-dev")
+        .await;
+    let (code, _, err) = says(&world, &["deny", "1", " "]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        err.starts_with("Error: there is no reason\nHint: say what is wrong"),
+        "{err}"
+    );
+    world.until_yours("shop", issue).await;
+    world.until_held("shop", issue, "yours").await;
+    let why = "An empty name is greeted too.";
+    let (code, out, err) = says(&world, &["deny", "1", why]).await;
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(
+        out,
+        "#1 goes back in shop: your words are in the next brief"
+    );
+    world
+        .until_event("the next brief says it", "shop", |event| {
+            matches!(event, Event::DeliveryPlanned { delivery } if delivery.text.contains(why))
+        })
+        .await;
+    let opened = world.told().await.into_iter().rev();
+    let rounds: Vec<u32> = opened
+        .filter_map(|told| match told.event {
+            Event::DispatchOpened { opening } => Some(opening.round),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(rounds, [2, 1, 1, 1]);
+    let (code, _, err) = says(&world, &["deny", "1", "Again."]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        err.starts_with("Error: #1 does not wait for approval"),
+        "{err}"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
 async fn without_a_daemon_a_move_is_written_down_and_the_next_run_makes_it() {
     let mut world = World::running("shop").await;
     let issue = world

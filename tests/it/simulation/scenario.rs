@@ -90,6 +90,11 @@ impl Page {
                 issue: issue(number),
                 by: "alice".to_owned(),
             }),
+            ["deny", number, why] => self.driver.ask(Request::Deny {
+                issue: issue(number),
+                by: "ann".to_owned(),
+                why: (*why).to_owned(),
+            }),
             ["route", number, to] => self.driver.ask(Request::Route {
                 issue: issue(number),
                 to: Label::new(*to),

@@ -34,7 +34,7 @@ pub(crate) fn sentence(event: &Event) -> Option<String> {
         Event::Overridden { issue, by, to, .. } => {
             format!("{issue}: {} moved it to {to}", by.login)
         }
-        Event::Routed { issue, to, by } => format!("{by} wants {issue} at {to}"),
+        Event::Routed { issue, to, by, .. } => format!("{by} wants {issue} at {to}"),
         Event::RouteDropped { issue, why } => format!("{issue} is not moved: {why}"),
         Event::QuestionAnswered { replies, .. } => {
             let by: Vec<&str> = replies

@@ -164,6 +164,7 @@ fn of_dispatches() -> Vec<Event> {
             issue: IssueNumber(12),
             to: Label::new("QA"),
             by: "ann".into(),
+            rework: false,
         },
         Event::RouteDropped {
             issue: IssueNumber(12),
