@@ -40,7 +40,7 @@ pub(super) struct SayArgs {
 pub(super) fn agent(verb: &AgentVerb) -> Result<(), Failure> {
     let AgentVerb::Check(args) = verb;
     say::talk(&format!(
-        "the agent of {} rehearses; this waits for it, a minute or two with most agents",
+        "the agent of {} is asked to rehearse; with most agents this takes a minute or two",
         args.project
     ));
     ask(

@@ -459,7 +459,7 @@ async fn first_cycle(places: &Places, added: &[Added]) -> Result<(), Failure> {
     }
     let first = added.first().map_or("", |added| added.name.as_str());
     say::talk(&format!(
-        "\nNext:\n    pointsman labels sync\n    pointsman up {first}    its trust dialog is yours, once: pointsman attach {first}\n    pointsman run"
+        "\nNext:\n    pointsman labels sync\n    pointsman up {first}    its trust dialog is yours, once: pointsman attach {first}\n    pointsman agent check {first}    it rehearses once, on a branch that is thrown away\n    pointsman run"
     ));
     Ok(())
 }

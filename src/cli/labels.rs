@@ -334,12 +334,20 @@ async fn sync(
             (Fit::Differs, false) => ("leave", false),
             (Fit::Differs, true) => ("change", true),
         };
+        // What stays as it is must not look as if it became ours.
+        let text = match word {
+            "leave" => "has its own colour or text; --force changes both",
+            _ => &label.description,
+        };
         let line = format!(
-            "{}  {word:<6}  {:<16}  {}  {}",
+            "{}  {word:<6}  {:<16}  {}  {text}",
             project.name,
             label.name.as_str(),
-            label.color,
-            label.description
+            if word == "leave" {
+                "-     "
+            } else {
+                &label.color
+            },
         );
         let row = json!({"project": project.name, "label": label.name, "does": word, "color": label.color, "description": label.description});
         rows.add(&line, row)?;

@@ -19,6 +19,7 @@ use crate::domain::{IssueNumber, ProjectName, Window};
 use crate::machine::state::State;
 use crate::machine::text::count;
 use crate::terminal::{Tmux, TmuxError};
+use project::Beside;
 
 /// Arguments of `remove`.
 #[derive(Debug, Args)]
@@ -142,7 +143,7 @@ pub(super) fn remove(args: &RemoveArgs) -> Result<(), Failure> {
         if args.how.acts() {
             refuse_open(&places, &project.name)?;
         }
-        let traces = project::traces(&places, &config, project).await?;
+        let traces = project::traces(&places, &config, project, Beside::Nothing).await?;
         if !agreed(&traces, &args.how)? {
             return Ok(());
         }
@@ -167,7 +168,7 @@ pub(super) fn uninstall(args: &UninstallArgs) -> Result<(), Failure> {
         }
         let mut traces = installation::units(&places)?;
         for project in config.projects.values() {
-            traces.extend(project::traces(&places, &config, project).await?);
+            traces.extend(project::traces(&places, &config, project, Beside::Everything).await?);
         }
         traces.extend(installation::traces(&places, &config).await);
         if !agreed(&traces, &args.how)? {

@@ -135,7 +135,7 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
         .map(|sampled| sampled.sample.state);
     if state.is_some_and(|state| state.attention != crate::domain::Attention::None) {
         say::talk(&format!(
-            "it asks for something: accept it once with `pointsman attach {name}`"
+            "it asks for something: accept it once with `pointsman attach {name}`, and leave it running with Ctrl-b d"
         ));
     }
     Ok(format!(

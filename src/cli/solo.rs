@@ -17,13 +17,18 @@ use crate::daemon::runner::{Accounts, MAILBOX, Message};
 use crate::daemon::samplers::Samplers;
 use crate::daemon::store;
 use crate::daemon::trackers::Trackers;
-use crate::domain::{Observation, Questions, Window};
+use crate::domain::{Hold, Observation, Questions, Rules, Window};
 use crate::ledger::{Ledger, LedgerThread, Lock};
-use crate::machine::decide::{self, Decision, LOOKS_MAX, Memory, Standing};
+use crate::machine::candidates;
+use crate::machine::decide::{self, Decision, Memory, Standing};
 use crate::machine::state::State;
 
 /// How long the panes are watched before a decision is made on them: idleness takes several looks.
 pub(super) const WATCHED: Duration = Duration::from_secs(4);
+/// How often issues are read before a decision is told.
+const READS_MAX: u8 = 20;
+/// How many of the first in line are read together.
+const READ_AT_ONCE_MAX: usize = 20;
 
 /// One project, and the right to write the ledger.
 pub(super) struct Solo {
@@ -133,19 +138,57 @@ impl Solo {
             .rules()
             .expect("the project was found in this configuration");
         self.watch().await;
+        let mut memory = Memory::default();
         let mut seen = self.look(Ask::Changes, &Questions::default()).await;
-        for _ in 0..LOOKS_MAX {
-            let decided = decide::decide(&rules, &self.state, &Memory::default(), &seen, seen.at);
-            let Decision::Look(questions) = &decided.0 else {
+        for _ in 0..READS_MAX {
+            let decided = decide::decide(&rules, &self.state, &memory, &seen, seen.at);
+            let questions = unread(&rules, &self.state, &seen, &decided);
+            if questions.issues.is_empty() {
                 return Ok((seen, decided));
-            };
+            }
             let details = seen.details;
-            seen = self.look(Ask::Nothing, questions).await;
+            seen = self.look(Ask::Nothing, &questions).await;
             for (issue, known) in details {
                 seen.details.entry(issue).or_insert(known);
             }
+            // Also of those whose agent is not up: it would be, and they would still not start.
+            let refusals = decide::refusals(&rules, &self.state, &seen, seen.at);
+            memory.note(&self.state, &seen, &refusals, seen.at);
         }
-        let decided = decide::decide(&rules, &self.state, &Memory::default(), &seen, seen.at);
+        let decided = decide::decide(&rules, &self.state, &memory, &seen, seen.at);
         Ok((seen, decided))
     }
+}
+
+/// What is read before a person is told who goes first: a cycle reads one issue after the other, in its own time, but who asks once
+/// must not be told that an issue starts which was labelled long ago.
+fn unread(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    (decision, standing): &(Decision, Standing),
+) -> Questions {
+    let mut questions = match decision {
+        Decision::Look(questions) => questions.clone(),
+        Decision::Act(_) | Decision::Wait(_) => Questions::default(),
+    };
+    let ranked = candidates::ranked(rules, state, seen, seen.at).candidates;
+    for candidate in ranked.iter().take(READ_AT_ONCE_MAX) {
+        let number = candidate.head.number;
+        let about_another = matches!(
+            standing.get(&number),
+            None | Some(
+                Hold::NoAgent { .. }
+                    | Hold::AgentNotIdle { .. }
+                    | Hold::AgentAsks { .. }
+                    | Hold::Behind { .. }
+                    | Hold::NextCycle
+            )
+        );
+        let is_known = seen.details.contains_key(&number) || seen.unread.contains_key(&number);
+        if about_another && !is_known && !questions.issues.contains(&number) {
+            questions.issues.push(number);
+        }
+    }
+    questions
 }

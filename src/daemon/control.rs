@@ -323,7 +323,7 @@ fn cannot_approve(project: &ProjectName, shown: &Shown, issue: IssueNumber) -> O
     }
     let hold = shown.report.standing.get(&issue);
     let why = match hold.or_else(|| state.holds.get(&issue)) {
-        Some(hold) => match hold.hint() {
+        Some(hold) => match hold.hint(project) {
             Some(hint) => format!("{hold} ({hint})"),
             None => hold.to_string(),
         },

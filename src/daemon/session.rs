@@ -224,9 +224,15 @@ async fn open_window(
     Ok(())
 }
 
-/// Brings the persistent agent of a managed project up, if it is not; `true` when it was started now.
+/// Brings the persistent agent of a managed project up, if it is not; `true` when it was started now. It goes on with its last
+/// conversation if that is asked for and there may be one.
 pub async fn keep_agent(hands: &Hands, profile: &Profile, resume: bool) -> Result<bool, String> {
     let say = |error: crate::terminal::TmuxError| chain(&error);
+    let tree = hands
+        .project()
+        .map(|project| hands.places.tree(&project, Window::Agent));
+    let resume = resume
+        && tree.is_some_and(|tree| receipt::may_continue(profile, &hands.places.home, &tree));
     let new = window(hands, Window::Agent, profile, None, resume)?;
     let there = hands
         .tmux

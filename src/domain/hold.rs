@@ -188,8 +188,8 @@ impl Hold {
         }
     }
 
-    /// Returns what a person can do to end it, if it does not end by itself.
-    pub fn hint(&self) -> Option<String> {
+    /// Returns what a person can do to end it in that project, if it does not end by itself.
+    pub fn hint(&self, project: &ProjectName) -> Option<String> {
         match self {
             Self::SeveralLabels { .. } => {
                 Some("leave exactly one routing label; `pointsman labels fix` proposes".into())
@@ -198,27 +198,29 @@ impl Hold {
             Self::Parked { label, .. } => Some(format!(
                 "remove `{label}` to try again, or set another routing label"
             )),
-            Self::Paused { .. } => Some("pointsman resume".into()),
+            Self::Paused { .. } => Some(format!("pointsman resume {project}")),
             Self::BeforeStart { .. } | Self::BeforeAdoption { .. } => {
                 Some("remove the label and set it again".into())
             }
-            Self::OtherDaemon { .. } => Some(
-                "stop the other daemon; then `pointsman ledger adopt <project>`".into(),
-            ),
-            Self::LedgerBehind { .. } => Some(
-                "look at the issue and its branch for what was done; then `pointsman ledger adopt <project>`".into(),
-            ),
+            Self::OtherDaemon { .. } => Some(format!(
+                "stop the other daemon; then `pointsman ledger adopt {project}`"
+            )),
+            Self::LedgerBehind { .. } => Some(format!(
+                "look at the issue and its branch for what was done; then `pointsman ledger adopt {project}`"
+            )),
             Self::Unattributed { until: Some(_), .. } => None,
             Self::Unattributed { until: None, .. } => {
                 Some("remove the label and set it again".into())
             }
-            Self::Undelivered { .. } => {
-                Some("pointsman attach, and look what is in the way".into())
+            Self::Undelivered { .. } => Some(format!(
+                "`pointsman attach {project}`, and look what is in the way"
+            )),
+            Self::Stuck { .. } => Some(format!(
+                "`pointsman attach {project}` and look; `pointsman restart {project}` ends it"
+            )),
+            Self::LineLeft { .. } => {
+                Some(format!("`pointsman attach {project}`, and clear the line"))
             }
-            Self::Stuck { .. } => {
-                Some("pointsman attach and look; `pointsman restart` ends it".into())
-            }
-            Self::LineLeft { .. } => Some("pointsman attach, and clear the line".into()),
             Self::Untrusted { .. } => Some(
                 "somebody with write access sets the label, or add the account to `allow`".into(),
             ),
@@ -226,8 +228,8 @@ impl Hold {
                 Some("read the text again, then remove and set the label".into())
             }
             Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
-            Self::AgentAsks { .. } => Some("pointsman attach, and answer it".into()),
-            Self::AgentNotReady { project, .. } => Some(format!(
+            Self::AgentAsks { .. } => Some(format!("`pointsman attach {project}`, and answer it")),
+            Self::AgentNotReady { .. } => Some(format!(
                 "`pointsman agent check {project}` says what mends it, and lets it go on"
             )),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
@@ -243,9 +245,9 @@ impl Hold {
                 Some("give the stage another agent: `stages = { QA = \"codex\" }`".into())
             }
             Self::NoSkill { skill } => Some(format!("pointsman skill new {skill}")),
-            Self::Unknown { .. } => {
-                Some("pointsman attach, look whether the agent has it, then relabel".into())
-            }
+            Self::Unknown { .. } => Some(format!(
+                "`pointsman attach {project}`, look whether the agent has it, then relabel"
+            )),
             Self::Spent { .. } => Some("set the routing label again".into()),
             _ => None,
         }

@@ -138,7 +138,7 @@ pub fn opening(
         .or_else(|| window_hold(rules, state, seen, &stage))
         .or_else(|| others().next().map(session));
     if let Some(hold) = hold {
-        return Err(Refusal::of_hold("no rehearsal now", &hold, state));
+        return Err(Refusal::of_hold("no rehearsal now", &hold, rules, state));
     }
     let basis = Basis::Errand(Errand::Check { by: by.to_owned() });
     let mut opening = errand::opening(rules, basis, stage, String::new(), fresh);

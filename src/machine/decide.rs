@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::{Answer, Event, Hold, IssueNumber, Observation, Questions, Rules};
-use crate::machine::candidates::{CheapHolds, candidates, project_hold, ranked};
+use crate::machine::candidates::{Candidate, CheapHolds, candidates, project_hold, ranked};
 pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
@@ -140,6 +140,19 @@ pub fn decide(
         Decision::Wait(moments.into_iter().flatten().min())
     };
     (first.unwrap_or_else(wait), standing)
+}
+
+/// What issues that were read say against their own start, whatever else holds them.
+pub fn refusals(rules: &Rules, state: &State, seen: &Observation, now: Timestamp) -> Standing {
+    let ranked = ranked(rules, state, seen, now).candidates;
+    let refusal = |candidate: &Candidate| {
+        let (head, stage) = (candidate.head, candidate.stage);
+        match open::open(rules, state, seen, head, stage, now) {
+            Chosen::Held(hold) => Some((head.number, hold)),
+            Chosen::Unknown | Chosen::Open(_) => None,
+        }
+    };
+    ranked.iter().filter_map(refusal).collect()
 }
 
 /// Decides one cycle that begins nothing by itself: what is open goes on, and what a person asks for.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Advance, Answer, Basis, Cause, Delivery, DeliveryStep, Dispatch, Errand, Event, Fresh, Hold,
-    IssueNumber, Label, Next, Observation, Opening, PaneSample, Phase, Report, Rules, SkillName,
-    Stage, Verb, Verdict, Window,
+    IssueNumber, Label, Next, Observation, Opening, PaneSample, Phase, ProjectName, Report, Rules,
+    SkillName, Stage, Verb, Verdict, Window,
 };
 use crate::machine::open::{profile_of, session_hold, window_hold};
 use crate::machine::state::State;
@@ -87,7 +87,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Says what is not done, and which hold is in the way.
-    pub fn of_hold(what: &str, hold: &Hold, state: &State) -> Self {
+    pub fn of_hold(what: &str, hold: &Hold, rules: &Rules, state: &State) -> Self {
         let passes = match hold {
             // What was seen of the agent may be old, or from before it came up.
             Hold::AgentNotIdle { .. } | Hold::NoAgent { .. } => true,
@@ -99,7 +99,7 @@ impl Refusal {
             _ => false,
         };
         Self {
-            why: format!("{what}: {}", words(hold)),
+            why: format!("{what}: {}", words(&rules.project.name, hold)),
             passes,
         }
     }
@@ -144,6 +144,7 @@ pub fn trial(
         return Err(Refusal::of_hold(
             &format!("`{skill}` is not tried"),
             &hold,
+            rules,
             state,
         ));
     }
@@ -165,8 +166,8 @@ pub fn is_moving(state: &State, issue: IssueNumber) -> bool {
 }
 
 /// Words a hold with what ends it.
-pub fn words(hold: &Hold) -> String {
-    match hold.hint() {
+pub fn words(project: &ProjectName, hold: &Hold) -> String {
+    match hold.hint(project) {
         Some(hint) => format!("{hold} ({hint})"),
         None => hold.to_string(),
     }
@@ -239,7 +240,7 @@ pub fn said(
     let skill = SkillName::new("say");
     let stage = stage(&skill, "say", "A person says something".to_owned(), TIMEOUT);
     if let Some(hold) = window_hold(rules, state, seen, &stage) {
-        return Err(Refusal::of_hold("not said", &hold, state));
+        return Err(Refusal::of_hold("not said", &hold, rules, state));
     }
     let basis = Basis::Errand(Errand::Said {
         by: by.to_owned(),

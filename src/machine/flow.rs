@@ -292,7 +292,8 @@ pub fn settle(
             step
         }
         (Action::PrepareTree { .. }, Outcome::Held { hold, .. })
-            if let Some(step) = errand::given_up(dispatch, &errand::words(hold)) =>
+            if let Some(step) =
+                errand::given_up(dispatch, &errand::words(&rules.project.name, hold)) =>
         {
             step
         }

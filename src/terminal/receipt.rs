@@ -140,6 +140,28 @@ pub fn hooks_settings(spool: &Path) -> Value {
     json!({ "hooks": { "UserPromptSubmit": [{ "hooks": [{ "type": "command", "command": command, "timeout": 10 }] }] } })
 }
 
+/// Returns whether a folder may have a conversation to go on with; `false` only where the program would have kept one.
+///
+/// Claude Code that is told to go on asks for trust first, and ends once it has it and finds nothing: the person who has just answered
+/// would see that.
+pub fn may_continue(profile: &Profile, home: &Path, cwd: &Path) -> bool {
+    let signals = &profile.signals;
+    if !signals.claude_sessions && !signals.claude_hooks {
+        return true;
+    }
+    let real = cwd.canonicalize().unwrap_or_else(|_| cwd.to_owned());
+    [cwd, &real].into_iter().any(|cwd| {
+        let at = Whereabouts {
+            home: home.to_owned(),
+            cwd: cwd.to_owned(),
+            agent: None,
+            session: None,
+            spool: None,
+        };
+        !claude_transcripts(&at).is_empty()
+    })
+}
+
 /// Lists the files a profile names, those that exist or may come to exist.
 fn files(profile: &Profile, at: &Whereabouts) -> Vec<(PathBuf, Form)> {
     let signals = &profile.signals;

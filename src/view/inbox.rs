@@ -126,7 +126,13 @@ fn ends(attention: &Attention, project: Option<&ProjectView>, row: Option<&Issue
             || format!("reply in a comment on {issue}"),
             |url| format!("reply at {url}"),
         ),
-        ("yours", _) => format!("pointsman approve {number} --project {name}"),
+        ("yours", _) => {
+            let approve = format!("pointsman approve {number} --project {name}");
+            match row.and_then(|row| row.pull.as_ref()) {
+                Some(pull) => format!("merge {pull}, or {approve}"),
+                None => approve,
+            }
+        }
         ("several-labels", _) => format!("pointsman labels fix --project {name}"),
         ("agent-asks", _) => format!("pointsman attach {name}"),
         (_, Some(hint)) => hint.clone(),

@@ -93,12 +93,15 @@ fn row(rules: &Rules, state: &State, skill: SkillName, minute: u16, turn: &Turn)
         Turn::InHand(dispatch) => {
             let phase = state.dispatches.get(dispatch);
             let phase = phase.map_or("open", |open| words::phase(&open.phase));
-            standing(Some(&Hold::InHand {
-                dispatch: dispatch.clone(),
-                phase: phase.to_owned(),
-            }))
+            standing(
+                &rules.project.name,
+                Some(&Hold::InHand {
+                    dispatch: dispatch.clone(),
+                    phase: phase.to_owned(),
+                }),
+            )
         }
-        Turn::Held(_, hold) => standing(Some(hold)),
+        Turn::Held(_, hold) => standing(&rules.project.name, Some(hold)),
         Turn::Due(_) => plain("next", "due: it goes next".to_owned()),
     };
     ScheduleRow {

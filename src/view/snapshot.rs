@@ -108,6 +108,9 @@ pub struct IssueRow {
     pub title: String,
     /// Where a person reads it, if it was seen.
     pub url: Option<String>,
+    /// Where its open pull request is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<String>,
     /// Its stage's label; `None` if it has none or several.
     pub stage: Option<Label>,
     /// Why it waits, or how far it is.
@@ -365,9 +368,13 @@ pub(super) fn row(
         number,
         title: one_line(title.unwrap_or_default(), TITLE_CHARS_MAX),
         url: head.map(|head| head.url.clone()),
+        pull: walk
+            .and_then(|walk| walk.pull.as_ref())
+            .filter(|kept| kept.end.is_none() && !kept.stale)
+            .map(|kept| kept.pull.url.clone()),
         goal: goal(rules, walk, due.as_ref()),
         stage: due,
-        standing: standing(hold.as_ref()),
+        standing: standing(&rules.project.name, hold.as_ref()),
         dispatch: dispatch.map(|dispatch| dispatch.id().to_string()),
         phase: dispatch.map(|dispatch| words::phase(&dispatch.phase).to_owned()),
         attempt,

@@ -2,7 +2,7 @@
 
 use super::snapshot::Standing;
 use super::words;
-use crate::domain::{Hold, IssueNumber};
+use crate::domain::{Hold, IssueNumber, ProjectName};
 use crate::machine::engine::CycleReport;
 use crate::machine::state::State;
 use crate::machine::text::one_line;
@@ -52,7 +52,7 @@ fn between(state: &State, number: IssueNumber) -> Option<Hold> {
 }
 
 /// Words a hold; without one the issue goes next.
-pub(super) fn standing(hold: Option<&Hold>) -> Standing {
+pub(super) fn standing(project: &ProjectName, hold: Option<&Hold>) -> Standing {
     let Some(hold) = hold else {
         return Standing {
             word: "next".to_owned(),
@@ -67,7 +67,9 @@ pub(super) fn standing(hold: Option<&Hold>) -> Standing {
         .strip_prefix(word)
         .and_then(|rest| rest.strip_prefix(": "))
         .unwrap_or(&sentence);
-    let hint = hold.hint().map(|hint| one_line(&hint, SENTENCE_CHARS_MAX));
+    let hint = hold
+        .hint(project)
+        .map(|hint| one_line(&hint, SENTENCE_CHARS_MAX));
     Standing {
         word: word.to_owned(),
         says: says.to_owned(),

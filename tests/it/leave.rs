@@ -130,6 +130,21 @@ fn rehearsed(world: &World) -> String {
         "a tree with changes keeps its branch:\n{with_changes}"
     );
     world.git("blog", &["checkout", "-q", "--", "README.md"]);
+
+    // A merge on the remote is known once it was fetched.
+    let remote = "refs/remotes/origin/main";
+    let fetched = world.git("blog", &["rev-parse", remote]);
+    world.git("blog", &["commit", "-q", "--allow-empty", "-m", "more"]);
+    let (_, ahead, _) = run(world, &["remove", "blog", "--dry-run"]);
+    assert!(
+        ahead.contains("   not merged into main as git knows it here; after a merge on the remote: `git -C HOME/blog fetch`\n"),
+        "{ahead}"
+    );
+    world.git("blog", &["update-ref", remote, "HEAD"]);
+    let (_, merged, _) = run(world, &["remove", "blog", "--dry-run"]);
+    assert!(merged.contains("switch HOME/blog to main\n"), "{merged}");
+    world.git("blog", &["update-ref", remote, &fetched]);
+    world.git("blog", &["reset", "-q", "--hard", "HEAD~1"]);
     listed
 }
 
@@ -237,6 +252,10 @@ async fn an_installation_leaves_nothing_but_what_it_names() {
     let (code, said, err) = run(&world, &["uninstall", "--yes"]);
     assert_eq!((code, err.as_str()), (0, ""), "{said}");
     assert_eq!(said, listed);
+    assert!(
+        !said.contains(" in the ledger   what happened stays told"),
+        "the ledger goes, too:\n{said}"
+    );
     let left: Vec<String> = files(world.home())
         .into_iter()
         .filter(|path| !path.starts_with("blog.git/") && !path.starts_with("blog/.git/"))

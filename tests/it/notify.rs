@@ -126,6 +126,7 @@ fn row(number: u64, word: &str, says: &str, yours: bool) -> IssueRow {
         number: IssueNumber(number),
         title: "Greet by name".to_owned(),
         url: Some(format!("https://github.test/me/shop/issues/{number}")),
+        pull: None,
         stage: None,
         standing: Standing {
             word: word.to_owned(),

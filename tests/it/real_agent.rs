@@ -10,6 +10,7 @@
 )]
 
 mod demo;
+mod first_hour;
 mod homes;
 mod lab;
 mod rehearsal;

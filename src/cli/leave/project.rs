@@ -16,11 +16,21 @@ use crate::terminal::Tmux;
 /// Events read at once.
 const PAGE: usize = 2_000;
 
+/// What else goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Nothing: the ledger stays.
+    Nothing,
+    /// Everything, and the ledger with it.
+    Everything,
+}
+
 /// Lists it, in the order in which it is taken back.
 pub(super) async fn traces(
     places: &Places,
     config: &Config,
     project: &Project,
+    beside: Beside,
 ) -> Result<Vec<Trace>, Failure> {
     let mut traces = Vec::new();
     let name = &project.name;
@@ -59,7 +69,7 @@ pub(super) async fn traces(
             "the issues, which live on this machine: yours",
         ));
     }
-    traces.extend(written_on_tracker(places, project)?);
+    traces.extend(written_on_tracker(places, project, beside)?);
     traces.extend(labels_made(places, config, project).await);
     Ok(traces)
 }
@@ -93,7 +103,11 @@ fn in_folder(project: &Project) -> Vec<Trace> {
 }
 
 /// What the ledger says was written on the tracker.
-fn written_on_tracker(places: &Places, project: &Project) -> Result<Vec<Trace>, Failure> {
+fn written_on_tracker(
+    places: &Places,
+    project: &Project,
+    beside: Beside,
+) -> Result<Vec<Trace>, Failure> {
     let Some(store) = known::ledger_if_any(places)? else {
         return Ok(Vec::new());
     };
@@ -130,7 +144,7 @@ fn written_on_tracker(places: &Places, project: &Project) -> Result<Vec<Trace>, 
             "the issues' history",
         ));
     }
-    if events > 0 {
+    if events > 0 && beside == Beside::Nothing {
         traces.push(Trace::stays(
             format!("{} of {name} in the ledger", count(events, "event")),
             "what happened stays told, until `pointsman uninstall`",

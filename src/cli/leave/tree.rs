@@ -76,7 +76,7 @@ fn standing(project: &Path, here: &str, default: Option<&str>) -> Result<Option<
     // What is not tracked goes along, or git refuses the switch.
     let status = git(project, &["status", "--porcelain", "--untracked-files=no"])?;
     let dirty = !status.is_empty();
-    let is_merged = is_ancestor(project, "HEAD", default);
+    let is_merged = is_in(project, "HEAD", default);
     Ok(Some(if dirty {
         Trace::stays(what, "changes lie in it that are not committed")
     } else if is_merged {
@@ -88,7 +88,7 @@ fn standing(project: &Path, here: &str, default: Option<&str>) -> Result<Option<
             },
         )
     } else {
-        Trace::stays(what, format!("not merged into {default}"))
+        Trace::stays(what, not_merged(project, default))
     }))
 }
 
@@ -106,10 +106,7 @@ fn branch(project: &Path, name: &str, commit: &str, default: Option<&str>) -> Op
         .strip_prefix("refs/heads/")
         .filter(|own| is_ours(own))?;
     let what = format!("the branch {own} in {path}");
-    let is_merged = default.is_some_and(|default| {
-        is_ancestor(project, commit, default)
-            || is_ancestor(project, commit, &format!("refs/remotes/origin/{default}"))
-    });
+    let is_merged = default.is_some_and(|default| is_in(project, commit, default));
     Some(if is_merged {
         let step = Step::Branch {
             project: project.to_owned(),
@@ -143,6 +140,25 @@ fn default_branch(project: &Path) -> Option<String> {
     };
     let usual = DEFAULTS.map(str::to_owned);
     told.into_iter().chain(usual).find(exists)
+}
+
+/// Whether a commit is in the default branch, here or as it was fetched last.
+fn is_in(project: &Path, commit: &str, default: &str) -> bool {
+    is_ancestor(project, commit, default)
+        || is_ancestor(project, commit, &format!("refs/remotes/origin/{default}"))
+}
+
+/// A merge on the remote is not known here until somebody fetches.
+fn not_merged(project: &Path, default: &str) -> String {
+    let has_remote = git(project, &["remote", "get-url", "origin"]).is_ok();
+    if has_remote {
+        format!(
+            "not merged into {default} as git knows it here; after a merge on the remote: `git -C {} fetch`",
+            project.display()
+        )
+    } else {
+        format!("not merged into {default}")
+    }
 }
 
 fn is_ancestor(project: &Path, commit: &str, of: &str) -> bool {

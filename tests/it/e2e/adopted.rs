@@ -89,7 +89,10 @@ async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
     // The tree is its person's: no branch is switched under their hands, and it is said which one is needed.
     let hold = world.until_held("shop", issue, "tree-elsewhere").await;
     let wanted = "git switch -c pointsman/1-greet-by-name main";
-    assert_eq!(hold.hint().as_deref(), Some(wanted));
+    assert_eq!(
+        hold.hint(&ProjectName::new("shop")).as_deref(),
+        Some(wanted)
+    );
     assert_eq!(
         world.git("shop", &["symbolic-ref", "--short", "HEAD"]),
         "main"
@@ -120,7 +123,9 @@ async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
         .issue("shop", "Again", "Once more.", "ready-for-prep")
         .await;
     let held = world.until_held("shop", next, "no-agent").await;
-    let hint = held.hint().expect("it says what to do");
+    let hint = held
+        .hint(&ProjectName::new("shop"))
+        .expect("it says what to do");
     assert!(
         hint.contains("start your agent there, or change `session`"),
         "{hint}"

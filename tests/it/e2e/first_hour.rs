@@ -29,9 +29,10 @@ async fn a_repository_is_added_as_it_is_and_old_labels_do_not_start() {
     world.git("shop", &["remote", "set-url", "origin", port_free]);
     let tree = world.home().join("shop");
     std::fs::write(tree.join("Makefile"), "test:\n\tsh tests/run.sh\n").expect("it is written");
-    world
-        .issue("shop", "Old", "Labelled before.", "review")
-        .await;
+    // More than a cycle reads at once, and one for an agent that is not up: none of them is said to start.
+    for label in ["review", "review", "review", "review", "ready-for-prep"] {
+        world.issue("shop", "Old", "Labelled before.", label).await;
+    }
 
     // Half a minute later by everybody's clock, as far as the file can tell.
     let added = world.verb(&["init", "shop/tests", "--agent", "demo"]);
@@ -40,10 +41,14 @@ async fn a_repository_is_added_as_it_is_and_old_labels_do_not_start() {
     for line in [
         "repo     me/shop   from `git remote`; me may write, so labels of `me` count",
         "build    make test   from Makefile; change it or say \"none\"",
-        "\"review\" exists on 1 issue: left alone, not started",
+        "\"review\" exists on 4 issues: left alone, not started",
         "phone    personal token: you, Pointsman and its agents are all `me`",
+        "shop: would start nothing\n",
         "#1  held: before-start",
+        "#4  held: before-start",
+        "#5  held: before-start",
         "pointsman labels sync",
+        "pointsman agent check shop",
     ] {
         assert!(said.contains(line), "`{line}` is missing:\n{said}");
     }

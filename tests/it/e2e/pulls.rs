@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pointsman::domain::{Event, IssueNumber, Label, PullEnd, Purpose};
+use pointsman::domain::{Event, IssueNumber, Label, ProjectName, PullEnd, Purpose};
 
 use crate::support::github::{Fault, Kind};
 use crate::support::world::{Told, World};
@@ -472,7 +472,7 @@ async fn a_token_that_may_not_open_pull_requests_is_a_hold_with_a_hint() {
         "{hold}"
     );
     assert!(
-        hold.hint()
+        hold.hint(&ProjectName::new("blog"))
             .is_some_and(|hint| hint.contains("Pull requests: write")),
         "{hold:?}"
     );

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use pointsman::domain::{Event, IssueNumber};
+use pointsman::domain::{Event, IssueNumber, ProjectName};
 
 use crate::support::world::World;
 
@@ -99,7 +99,7 @@ async fn a_push_that_a_rule_refuses_is_told_at_once_and_goes_on_once_the_rule_is
         "{says}"
     );
     assert!(
-        hold.hint()
+        hold.hint(&ProjectName::new("blog"))
             .is_some_and(|hint| hint.contains("allow pushes")),
         "{hold:?}"
     );

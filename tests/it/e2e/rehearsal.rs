@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pointsman::daemon::control::Call;
-use pointsman::domain::{Event, Hold, Window};
+use pointsman::domain::{Event, Hold, ProjectName, Window};
 
 use crate::support::world::World;
 
@@ -85,7 +85,7 @@ async fn a_dialog_is_named_with_its_step_and_holds_only_the_stages_that_need_it(
         "{hold}"
     );
     assert_eq!(
-        hold.hint().as_deref(),
+        hold.hint(&ProjectName::new("shop")).as_deref(),
         Some("`pointsman agent check shop` says what mends it, and lets it go on")
     );
     let asks = world.hold("shop", plans).await;

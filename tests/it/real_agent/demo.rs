@@ -188,7 +188,7 @@ async fn answer(command: &str) -> Result<(), String> {
 }
 
 /// Returns the processes whose home this is.
-fn left_of(home: &Path) -> Vec<String> {
+pub(super) fn left_of(home: &Path) -> Vec<String> {
     let wanted = format!("HOME={}", home.display());
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes

@@ -505,7 +505,7 @@ fn make_project(home: &Path, places: &Places, agent: Agent) {
     std::fs::write(places.config.join("pointsman.toml"), "cycle = \"10s\"\n").unwrap();
 }
 
-fn git(home: &Path, at: &Path, args: &[&str]) -> String {
+pub(super) fn git(home: &Path, at: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
         .args(args)
         .current_dir(at)

@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::support::world::World;
 
 /// Commands that are not run here as they stand, and why.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     (
         "pointsman run",
         "started where it stands, ended by SIGTERM at the end",
@@ -39,6 +39,10 @@ const ELSEWHERE: [(&str, &str); 9] = [
     (
         "pointsman interrupt blog",
         "needs an agent at work: `e2e::words` stops one",
+    ),
+    (
+        "pointsman route 12 ready-for-dev",
+        "would send back what a quick agent has built by then: `e2e::steering` routes at a known stage",
     ),
     (
         "pointsman done",

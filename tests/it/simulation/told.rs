@@ -1,7 +1,7 @@
 //! What a person is told is what was decided: `explain`, `status` and the rehearsal against the engine's own cycle.
 
 use jiff::Timestamp;
-use pointsman::domain::{Head, Hold, IssueNumber, Observation, Rules};
+use pointsman::domain::{Head, Hold, IssueNumber, Observation, ProjectName, Rules};
 use pointsman::machine::decide::{Decision, Standing, decide};
 use pointsman::machine::engine::Engine;
 use pointsman::view::{About, ProjectView, Sight, Story, dry_run, explain};
@@ -79,7 +79,7 @@ pub(crate) fn agrees(rules: &Rules, engine: &Engine, seen: &Observation) -> Resu
             .find(|row| row.number == head.number)
             .map(|row| row.standing.word.as_str());
         let right = match hold {
-            Some(hold) => says(first, hold) && word == Some(hold.word()),
+            Some(hold) => says(&rules.project.name, first, hold) && word == Some(hold.word()),
             None if routed(rules, head) => first.starts_with("next: ") && word == Some("next"),
             None => first.starts_with("closed: ") || first.starts_with("not in the workflow"),
         };
@@ -94,7 +94,7 @@ pub(crate) fn agrees(rules: &Rules, engine: &Engine, seen: &Observation) -> Resu
 }
 
 /// The word, the sentence, and what would end it.
-fn says(line: &str, hold: &Hold) -> bool {
+fn says(project: &ProjectName, line: &str, hold: &Hold) -> bool {
     let word = hold.word();
     let sentence = hold.to_string();
     let sentence = sentence
@@ -104,7 +104,7 @@ fn says(line: &str, hold: &Hold) -> bool {
         Hold::InHand { .. } => line.starts_with("in hand: "),
         _ => line.starts_with(&format!("held: {word}. ")),
     };
-    let hinted = hold.hint().is_none_or(|hint| line.contains(&hint));
+    let hinted = hold.hint(project).is_none_or(|hint| line.contains(&hint));
     begins && line.contains(sentence) && hinted
 }
 
@@ -116,14 +116,16 @@ fn routed(rules: &Rules, head: &Head) -> bool {
 /// The checks are checked: a standing that nobody decided is noticed.
 #[test]
 fn a_word_that_was_not_decided_is_noticed() {
+    let shop = ProjectName::new("shop");
     let hold = Hold::Behind {
         first: IssueNumber(5),
     };
-    assert!(says("held: behind. #5 goes first", &hold));
-    assert!(!says("held: behind. #6 goes first", &hold));
-    assert!(!says("next: looked at in the next cycle", &hold));
+    assert!(says(&shop, "held: behind. #5 goes first", &hold));
+    assert!(!says(&shop, "held: behind. #6 goes first", &hold));
+    assert!(!says(&shop, "next: looked at in the next cycle", &hold));
     let hinted = Hold::Spent { how: "done".into() };
     assert!(!says(
+        &shop,
         "held: spent. this labelling is used up: done",
         &hinted
     ));

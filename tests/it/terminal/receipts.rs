@@ -2,7 +2,7 @@
 
 use pointsman::domain::{DeliveryId, Profile, Signals};
 use pointsman::terminal::receipt::{
-    Offsets, ReceiptKind, Whereabouts, find_receipt, hooks_settings, receipt_offsets,
+    Offsets, ReceiptKind, Whereabouts, find_receipt, hooks_settings, may_continue, receipt_offsets,
 };
 use std::io::Write as _;
 use std::path::Path;
@@ -217,4 +217,25 @@ fn a_generic_transcript_is_found_by_its_template() {
     )
     .unwrap();
     assert_eq!(receipt.witness, "talk.jsonl at 18");
+}
+
+#[test]
+fn claude_code_goes_on_only_where_a_conversation_is_kept() {
+    let dir = TempDir::new().unwrap();
+    let (others, at) = with(Signals::default(), dir.path());
+    assert!(
+        may_continue(&others, &at.home, &at.cwd),
+        "nobody knows where others keep theirs"
+    );
+    let signals = Signals {
+        claude_sessions: true,
+        ..Signals::default()
+    };
+    let (profile, at) = with(signals, dir.path());
+    assert!(!may_continue(&profile, &at.home, &at.cwd));
+    let folder = at.home.join(".claude/projects/-src-my-app");
+    std::fs::create_dir_all(&folder).unwrap();
+    assert!(!may_continue(&profile, &at.home, &at.cwd));
+    write(&folder.join("s-1.jsonl"), "{}\n");
+    assert!(may_continue(&profile, &at.home, &at.cwd));
 }

@@ -103,3 +103,21 @@ fn an_inbox_without_anything_says_so_and_no_width_cuts_a_command() {
         "{narrow}"
     );
 }
+
+#[test]
+fn an_issue_with_a_pull_request_is_ended_there_or_here() {
+    let mut snapshot = waiting();
+    let mut rows = snapshot.projects[0].rows.iter_mut();
+    let row = rows.find(|row| row.number == IssueNumber(6)).unwrap();
+    row.pull = Some("https://example.test/me/blog/pull/13".into());
+    let inbox = Inbox::new(&snapshot);
+    let matters = inbox.matters.iter();
+    let ends: Vec<&str> = matters
+        .filter(|matter| matter.word == "yours")
+        .map(|matter| matter.ends.as_str())
+        .collect();
+    assert_eq!(
+        ends,
+        ["merge https://example.test/me/blog/pull/13, or pointsman approve 6 --project blog"]
+    );
+}

@@ -23,6 +23,6 @@ mod server;
 pub(crate) use entry::{Answer, Call, Logged};
 pub(crate) use fact::Fact;
 pub(crate) use fault::{Fault, Kind};
-pub(crate) use model::Model;
+pub(crate) use model::{Model, RepoLabel};
 pub(crate) use people::app_key;
 pub(crate) use server::FakeGitHub;
