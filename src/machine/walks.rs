@@ -50,12 +50,15 @@ pub(super) fn walks(
         });
         let parked = head.is_none_or(|head| head.labels.contains(&rules.workflow.labels.park));
         if !routed {
-            let Some(details) = seen.details.get(issue) else {
-                // A merge closes the issue too: then it is the pull request that says what happened.
-                let kept = walk.pull.as_ref().filter(|kept| kept.end.is_none());
+            // A merge closes the issue too, perhaps between two reads of ours: then it is the pull request that says what happened,
+            // read no earlier than the issue.
+            let kept = walk.pull.as_ref().filter(|kept| kept.end.is_none());
+            let number = kept.map(|kept| kept.pull.number);
+            let is_unread = number.is_some_and(|number| !seen.pull_reads.contains_key(&number));
+            let Some(details) = seen.details.get(issue).filter(|_| !is_unread) else {
                 return Some(Decision::Look(Questions {
                     issues: vec![*issue],
-                    pulls: kept.map(|kept| kept.pull.number).into_iter().collect(),
+                    pulls: number.into_iter().collect(),
                     ..Questions::default()
                 }));
             };

@@ -3,6 +3,7 @@
 mod alike;
 mod due;
 mod life;
+mod merged;
 mod movers;
 mod moves;
 mod pace;

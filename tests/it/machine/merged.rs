@@ -1,0 +1,95 @@
+//! A merge closes the issue too, perhaps in the middle of a cycle: the pull request says what happened, not the closed issue.
+
+use std::collections::BTreeMap;
+
+use pointsman::domain::{
+    Details, IssueNumber, Label, Pull, PullEnd, PullHead, PullRead, SingleRead, Subject, Text,
+};
+use pointsman::machine::decide::{Decision, decide};
+use pointsman::machine::memory::Memory;
+use pointsman::machine::pull::Kept;
+use pointsman::machine::state::{State, Walk};
+
+use crate::builders::{head, minutes, rules, seen};
+
+const ISSUE: IssueNumber = IssueNumber(7);
+const PULL: IssueNumber = IssueNumber(8);
+
+/// Reviewed and shown; the last move is a person's.
+fn state() -> State {
+    let walk = Walk {
+        yours: Some(Label::new("review")),
+        subject: Some(Subject::new("c".repeat(40))),
+        pull: Some(Kept {
+            pull: Pull {
+                number: PULL,
+                url: "https://github.test/me/blog/pull/8".to_owned(),
+                evidence: String::new(),
+                draft: false,
+            },
+            moved: None,
+            end: None,
+            stale: false,
+        }),
+        ..Walk::default()
+    };
+    let mut state = State::default();
+    state.added = Some(minutes(-6000));
+    state.walks.insert(ISSUE, walk);
+    state
+}
+
+#[test]
+fn an_issue_that_is_found_closed_has_its_pull_request_read_before_it_counts_as_left() {
+    let (state, rules) = (state(), rules());
+    let mut closed = head(7, "Add an FAQ", "review");
+    closed.open = false;
+    let text = Text {
+        title: closed.title.clone(),
+        body: String::new(),
+        edited: None,
+    };
+    let details = Details {
+        read: SingleRead::Found(Box::new((closed.clone(), text))),
+        events: Vec::new(),
+        roles: BTreeMap::new(),
+        comments: None,
+        at: minutes(0),
+    };
+    // The list was read before the merge, the issue after it.
+    let listed = PullHead {
+        open: true,
+        updated_at: minutes(-10),
+    };
+    let mut seen = seen(vec![closed]);
+    seen.pulls.insert(PULL, listed);
+    seen.details.insert(ISSUE, details);
+    let open = PullRead {
+        head: Some(Subject::new("c".repeat(40))),
+        ..PullRead::default()
+    };
+    let mut memory = Memory::default();
+    memory.pulls.insert(PULL, (Some(listed), open));
+    let (decision, _) = decide(&rules, &state, &memory, &seen, minutes(0));
+    let Decision::Look(questions) = &decision else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(
+        (&questions.issues[..], &questions.pulls[..]),
+        (&[ISSUE][..], &[PULL][..])
+    );
+
+    let merged = PullRead {
+        end: Some(PullEnd::Merged {
+            by: "me".to_owned(),
+        }),
+        ..PullRead::default()
+    };
+    seen.pull_reads.insert(PULL, merged);
+    memory.take_pulls(&seen);
+    let (decision, _) = decide(&rules, &state, &memory, &seen, minutes(0));
+    let Decision::Act(act) = &decision else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(act.did, "pull request #8 of #7 was merged by me");
+}
