@@ -33,8 +33,10 @@ fn state() -> State {
         }),
         ..Walk::default()
     };
-    let mut state = State::default();
-    state.added = Some(minutes(-6000));
+    let mut state = State {
+        added: Some(minutes(-6000)),
+        ..State::default()
+    };
     state.walks.insert(ISSUE, walk);
     state
 }
