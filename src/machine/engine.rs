@@ -226,7 +226,8 @@ impl Engine {
                 self.state.holds.clone(),
             ),
         };
-        self.memory.note(&self.state, &seen, &standing, now);
+        let acts = matches!(decision, Decision::Act(_));
+        self.memory.note(&self.state, &seen, &standing, acts, now);
         match decision {
             Decision::Look(questions) if self.looks < LOOKS_MAX => {
                 self.looks += 1;

@@ -109,10 +109,17 @@ impl Memory {
         }
     }
 
-    /// Keeps what a decision found out on detail.
-    pub fn note(&mut self, state: &State, seen: &Observation, standing: &Standing, now: Timestamp) {
+    /// Keeps what a decision found out on detail. `acted`: it was about something else, perhaps, than what was read.
+    pub fn note(
+        &mut self,
+        state: &State,
+        seen: &Observation,
+        standing: &Standing,
+        acted: bool,
+        now: Timestamp,
+    ) {
         self.note_unattributed(seen, standing, now);
-        self.note_refusals(seen, standing);
+        self.note_refusals(seen, standing, acted);
         self.note_checks(state, seen);
     }
 
@@ -159,7 +166,7 @@ impl Memory {
     }
 
     /// Remembers refusals on detail for as long as the issue's head does not change.
-    fn note_refusals(&mut self, seen: &Observation, standing: &Standing) {
+    fn note_refusals(&mut self, seen: &Observation, standing: &Standing, acted: bool) {
         for (issue, details) in &seen.details {
             let (Some(hold), Some(head)) = (standing.get(issue), seen.heads.get(issue)) else {
                 continue;
@@ -171,10 +178,11 @@ impl Memory {
                     | Hold::Unattributed { .. }
                     | Hold::Untrusted { .. }
                     | Hold::NeedsReapproval { .. }
-                    | Hold::SeveralLabels { .. }
                     | Hold::Yours { .. }
                     | Hold::Spent { .. }
             );
+            // Nobody is to be told of these, or it would be done now.
+            let on_detail = on_detail || (!acted && matches!(hold, Hold::SeveralLabels { .. }));
             let agrees =
                 matches!(&details.read, SingleRead::Found(found) if found.0.labels == head.labels);
             if on_detail && agrees {
