@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::support::world::World;
 
 /// Commands that are not run here as they stand, and why.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     (
         "pointsman run",
         "started where it stands, ended by SIGTERM at the end",
@@ -31,6 +31,10 @@ const ELSEWHERE: [(&str, &str); 10] = [
     (
         "pointsman skill try prep 12",
         "needs an issue that nobody works on: `e2e::errands` tries one",
+    ),
+    (
+        "pointsman deny 12 \"the list is not sorted\"",
+        "needs work that waits, and here it is approved: `e2e::steering` sends some back",
     ),
     (
         "pointsman say blog \"the tests need node 22\"",
