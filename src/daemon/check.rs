@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::daemon::hands::{Hands, failed, now, rules_of};
+use crate::daemon::news::{LOOK, hear};
 use crate::daemon::session::READY_MAX;
-use crate::daemon::trial::{FOLLOWED_MAX, LOOK, PAGE, open_errand};
-use crate::daemon::{Daemon, control::Reply, store, tree};
+use crate::daemon::trial::{FOLLOWED_MAX, open_errand};
+use crate::daemon::{Daemon, control::Reply, tree};
 use crate::domain::{Cause, Checked, Dispatch, DispatchId, Event, Outcome, ProjectName, Window};
 use crate::machine::check;
 use crate::machine::text::one_line;
@@ -186,35 +187,26 @@ enum End {
     Otherwise(String),
 }
 
-async fn follow(daemon: &Daemon, project: &ProjectName, id: &DispatchId, mut after: u64) -> End {
-    let deadline = tokio::time::Instant::now() + FOLLOWED_MAX;
-    let stopped = daemon.stopped();
-    while !*stopped.borrow() && tokio::time::Instant::now() < deadline {
-        // An unreadable ledger stops the daemon elsewhere.
-        let stream = project.as_str();
-        let news = daemon.ledger().read_stream(stream, after, PAGE).await;
-        for record in news.unwrap_or_default() {
-            after = record.ver;
-            match store::event_of(&record) {
-                Ok(Event::AgentChecked { dispatch, checked }) if dispatch == *id => {
-                    return End::Rehearsed(*checked);
-                }
-                Ok(Event::DispatchClosed { dispatch, cause }) if dispatch == *id => {
-                    return End::Otherwise(match cause {
-                        Cause::Failed { why }
-                        | Cause::Lost { why }
-                        | Cause::Withdrawn { why, .. }
-                        | Cause::Parked { why } => why,
-                        Cause::TimedOut => "it took too long".to_owned(),
-                        Cause::Verified { .. } | Cause::Rework { .. } => "it ended".to_owned(),
-                    });
-                }
-                Ok(_) | Err(_) => {}
-            }
+async fn follow(daemon: &Daemon, project: &ProjectName, id: &DispatchId, after: u64) -> End {
+    let heard = hear(daemon, project, after, FOLLOWED_MAX, |event| match event {
+        Event::AgentChecked { dispatch, checked } if dispatch == *id => {
+            Some(End::Rehearsed(*checked))
         }
-        tokio::time::sleep(LOOK).await;
-    }
-    End::Otherwise("it is still at work, and nobody waits here any more".to_owned())
+        Event::DispatchClosed { dispatch, cause } if dispatch == *id => {
+            Some(End::Otherwise(match cause {
+                Cause::Failed { why }
+                | Cause::Lost { why }
+                | Cause::Withdrawn { why, .. }
+                | Cause::Parked { why } => why,
+                Cause::TimedOut => "it took too long".to_owned(),
+                Cause::Verified { .. } | Cause::Rework { .. } => "it ended".to_owned(),
+            }))
+        }
+        _ => None,
+    });
+    let unheard =
+        |_| End::Otherwise("it is still at work, and nobody waits here any more".to_owned());
+    heard.await.unwrap_or_else(unheard)
 }
 
 /// Waits until file, branch and brief are gone: the person's tree is theirs again when the verb ends.

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::daemon::hands::rules_of;
+use crate::daemon::news::{LOOK, hear};
 use crate::daemon::runner::{Message, Shown};
-use crate::daemon::{Daemon, caller, check, heartbeat, said, store, surface, trial};
+use crate::daemon::{Daemon, caller, check, heartbeat, said, surface, trial};
 use crate::domain::{
     Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice, SkillName,
 };
@@ -27,10 +28,6 @@ use crate::view::About;
 const RECORDED_MAX: Duration = Duration::from_secs(10);
 /// How long one requested cycle may take.
 const CYCLE_MAX: Duration = Duration::from_mins(2);
-/// Between two looks at what is awaited.
-const LOOK: Duration = Duration::from_millis(50);
-/// Events that are looked through for the one that is awaited.
-const NEWS_MAX: usize = 500;
 
 /// What a verb sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -426,21 +423,15 @@ pub async fn ask(daemon: &Daemon, project: &ProjectName, request: Request) -> Re
     if !daemon.ask(project, request.clone()).await {
         return Reply::refused(unknown(project));
     }
-    let deadline = tokio::time::Instant::now() + RECORDED_MAX;
-    while tokio::time::Instant::now() < deadline {
-        let news = daemon
-            .ledger()
-            .read_stream(project.as_str(), shown.state.version, NEWS_MAX)
-            .await;
-        let events = news.unwrap_or_default();
-        if events
-            .iter()
-            .filter_map(|record| store::event_of(record).ok())
-            .any(|event| says(&event, &request))
-        {
-            return recorded(project, &request);
-        }
-        tokio::time::sleep(LOOK).await;
+    let heard = hear(
+        daemon,
+        project,
+        shown.state.version,
+        RECORDED_MAX,
+        |event| says(&event, &request).then_some(()),
+    );
+    if heard.await.is_ok() {
+        return recorded(project, &request);
     }
     Reply::refused(format!(
         "asked, but {project} has not written it down yet: see `pointsman status`"

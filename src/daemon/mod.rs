@@ -17,6 +17,7 @@ pub mod keep;
 pub mod key;
 pub mod logs;
 pub mod merge;
+pub mod news;
 pub mod notify;
 pub mod objects;
 pub mod observe;

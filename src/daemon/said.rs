@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::daemon::Daemon;
 use crate::daemon::control::Reply;
 use crate::daemon::hands::{Hands, now, rules_of};
-use crate::daemon::trial::{FRESH_LOOK_MAX, LOOK, PAGE, open_errand};
-use crate::daemon::{Daemon, store};
+use crate::daemon::news::{LOOK, hear};
+use crate::daemon::trial::{FRESH_LOOK_MAX, open_errand};
 use crate::domain::{
     Cause, DeliveryId, Event, Outcome, Pane, ProjectName, Request, SessionChoice, Verdict, Window,
 };
@@ -28,37 +29,34 @@ pub async fn say(daemon: &Daemon, project: &ProjectName, by: &str, text: &str) -
         FRESH_LOOK_MAX,
         |rules, state, seen, fresh| errand::said(rules, state, seen, (by, text), fresh),
     );
-    let (id, mut after) = match opened.await {
+    let (id, after) = match opened.await {
         Ok(opened) => opened,
         Err(reply) => return reply,
     };
-    let deadline = tokio::time::Instant::now() + RECEIPT_MAX;
     let mut delivery: Option<DeliveryId> = None;
     let mut receipt = None;
-    let stopped = daemon.stopped();
-    while !*stopped.borrow() && tokio::time::Instant::now() < deadline {
-        let stream = project.as_str();
-        let news = daemon.ledger().read_stream(stream, after, PAGE).await;
-        for record in news.unwrap_or_default() {
-            after = record.ver;
-            match store::event_of(&record) {
-                Ok(Event::DeliveryPlanned { delivery: planned }) if planned.dispatch == id => {
-                    delivery = Some(planned.id.clone());
-                }
-                Ok(Event::DeliverySettled {
-                    delivery: settled,
-                    verdict: Verdict::Confirmed,
-                    witness,
-                }) if Some(&settled) == delivery.as_ref() => receipt = Some(witness),
-                Ok(Event::DispatchClosed { dispatch, cause }) if dispatch == id => {
-                    return ended(project, &cause, receipt.as_deref());
-                }
-                Ok(_) | Err(_) => {}
-            }
+    let heard = hear(daemon, project, after, RECEIPT_MAX, |event| match event {
+        Event::DeliveryPlanned { delivery: planned } if planned.dispatch == id => {
+            delivery = Some(planned.id);
+            None
         }
-        tokio::time::sleep(LOOK).await;
-    }
-    Reply::refused("it was typed, and no receipt is there yet: see `pointsman ledger show`")
+        Event::DeliverySettled {
+            delivery: settled,
+            verdict: Verdict::Confirmed,
+            witness,
+        } if Some(&settled) == delivery.as_ref() => {
+            receipt = Some(witness);
+            None
+        }
+        Event::DispatchClosed { dispatch, cause } if dispatch == id => {
+            Some(ended(project, &cause, receipt.as_deref()))
+        }
+        _ => None,
+    });
+    let unheard = |_| {
+        Reply::refused("it is on its way, and no receipt is there yet: see `pointsman ledger show`")
+    };
+    heard.await.unwrap_or_else(unheard)
 }
 
 fn ended(project: &ProjectName, cause: &Cause, receipt: Option<&str>) -> Reply {
@@ -106,28 +104,23 @@ pub async fn interrupt(daemon: &Daemon, project: &ProjectName, by: &str) -> Repl
         }
     };
     let by = by.to_owned();
-    let mut after = shown.state.version;
+    let after = shown.state.version;
     if !daemon.ask(project, Request::Interrupt { by, pane }).await {
         return unknown();
     }
-    let deadline = tokio::time::Instant::now() + KEY_MAX;
-    while tokio::time::Instant::now() < deadline {
-        let stream = project.as_str();
-        let news = daemon.ledger().read_stream(stream, after, PAGE).await;
-        for record in news.unwrap_or_default() {
-            after = record.ver;
-            if let Ok(Event::InterruptSettled { refused }) = store::event_of(&record) {
-                return match refused {
-                    None => Reply::done(format!(
-                        "the agent of {project} was told to stop what it does, once"
-                    )),
-                    Some(why) => Reply::refused(format!("not interrupted: {why}")),
-                };
-            }
+    let heard = hear(daemon, project, after, KEY_MAX, |event| match event {
+        Event::InterruptSettled { refused } => Some(refused),
+        _ => None,
+    });
+    match heard.await {
+        Ok(None) => Reply::done(format!(
+            "the agent of {project} was told to stop what it does, once"
+        )),
+        Ok(Some(why)) => Reply::refused(format!("not interrupted: {why}")),
+        Err(_) => {
+            Reply::refused("asked, and nothing is known of it yet: see `pointsman ledger show`")
         }
-        tokio::time::sleep(LOOK).await;
     }
-    Reply::refused("asked, and nothing is known of it yet: see `pointsman ledger show`")
 }
 
 /// Sends the key under a guard. The pane is looked at once more, with all that says what its agent does: whoever has the pane's

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::daemon::Daemon;
 use crate::daemon::control::{Reply, ask};
 use crate::daemon::hands::{now, rules_of};
 use crate::daemon::key::random_letters;
+use crate::daemon::news::{LOOK, Unheard, hear};
 use crate::daemon::observe::DISPATCH_LETTERS;
 use crate::daemon::runner::Message;
-use crate::daemon::{Daemon, store};
 use crate::domain::{
     Cause, DispatchId, Event, Fresh, IssueNumber, Observation, Opening, ProjectName, Request,
     Rules, SkillName, Verb,
@@ -20,10 +21,6 @@ use crate::machine::text::one_line;
 pub const FOLLOWED_MAX: Duration = Duration::from_mins(30);
 /// How long an agent that was busy at the last look is looked at again.
 pub const FRESH_LOOK_MAX: Duration = Duration::from_secs(5);
-/// Between two looks.
-pub const LOOK: Duration = Duration::from_millis(200);
-/// Events that are read at once.
-pub const PAGE: usize = 500;
 /// Characters of an agent's words.
 const NOTE_CHARS_MAX: usize = 1_000;
 
@@ -103,34 +100,24 @@ pub async fn open_errand(
 }
 
 /// Waits for the trial's end.
-async fn follow(daemon: &Daemon, project: &ProjectName, id: &DispatchId, mut after: u64) -> Reply {
-    let deadline = tokio::time::Instant::now() + FOLLOWED_MAX;
+async fn follow(daemon: &Daemon, project: &ProjectName, id: &DispatchId, after: u64) -> Reply {
     let mut said = None;
-    let stopped = daemon.stopped();
-    while !*stopped.borrow() && tokio::time::Instant::now() < deadline {
-        // An unreadable ledger stops the daemon elsewhere.
-        let stream = project.as_str();
-        let news = daemon.ledger().read_stream(stream, after, PAGE).await;
-        for record in news.unwrap_or_default() {
-            after = record.ver;
-            match store::event_of(&record) {
-                Ok(Event::ReportReceived { report }) if report.dispatch == *id => {
-                    if matches!(report.verb, Verb::Done | Verb::Fail) {
-                        said.clone_from(&report.note);
-                    }
-                }
-                Ok(Event::DispatchClosed { dispatch, cause }) if dispatch == *id => {
-                    return ended(&cause, said.as_deref());
-                }
-                Ok(_) | Err(_) => {}
-            }
+    let heard = hear(daemon, project, after, FOLLOWED_MAX, |event| match event {
+        Event::ReportReceived { report }
+            if report.dispatch == *id && matches!(report.verb, Verb::Done | Verb::Fail) =>
+        {
+            said = report.note;
+            None
         }
-        tokio::time::sleep(LOOK).await;
-    }
-    let why = if *stopped.borrow() {
-        "the daemon stops".to_owned()
-    } else {
-        format!("{} min are over", FOLLOWED_MAX.as_secs() / 60)
+        Event::DispatchClosed { dispatch, cause } if dispatch == *id => {
+            Some(ended(&cause, said.as_deref()))
+        }
+        _ => None,
+    });
+    let why = match heard.await {
+        Ok(reply) => return reply,
+        Err(Unheard::Stopped) => "the daemon stops".to_owned(),
+        Err(Unheard::Late) => format!("{} min are over", FOLLOWED_MAX.as_secs() / 60),
     };
     Reply::done(format!(
         "still at work, and nobody waits here any more: {why}. See `pointsman explain`."

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use tmux_interface::{
     AttachSession, CapturePane, DeleteBuffer, DisplayMessage, IfShell, KillPane, ListBuffers,
-    ListPanes, LoadBuffer, NewSession, NewWindow, PasteBuffer, RenameWindow, SendKeys, SetOption,
-    ShowOptions, Tmux as Binary, TmuxCommand,
+    ListClients, ListPanes, LoadBuffer, NewSession, NewWindow, PasteBuffer, RenameWindow, SendKeys,
+    SetOption, ShowOptions, Tmux as Binary, TmuxCommand,
 };
 
 use super::row::{ROW_FORMAT, TRACE_PREFIX};
@@ -219,6 +219,14 @@ pub fn capture(pane: &str) -> Command {
 /// Lists every pane of the server.
 pub fn list_panes(format: &str) -> Command {
     ListPanes::new().all().format(format.to_owned()).build()
+}
+
+/// Lists the process ids of the clients of one session.
+pub fn list_clients(session: &str) -> Command {
+    ListClients::new()
+        .target_session(format!("={session}"))
+        .format("#{client_pid}")
+        .build()
 }
 
 /// Prints one pane's row.

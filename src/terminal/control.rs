@@ -12,7 +12,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use super::argv;
 use super::client::{DEADLINE, Tmux};
+use super::ending::Held;
 use super::error::TmuxError;
+use super::process::Process;
 
 /// Longest line: 1,000 columns with an escape sequence each, and room.
 const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -20,6 +22,9 @@ const LINE_BYTES_MAX: usize = 256 * 1024;
 const BLOCK_LINES_MAX: usize = 10_000;
 /// How long a client may take to leave after its stdin was closed (facts/terminal.md F57: never kill first).
 const LEAVE: Duration = Duration::from_secs(1);
+
+/// Variable of a client that names the process which reads it, by id.
+const READER: &str = "POINTSMAN_READER";
 
 /// A connected control-mode client.
 #[derive(Debug)]
@@ -42,6 +47,9 @@ pub(super) struct Reply {
 impl Control {
     /// Attaches to `session` and waits until the server takes commands.
     pub(super) async fn attach(tmux: &Tmux, session: &str) -> Result<Self, TmuxError> {
+        let tmux = &tmux
+            .clone()
+            .with_env(READER, std::process::id().to_string());
         let mut child = tmux.spawn(&argv::control(tmux.socket(), session), Stdio::piped())?;
         let stdin = child.stdin.take().expect("it was piped");
         let stdout = child.stdout.take().expect("it was piped");
@@ -181,6 +189,27 @@ impl Control {
             let _ended = child.kill().await;
         }
     }
+}
+
+/// Ends the clients on `session` whose reader was killed. tmux does not always: one with an answer that nobody read neither ends
+/// nor lets its server end (3.3a, measured).
+pub(super) async fn end_orphans(tmux: &Tmux, session: &str) -> Result<(), TmuxError> {
+    let listed = tmux.run(vec![argv::list_clients(session)]).await?;
+    let orphans = listed
+        .lines()
+        .filter_map(|pid| Process::read(pid.parse().ok()?))
+        .filter(is_orphan);
+    Held::of(orphans).end().await;
+    Ok(())
+}
+
+/// Whether a client's reader is no longer its parent, and so has ended. A person's own client has no reader.
+fn is_orphan(client: &Process) -> bool {
+    let environment = std::fs::read(format!("/proc/{}/environ", client.pid)).unwrap_or_default();
+    environment
+        .split(|byte| *byte == 0)
+        .filter_map(|variable| std::str::from_utf8(variable).ok()?.strip_prefix(READER))
+        .any(|reader| reader != format!("={}", client.parent))
 }
 
 /// The client or its server is gone: looked at again by attaching anew.

@@ -1,4 +1,4 @@
-//! Ends what is left of closed panes. tmux hangs up, and a program may ignore that (Gemini CLI does), or never hear of it.
+//! Ends what is left: of closed panes, and of daemons that were killed. tmux hangs up, and a program may ignore that (Gemini CLI does), or never hear of it.
 //!
 //! Each process is held by a descriptor of its own, taken before its pane is closed: a number that the kernel gave to another
 //! process since is never signalled. Absent on purpose: what left the tree before. A service that an agent started is not ours.
@@ -42,14 +42,21 @@ impl Held {
                 .first()
                 .is_some_and(|first| Some(first.parent) == server)
             {
-                held.hold(tree);
+                held.hold(tree.processes);
             }
         }
         held
     }
 
-    fn hold(&mut self, tree: ProcessTree) {
-        for process in tree.processes {
+    /// Holds these processes.
+    pub(super) fn of(processes: impl IntoIterator<Item = Process>) -> Self {
+        let mut held = Self(Vec::new());
+        held.hold(processes);
+        held
+    }
+
+    fn hold(&mut self, processes: impl IntoIterator<Item = Process>) {
+        for process in processes {
             let known = |held: &Holding| is_same(&held.process, &process);
             if !self.0.iter().any(known)
                 && let Some(holding) = Holding::of(process)
@@ -73,7 +80,7 @@ impl Held {
                 return;
             }
         }
-        tracing::warn!("a process below a closed window does not end");
+        tracing::warn!("a process that is left over does not end");
     }
 
     /// Whoever did not end may have started others since.
@@ -86,7 +93,7 @@ impl Held {
                 .first()
                 .is_some_and(|now| is_same(now, &parent))
             {
-                self.hold(tree);
+                self.hold(tree.processes);
             }
         }
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::argv;
 use super::client::{DEADLINE, Tmux};
-use super::control::{Control, lost, timeout};
+use super::control::{Control, end_orphans, lost, timeout};
 use super::error::TmuxError;
 use super::row::{PaneRow, Seen, traces};
 use super::screen::Capture;
@@ -162,6 +162,7 @@ impl Watch {
         }
         // First a call that never starts a server: `attach-session` does, even in control mode.
         self.tmux.ensure_sentinel().await?;
+        end_orphans(&self.tmux, SENTINEL).await?;
         Control::attach(&self.tmux, SENTINEL).await
     }
 

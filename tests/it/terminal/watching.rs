@@ -265,3 +265,40 @@ async fn a_tick_that_is_dropped_half_way_does_not_shift_the_next_answers() {
     }
     assert_eq!(watch.tick(now()).await.unwrap().panes.len(), 1);
 }
+
+/// A daemon that is killed with an answer unread leaves a client that tmux 3.3a never ends, nor does its server end before it.
+#[tokio::test]
+async fn a_client_whose_daemon_was_killed_is_ended_and_another_daemons_is_not() {
+    let lab = Lab::new().await;
+    let mut neighbour = Watch::new(lab.tmux.clone());
+    neighbour.tick(now()).await.unwrap();
+    let pipes = tempfile::tempdir().unwrap();
+    let script = format!(
+        "cd {}; mkfifo in out; POINTSMAN_READER=$$ tmux -C -S {} attach-session -f no-output,ignore-size -t =_ctl <in >out & \
+         exec 3>in 4<out; yes 'list-keys' | head -n 50 >&3; sleep 1; kill -9 $$",
+        pipes.path().display(),
+        lab.tmux.socket().display()
+    );
+    let killed = tokio::process::Command::new("sh")
+        .args(["-c", &script])
+        .status()
+        .await
+        .unwrap();
+    assert!(!killed.success(), "{killed}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let clients = || {
+        lab.raw(&["list-clients", "-F", "#{client_pid}"])
+            .lines()
+            .count()
+    };
+    // On 3.3a the orphan is there; a later tmux may have ended it by itself.
+    assert!((1..=2).contains(&clients()));
+    let spawned = lab.tmux.spawned();
+    let mut watch = Watch::new(lab.tmux.clone());
+    watch.tick(now()).await.unwrap();
+    assert_eq!(clients(), 2, "the orphan is not, and we are");
+    let connected = lab.tmux.spawned();
+    assert!(connected > spawned);
+    neighbour.tick(now()).await.unwrap();
+    assert_eq!(lab.tmux.spawned(), connected, "it was left alone");
+}
