@@ -12,7 +12,7 @@ use pointsman::machine::engine::CycleReport;
 use pointsman::machine::schedule;
 use pointsman::machine::state::State;
 
-use super::rules::us;
+use super::rules::{mallory, us};
 use super::world::World;
 
 /// What is counted over a whole run, from the events alone.
@@ -375,7 +375,7 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
     }
 }
 
-/// A label that a person set since the intent is a request of theirs: a move does not remove it.
+/// A label that a person who may start work set since the intent is a request of theirs: a move does not remove it.
 fn asked_anew(
     state: &State,
     world: &World,
@@ -393,6 +393,7 @@ fn asked_anew(
             && event.label == *label
             && event.at > transition.at
             && event.actor != Some(us())
+            && event.actor != Some(mallory())
             // One that is younger than a read's way here could not be seen.
             && world.now.duration_since(event.at) > SignedDuration::from_secs(15)
     });
