@@ -50,11 +50,13 @@ pub async fn read_labels(hands: &Hands, issue: IssueNumber) -> Outcome {
                 labels: found.0.labels.iter().cloned().collect(),
                 open: found.0.open,
                 events: details.events,
+                roles: details.roles,
             },
             SingleRead::Transferred { .. } | SingleRead::Gone => Outcome::Labels {
                 labels: Vec::new(),
                 open: false,
                 events: details.events,
+                roles: details.roles,
             },
         },
         Err(error) => tracker_failed(&error),

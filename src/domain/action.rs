@@ -1,12 +1,14 @@
 //! What the engine asks the daemon to do, and what came of it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence, GateName,
-    Hold, IssueNumber, Label, LabelEvent, Marker, Note, Opening, Pane, Post, Pull, PullPlan,
-    Rehearsed, Report, ReportId, Sighting, Spec, Statement, Subject, Window,
+    Actor, Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence,
+    GateName, Hold, IssueNumber, Label, LabelEvent, Marker, Note, Opening, Pane, Post, Pull,
+    PullPlan, Rehearsed, Report, ReportId, Role, Sighting, Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -339,11 +341,12 @@ pub enum Outcome {
     Sighted(Sighting),
     /// A comment is there.
     Commented { comment: Option<CommentId> },
-    /// Labels and label events, oldest first.
+    /// Labels and label events, oldest first, and what the accounts in question may do.
     Labels {
         labels: Vec<Label>,
         open: bool,
         events: Vec<LabelEvent>,
+        roles: BTreeMap<Actor, Role>,
     },
     /// The pull request is there, and so it stands.
     PullKept { pull: Pull },

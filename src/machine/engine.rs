@@ -347,6 +347,11 @@ impl Engine {
 
     fn send_append(&mut self, effects: &mut Vec<Effect>) {
         while let Some(first) = self.appends.front() {
+            if route::outranks(&self.state, &first.events) {
+                effects.push(Effect::WakeAt(first.at));
+                self.drop_first();
+                continue;
+            }
             match evolve::try_all(&self.state, first.at, &first.events) {
                 Ok(_) => {
                     effects.push(Effect::Append {
@@ -373,6 +378,11 @@ impl Engine {
             "the engine meant to write something illegal: {illegal}"
         );
         tracing::error!(%illegal, version = self.state.version, "an event was refused before it reached the ledger");
+        self.drop_first();
+    }
+
+    /// What was to be written first is not, and its flow is free.
+    fn drop_first(&mut self) {
         if let Some(flow) = self.appends.pop_front().and_then(|pending| pending.flow) {
             self.memory.busy.remove(&flow);
         }

@@ -11,7 +11,7 @@ use crate::machine::stall::Failure;
 use crate::machine::state::State;
 use crate::machine::step::Step;
 use crate::machine::{
-    check, delivery, ending, errand, gate, judging, pull, question, stall, status,
+    check, delivery, ending, errand, gate, judging, pull, question, route, stall, status,
 };
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
@@ -27,11 +27,8 @@ pub fn next(
     sample: Option<&PaneSample>,
     now: Timestamp,
 ) -> Step {
-    if dispatch
-        .stalled
-        .as_ref()
-        .is_some_and(|stall| stall.until > now)
-    {
+    let stalled = dispatch.stalled.as_ref();
+    if route::awaits(state, dispatch) || stalled.is_some_and(|stall| stall.until > now) {
         return Step::Rest;
     }
     if let Some(step) = question::take_label_off(dispatch, rules) {

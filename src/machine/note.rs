@@ -10,10 +10,8 @@ use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::trust;
 
-/// Issues of which is remembered what people were told: those of the highest numbers.
-const TOLD_ISSUES_MAX: usize = 512;
-/// What is remembered of each.
-const TOLD_MAX: usize = 64;
+/// Of so many things is remembered that people were told; more than stand at any time.
+const TOLD_MAX: usize = 4096;
 
 /// Carries on what waits, one issue at a time.
 pub(super) fn waiting(state: &State, memory: &Memory, seen: &Observation) -> Option<Decision> {
@@ -64,7 +62,7 @@ pub(super) fn several(
         let names: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
         let names = names.join(" and ");
         let key = format!("several: {names}");
-        if is_told(state, *issue, &key)
+        if state.is_told(*issue, &key)
             || state.notices.contains_key(issue)
             || memory.is_refused(*issue, seen.heads.get(issue))
             || seen.unread.contains_key(issue)
@@ -112,21 +110,14 @@ fn is_one_of_ours(rules: &Rules, state: &State, labels: &[Label], details: &Deta
         })
 }
 
-fn is_told(state: &State, issue: IssueNumber, key: &str) -> bool {
-    let mut waiting = state.notes.iter();
-    state
-        .told
-        .get(&issue)
-        .is_some_and(|told| told.contains(key))
-        || waiting.any(|note| note.issue == issue && note.key == key)
-}
-
 /// Folds what was to be told and what was.
 pub(super) fn write(state: &mut State, event: &Event) -> Result<(), String> {
     match event {
         Event::NoteIntended { note } => {
-            if is_told(state, note.issue, &note.key) {
-                return Err(format!("{} was told of `{}`", note.issue, note.key));
+            // What was told so long ago that it was forgotten may be told again.
+            let is_it = |other: &Note| other.issue == note.issue && other.key == note.key;
+            if state.notes.iter().any(is_it) {
+                return Err(format!("{} is told of `{}`", note.issue, note.key));
             }
             state.notes.push_back(note.clone());
         }
@@ -135,13 +126,10 @@ pub(super) fn write(state: &mut State, event: &Event) -> Result<(), String> {
             let at = state.notes.iter().position(is_it);
             let at = at.ok_or_else(|| format!("{issue} was not to be told of `{key}`"))?;
             state.notes.remove(at);
-            let told = state.told.entry(*issue).or_default();
-            told.insert(key.clone());
-            if told.len() > TOLD_MAX {
-                told.pop_first();
-            }
-            if state.told.len() > TOLD_ISSUES_MAX {
-                state.told.pop_first();
+            state.told.retain(|(of, told)| of != issue || told != key);
+            state.told.push_back((*issue, key.clone()));
+            if state.told.len() > TOLD_MAX {
+                state.told.pop_front();
             }
         }
         _ => return Err("not an event of a note".to_owned()),

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Action, Actor, ActorId, ActorKind, Approval, Details, Event, IssueNumber, Label, Next,
-    Observation, Questions, Rules, SingleRead, Transition, TransitionStep,
+    Action, Actor, ActorId, ActorKind, Approval, Details, Dispatch, Event, IssueNumber, Label,
+    Next, Observation, Questions, Rules, SingleRead, Transition, TransitionStep,
 };
 use crate::machine::decide::{Act, Decision, Memory};
 use crate::machine::state::{Route, State};
@@ -25,9 +25,6 @@ pub fn routes(
     seen: &Observation,
     now: Timestamp,
 ) -> Option<Decision> {
-    if seen.gap.is_some() {
-        return None;
-    }
     let mut routes = state.routes.iter();
     routes.find_map(|(issue, route)| carry_on(rules, state, memory, seen, *issue, route, now))
 }
@@ -47,7 +44,8 @@ fn carry_on(
         return (!busy).then(|| watchdog::withdraw(state, dispatch, &route.by, &why));
     }
     let flow = Flow::Route(issue);
-    if seen.unread.contains_key(&issue)
+    if seen.gap.is_some()
+        || seen.unread.contains_key(&issue)
         || state.transitions.contains_key(&issue)
         || state.parks.contains_key(&issue)
         || memory.waits(&flow)
@@ -68,6 +66,23 @@ fn carry_on(
             let why = why.to_owned();
             Act::record(vec![Event::RouteDropped { issue, why }], None, did)
         }
+    })
+}
+
+/// Says that a dispatch begins nothing any more, because a person moves its issue: between two of its effects it is withdrawn.
+pub(super) fn awaits(state: &State, dispatch: &Dispatch) -> bool {
+    let issue = dispatch.issue().filter(|_| dispatch.is_open());
+    issue.is_some_and(|issue| state.routes.contains_key(&issue))
+}
+
+/// Says whether events would move an issue elsewhere than a person wants it: they were decided before that was written down.
+pub(super) fn outranks(state: &State, events: &[Event]) -> bool {
+    events.iter().any(|event| {
+        let Event::TransitionIntended { transition } = event else {
+            return false;
+        };
+        let route = state.routes.get(&transition.issue);
+        route.is_some_and(|route| transition.to != Next::Stage(route.to.clone()))
     })
 }
 
@@ -145,7 +160,6 @@ fn begin(
     Act::record(events, Some(Flow::Transition(issue)), did)
 }
 
-/// The person at the command line: no account of the tracker, so no id of one.
 /// What is written down when a person sends work back that waits for them; nothing, if none does.
 pub(super) fn denied(
     state: &State,
@@ -189,6 +203,7 @@ pub(super) fn denied(
     std::iter::once(wanted).chain(routed).collect()
 }
 
+/// The person at the command line: no account of the tracker, so no id of one.
 pub(super) fn operator(name: &str) -> Actor {
     Actor {
         id: ActorId::new(format!("operator:{name}")),

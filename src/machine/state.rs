@@ -40,8 +40,8 @@ pub struct State {
     pub parks: BTreeMap<IssueNumber, (Label, String)>,
     /// What people have to know and that is not on the issue yet, oldest first.
     pub notes: VecDeque<Note>,
-    /// What they were told, by issue: once each.
-    pub told: BTreeMap<IssueNumber, BTreeSet<String>>,
+    /// What they were told of which issue, newest last: once each.
+    pub told: VecDeque<(IssueNumber, String)>,
     /// Who has the seat of a stage.
     pub seats: BTreeMap<Label, IssueNumber>,
     /// When dispatches were opened, oldest first.
@@ -158,6 +158,13 @@ impl State {
     /// Returns whether a report was taken before.
     pub fn has_report(&self, report: &ReportId) -> bool {
         self.reports.contains(report)
+    }
+
+    /// Returns whether people were told that of an issue, or will be.
+    pub fn is_told(&self, issue: IssueNumber, key: &str) -> bool {
+        let (mut told, mut waiting) = (self.told.iter(), self.notes.iter());
+        told.any(|(of, told)| *of == issue && told == key)
+            || waiting.any(|note| note.issue == issue && note.key == key)
     }
 
     /// Returns whether the last move of an issue is a person's, and nobody made it.

@@ -107,9 +107,16 @@ pub(super) fn marks(
             return None;
         }
         // A mark that the tracker never takes must not outrun the look that finds out why: the issue may be gone.
-        let unwanted = watchdog::unwanted(rules, state, memory, seen, dispatch, seen.at);
-        let did = format!("marking {issue} for dispatch {}", dispatch.id());
-        unwanted.or_else(|| Some(Act::carry_on(flow, did)))
+        let busy = memory.busy.contains(&Flow::Dispatch(dispatch.id().clone()));
+        match watchdog::unwanted(rules, state, memory, seen, dispatch, seen.at) {
+            // The job in its tree ends first, or the next dispatch would meet it there.
+            Some(Decision::Act(_)) if busy => None,
+            Some(decision) => Some(decision),
+            None => {
+                let did = format!("marking {issue} for dispatch {}", dispatch.id());
+                Some(Act::carry_on(flow, did))
+            }
+        }
     })
 }
 

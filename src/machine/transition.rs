@@ -1,11 +1,15 @@
 //! Transitions: add the new label, remove the old one, read back (PROTOCOLS 6). A person's move is never fought.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Action, Actor, Event, Label, LabelEvent, Next, Outcome, Settled, Transition, TransitionStep,
+    Action, Actor, Event, Label, LabelEvent, Next, Outcome, Project, Role, Rules, Settled,
+    Transition, TransitionStep,
 };
 use crate::machine::step::Step;
+use crate::machine::{open, trust};
 
 /// Two reads this far apart must agree that a lost write never arrived, before it is written again.
 pub const UNSEEN_TWICE: SignedDuration = SignedDuration::from_secs(60);
@@ -29,13 +33,39 @@ pub fn next(transition: &Transition, fresh: bool) -> Step {
     }
 }
 
+/// Whose hand a label event is.
+#[derive(Clone, Copy, Debug)]
+pub struct Hands<'a> {
+    /// The account we write with.
+    pub us: Option<&'a Actor>,
+    /// Who may start work there.
+    pub project: &'a Project,
+    /// What accounts may do.
+    pub roles: &'a BTreeMap<Actor, Role>,
+}
+
+impl Hands<'_> {
+    fn is_ours(&self, event: &LabelEvent) -> bool {
+        match (&event.actor, self.us) {
+            (Some(actor), Some(us)) => actor.id == us.id,
+            _ => false,
+        }
+    }
+
+    /// Who may not start work: what they set is ignored. What they take away is gone: stopping is always honoured.
+    fn is_a_strangers(&self, event: &LabelEvent) -> bool {
+        let actor = event.actor.as_ref().filter(|_| !self.is_ours(event));
+        actor.is_some_and(|actor| !trust::is_trusted(self.project, actor, self.roles))
+    }
+}
+
 /// Turns what came of an effect into what is written down. `us` is the account we write with.
 pub fn settle(
     transition: &Transition,
     action: &Action,
     outcome: &Outcome,
+    rules: &Rules,
     us: Option<&Actor>,
-    routing: &[Label],
     now: Timestamp,
 ) -> Step {
     let issue = transition.issue;
@@ -50,8 +80,17 @@ pub fn settle(
                 labels,
                 open,
                 events,
+                roles,
             },
-        ) => judge(transition, labels, *open, events, us, routing, now),
+        ) => {
+            let hands = Hands {
+                us,
+                project: &rules.project,
+                roles,
+            };
+            let routing = open::routing_labels(rules);
+            judge(transition, labels, *open, events, &hands, &routing, now)
+        }
         _ => Step::Rest,
     }
 }
@@ -62,7 +101,7 @@ pub fn judge(
     labels: &[Label],
     open: bool,
     events: &[LabelEvent],
-    us: Option<&Actor>,
+    hands: &Hands,
     routing: &[Label],
     now: Timestamp,
 ) -> Step {
@@ -79,19 +118,30 @@ pub fn judge(
         }])
     };
     let here = |label: &Label| labels.contains(label);
+    let by_a_stranger = |label: &Label| {
+        trust::standing_event(events, label).filter(|event| hands.is_a_strangers(event))
+    };
     let others = routing.iter().any(|label| {
-        here(label) && *label != transition.from && Next::Stage(label.clone()) != transition.to
+        let is_another = *label != transition.from && Next::Stage(label.clone()) != transition.to;
+        here(label) && is_another && by_a_stranger(label).is_none()
     });
     match &transition.to {
-        Next::Done => end(transition, here(&transition.from), others, open, &since, us),
+        Next::Done => end(
+            transition,
+            here(&transition.from),
+            others,
+            open,
+            &since,
+            hands,
+        ),
         Next::Stage(new) => {
             let own = since
                 .iter()
                 .rev()
-                .find(|event| event.set && event.label == *new && is_by_our_account(event, us));
+                .find(|event| event.set && event.label == *new && hands.is_ours(event));
             match (here(&transition.from), here(new)) {
                 _ if others => overridden(who(&since, None)),
-                (true, true) => match readded(&since, transition) {
+                (true, true) => match readded(&since, transition, hands) {
                     Some(by) => overridden(by),
                     None => Step::Do(Action::RemoveLabel {
                         issue,
@@ -99,8 +149,10 @@ pub fn judge(
                     }),
                 },
                 (false, true) => {
-                    let event = own.map(|event| event.id.clone());
-                    match event {
+                    // A stranger who was faster set no more than what was about to be set.
+                    let theirs = || by_a_stranger(new).filter(|event| newer(event, transition));
+                    let event = own.copied().or_else(theirs);
+                    match event.map(|event| event.id.clone()) {
                         Some(event) => Step::Record(vec![Event::TransitionSettled {
                             issue,
                             outcome: Settled::Moved { event: Some(event) },
@@ -138,17 +190,17 @@ fn end(
     others: bool,
     open: bool,
     since: &[&LabelEvent],
-    us: Option<&Actor>,
+    hands: &Hands,
 ) -> Step {
     let issue = transition.issue;
     let taken = since
         .iter()
         .rev()
         .find(|event| event.label == transition.from)
-        .is_some_and(|event| !event.set && !is_by_our_account(event, us));
+        .is_some_and(|event| !event.set && !hands.is_ours(event));
     // Who took the label away wants it to rest; whoever closed the issue did what we were about to do.
     let stopped = !from_here && open && taken;
-    if others || stopped || (from_here && readded(since, transition).is_some()) {
+    if others || stopped || (from_here && readded(since, transition, hands).is_some()) {
         return Step::Record(vec![Event::TransitionSettled {
             issue,
             outcome: Settled::Overridden {
@@ -182,18 +234,14 @@ pub fn order(id: &str) -> (usize, &str) {
     (id.len(), id)
 }
 
-fn is_by_our_account(event: &LabelEvent, us: Option<&Actor>) -> bool {
-    match (&event.actor, us) {
-        (Some(actor), Some(us)) => actor.id == us.id,
-        _ => false,
-    }
-}
-
 /// Who set the old label again since the intent. We never do in a move of our own, so it is a request of somebody's.
-fn readded(since: &[&LabelEvent], transition: &Transition) -> Option<String> {
+fn readded(since: &[&LabelEvent], transition: &Transition, hands: &Hands) -> Option<String> {
     let known = transition.after.is_some();
     let added = since.iter().rev().find(|event| {
-        event.set && event.label == transition.from && (known || event.at > transition.at)
+        event.set
+            && event.label == transition.from
+            && (known || event.at > transition.at)
+            && !hands.is_a_strangers(event)
     })?;
     Some(
         added

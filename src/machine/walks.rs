@@ -29,6 +29,8 @@ pub(super) fn walks(
             || state.transitions.contains_key(issue)
             || state.routes.contains_key(issue)
             || state.parks.contains_key(issue)
+            // A merge of ours may close the issue before it is known what came of it.
+            || memory.busy.contains(&Flow::Merge(*issue))
         {
             continue;
         }

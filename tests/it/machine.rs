@@ -6,6 +6,7 @@ mod life;
 mod merged;
 mod movers;
 mod moves;
+mod notes;
 mod pace;
 mod rehearsal;
 mod stalls;

@@ -6,7 +6,7 @@ use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
 use crate::machine::{
-    delivery, flow, interrupt, note, open, post, pull, route, status, transition, walks,
+    delivery, flow, interrupt, note, post, pull, route, status, transition, walks,
 };
 
 impl Engine {
@@ -171,8 +171,8 @@ impl Engine {
         let Some(transition) = self.state.transitions.get(&issue) else {
             return Step::Rest;
         };
-        let routing = open::routing_labels(rules);
-        let step = transition::settle(transition, action, outcome, self.us.as_ref(), &routing, now);
+        let us = self.us.as_ref();
+        let step = transition::settle(transition, action, outcome, rules, us, now);
         if matches!(&step, Step::Record(events) if matches!(events.first(), Some(Event::TransitionStepped { step: TransitionStep::Added | TransitionStep::Removed, .. })))
         {
             return step;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Activity, Attention, Basis, Cause, Details, Event, FirstLine, IssueNumber, Label, LabelEvent,
-    LabelEventId, Next, Observation, Phase, Profile, Report, ReportId, Role, Rules, ScreenRules,
-    Settled, Signals, SingleRead, Submit, Text, Transition, TransitionStep, Verb, Window,
+    Activity, Attention, Basis, Cause, CommentMode, Details, Event, FirstLine, IssueNumber, Label,
+    LabelEvent, LabelEventId, Next, Observation, Phase, Profile, Report, ReportId, Role, Rules,
+    ScreenRules, Settled, Signals, SingleRead, Submit, Text, Transition, TransitionStep, Verb,
+    Window,
 };
 use pointsman::machine::decide::{Decision, Memory, decide};
 use pointsman::machine::evolve::evolve;
@@ -319,4 +320,34 @@ fn time_outs_count_what_was_watched_since_the_receipt() {
         SignedDuration::from_mins(10),
     );
     assert_eq!(memory.observed[&id], SignedDuration::from_mins(2));
+}
+
+/// The job that prepares its tree goes on after its end, and would meet the next one there.
+#[test]
+fn an_unwanted_dispatch_is_withdrawn_once_its_tree_is_not_worked_on() {
+    let mut dispatch = dispatch("d1", 7, "Add an FAQ", dev());
+    dispatch.prepared = false;
+    let flow = Flow::Dispatch(dispatch.id().clone());
+    let mut state = State::default();
+    state.dispatches.insert(dispatch.id().clone(), dispatch);
+    let mut seen = looked(ten());
+    for details in seen.details.values_mut() {
+        let SingleRead::Found(found) = &mut details.read else {
+            panic!("it is there");
+        };
+        found.0.labels.clear();
+        seen.heads.insert(SEVEN, found.0.clone());
+    }
+    let mut rules = working_rules();
+    rules.comment = CommentMode::Short;
+    let did = |busy: bool| {
+        let mut memory = Memory::default();
+        memory.busy.extend(busy.then(|| flow.clone()));
+        match decide(&rules, &state, &memory, &seen, ten()).0 {
+            Decision::Act(act) => act.did,
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!(did(false), "dispatch d1 of #7: withdrawn");
+    assert_eq!(did(true), "Wait(None)");
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use pointsman::domain::{
-    Details, IssueNumber, Label, Pull, PullEnd, PullHead, PullRead, SingleRead, Subject, Text,
+    Details, IssueNumber, Label, Observation, Pull, PullEnd, PullHead, PullRead, SingleRead,
+    Subject, Text,
 };
 use pointsman::machine::decide::{Decision, decide};
 use pointsman::machine::memory::Memory;
 use pointsman::machine::pull::Kept;
 use pointsman::machine::state::{State, Walk};
+use pointsman::machine::step::Flow;
 
 use crate::builders::{head, minutes, rules, seen};
 
@@ -41,9 +43,8 @@ fn state() -> State {
     state
 }
 
-#[test]
-fn an_issue_that_is_found_closed_has_its_pull_request_read_before_it_counts_as_left() {
-    let (state, rules) = (state(), rules());
+/// Issue 7 as it is read singly: closed.
+fn closed(seen: &mut Observation) {
     let mut closed = head(7, "Add an FAQ", "review");
     closed.open = false;
     let text = Text {
@@ -58,14 +59,40 @@ fn an_issue_that_is_found_closed_has_its_pull_request_read_before_it_counts_as_l
         comments: None,
         at: minutes(0),
     };
+    seen.heads.insert(ISSUE, closed);
+    seen.details.insert(ISSUE, details);
+}
+
+/// The merge closes the issue; what the merge came to is not known yet.
+#[test]
+fn an_issue_that_is_closed_while_it_is_merged_does_not_count_as_left() {
+    let (mut state, rules) = (state(), rules());
+    let walk = state.walks.get_mut(&ISSUE).expect("it is there");
+    walk.approved = Some("alice".to_owned());
+    walk.pull = None;
+    let mut seen = seen(Vec::new());
+    closed(&mut seen);
+    let did = |memory: &Memory| {
+        let (decision, _) = decide(&rules, &state, memory, &seen, minutes(0));
+        matches!(decision, Decision::Act(_)).then_some(decision)
+    };
+    let mut memory = Memory::default();
+    assert!(did(&memory).is_some(), "closed by a person, it is left");
+    memory.busy.insert(Flow::Merge(ISSUE));
+    assert_eq!(did(&memory), None);
+}
+
+#[test]
+fn an_issue_that_is_found_closed_has_its_pull_request_read_before_it_counts_as_left() {
+    let (state, rules) = (state(), rules());
     // The list was read before the merge, the issue after it.
     let listed = PullHead {
         open: true,
         updated_at: minutes(-10),
     };
-    let mut seen = seen(vec![closed]);
+    let mut seen = seen(Vec::new());
+    closed(&mut seen);
     seen.pulls.insert(PULL, listed);
-    seen.details.insert(ISSUE, details);
     let open = PullRead {
         head: Some(Subject::new("c".repeat(40))),
         ..PullRead::default()

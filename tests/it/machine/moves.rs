@@ -1,19 +1,31 @@
 //! PROTOCOLS 6 as data: what a move does with the labels it finds and with what happened to them since its intent.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use pointsman::domain::{
     Action, Actor, ActorId, ActorKind, Event, IssueNumber, Label, LabelEvent, LabelEventId, Next,
-    Settled, Transition, TransitionStep,
+    Role, Settled, Transition, TransitionStep,
 };
 use pointsman::machine::step::Step;
-use pointsman::machine::transition::{UNSEEN_TWICE, judge, next};
+use pointsman::machine::transition::{Hands, UNSEEN_TWICE, judge, next};
 
 use super::{alice, now};
+use crate::builders::rules;
 
 fn us() -> Actor {
     Actor {
         id: ActorId::new("1"),
         login: "pointsman".to_owned(),
+        kind: ActorKind::User,
+    }
+}
+
+/// Who may label and not write.
+fn mallory() -> Actor {
+    Actor {
+        id: ActorId::new("66"),
+        login: "mallory".to_owned(),
         kind: ActorKind::User,
     }
 }
@@ -43,7 +55,11 @@ fn events(since: &str) -> Vec<LabelEvent> {
         .chain(rest)
         .map(|(text, id)| {
             let at = text.find(['+', '-']).unwrap();
-            let actor = if &text[..at] == "us" { us() } else { alice() };
+            let actor = match &text[..at] {
+                "us" => us(),
+                "mallory" => mallory(),
+                _ => alice(),
+            };
             LabelEvent {
                 id: LabelEventId::new(id.to_string()),
                 set: text[at..].starts_with('+'),
@@ -80,14 +96,13 @@ fn found(transition: &Transition, labels: &str, open: bool, since: &str) -> Stri
     let routing = ["prep", "dev", "QA", "review"].map(Label::new);
     let at = now() + SignedDuration::from_secs(5);
     let events = events(since);
+    let hands = Hands {
+        us: Some(&us()),
+        project: &rules().project,
+        roles: &BTreeMap::from([(alice(), Role::Write), (mallory(), Role::Triage)]),
+    };
     word(&judge(
-        transition,
-        &labels,
-        open,
-        &events,
-        Some(&us()),
-        &routing,
-        at,
+        transition, &labels, open, &events, &hands, &routing, at,
     ))
 }
 
@@ -142,6 +157,45 @@ fn the_last_move_does_what_labels_events_and_the_issue_say() {
     for (labels, open, since, then) in table {
         let is = found(&moving("done"), labels, open, since);
         assert_eq!(is, then, "{{{labels}}} after {since:?}, open: {open}");
+    }
+}
+
+/// PROTOCOLS 7: what a stranger sets is ignored; what they take away is gone, as everybody's.
+#[test]
+fn what_a_stranger_sets_does_not_stop_a_move_and_what_they_take_away_does() {
+    let table = [
+        ("dev QA review", "us+QA mallory+review", "remove dev"),
+        ("QA review", "us+QA us-dev mallory+review", "moved by 101"),
+        ("QA review", "mallory+review us+QA us-dev", "moved by 102"),
+        // They were faster with the very label.
+        ("dev QA", "mallory+QA", "remove dev"),
+        ("QA", "mallory+QA us-dev", "moved by 101"),
+        (
+            "QA",
+            "mallory+QA mallory-QA alice+QA us-dev",
+            "overridden by alice",
+        ),
+        ("dev QA", "us+QA mallory-dev mallory+dev", "remove dev"),
+        (
+            "dev QA",
+            "us+QA alice-dev alice+dev mallory-dev mallory+dev",
+            "overridden by alice",
+        ),
+        ("dev", "us+QA mallory-QA", "overridden by mallory"),
+        ("", "us+QA us-dev mallory-QA", "overridden by mallory"),
+    ];
+    for (labels, since, then) in table {
+        let is = found(&moving("QA"), labels, true, since);
+        assert_eq!(is, then, "{{{labels}}} after {since:?}");
+    }
+    let table = [
+        ("dev QA", "mallory+QA", "remove dev"),
+        ("QA", "mallory+QA us-dev", "close"),
+        ("", "mallory-dev", "overridden by mallory"),
+    ];
+    for (labels, since, then) in table {
+        let is = found(&moving("done"), labels, true, since);
+        assert_eq!(is, then, "{{{labels}}} after {since:?}, to done");
     }
 }
 

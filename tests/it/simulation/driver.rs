@@ -462,6 +462,7 @@ impl Driver {
                     labels: from.into_iter().collect(),
                     open,
                     events: Vec::new(),
+                    roles: BTreeMap::new(),
                 }
             }
             (
@@ -471,6 +472,7 @@ impl Driver {
                     labels,
                     open,
                     mut events,
+                    roles,
                 },
             ) => {
                 events.retain(|event| event.actor == Some(super::rules::us()));
@@ -478,6 +480,7 @@ impl Driver {
                     labels,
                     open,
                     events,
+                    roles,
                 }
             }
             (_, _, outcome) => outcome,

@@ -12,7 +12,7 @@ use pointsman::machine::engine::CycleReport;
 use pointsman::machine::schedule;
 use pointsman::machine::state::State;
 
-use super::rules::us;
+use super::rules::{mallory, us};
 use super::world::World;
 
 /// What is counted over a whole run, from the events alone.
@@ -31,6 +31,8 @@ pub(crate) struct Watch {
     pub(crate) moves: u64,
     /// What was started for whom within the last hour, since the last restart.
     started: BTreeMap<(String, &'static str), VecDeque<Timestamp>>,
+    /// Where people want issues that are not there yet.
+    routed: BTreeMap<IssueNumber, Label>,
 }
 
 /// So often an action may be started for one issue within an hour. Several dispatches may share it.
@@ -61,6 +63,24 @@ impl Watch {
             Event::TransitionSettled { .. } => {
                 self.moves += 1;
                 Ok(())
+            }
+            Event::Routed { issue, to, .. } => {
+                self.routed.insert(*issue, to.clone());
+                Ok(())
+            }
+            Event::RouteDropped { issue, .. } => {
+                self.routed.remove(issue);
+                Ok(())
+            }
+            Event::TransitionIntended { transition } => {
+                let wanted = self.routed.remove(&transition.issue);
+                match wanted.filter(|to| transition.to != Next::Stage(to.clone())) {
+                    None => Ok(()),
+                    Some(to) => Err(format!(
+                        "{} moves to {}, a person wants it at {to}",
+                        transition.issue, transition.to
+                    )),
+                }
             }
             _ => Ok(()),
         }
@@ -355,7 +375,7 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
     }
 }
 
-/// A label that a person set since the intent is a request of theirs: a move does not remove it.
+/// A label that a person who may start work set since the intent is a request of theirs: a move does not remove it.
 fn asked_anew(
     state: &State,
     world: &World,
@@ -373,6 +393,7 @@ fn asked_anew(
             && event.label == *label
             && event.at > transition.at
             && event.actor != Some(us())
+            && event.actor != Some(mallory())
             // One that is younger than a read's way here could not be seen.
             && world.now.duration_since(event.at) > SignedDuration::from_secs(15)
     });
@@ -480,6 +501,9 @@ pub(crate) fn owed(state: &State, world: &World, report: &CycleReport) -> Option
     }
     if let Some(issue) = state.parks.keys().next() {
         return Some(format!("{issue} is not parked yet"));
+    }
+    if let Some((issue, route)) = state.routes.iter().next() {
+        return Some(format!("{issue} is not at {} yet", route.to));
     }
     let mut scheduled = world.rules.schedules.keys();
     if let Some(skill) =

@@ -1,5 +1,7 @@
 //! What the modelled daemon does with each action of the engine.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use pointsman::domain::{
     Action, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber, Outcome, Publish, Purpose,
@@ -195,13 +197,16 @@ impl World {
                 labels: Vec::new(),
                 open: false,
                 events: Vec::new(),
+                roles: BTreeMap::new(),
             },
             Action::ReadLabels { issue } => {
+                let roles = self.tracker.read(*issue, now).roles;
                 let issue = &self.tracker.issues[issue];
                 Outcome::Labels {
                     labels: issue.head.labels.iter().cloned().collect(),
                     open: issue.head.open,
                     events: issue.events.clone(),
+                    roles,
                 }
             }
             Action::CloseIssue { issue } => {

@@ -63,17 +63,28 @@ impl Page {
         self.out
     }
 
-    #[expect(clippy::too_many_lines, reason = "a table, one row a command")]
     fn command(&mut self, command: &str) {
         let words = words(command);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.does(&words);
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a table, one row a command")]
+    fn does(&mut self, words: &[&str]) {
         let now = self.driver.world.now;
-        match words.as_slice() {
+        match words {
             ["crash"] => {
                 self.driver.crash();
                 self.settle(SignedDuration::ZERO);
             }
-            ["crash", "after", kind] => self.crash_after(kind),
+            ["crash", "after", kind] => {
+                self.follow_to(kind);
+                self.driver.crash_idle();
+            }
+            ["after", kind, then @ ..] => {
+                self.follow_to(kind);
+                self.does(then);
+            }
             ["advance", span] => {
                 let until = now + span.parse::<SignedDuration>().expect("a span such as 10m");
                 self.driver.cycle = Some(SignedDuration::from_secs(60));
@@ -214,8 +225,8 @@ impl Page {
         while self.driver.is_busy() && self.driver.step(until) {}
     }
 
-    /// Kills the daemon right after the ledger has that event, before anything else happens.
-    fn crash_after(&mut self, kind: &str) {
+    /// Follows what is under way until the ledger has that event, and nothing that happens then.
+    fn follow_to(&mut self, kind: &str) {
         let until = self.driver.world.now + CYCLE_MAX;
         self.driver.wake_at(self.driver.world.now);
         let mut seen = self.driver.shadow.version;
@@ -224,7 +235,6 @@ impl Page {
             let hit = self.events(seen).iter().any(|event| event.kind() == kind);
             seen = version;
             if hit {
-                self.driver.crash_idle();
                 return;
             }
         }

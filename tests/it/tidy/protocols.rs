@@ -32,6 +32,8 @@ const LINES: [(&str, Shown); 32] = [
         By(&[
             "untrusted_actor.txt",
             "a_stranger_who_adds_a_routing_label_is_ignored_while_a_dispatch_is_open",
+            "a_stranger_while_it_moves.txt",
+            "what_a_stranger_sets_does_not_stop_a_move_and_what_they_take_away_does",
         ]),
     ),
     (
