@@ -7,6 +7,7 @@ mod merged;
 mod movers;
 mod moves;
 mod pace;
+mod pulls;
 mod rehearsal;
 mod stalls;
 

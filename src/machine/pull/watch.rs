@@ -33,7 +33,7 @@ pub(in crate::machine) fn watch(
     }
     let mut unread = Vec::new();
     for (issue, walk) in &state.walks {
-        let Some(kept) = walk.pull.as_ref().filter(|_| !walk.left) else {
+        let Some(kept) = walk.pull.as_ref().filter(|kept| !kept.stale) else {
             continue;
         };
         // A merge of ours says itself what came of it.

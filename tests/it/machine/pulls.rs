@@ -1,0 +1,206 @@
+//! What a person did with a pull request, and what of it still counts: as data.
+
+use std::collections::BTreeMap;
+
+use pointsman::domain::{
+    Event, Evidence, GateName, IssueNumber, Label, LabelEventId, Next, Observation, Phase, Pull,
+    PullEnd, PullHead, PullRead, Questions, Settled, Transition, TransitionStep, Verb,
+};
+use pointsman::machine::decide::{Decision, decide};
+use pointsman::machine::evolve::evolve;
+use pointsman::machine::flow;
+use pointsman::machine::memory::Memory;
+use pointsman::machine::pull::Kept;
+use pointsman::machine::state::{State, Walk};
+use pointsman::machine::step::Step;
+
+use crate::builders::{dev, dispatch, head, minutes, opening, rules, seen, sha, ten};
+
+const SEVEN: IssueNumber = IssueNumber(7);
+const EIGHT: IssueNumber = IssueNumber(8);
+
+fn kept(end: Option<PullEnd>) -> Kept {
+    Kept {
+        pull: Pull {
+            number: EIGHT,
+            url: "https://github.test/me/blog/pull/8".to_owned(),
+            evidence: String::new(),
+            draft: false,
+        },
+        moved: None,
+        end,
+        stale: false,
+    }
+}
+
+/// Reviewed and shown; the last move is a person's.
+fn shown(end: Option<PullEnd>) -> State {
+    let walk = Walk {
+        yours: Some(Label::new("review")),
+        event: Some(LabelEventId::new("700")),
+        subject: Some(sha("c")),
+        branch: Some("pointsman/7-faq".to_owned()),
+        pull: Some(kept(end)),
+        ..Walk::default()
+    };
+    State {
+        added: Some(minutes(-6000)),
+        walks: BTreeMap::from([(SEVEN, walk)]),
+        ..State::default()
+    }
+}
+
+fn merged() -> PullEnd {
+    PullEnd::Merged {
+        by: "ann".to_owned(),
+    }
+}
+
+fn read(end: Option<PullEnd>) -> PullRead {
+    PullRead {
+        end,
+        head: Some(sha("c")),
+        ..PullRead::default()
+    }
+}
+
+fn listed(open: bool) -> PullHead {
+    PullHead {
+        open,
+        updated_at: minutes(-10),
+    }
+}
+
+fn follow(state: &mut State, events: &[Event]) {
+    for event in events {
+        evolve(state, ten(), event).unwrap();
+    }
+}
+
+fn decided(state: &State, memory: &Memory, seen: &Observation) -> Decision {
+    decide(&rules(), state, memory, seen, ten()).0
+}
+
+fn did(decision: &Decision) -> &str {
+    match decision {
+        Decision::Act(act) => &act.did,
+        Decision::Look(_) => "a look",
+        Decision::Wait(_) => "nothing",
+    }
+}
+
+/// It left the workflow with its pull request open; whoever ended that one afterwards did not speak of what is asked for now.
+#[test]
+fn a_pull_request_of_before_the_issue_left_ends_nothing_that_was_begun_since() {
+    for end in [None, Some(merged())] {
+        let mut state = shown(None);
+        follow(
+            &mut state,
+            &[
+                Event::IssueLeft {
+                    issue: SEVEN,
+                    how: "closed".to_owned(),
+                },
+                Event::DispatchOpened {
+                    opening: Box::new(opening("d1", 7, "Add an FAQ", dev())),
+                },
+            ],
+        );
+        // A ledger may say so from before.
+        follow(
+            &mut state,
+            &Vec::from_iter(end.map(|end| Event::PullEnded { issue: SEVEN, end })),
+        );
+        let mut seen = seen(vec![head(7, "Add an FAQ", "ready-for-dev")]);
+        seen.pulls.insert(EIGHT, listed(false));
+        let decision = decided(&state, &Memory::default(), &seen);
+        let asks = |questions: &Questions| questions.pulls.clone();
+        assert!(
+            !matches!(&decision, Decision::Look(questions) if !asks(questions).is_empty()),
+            "{decision:?}"
+        );
+        assert!(!did(&decision).contains("withdrawn"), "{decision:?}");
+        // Our next push finds what is open for the branch then, and that one counts again.
+        let mut dispatch = state.dispatches.values().next().unwrap().clone();
+        dispatch.phase = Phase::Judging;
+        state.dispatches.insert(dispatch.id().clone(), dispatch);
+        follow(
+            &mut state,
+            &[Event::PullKept {
+                dispatch: pointsman::domain::DispatchId::new("d1"),
+                issue: SEVEN,
+                pull: kept(None).pull,
+            }],
+        );
+        let Decision::Look(questions) = decided(&state, &Memory::default(), &seen) else {
+            panic!("it is not looked at");
+        };
+        assert_eq!(questions.pulls, [EIGHT]);
+    }
+}
+
+/// `approve` merged it, and while the issue moved to its end a person set another label: what was merged is over, and the pull
+/// request of the next round is looked at like any other.
+#[test]
+fn what_approve_merged_is_over_when_a_person_sends_the_issue_elsewhere() {
+    let mut state = shown(None);
+    let transition = Transition {
+        issue: SEVEN,
+        from: Label::new("review"),
+        to: Next::Done,
+        dispatch: None,
+        after: None,
+        rework: false,
+        at: ten(),
+        unchanged_since: None,
+        step: TransitionStep::Intended,
+    };
+    follow(
+        &mut state,
+        &[
+            Event::Merged {
+                issue: SEVEN,
+                subject: sha("c"),
+                into: "main".to_owned(),
+            },
+            Event::TransitionIntended { transition },
+            Event::TransitionSettled {
+                issue: SEVEN,
+                outcome: Settled::Overridden {
+                    by: "alice".to_owned(),
+                    found: vec![Label::new("ready-for-dev")],
+                },
+            },
+        ],
+    );
+    let mut seen = seen(vec![head(7, "Add an FAQ", "ready-for-dev")]);
+    let first = decided(&state, &Memory::default(), &seen);
+    assert!(
+        !matches!(&first, Decision::Look(questions) if !questions.pulls.is_empty()),
+        "{first:?}"
+    );
+    // A ledger may say so from before.
+    let end = merged();
+    follow(&mut state, &[Event::PullEnded { issue: SEVEN, end }]);
+    assert_eq!(did(&decided(&state, &Memory::default(), &seen)), "nothing");
+
+    state.walks.get_mut(&SEVEN).unwrap().subject = Some(sha("d"));
+    state.walks.get_mut(&SEVEN).unwrap().pull = Some(kept(None));
+    seen.pulls.insert(EIGHT, listed(false));
+    seen.pull_reads.insert(
+        EIGHT,
+        read(Some(PullEnd::Closed {
+            by: "ann".to_owned(),
+        })),
+    );
+    let mut memory = Memory::default();
+    memory.take_pulls(&seen);
+    let Decision::Act(act) = decided(&state, &memory, &seen) else {
+        panic!("it is not seen");
+    };
+    follow(&mut state, &act.events);
+    assert_eq!(
+        did(&decided(&state, &memory, &seen)),
+        "#7 leaves the workflow: its pull request was closed unmerged by ann"
+    );
+}
