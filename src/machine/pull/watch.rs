@@ -214,7 +214,7 @@ fn ended(
         return (!busy).then(|| watchdog::withdraw(state, dispatch, by, &why));
     }
     let leave = Flow::Leave(issue);
-    if is_under_way(state, issue) || memory.waits(&leave) {
+    if is_under_way(state, issue) || memory.waits(&leave) || seen.unread.contains_key(&issue) {
         return None;
     }
     match end {

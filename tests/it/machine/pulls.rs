@@ -139,6 +139,25 @@ fn a_pull_request_of_before_the_issue_left_ends_nothing_that_was_begun_since() {
     }
 }
 
+#[test]
+fn a_merge_of_an_issue_that_cannot_be_read_keeps_nobody_else_waiting() {
+    let state = shown(Some(merged()));
+    let mut seen = seen(vec![
+        head(7, "Add an FAQ", "review"),
+        head(9, "Dark mode", "ready-for-dev"),
+    ]);
+    let Decision::Look(questions) = decided(&state, &Memory::default(), &seen) else {
+        panic!("it is not looked at");
+    };
+    assert_eq!(questions.issues, [SEVEN]);
+    seen.unread.insert(SEVEN, "403".to_owned());
+    let decision = decided(&state, &Memory::default(), &seen);
+    assert!(
+        !matches!(&decision, Decision::Look(questions) if questions.issues.contains(&SEVEN)),
+        "{decision:?}"
+    );
+}
+
 /// `approve` merged it, and while the issue moved to its end a person set another label: what was merged is over, and the pull
 /// request of the next round is looked at like any other.
 #[test]
