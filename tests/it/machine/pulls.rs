@@ -223,3 +223,52 @@ fn what_approve_merged_is_over_when_a_person_sends_the_issue_elsewhere() {
         "#7 leaves the workflow: its pull request was closed unmerged by ann"
     );
 }
+
+fn row(gate: &GateName) -> Evidence {
+    Evidence {
+        gate: gate.clone(),
+        subject: Some(sha("c")),
+        holds: true,
+        exit: None,
+        digest: None,
+        says: "it holds".to_owned(),
+        findings: None,
+        log: None,
+        ms: 1,
+        at: ten(),
+    }
+}
+
+/// In whatever order a stage names them: the pull request shows what was measured, so nothing is shown before that.
+#[test]
+fn a_pull_request_is_wanted_after_everything_else_holds() {
+    for needs in [
+        ["pr", "branch", "build"],
+        ["branch", "pr", "build"],
+        ["branch", "build", "pr"],
+    ] {
+        let mut stage = dev();
+        stage.needs = needs.map(GateName::parse).to_vec();
+        let mut dispatch = dispatch("d1", 7, "Add an FAQ", stage);
+        dispatch.phase = Phase::Judging;
+        dispatch.report = Some(super::life::report("r1", "", Verb::Done));
+        let mut done = Vec::new();
+        for _ in 0..needs.len() {
+            let step = flow::next(&State::default(), &dispatch, &rules(), None, ten());
+            let gate = match &step {
+                Step::Intend(events, _) => match &events[..] {
+                    [Event::GateStarted { gate, .. }] => gate.clone(),
+                    other => panic!("{other:?}"),
+                },
+                Step::Do(action) => {
+                    done.push(action.word().to_owned());
+                    break;
+                }
+                other => panic!("{other:?}"),
+            };
+            done.push(gate.to_string());
+            dispatch.evidence.push(row(&gate));
+        }
+        assert_eq!(done, ["branch", "build", "push"], "{needs:?}");
+    }
+}
