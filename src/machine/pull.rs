@@ -4,10 +4,12 @@
 //! a lost answer costs a look. Merging it is `done`, closing it drops the work, a trusted review that asks for changes is a round.
 
 mod evidence;
+mod known;
 mod watch;
 
 pub(super) use evidence::proofs;
 pub use evidence::{Proof, body, in_body};
+pub use known::Known;
 pub use watch::next;
 pub(super) use watch::once_more;
 pub(super) use watch::watch;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Event, Evidence, GateName, IssueNumber, Label, LabelEventId, Next, Observation, Phase, Pull,
     PullEnd, PullHead, PullRead, Questions, Settled, Transition, TransitionStep, Verb,
 };
 use pointsman::machine::decide::{Decision, decide};
+use pointsman::machine::engine::{Effect, Engine, Input};
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::flow;
 use pointsman::machine::memory::Memory;
@@ -208,12 +210,12 @@ fn what_approve_merged_is_over_when_a_person_sends_the_issue_elsewhere() {
     seen.pulls.insert(EIGHT, listed(false));
     seen.pull_reads.insert(
         EIGHT,
-        read(Some(PullEnd::Closed {
+        Some(read(Some(PullEnd::Closed {
             by: "ann".to_owned(),
-        })),
+        }))),
     );
     let mut memory = Memory::default();
-    memory.take_pulls(&seen);
+    memory.pulls.take(&seen, ten());
     let Decision::Act(act) = decided(&state, &memory, &seen) else {
         panic!("it is not seen");
     };
@@ -271,4 +273,130 @@ fn a_pull_request_is_wanted_after_everything_else_holds() {
         }
         assert_eq!(done, ["branch", "build", "push"], "{needs:?}");
     }
+}
+
+/// An engine that looks at issue 7 and its pull request, and is answered.
+struct Looker {
+    engine: Engine,
+    now: Timestamp,
+    seen: Observation,
+}
+
+impl Looker {
+    fn new() -> Self {
+        let mut seen = seen(vec![head(7, "Add an FAQ", "review")]);
+        seen.pulls.insert(EIGHT, listed(true));
+        Self {
+            engine: Engine::new(shown(None)),
+            now: ten(),
+            seen,
+        }
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Effect> {
+        self.engine.step(&rules(), input, self.now)
+    }
+
+    /// One cycle that begins then: whether it asked for the pull request, and what the tracker's answer made it write down.
+    fn cycle(&mut self, seconds: i64, answer: Option<PullRead>) -> (bool, Vec<Event>) {
+        self.now = ten() + SignedDuration::from_secs(seconds);
+        self.seen.at = self.now;
+        self.step(Input::Woken);
+        let seen = Box::new(self.seen.clone());
+        let effects = self.step(Input::Seen(seen));
+        let asks = |effect: &Effect| matches!(effect, Effect::Look(questions) if !questions.pulls.is_empty());
+        if !effects.iter().any(asks) {
+            return (false, Vec::new());
+        }
+        let mut seen = Box::new(self.seen.clone());
+        seen.pull_reads = BTreeMap::from([(EIGHT, answer)]);
+        let effects = self.step(Input::Seen(seen));
+        assert!(!effects.iter().any(asks), "it asks twice: {effects:?}");
+        let written = effects.into_iter().find_map(|effect| match effect {
+            Effect::Append { events, .. } => Some(events),
+            _ => None,
+        });
+        self.step(Input::Appended);
+        (true, written.unwrap_or_default())
+    }
+}
+
+#[test]
+fn a_pull_request_is_read_when_it_changed_and_when_everything_is_doubted() {
+    let mut looker = Looker::new();
+    assert!(looker.cycle(0, Some(read(None))).0);
+    assert!(!looker.cycle(60, None).0);
+    looker.seen.pulls.insert(
+        EIGHT,
+        PullHead {
+            updated_at: minutes(-5),
+            ..listed(true)
+        },
+    );
+    assert!(looker.cycle(120, Some(read(None))).0);
+    assert!(!looker.cycle(180, None).0);
+    // What a list did not say, a sweep finds.
+    looker.engine.doubt();
+    let (asked, written) = looker.cycle(240, Some(read(Some(merged()))));
+    assert!(asked);
+    assert!(
+        matches!(written[..], [Event::PullEnded { .. }]),
+        "{written:?}"
+    );
+}
+
+/// The tracker's times are whole seconds, and one of its readers may be behind another.
+#[test]
+fn what_changed_just_now_is_read_once_more_a_little_later() {
+    let mut looker = Looker::new();
+    let updated_at = ten() - SignedDuration::from_secs(1);
+    looker.seen.pulls.insert(
+        EIGHT,
+        PullHead {
+            open: true,
+            updated_at,
+        },
+    );
+    assert!(looker.cycle(0, Some(read(None))).0);
+    assert!(!looker.cycle(5, None).0);
+    let (asked, written) = looker.cycle(15, Some(read(Some(merged()))));
+    assert!(asked);
+    assert!(
+        matches!(written[..], [Event::PullEnded { .. }]),
+        "{written:?}"
+    );
+    // Once is enough.
+    let mut looker = Looker::new();
+    looker.seen.pulls.insert(
+        EIGHT,
+        PullHead {
+            open: true,
+            updated_at,
+        },
+    );
+    for (seconds, asks) in [(0, true), (15, true), (30, false), (45, false)] {
+        assert_eq!(looker.cycle(seconds, Some(read(None))).0, asks, "{seconds}");
+    }
+}
+
+/// Nothing is not "nothing is wanted".
+#[test]
+fn one_that_cannot_be_read_is_tried_again_in_a_minute_or_when_it_changed() {
+    let mut looker = Looker::new();
+    for (seconds, asks) in [(0, true), (30, false), (59, false), (61, true), (90, false)] {
+        assert_eq!(looker.cycle(seconds, None).0, asks, "{seconds}");
+    }
+    let updated_at = minutes(-5);
+    let changed = PullHead {
+        updated_at,
+        ..listed(true)
+    };
+    looker.seen.pulls.insert(EIGHT, changed);
+    assert!(looker.cycle(95, None).0);
+    let (asked, written) = looker.cycle(160, Some(read(Some(merged()))));
+    assert!(asked);
+    assert!(
+        matches!(written[..], [Event::PullEnded { .. }]),
+        "{written:?}"
+    );
 }
