@@ -153,15 +153,15 @@ impl Observer {
         &mut self,
         hands: &Hands,
         questions: &Questions,
-    ) -> BTreeMap<IssueNumber, PullRead> {
+    ) -> BTreeMap<IssueNumber, Option<PullRead>> {
         let mut reads = BTreeMap::new();
         for number in &questions.pulls {
             match crate::daemon::pulls::read(hands, *number).await {
-                Ok(read) => drop(reads.insert(*number, read)),
-                // What is wrong with one stops no other one: the next change of it asks again.
+                Ok(read) => drop(reads.insert(*number, Some(read))),
+                // What is wrong with one stops no other one, and it is tried again.
                 Err(error) if is_of_one_issue(&error) => {
                     tracing::warn!(pull = %number, error = chain(&error), "the pull request cannot be read");
-                    reads.insert(*number, PullRead::default());
+                    reads.insert(*number, None);
                 }
                 Err(error) => self.failed(&error),
             }

@@ -99,16 +99,8 @@ fn pull_of(plan: &PullPlan, found: &FoundPull, draft: bool) -> Pull {
 
 /// Reads one pull request: how it ended, or what is wanted of it.
 pub async fn read(hands: &Hands, number: IssueNumber) -> Result<PullRead, TrackerError> {
-    let found = match hands.tracker.pull(number).await {
-        Ok(found) => found,
-        Err(TrackerError::NotFound { .. }) => {
-            return Ok(PullRead {
-                end: Some(PullEnd::Closed { by: name(None) }),
-                ..PullRead::default()
-            });
-        }
-        Err(error) => return Err(error),
-    };
+    // GitHub deletes none: one that is not found is not found yet, or not by us.
+    let found = hands.tracker.pull(number).await?;
     let end = if found.merged {
         let by = name(found.merged_by.as_ref());
         Some(PullEnd::Merged { by })

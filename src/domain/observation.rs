@@ -51,9 +51,9 @@ pub struct Observation {
     /// Pull requests of our branches, as far as a list named them since the start.
     #[serde(default)]
     pub pulls: BTreeMap<IssueNumber, PullHead>,
-    /// Those of them that were asked for singly.
+    /// Those of them that were asked for singly; nothing of one that cannot be read, though the tracker itself answers.
     #[serde(default)]
-    pub pull_reads: BTreeMap<IssueNumber, PullRead>,
+    pub pull_reads: BTreeMap<IssueNumber, Option<PullRead>>,
     /// What was asked for singly and cannot be read, with the tracker's reason; the tracker itself answers.
     pub unread: BTreeMap<IssueNumber, String>,
     /// The project's panes; a window without an agent is absent.

@@ -44,7 +44,7 @@ pub struct PullHead {
     pub updated_at: Timestamp,
 }
 
-/// One single read of a pull request; all empty if it cannot be read.
+/// One single read of a pull request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRead {
     /// How it ended, if it did.

@@ -183,13 +183,13 @@ impl Engine {
             watchdog::remember(&mut memory, &self.state, seen, watched);
         }
         memory.forget(seen, now);
-        memory.take_pulls(seen);
+        memory.pulls.take(seen, now);
         memory
     }
 
-    /// Forgets refusals, so that every candidate is read singly again (the sweep's duty).
+    /// Has every candidate and every pull request read singly again (the sweep's duty).
     pub fn doubt(&mut self) {
-        self.memory.refused.clear();
+        self.memory.doubt();
     }
 
     fn seen(

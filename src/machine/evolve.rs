@@ -207,9 +207,6 @@ fn begin(
     }
     walk.labelling = Some(key);
     walk.event = Some(labelling.event.clone());
-    if let Some(kept) = &mut walk.pull {
-        kept.stale |= walk.left;
-    }
     walk.left = false;
     walk.attempts = opening.attempt;
     walk.ended = None;

@@ -54,12 +54,17 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
     green(state, dispatch, labelling, rules, report, now)
 }
 
-/// The verdict first: its findings go back to the maker, who mends what else is red. Who checks cannot mend a build.
-fn in_order(needs: &[GateName]) -> impl Iterator<Item = &GateName> {
-    let is_verdict = |gate: &&GateName| **gate == GateName::Verdict;
-    let verdict = needs.iter().filter(is_verdict);
-    let rest = needs.iter().filter(move |gate| !is_verdict(gate));
-    verdict.chain(rest.filter(|gate| **gate != GateName::Approval))
+/// The verdict first: its findings go back to the maker, who mends what else is red. Who checks cannot mend a build. The pull request
+/// last: it is ours to open, and shows what was measured. An approval is a person's.
+fn in_order(needs: &[GateName]) -> Vec<&GateName> {
+    let is_measured = |gate: &&GateName| **gate != GateName::Approval;
+    let mut order: Vec<&GateName> = needs.iter().filter(is_measured).collect();
+    order.sort_by_key(|gate| match gate {
+        GateName::Verdict => 0,
+        GateName::Pr => 2,
+        _ => 1,
+    });
+    order
 }
 
 fn measure(state: &State, dispatch: &Dispatch, gate: &GateName, report: &Report) -> Step {

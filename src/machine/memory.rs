@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    DispatchId, Event, Head, Hold, IssueNumber, Observation, PullHead, PullRead, ReportId,
-    SingleRead,
+    DispatchId, Event, Head, Hold, IssueNumber, Observation, ReportId, SingleRead,
 };
 use crate::machine::decide::Standing;
 use crate::machine::pace::Pace;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{stall, trust, watchdog};
+use crate::machine::{pull, stall, trust, watchdog};
 
 /// Between two looks for the event of a label that nobody is known to have set.
 const UNATTRIBUTED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
@@ -38,8 +37,8 @@ pub struct Memory {
     pub observed: BTreeMap<DispatchId, SignedDuration>,
     /// The head of a dispatch's issue when it was last read singly and found to be wanted.
     pub checked: BTreeMap<DispatchId, Head>,
-    /// Our pull requests as they were read last, each with what the list said of it then.
-    pub pulls: BTreeMap<IssueNumber, (Option<PullHead>, PullRead)>,
+    /// Our pull requests as they were read last.
+    pub pulls: pull::Known,
     /// How often in a row a dispatch's pane was missing.
     pub missing: BTreeMap<DispatchId, u32>,
 }
@@ -82,19 +81,17 @@ impl Memory {
             .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
     }
 
-    /// Keeps what was read of pull requests: only a change asks for another read.
-    pub fn take_pulls(&mut self, seen: &Observation) {
-        for (number, read) in &seen.pull_reads {
-            let head = seen.pulls.get(number).copied();
-            self.pulls.insert(*number, (head, read.clone()));
-        }
+    /// Forgets what was found out singly, so that all of it is read again (the sweep's duty).
+    pub fn doubt(&mut self) {
+        self.refused.clear();
+        self.pulls.clear();
     }
 
     /// Forgets what something that was just written down makes old.
     pub fn follow(&mut self, state: &State, event: &Event) {
         match event {
             // It was written to a moment ago.
-            Event::PullKept { pull, .. } => drop(self.pulls.remove(&pull.number)),
+            Event::PullKept { pull, .. } => self.pulls.forget(pull.number),
             Event::PullMoved { issue, .. }
             | Event::PullEnded { issue, .. }
             | Event::ReworkWanted { issue, .. } => drop(self.refused.remove(issue)),
@@ -103,7 +100,7 @@ impl Memory {
                 let ours: BTreeSet<IssueNumber> = walks
                     .filter_map(|walk| walk.pull.as_ref().map(|kept| kept.pull.number))
                     .collect();
-                self.pulls.retain(|number, _| ours.contains(number));
+                self.pulls.keep(|number| ours.contains(&number));
             }
             _ => {}
         }
@@ -156,12 +153,13 @@ impl Memory {
         }
     }
 
-    /// When such an event is looked for again.
+    /// When such an event is looked for again, or a pull request.
     pub fn look_again_at(&self, now: Timestamp) -> Option<Timestamp> {
         let late = self.unattributed.values();
         late.filter(|(since, looked)| *looked < *since + trust::UNATTRIBUTED_FOR)
             .map(|(_, looked)| *looked + UNATTRIBUTED_AGAIN)
             .filter(|at| *at > now)
+            .chain(self.pulls.again_at(now))
             .min()
     }
 

@@ -4,10 +4,12 @@
 //! a lost answer costs a look. Merging it is `done`, closing it drops the work, a trusted review that asks for changes is a round.
 
 mod evidence;
+mod known;
 mod watch;
 
 pub(super) use evidence::proofs;
 pub use evidence::{Proof, body, in_body};
+pub use known::Known;
 pub use watch::next;
 pub(super) use watch::once_more;
 pub(super) use watch::watch;
@@ -31,8 +33,15 @@ pub struct Kept {
     pub moved: Option<Subject>,
     /// How it ended.
     pub end: Option<PullEnd>,
-    /// Whether the issue left the workflow since: another one may be open by now.
+    /// Whether it is of a walk that is over: another one may be open by now, and what becomes of this one says nothing of the issue.
     pub stale: bool,
+}
+
+impl Kept {
+    /// Says whether it is open, as far as is known, and shows what the issue is about now.
+    pub(crate) fn stands(&self) -> bool {
+        self.end.is_none() && !self.stale
+    }
 }
 
 /// Says what the pull request needs before a stage is left: nothing, if it says already what is known.
@@ -82,7 +91,7 @@ pub(super) fn is_a_persons(stage: &Stage) -> bool {
 pub(super) fn yours(walk: &Walk, issue: IssueNumber, stage: &Stage, rules: &Rules) -> String {
     let number = issue.0;
     let approve = format!("`pointsman approve {number}`");
-    let kept = walk.pull.as_ref().filter(|kept| kept.end.is_none());
+    let kept = walk.pull.as_ref().filter(|kept| kept.stands());
     match (kept, &walk.branch, rules.project.git) {
         (Some(kept), ..) => with_pull(kept, walk, &approve, stage, rules),
         (None, Some(branch), true) => {

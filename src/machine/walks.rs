@@ -54,7 +54,7 @@ pub(super) fn walks(
         if !routed {
             // A merge closes the issue too, perhaps between two reads of ours: then it is the pull request that says what happened,
             // read no earlier than the issue.
-            let kept = walk.pull.as_ref().filter(|kept| kept.end.is_none());
+            let kept = walk.pull.as_ref().filter(|kept| kept.stands());
             let number = kept.map(|kept| kept.pull.number);
             let is_unread = number.is_some_and(|number| !seen.pull_reads.contains_key(&number));
             let Some(details) = seen.details.get(issue).filter(|_| !is_unread) else {

@@ -370,7 +370,7 @@ pub(super) fn row(
         url: head.map(|head| head.url.clone()),
         pull: walk
             .and_then(|walk| walk.pull.as_ref())
-            .filter(|kept| kept.end.is_none() && !kept.stale)
+            .filter(|kept| kept.stands())
             .map(|kept| kept.pull.url.clone()),
         goal: goal(rules, walk, due.as_ref()),
         stage: due,

@@ -8,6 +8,7 @@ mod movers;
 mod moves;
 mod notes;
 mod pace;
+mod pulls;
 mod rehearsal;
 mod stalls;
 

@@ -69,7 +69,7 @@ impl Engine {
         };
         match &walk.subject {
             Some(subject) if walk.approved.is_some() && walk.merged.as_ref() != Some(subject) => {
-                let kept = walk.pull.as_ref().filter(|kept| kept.end.is_none());
+                let kept = walk.pull.as_ref().filter(|kept| kept.stands());
                 Step::Do(Action::Merge {
                     issue,
                     pull: kept.map(|kept| kept.pull.number),

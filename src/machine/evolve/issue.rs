@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::status;
 use crate::domain::{Cause, Event, IssueNumber, Next, Settled, Transition, TransitionStep};
+use crate::machine::pull::Kept;
 use crate::machine::state::{Route, State, Walk};
 use crate::machine::status::Over;
 
@@ -75,10 +76,12 @@ fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
             }
         }
         Settled::Overridden { .. } => {
-            // What a person did instead stands, also against the end of the pull request.
-            if walk.pull.as_ref().is_some_and(|kept| kept.end.is_some()) {
-                walk.pull = None;
-            }
+            // What a person did instead stands, also against the end of the pull request: that of `approve`, or their own.
+            let kept = walk.pull.take().filter(is_open);
+            walk.pull = match walk.merged.take() {
+                Some(_) => kept.map(outlived),
+                None => kept,
+            };
             free_seat(state, transition.issue, None);
         }
     }
@@ -139,7 +142,7 @@ pub(super) fn walk(state: &mut State, event: &Event) -> Result<(), String> {
                 reverted: walk.reverted,
                 again: walk.again.take(),
                 // Its remarks are read in another round, and a review is served once.
-                pull: walk.pull.take().filter(|kept| kept.end.is_none()),
+                pull: walk.pull.take().filter(is_open).map(outlived),
                 reviewed: walk.reviewed,
                 left: true,
                 ..Walk::default()
@@ -180,6 +183,18 @@ fn routed(state: &mut State, issue: IssueNumber, event: &Event) {
     }
     let (to, by, rework) = (to.clone(), by.clone(), *rework);
     state.routes.insert(issue, Route { to, by, rework });
+}
+
+fn is_open(kept: &Kept) -> bool {
+    kept.end.is_none()
+}
+
+/// The walk that it is of is over.
+fn outlived(kept: Kept) -> Kept {
+    Kept {
+        stale: true,
+        ..kept
+    }
 }
 
 pub(super) fn known(state: &mut State, issue: IssueNumber) -> Result<&mut Walk, String> {

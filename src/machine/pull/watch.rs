@@ -1,7 +1,8 @@
-//! What people do with a pull request of ours, and what follows. A change in the list asks for one single read; no change, none.
+//! What people do with a pull request of ours, and what follows. A change in the list asks for a single read; no change, for none.
 
 use jiff::Timestamp;
 
+use super::known::Now;
 use super::{Kept, back};
 use crate::domain::{
     Action, Event, IssueNumber, Label, LabelEventId, Next, Observation, PullEnd, PullRead,
@@ -33,7 +34,7 @@ pub(in crate::machine) fn watch(
     }
     let mut unread = Vec::new();
     for (issue, walk) in &state.walks {
-        let Some(kept) = walk.pull.as_ref().filter(|_| !walk.left) else {
+        let Some(kept) = walk.pull.as_ref().filter(|kept| !kept.stale) else {
             continue;
         };
         // A merge of ours says itself what came of it.
@@ -50,13 +51,14 @@ pub(in crate::machine) fn watch(
             continue;
         }
         let number = kept.pull.number;
-        match memory.pulls.get(&number) {
-            Some((head, read)) if *head == seen.pulls.get(&number).copied() => {
+        match memory.pulls.of(number, seen, now) {
+            Now::Read(read) => {
                 if let Some(decision) = changed(rules, state, seen, *issue, walk, kept, read, now) {
                     return Some(decision);
                 }
             }
-            Some(_) | None => unread.push(number),
+            Now::Unreadable => {}
+            Now::Unread => unread.push(number),
         }
     }
     unread.truncate(READS_MAX);
@@ -214,7 +216,7 @@ fn ended(
         return (!busy).then(|| watchdog::withdraw(state, dispatch, by, &why));
     }
     let leave = Flow::Leave(issue);
-    if is_under_way(state, issue) || memory.waits(&leave) {
+    if is_under_way(state, issue) || memory.waits(&leave) || seen.unread.contains_key(&issue) {
         return None;
     }
     match end {

@@ -484,3 +484,37 @@ async fn a_token_that_may_not_open_pull_requests_is_a_hold_with_a_hint() {
     assert!(posts.count() <= 1, "it is not tried in a loop");
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_pull_request_that_is_not_found_for_a_moment_ends_nothing() {
+    let world = world().await;
+    let issue = issue(&world).await;
+    let number = pull_of(&world, issue).await;
+    world.until_yours("blog", issue).await;
+    world.until_held("blog", issue, "yours").await;
+    // One of the tracker's readers is behind.
+    let path = format!("/pulls/{number}");
+    world
+        .fake()
+        .arm(Fault::once("GET", &path, Kind::Status(404)));
+    world
+        .fake()
+        .model()
+        .say(BLOG, number, "ann", "I am reading it.");
+    seen(&world).await;
+    world.cycles("blog", 2).await;
+    world.until_held("blog", issue, "yours").await;
+    let ended = |told: &Told| {
+        matches!(
+            told.event,
+            Event::PullEnded { .. } | Event::IssueLeft { .. }
+        )
+    };
+    let told = world.told().await;
+    assert!(!told.iter().any(ended), "nobody closed it");
+
+    world.fake().model().merge(BLOG, number, "ann");
+    seen(&world).await;
+    world.until_done("blog", issue).await;
+    world.end().await;
+}

@@ -98,7 +98,9 @@ fn an_issue_that_is_found_closed_has_its_pull_request_read_before_it_counts_as_l
         ..PullRead::default()
     };
     let mut memory = Memory::default();
-    memory.pulls.insert(PULL, (Some(listed), open));
+    seen.pull_reads.insert(PULL, Some(open));
+    memory.pulls.take(&seen, minutes(0));
+    seen.pull_reads.clear();
     let (decision, _) = decide(&rules, &state, &memory, &seen, minutes(0));
     let Decision::Look(questions) = &decision else {
         panic!("{decision:?}");
@@ -114,8 +116,8 @@ fn an_issue_that_is_found_closed_has_its_pull_request_read_before_it_counts_as_l
         }),
         ..PullRead::default()
     };
-    seen.pull_reads.insert(PULL, merged);
-    memory.take_pulls(&seen);
+    seen.pull_reads.insert(PULL, Some(merged));
+    memory.pulls.take(&seen, minutes(0));
     let (decision, _) = decide(&rules, &state, &memory, &seen, minutes(0));
     let Decision::Act(act) = &decision else {
         panic!("{decision:?}");

@@ -46,10 +46,13 @@ impl Tracker {
     }
 
     /// Those that were asked for; with a gap nobody decides on them.
-    pub(crate) fn read_pulls(&self, questions: &Questions) -> BTreeMap<IssueNumber, PullRead> {
+    pub(crate) fn read_pulls(
+        &self,
+        questions: &Questions,
+    ) -> BTreeMap<IssueNumber, Option<PullRead>> {
         let asked = questions.pulls.iter();
         asked
-            .filter_map(|number| Some((*number, self.read_pull(*number)?)))
+            .map(|number| (*number, self.read_pull(*number)))
             .collect()
     }
 
