@@ -6,8 +6,8 @@ use crate::daemon::hands::{Comments, Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::objects::Objects;
 use crate::daemon::{commits, gates};
 use crate::domain::{
-    DeliveryId, Details, Dispatch, Errand, GateName, Ground, Outcome, Project, Purpose, SingleRead,
-    Subject, Text, TreeFacts, Window,
+    Confidential, DeliveryId, Details, Dispatch, Errand, GateName, Ground, Outcome, Project,
+    Purpose, SingleRead, Subject, Text, TreeFacts, Window,
 };
 use crate::machine::alike::{self, Alike};
 use crate::machine::anchor::{self, Anchor, Anchors, Checked, Survey};
@@ -83,7 +83,7 @@ pub async fn compose(
     };
     Outcome::Composed {
         digest: sha256(text_of_brief.as_bytes()),
-        text: text_of_brief,
+        text: Confidential(text_of_brief),
         issue_text: issue_digest(&text.title, &text.body),
     }
 }

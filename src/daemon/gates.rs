@@ -272,7 +272,7 @@ async fn in_gate_tree(
     } else {
         subject
     };
-    let ran = tree::run(hands, &tree, &name, command, Vec::new(), limit)
+    let ran = tree::measure(hands, &tree, &name, command, limit)
         .await
         .map_err(|error| failed(&error))?;
     Ok((

@@ -1,6 +1,6 @@
 //! Jobs: project code in a window of the `_gate` session, never a child of the daemon (DESIGN 8).
 //!
-//! A job survives a daemon restart: its window has a name of its own, and a second `run` of that name waits for the first.
+//! A job survives a daemon restart: its window has a name of its own, and a second run of that name waits for the first.
 
 use std::collections::VecDeque;
 use std::io::Read as _;
@@ -133,14 +133,28 @@ pub async fn end_in(tmux: &Tmux, tree: &Path) -> Result<(), TmuxError> {
     Ok(())
 }
 
-/// Runs a job to its end, or joins the one of that name that already runs.
+/// Runs a job to its end, or joins the one of that name that already runs. One that ended unread, before a restart, says how things
+/// were then: it is cleared away, for what is run this way may be run again.
 pub async fn run(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
+    let mut found = tmux.find(GATE_SESSION, &job.name).await?;
+    if let Some(over) = found.take_if(|row| row.dead) {
+        tmux.kill_pane(&over.pane).await?;
+    }
+    finish(tmux, job, found).await
+}
+
+/// As [`run`], but what ended unread is the result: the name says what was measured, and that does not change.
+pub async fn measure(tmux: &Tmux, job: &Job) -> Result<Ran, JobError> {
+    let found = tmux.find(GATE_SESSION, &job.name).await?;
+    finish(tmux, job, found).await
+}
+
+async fn finish(tmux: &Tmux, job: &Job, running: Option<PaneRow>) -> Result<Ran, JobError> {
     let started = Instant::now();
     let log_error = |source| JobError::Log {
         path: job.log.clone(),
         source,
     };
-    let running = tmux.find(GATE_SESSION, &job.name).await?;
     let pane = if let Some(row) = running {
         row.pane
     } else {

@@ -172,7 +172,8 @@ impl Joining<'_> {
             return Ok(head);
         };
         let name = format!("{builds}{}", head.short());
-        let built = run(hands, &tree, &name, command, Vec::new(), BUILD_LIMIT).await?;
+        let built = tree::measure(hands, &tree, &name, command, BUILD_LIMIT).await;
+        let built = built.map_err(|error| failed(&error))?;
         if built.succeeded() {
             return Ok(head);
         }

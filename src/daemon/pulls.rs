@@ -137,6 +137,11 @@ fn name(actor: Option<&Actor>) -> String {
 pub async fn merge(hands: &Hands, number: IssueNumber, subject: &Subject) -> Outcome {
     match hands.tracker.merge_pull(number, subject).await {
         Ok(MergeAnswer::Merged(into)) => Outcome::Merged { into },
+        Ok(MergeAnswer::Later(why)) => Outcome::Refused {
+            why: format!("the tracker does not merge pull request {number} yet: {why}"),
+            hint: format!("if it stays so, merge pull request {number} there"),
+            until: now() + RETRY_AFTER,
+        },
         Ok(MergeAnswer::Refused(why)) => Outcome::NotMerged {
             why: format!("the tracker refuses pull request {number}: {why}"),
         },

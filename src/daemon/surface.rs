@@ -311,7 +311,7 @@ pub async fn render(hands: &Hands, shown: &Shown, issue: IssueNumber) -> Result<
     ground.purpose = Some(Purpose::Brief);
     let id = evolve::delivery_id(dispatch, 0);
     match crate::daemon::compose::compose(hands, dispatch, &id, &ground).await {
-        Outcome::Composed { text, .. } => Ok(brief::redact(&text)),
+        Outcome::Composed { text, .. } => Ok(brief::redact(&text.0)),
         Outcome::Failed { why, .. } => Err(why),
         other => Err(format!("the brief was not written: {other:?}")),
     }

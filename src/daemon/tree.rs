@@ -312,7 +312,31 @@ pub async fn run(
     args: Vec<String>,
     limit: Duration,
 ) -> Result<Ran, JobError> {
-    let job = Job {
+    let job = job_of(hands, cwd, name, script, args, limit);
+    job::run(&hands.tmux, &job).await
+}
+
+/// Runs a command of the project's there that measures a commit; `name` says which.
+pub async fn measure(
+    hands: &Hands,
+    cwd: &Path,
+    name: &str,
+    command: &str,
+    limit: Duration,
+) -> Result<Ran, JobError> {
+    let job = job_of(hands, cwd, name, command, Vec::new(), limit);
+    job::measure(&hands.tmux, &job).await
+}
+
+fn job_of(
+    hands: &Hands,
+    cwd: &Path,
+    name: &str,
+    script: &str,
+    args: Vec<String>,
+    limit: Duration,
+) -> Job {
+    Job {
         name: name.to_owned(),
         cwd: cwd.to_owned(),
         env: hands.places.env.clone(),
@@ -320,8 +344,7 @@ pub async fn run(
         args,
         limit,
         log: hands.places.gate_log(&hands.name, name),
-    };
-    job::run(&hands.tmux, &job).await
+    }
 }
 
 pub(super) fn lines<'a>(ran: &'a Ran, key: &'a str) -> impl Iterator<Item = &'a str> {

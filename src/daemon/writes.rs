@@ -2,8 +2,9 @@
 
 use crate::daemon::hands::{Comments, Hands, now, tracker_failed};
 use crate::domain::{
-    CommentId, DispatchId, IssueNumber, Label, Note, Outcome, Publish, SingleRead,
+    CommentId, CommentMode, DispatchId, IssueNumber, Label, Note, Outcome, Publish, SingleRead,
 };
+use crate::machine::quote::reason;
 use crate::machine::text::{self, one_line, unmarked};
 use crate::tracker::{TrackerError, Written};
 
@@ -160,9 +161,12 @@ pub async fn park(hands: &Hands, issue: IssueNumber, label: &Label, why: &str) -
     let removed = removed.map_or_else(String::new, |event| event.id.to_string());
     let digest = text::sha256(format!("{why} {removed}").as_bytes());
     let mark = text::mark(&format!("park {issue} {}", &digest[..12]));
-    let why_shown = unmarked(why);
+    let mode = hands
+        .rules()
+        .map_or(CommentMode::Short, |rules| rules.comment);
+    let reason = reason(mode, issue, why);
     let body = format!(
-        "{mention}a person is needed: {why_shown}\n\nRemove `{label}` to try again, or set another routing label.\n\n{mark}"
+        "{mention}a person is needed: {reason}\n\nRemove `{label}` to try again, or set another routing label.\n\n{mark}"
     );
     match comment_once(hands, issue, &mark, &body).await {
         Ok(_) => {}

@@ -264,6 +264,16 @@ pub enum Publish {
     },
 }
 
+/// A text that no log shows: a brief has its dispatch's secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Confidential(pub String);
+
+impl std::fmt::Debug for Confidential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
 /// What came of an action. The outside fails as data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant's sentence names its fields")]
@@ -275,7 +285,7 @@ pub enum Outcome {
     },
     /// The brief's text.
     Composed {
-        text: String,
+        text: Confidential,
         digest: String,
         issue_text: String,
     },

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::domain::{
-    ActorKind, Cause, CommentMode, Details, Dispatch, Event, Head, Label, LabelEventId, Labelling,
-    Moved, Next, Note, Observation, Phase, Report, ReportId, Rules, SingleRead, Transition,
-    TransitionStep, Verb,
+    ActorKind, Cause, Details, Dispatch, Event, Head, Label, LabelEventId, Labelling, Moved, Next,
+    Note, Observation, Phase, Report, ReportId, Rules, SingleRead, Transition, TransitionStep,
+    Verb,
 };
 use crate::machine::flow::missing;
+use crate::machine::quote::quote;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::text::fence;
 use crate::machine::transition::order;
 use crate::machine::{gate, trust};
 
@@ -142,10 +142,8 @@ pub(super) fn refused(
         "the last move out of this stage is a person's".to_owned()
     };
     // What gates say names paths and ends of logs.
-    let shown = match rules.comment {
-        CommentMode::Full => format!(":\n\n{}", fence(&why)),
-        CommentMode::Short | CommentMode::Off => ".".to_owned(),
-    };
+    let shown = quote(rules.comment, &why);
+    let shown = shown.map_or_else(|| ".".to_owned(), |quote| format!(":\n\n{quote}"));
     let note = Note {
         issue,
         key: format!("moved {event}"),

@@ -336,7 +336,7 @@ pub fn settle(
                 dispatch: id(),
                 purpose: ground.purpose.unwrap_or(Purpose::Brief),
                 via: via(dispatch, rules),
-                text: text.clone(),
+                text: text.0.clone(),
                 digest: digest.clone(),
                 issue_text: issue_text.clone(),
                 step: DeliveryStep::Planned,

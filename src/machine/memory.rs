@@ -68,6 +68,12 @@ impl Memory {
         stall::again_at(fault.0, until, now)
     }
 
+    /// Returns whether a person has it if a flow fails once more.
+    pub fn is_last_try(&self, flow: &Flow) -> bool {
+        let fault = self.faults.get(flow);
+        fault.is_some_and(|(times, _)| times + 1 >= stall::STALLS_MAX)
+    }
+
     /// Forgets what is over: rests that ended, refusals of issues that changed since or are to be read again.
     pub fn forget(&mut self, seen: &Observation, now: Timestamp) {
         self.rests.retain(|_, until| *until > now);

@@ -16,7 +16,7 @@
 //! | [`errand`], [`check`], [`schedule`], [`interrupt`] | what no label asks for: trials, rehearsals, a person's words, the clock |
 //! | [`status`] | the one comment per issue that says where it stands, and its marker lines |
 //! | [`resolve`], [`watchdog`] | what an agent is doing, from its witnesses; what time alone changes |
-//! | [`brief`], [`markdown`], [`text`] | the words |
+//! | [`brief`], [`markdown`], [`text`], [`quote`] | the words, and which of them a comment quotes |
 
 pub mod alike;
 pub mod anchor;
@@ -45,6 +45,7 @@ pub mod post;
 pub mod protected;
 pub mod pull;
 pub mod question;
+pub mod quote;
 pub mod rank;
 mod repeat;
 pub mod resolve;

@@ -47,6 +47,8 @@ pub struct NewPull {
 pub enum MergeAnswer {
     /// It is merged, into this branch.
     Merged(String),
+    /// It is not yet: asking again may do it. Its words.
+    Later(String),
     /// It is not, and asking again would not change that: a conflict, a rule of the repository, other commits. Its words.
     Refused(String),
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman::daemon::job::{Job, run};
+use pointsman::daemon::job::{Job, measure, run};
 use pointsman::daemon::logs::{LOGS_KEPT_MAX, sweep};
 use pointsman::domain::DispatchId;
 
@@ -62,6 +62,43 @@ async fn a_job_is_over_when_it_ends_and_not_when_what_it_started_does() {
     let ran = run(&lab.tmux, &left).await.expect("it ran");
     assert_eq!((ran.exit, ran.output.as_str()), (Some(0), "done\n"));
     assert!(started.elapsed() < Duration::from_secs(15));
+}
+
+/// Starts a job for a daemon that is killed while it runs.
+async fn abandoned(lab: &Lab, script: &str) {
+    let (tmux, job) = (lab.tmux.clone(), job(lab, script));
+    let killed = tokio::spawn(async move { run(&tmux, &job).await.map(drop) });
+    while !lab.raw(&["list-windows", "-a"]).contains("build-1") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    killed.abort();
+}
+
+async fn over(lab: &Lab) {
+    while !lab
+        .raw(&["list-panes", "-a", "-F", "#{window_name} #{pane_dead}"])
+        .contains("build-1 1")
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_ended_before_a_restart_speaks_only_for_what_its_name_says() {
+    let lab = Lab::new().await;
+    abandoned(&lab, "sleep 1; echo before").await;
+    let ran = run(&lab.tmux, &job(&lab, "echo now")).await;
+    assert_eq!(ran.expect("it ran").output, "before\n", "it still runs");
+
+    abandoned(&lab, "sleep 1; echo before").await;
+    over(&lab).await;
+    let ran = run(&lab.tmux, &job(&lab, "echo now")).await;
+    assert_eq!(ran.expect("it ran").output, "now\n");
+
+    abandoned(&lab, "sleep 1; echo before").await;
+    over(&lab).await;
+    let ran = measure(&lab.tmux, &job(&lab, "echo now")).await;
+    assert_eq!(ran.expect("it ran").output, "before\n", "of that commit");
 }
 
 #[test]

@@ -109,19 +109,7 @@ impl Engine {
             Flow::Status(issue) => status::settle(&self.state, *issue, &action, outcome),
             Flow::Answer(_) | Flow::Route(_) => Step::Rest,
             Flow::Interrupt => interrupt::settle(outcome),
-            Flow::Merge(issue) => match (&action, outcome) {
-                (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
-                    Step::Record(vec![Event::Merged {
-                        issue: *issue,
-                        subject: subject.clone(),
-                        into: into.clone(),
-                    }])
-                }
-                (_, Outcome::NotMerged { why }) => {
-                    walks::not_merged(&self.state, rules, *issue, why)
-                }
-                _ => Step::Rest,
-            },
+            Flow::Merge(issue) => self.settle_merge(rules, *issue, &action, outcome),
             Flow::Leave(issue) => match (&action, outcome) {
                 (Action::Leave { why, .. }, Outcome::Done) => {
                     let (issue, how) = (*issue, why.clone());
@@ -133,7 +121,7 @@ impl Engine {
         // A passing fault rests the flow without an immediate wake-up: the next cycle, or its own time, takes it up.
         // So does a look that found nothing new.
         let until = match (&step, outcome) {
-            (Step::Rest, Outcome::Failed { why, until }) => {
+            (Step::Rest, Outcome::Failed { why, until } | Outcome::Refused { why, until, .. }) => {
                 let until = status::rest(&action, *until, now);
                 Some(self.memory.failed(&flow, why, until, now))
             }
@@ -143,7 +131,11 @@ impl Engine {
             }
             _ => None,
         };
-        if !matches!(outcome, Outcome::Failed { .. }) {
+        let is_fault = matches!(
+            (&step, outcome),
+            (_, Outcome::Failed { .. }) | (Step::Rest, Outcome::Refused { .. })
+        );
+        if !is_fault {
             self.memory.faults.remove(&flow);
         }
         if let Some(until) = until {
@@ -154,6 +146,30 @@ impl Engine {
         // An answer that was written and is not there any more is not written at once again.
         if let Some(flow) = answered {
             self.memory.rests.insert(flow, now + delivery::LOOK_AGAIN);
+        }
+    }
+
+    fn settle_merge(
+        &self,
+        rules: &Rules,
+        issue: IssueNumber,
+        action: &Action,
+        outcome: &Outcome,
+    ) -> Step {
+        match (action, outcome) {
+            (Action::Merge { subject, .. }, Outcome::Merged { into }) => {
+                Step::Record(vec![Event::Merged {
+                    issue,
+                    subject: subject.clone(),
+                    into: into.clone(),
+                }])
+            }
+            (_, Outcome::NotMerged { why }) => walks::not_merged(&self.state, rules, issue, why),
+            // Not yet, again and again: what stands in the way is nothing that passes.
+            (_, Outcome::Refused { why, .. }) if self.memory.is_last_try(&Flow::Merge(issue)) => {
+                walks::not_merged(&self.state, rules, issue, why)
+            }
+            _ => Step::Rest,
         }
     }
 

@@ -9,6 +9,7 @@ use super::{Notice, Over, Past};
 use crate::domain::{
     Cause, CommentMode, Dispatch, Evidence, GateName, Hold, IssueNumber, Label, Phase, Rules,
 };
+use crate::machine::quote::clause;
 use crate::machine::state::{State, Walk};
 use crate::machine::text::one_line;
 
@@ -336,13 +337,4 @@ fn moment(at: Timestamp) -> String {
 /// Somebody else's words: in a code span they mention nobody, link nowhere and close nothing.
 fn quoted(text: &str) -> String {
     format!("`{}`", one_line(text, QUOTE_CHARS_MAX).replace('`', "'"))
-}
-
-/// The first clause of a reason of ours: what it quotes comes behind a colon or in the next sentence.
-pub(crate) fn clause(why: &str) -> &str {
-    let end = [": ", ". ", "\n"]
-        .iter()
-        .filter_map(|end| why.find(end))
-        .min();
-    &why[..end.unwrap_or(why.len())]
 }

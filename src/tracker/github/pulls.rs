@@ -35,6 +35,9 @@ struct PullDto {
     merged_at: Option<Timestamp>,
     #[serde(default)]
     merged_by: Option<UserDto>,
+    /// Null until GitHub has worked it out; reading it makes it begin. Lists have none.
+    #[serde(default)]
+    mergeable: Option<bool>,
     head: EndDto,
     base: EndDto,
 }
@@ -294,14 +297,13 @@ impl GitHub {
             Class::Transition,
         );
         let reply = self.send(&what, ask).await?;
-        // Not mergeable, another head, a rule of the branch: GitHub's own codes for an answer that will be the same again.
         if matches!(
             reply.status,
             StatusCode::METHOD_NOT_ALLOWED
                 | StatusCode::CONFLICT
                 | StatusCode::UNPROCESSABLE_ENTITY
         ) {
-            return Ok(MergeAnswer::Refused(words(&reply.body)));
+            return self.not_merged(&what, url, words(&reply.body)).await;
         }
         match self.succeeded(&what, &format!("merge {what}"), reply).await {
             Ok(_) => Ok(MergeAnswer::Merged(ways.default_branch)),
@@ -310,6 +312,26 @@ impl GitHub {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Not mergeable, another head, a rule of the branch: the answer will be the same again. Only right after another merge it is not:
+    /// GitHub then works out anew whether this one is mergeable, and says until then that it is not.
+    async fn not_merged(
+        &self,
+        what: &str,
+        url: String,
+        why: String,
+    ) -> Result<MergeAnswer, TrackerError> {
+        if why.starts_with("Base branch was modified") {
+            return Ok(MergeAnswer::Later(why));
+        }
+        if why.contains("is not mergeable") {
+            let present: PullDto = self.read(what, Self::get(url)).await?;
+            if present.state == "open" && present.mergeable != Some(false) {
+                return Ok(MergeAnswer::Later(why));
+            }
+        }
+        Ok(MergeAnswer::Refused(why))
     }
 
     async fn reviews(&self, number: IssueNumber) -> Result<Vec<ReviewDto>, TrackerError> {

@@ -147,6 +147,12 @@ async fn parked_again_for_the_same_reason_calls_again() {
         })
         .await;
     assert_eq!(calls().await, 1);
+    let comments = world.tracker("shop").comments(issue).await;
+    let quoted = |one: &pointsman::domain::Comment| one.body.contains("`text\nThe last one: ");
+    assert!(
+        comments.as_ref().is_ok_and(|all| all.iter().any(quoted)),
+        "who alone reads it reads all of it: {comments:#?}"
+    );
     world.unlabel("shop", issue, "needs-human").await;
     world.poll("shop").await;
     world

@@ -66,6 +66,51 @@ async fn an_issue_in_a_public_repository_says_where_it_stands_and_nothing_privat
     world.end().await;
 }
 
+/// PROTOCOLS 8: `short` holds for every comment, also for the one that calls a person.
+#[tokio::test]
+async fn a_call_for_a_person_quotes_nothing_in_a_public_repository() {
+    let mut world = World::on_github().await;
+    world.github_project("blog");
+    let build = "repo = \"me/blog\"\nbuild = \"echo see /srv/private.log; false\"\n";
+    world.write_project("blog", build);
+    let url = world.fake().url.clone();
+    world.settings(&format!(
+        "[github]\nbase_url = {url:?}\nreserve = 0\n[limits]\nattempts = 1\n"
+    ));
+    world.start().await;
+    let issue = world
+        .issue("blog", "Greet by name", "A name.", "ready-for-dev")
+        .await;
+    let parked = world
+        .until_event("it is a person's", "blog", |event| {
+            matches!(event, Event::ParkIntended { .. })
+        })
+        .await;
+    let Event::ParkIntended { why, .. } = parked.event else {
+        unreachable!()
+    };
+    assert!(why.contains("/srv/private.log"), "{why}");
+    world
+        .until_event("it was told", "blog", |event| {
+            matches!(event, Event::IssueParked { .. })
+        })
+        .await;
+    let hands = world.daemon().hands(&ProjectName::new("blog"));
+    let tracker = &hands.expect("the project runs").tracker;
+    let comments = tracker.comments(issue).await.expect("they are read");
+    for comment in &comments {
+        assert!(!comment.body.contains("private.log"), "{}", comment.body);
+    }
+    let is_call = |one: &&pointsman::domain::Comment| one.body.starts_with("a person is needed");
+    let call = &comments.iter().find(is_call).expect("it is there").body;
+    let where_to_read = format!("`pointsman explain {}`", issue.0);
+    assert!(
+        call.contains("attempts are spent") && call.contains(&where_to_read),
+        "{call}"
+    );
+    world.end().await;
+}
+
 #[tokio::test]
 async fn nothing_is_typed_before_the_marker_line_is_on_the_issue() {
     let mut world = World::on_github().await;

@@ -1,5 +1,6 @@
 //! `pointsman say` and `interrupt`: a person's words and one key, without an issue.
 
+use pointsman::daemon::key::Key;
 use pointsman::domain::Event;
 
 use crate::support::world::{World, assert_confirmed};
@@ -124,5 +125,36 @@ async fn whoever_stands_before_a_dialog_is_neither_spoken_to_nor_interrupted() {
         "{err}"
     );
     assert_eq!(world.screen("=shop:agent"), before, "not one key was sent");
+    world.end().await;
+}
+
+/// The brief's secret proves a report: who reads a log may not write one.
+#[tokio::test]
+async fn the_most_talkative_log_has_no_secret_and_no_brief() {
+    let mut world = World::new();
+    world.project("shop");
+    world.spawn();
+    world
+        .issue("shop", "Greet by name", "In a low voice.", "ready-for-prep")
+        .await;
+    let opened = world
+        .until_event("it is opened", "shop", |event| {
+            matches!(event, Event::DispatchOpened { .. })
+        })
+        .await;
+    let Event::DispatchOpened { opening } = opened.event else {
+        unreachable!()
+    };
+    world
+        .until_event("the agent has it", "shop", |event| {
+            matches!(event, Event::DeliverySettled { .. })
+        })
+        .await;
+    let key = Key::open(&world.places.state.join("key")).expect("the daemon made it");
+    let log = world.log();
+    assert!(log.contains("compose"), "it talks: {log}");
+    for unsaid in [key.secret(&opening.id).as_str(), "In a low voice."] {
+        assert!(!log.contains(unsaid), "`{unsaid}` is in the log");
+    }
     world.end().await;
 }

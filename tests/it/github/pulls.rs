@@ -177,7 +177,7 @@ async fn a_merge_that_github_refuses_says_why_and_is_no_fault() {
     let pull = opened(&world).await;
     let refused = |answer| match answer {
         MergeAnswer::Refused(why) => why,
-        MergeAnswer::Merged(into) => panic!("merged into {into}"),
+        other => panic!("{other:?}"),
     };
     let merge = async |head: &Subject| {
         world
@@ -204,6 +204,33 @@ async fn a_merge_that_github_refuses_says_why_and_is_no_fault() {
         merge(&pull.head).await,
         MergeAnswer::Merged("main".to_owned())
     );
+}
+
+/// Right after another merge GitHub refuses the next one, and works out anew what can be merged.
+#[tokio::test]
+async fn a_merge_that_comes_too_soon_after_another_is_none_yet_and_not_refused() {
+    let world = World::start().await;
+    let pull = opened(&world).await;
+    world.github.ready_pull(&pull).await.expect("it is ready");
+    let merge = async || {
+        let merged = world.github.merge_pull(pull.number, &pull.head).await;
+        merged.expect("it answers")
+    };
+    let modified = "Base branch was modified. Review and try the merge again.";
+    world.fake.model().repo(BLOG).merge_rule = Some(modified.to_owned());
+    assert_eq!(merge().await, MergeAnswer::Later(modified.to_owned()));
+    world.fake.model().repo(BLOG).merge_rule = None;
+    let mergeable = |mergeable| {
+        let mut model = world.fake.model();
+        model.pull_facts(BLOG, pull.number.0).mergeable = mergeable;
+    };
+    let not = "Pull Request is not mergeable".to_owned();
+    mergeable(None);
+    assert_eq!(merge().await, MergeAnswer::Later(not.clone()));
+    mergeable(Some(false));
+    assert_eq!(merge().await, MergeAnswer::Refused(not));
+    mergeable(Some(true));
+    assert_eq!(merge().await, MergeAnswer::Merged("main".to_owned()));
 }
 
 #[tokio::test]

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use pointsman::domain::{
-    Details, IssueNumber, Label, Observation, Pull, PullEnd, PullHead, PullRead, SingleRead,
-    Subject, Text,
+    Action, Details, Event, IssueNumber, Label, Observation, Outcome, Pull, PullEnd, PullHead,
+    PullRead, SingleRead, Subject, Text,
 };
 use pointsman::machine::decide::{Decision, decide};
+use pointsman::machine::engine::{Effect, Engine, Input};
 use pointsman::machine::memory::Memory;
 use pointsman::machine::pull::Kept;
+use pointsman::machine::stall::STALLS_MAX;
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Flow;
 
@@ -123,4 +126,44 @@ fn an_issue_that_is_found_closed_has_its_pull_request_read_before_it_counts_as_l
         panic!("{decision:?}");
     };
     assert_eq!(act.did, "pull request #8 of #7 was merged by me");
+}
+
+#[test]
+fn a_merge_that_is_not_yet_possible_is_tried_again_and_in_the_end_a_persons() {
+    let (mut state, rules) = (state(), rules());
+    let walk = state.walks.get_mut(&ISSUE).expect("it is there");
+    walk.approved = Some("me".to_owned());
+    let mut engine = Engine::new(state);
+    let mut now = minutes(0);
+    let mut parked = Vec::new();
+    for _ in 0..STALLS_MAX {
+        assert!(parked.is_empty());
+        let mut seen = seen(vec![head(7, "Add an FAQ", "review")]);
+        let open = PullRead {
+            head: Some(Subject::new("c".repeat(40))),
+            ..PullRead::default()
+        };
+        seen.pull_reads.insert(PULL, open);
+        let effects = engine.step(&rules, Input::Seen(Box::new(seen)), now);
+        let merge = effects.iter().find_map(|effect| match effect {
+            Effect::Do(id, Action::Merge { .. }) => Some(*id),
+            _ => None,
+        });
+        let id = merge.unwrap_or_else(|| panic!("it is merged: {effects:?}"));
+        let refused = Outcome::Refused {
+            why: "not yet".to_owned(),
+            hint: String::new(),
+            until: now + SignedDuration::from_secs(15),
+        };
+        parked = engine.step(&rules, Input::Outcome(id, refused), now);
+        parked.retain(|effect| matches!(effect, Effect::Append { .. }));
+        now += SignedDuration::from_mins(5);
+    }
+    let Some(Effect::Append { events, .. }) = parked.first() else {
+        panic!("somebody has it");
+    };
+    assert!(
+        matches!(&events[..], [Event::ParkIntended { why, .. }] if why.starts_with("not merged: not yet")),
+        "{events:?}"
+    );
 }

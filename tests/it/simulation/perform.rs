@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber, Outcome, Publish, Purpose,
-    Report, Window,
+    Action, Confidential, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber, Outcome,
+    Publish, Purpose, Report, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
@@ -117,7 +117,7 @@ impl World {
                 let words = ground.message.clone().unwrap_or_default();
                 Outcome::Composed {
                     digest: sha256(words.as_bytes()),
-                    text: words,
+                    text: Confidential(words),
                     issue_text: issue_digest(title, body),
                 }
             }

@@ -160,6 +160,14 @@ impl World {
                 why: "it conflicts".to_owned(),
             };
         }
+        // Another one was merged a moment ago.
+        if self.has_pulls() && self.rng.chance(self.faults.red_build) {
+            return Outcome::Refused {
+                why: "not yet".to_owned(),
+                hint: String::new(),
+                until: now + jiff::SignedDuration::from_secs(15),
+            };
+        }
         if pull.is_some() {
             let by = us().login;
             self.tracker.end_pull(issue, PullEnd::Merged { by }, now);

@@ -26,6 +26,8 @@ pub(crate) struct PullFacts {
     pub(crate) sha: String,
     pub(crate) draft: bool,
     pub(crate) merged: Option<(Option<u64>, Timestamp)>,
+    /// Whether it can be merged, once that was worked out.
+    pub(crate) mergeable: Option<bool>,
     /// When it was reviewed last.
     pub(crate) touched: Option<Timestamp>,
     pub(crate) reviews: Vec<ReviewFact>,
@@ -289,6 +291,7 @@ impl Model {
         json["merged_at"] = pull.merged.map_or(Value::Null, |(_, at)| json!(time(at)));
         if whole {
             json["merged"] = json!(pull.merged.is_some());
+            json["mergeable"] = json!(pull.mergeable);
             json["merged_by"] = pull
                 .merged
                 .map_or(Value::Null, |(by, _)| self.user_json(by));
@@ -400,7 +403,7 @@ impl Model {
         if pull.draft && self.is(Fact::DraftsAreNotMerged) {
             return Answer::refusal(405, "Pull Request is still a draft");
         }
-        if !repo.issues[&number].open {
+        if !repo.issues[&number].open || pull.mergeable != Some(true) {
             return Answer::refusal(405, "Pull Request is not mergeable");
         }
         if let Some(rule) = &repo.merge_rule {
@@ -497,6 +500,7 @@ fn facts(branch: &str, from: u64, sha: String, draft: bool) -> PullFacts {
         sha,
         draft,
         merged: None,
+        mergeable: Some(true),
         touched: None,
         reviews: Vec::new(),
         lines: Vec::new(),
