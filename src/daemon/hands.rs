@@ -18,6 +18,7 @@ use crate::domain::{
 };
 use crate::ledger::Ledger;
 use crate::machine::state::State;
+use crate::machine::trust;
 use crate::repo::Mirror;
 use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
@@ -228,7 +229,7 @@ impl Hands {
         })
     }
 
-    /// The actors of standing routing labels, and the last editor.
+    /// The accounts whose role has to be known.
     fn actors_in_question(
         &self,
         read: &SingleRead,
@@ -237,19 +238,10 @@ impl Hands {
         let SingleRead::Found(found) = read else {
             return Vec::new();
         };
-        let Some(rules) = self.rules() else {
-            return Vec::new();
-        };
-        let mut actors: Vec<Actor> = rules
-            .workflow
-            .stages
-            .iter()
-            .filter(|stage| found.0.labels.contains(&stage.label))
-            .filter_map(|stage| crate::machine::trust::standing_event(events, &stage.label))
-            .filter_map(|event| event.actor.clone())
-            .collect();
-        actors.extend(found.1.edited.as_ref().and_then(|edit| edit.by.clone()));
-        actors
+        let rules = self.rules();
+        rules.map_or_else(Vec::new, |rules| {
+            trust::in_question(&rules.workflow, found, events)
+        })
     }
 
     /// Keeps what a single read said of an issue: it is newer than any list.

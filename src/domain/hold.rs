@@ -30,7 +30,13 @@ pub enum Hold {
     /// A veto label wins over routing.
     Vetoed { label: Label },
     /// The park label: a person has it.
-    Parked { label: Label, why: Option<String> },
+    Parked {
+        label: Label,
+        why: Option<String>,
+        /// Who took the label off and may not start work: a person has it all the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stripped: Option<String>,
+    },
     /// The project is paused.
     Paused { by: String },
     /// Labelled before the project was added.
@@ -195,6 +201,13 @@ impl Hold {
                 Some("leave exactly one routing label; `pointsman labels fix` proposes".into())
             }
             Self::Vetoed { label } => Some(format!("remove `{label}`")),
+            Self::Parked {
+                label,
+                stripped: Some(_),
+                ..
+            } => Some(format!(
+                "somebody with write access sets `{label}` and removes it to try again, or sets another routing label; or `pointsman route`"
+            )),
             Self::Parked { label, .. } => Some(format!(
                 "remove `{label}` to try again, or set another routing label"
             )),
@@ -263,8 +276,19 @@ impl fmt::Display for Hold {
                 write!(f, "several routing labels: {}", names.join(", "))
             }
             Self::Vetoed { label } => write!(f, "`{label}` is set"),
+            Self::Parked {
+                label,
+                stripped: Some(by),
+                why,
+            } => {
+                let why = why.as_deref().unwrap_or("it was parked");
+                write!(
+                    f,
+                    "a person is needed: {why} ({by} took `{label}` off and may not start work here)"
+                )
+            }
             Self::Parked { why: Some(why), .. } => write!(f, "a person is needed: {why}"),
-            Self::Parked { label, why: None } => write!(f, "`{label}` is set"),
+            Self::Parked { label, .. } => write!(f, "`{label}` is set"),
             Self::Paused { by } => write!(f, "the project is paused by {by}"),
             Self::BeforeStart { added } => {
                 write!(f, "labelled before you added this project ({added:.0})")

@@ -46,6 +46,7 @@ pub(super) fn standing(
             Hold::Parked {
                 label: label.clone(),
                 why: Some(why.clone()),
+                stripped: None,
             },
         );
     }

@@ -95,7 +95,11 @@ impl Reading {
         }
         if self.parked {
             let label = special.park.clone();
-            return Some(Hold::Parked { label, why: None });
+            return Some(Hold::Parked {
+                label,
+                why: None,
+                stripped: None,
+            });
         }
         let set = |stage: &&Stage| head.labels.contains(&stage.label);
         self.several.then(|| Hold::SeveralLabels {

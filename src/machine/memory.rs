@@ -184,6 +184,10 @@ impl Memory {
                     | Hold::NeedsReapproval { .. }
                     | Hold::Yours { .. }
                     | Hold::Spent { .. }
+                    | Hold::Parked {
+                        stripped: Some(_),
+                        ..
+                    }
             );
             // Nobody is to be told of these, or it would be done now.
             let on_detail = on_detail || (!acted && matches!(hold, Hold::SeveralLabels { .. }));

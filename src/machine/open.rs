@@ -12,7 +12,7 @@ use crate::machine::state::{State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
-use crate::machine::walks;
+use crate::machine::walks::Park;
 use crate::machine::{delivery, pull, stall};
 
 /// Back-off after a failed attempt: 30 s, doubling.
@@ -326,14 +326,20 @@ fn spent(
             how: pull::yours(walk, request.labelling.issue, stage, rules),
         });
     }
-    // Whoever takes the park label off asks anew; one that is gone without a trace asks for nothing, and is not set again.
-    if walk.parked.is_some() {
-        if walks::unparked(rules, details).is_some() {
-            return Some(Hold::NextCycle);
-        }
-        let park = &rules.workflow.labels.park;
-        let how = format!("it was parked, and `{park}` did not stay on it");
-        return Some(Hold::Spent { how });
+    // Who may start work and takes the park label off asks anew; one that is gone otherwise asks for nothing, and is not set again.
+    if let Some(why) = &walk.parked {
+        let label = rules.workflow.labels.park.clone();
+        return Some(match Park::of(rules, details) {
+            Park::Off(_) => Hold::NextCycle,
+            Park::Stripped(by) => Hold::Parked {
+                label,
+                why: Some(why.clone()),
+                stripped: Some(by),
+            },
+            Park::Lost => Hold::Spent {
+                how: format!("it was parked, and `{label}` did not stay on it"),
+            },
+        });
     }
     let (cause, _) = walk.ended.as_ref()?;
     (!cause.ends_the_attempt()).then(|| Hold::Spent {

@@ -131,6 +131,29 @@ pub fn is_trusted(project: &Project, actor: &Actor, roles: &BTreeMap<Actor, Role
     listed || may
 }
 
+/// Returns the accounts whose role decides what an issue asks for: who set the routing labels that stand, who took the park label
+/// off, and who edited the text last.
+pub fn in_question(workflow: &Workflow, found: &(Head, Text), events: &[LabelEvent]) -> Vec<Actor> {
+    let (head, text) = found;
+    let stages = workflow.stages.iter().map(|stage| &stage.label);
+    let set = stages
+        .filter(|label| head.labels.contains(*label))
+        .filter_map(|label| standing_event(events, label));
+    let by = |event: &LabelEvent| event.actor.clone();
+    let editor = text.edited.as_ref().and_then(|edit| edit.by.clone());
+    set.chain(park_taken_off(workflow, events))
+        .filter_map(by)
+        .chain(editor)
+        .collect()
+}
+
+/// Returns the event that took the park label off, if it was the last of that label.
+pub fn park_taken_off<'a>(workflow: &Workflow, events: &'a [LabelEvent]) -> Option<&'a LabelEvent> {
+    let park = &workflow.labels.park;
+    let last = events.iter().rev().find(|event| event.label == *park);
+    last.filter(|event| !event.set)
+}
+
 /// An edit after the approval by somebody who could not have approved it means: ask again.
 fn check_edit(
     project: &Project,

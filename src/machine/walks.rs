@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    Details, Event, Head, IssueNumber, Label, LabelEventId, Observation, Questions, Rules,
+    Actor, Details, Event, Head, IssueNumber, Label, LabelEventId, Observation, Questions, Rules,
     SingleRead, Transition, TransitionStep,
 };
 use crate::machine::decide::{Act, Decision};
@@ -81,7 +81,7 @@ pub(super) fn walks(
                     ..Questions::default()
                 }));
             };
-            if let Some(event) = unparked(rules, details) {
+            if let Park::Off(event) = Park::of(rules, details) {
                 return Some(Act::record(
                     vec![Event::IssueUnparked {
                         issue: *issue,
@@ -112,15 +112,30 @@ fn left(rules: &Rules, details: &Details) -> Option<String> {
     }
 }
 
-/// Who took the park label off asks anew: by which event.
-pub(super) fn unparked(rules: &Rules, details: &Details) -> Option<LabelEventId> {
-    let park = &rules.workflow.labels.park;
-    let last = details
-        .events
-        .iter()
-        .rev()
-        .find(|event| event.label == *park)?;
-    (!last.set).then(|| last.id.clone())
+/// What became of the park label that is not on a parked issue.
+pub(super) enum Park {
+    /// Somebody who may start work took it off, and so asks anew: by which event.
+    Off(LabelEventId),
+    /// Somebody took it off who may not.
+    Stripped(String),
+    /// It is gone without a trace.
+    Lost,
+}
+
+impl Park {
+    pub(super) fn of(rules: &Rules, details: &Details) -> Self {
+        let Some(event) = trust::park_taken_off(&rules.workflow, &details.events) else {
+            return Self::Lost;
+        };
+        let actor = event.actor.as_ref();
+        let may = |actor: &&Actor| trust::is_trusted(&rules.project, actor, &details.roles);
+        match actor.filter(may) {
+            Some(_) => Self::Off(event.id.clone()),
+            None => Self::Stripped(
+                actor.map_or_else(|| "somebody".to_owned(), |actor| actor.login.clone()),
+            ),
+        }
+    }
 }
 
 /// What was begun is ended; before that, stopping is always honoured: a veto, another label and a closed issue outrank an approval.

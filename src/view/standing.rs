@@ -47,6 +47,7 @@ fn between(state: &State, number: IssueNumber) -> Option<Hold> {
         state.parks.get(&number).map(|(label, why)| Hold::Parked {
             label: label.clone(),
             why: Some(why.clone()),
+            stripped: None,
         })
     })
 }

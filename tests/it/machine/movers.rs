@@ -8,7 +8,7 @@ use pointsman::domain::{
 };
 use pointsman::machine::state::Walk;
 use pointsman::machine::text::issue_digest;
-use pointsman::machine::trust::{request, still_wanted};
+use pointsman::machine::trust::{in_question, request, still_wanted};
 
 use crate::builders::{dev, dispatch, head, minutes, rules};
 
@@ -194,6 +194,39 @@ fn a_stranger_who_adds_a_routing_label_is_ignored_while_a_dispatch_is_open() {
     assert_eq!(with_dispatch(&added), "goes on");
     let by_bob = change("ready-for-dev review", "bob+review");
     assert!(with_dispatch(&by_bob).starts_with("withdrawn by bob: several routing labels"));
+}
+
+/// Whose role decides is read: who set what stands, and who took the park label off.
+#[test]
+fn the_roles_of_the_hands_in_question_are_read() {
+    let table = [
+        ("ready-for-dev", "", "alice"),
+        (
+            "ready-for-dev",
+            "bob+needs-human mallory-needs-human",
+            "alice mallory",
+        ),
+        (
+            "ready-for-dev needs-human",
+            "mallory-needs-human bob+needs-human",
+            "alice",
+        ),
+        (
+            "ready-for-dev review",
+            "bob+review mallory+bug",
+            "alice bob",
+        ),
+    ];
+    for (labels, since, then) in table {
+        let details = details(&change(labels, since));
+        let SingleRead::Found(found) = &details.read else {
+            panic!("it is there");
+        };
+        let hands = in_question(&rules().workflow, found, &details.events);
+        let mut names: Vec<&str> = hands.iter().map(|hand| hand.login.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names.join(" "), then, "{{{labels}}} after {since:?}");
+    }
 }
 
 #[test]

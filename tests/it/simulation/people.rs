@@ -219,6 +219,8 @@ impl Driver {
             }
             4 => drop(tracker.label(issue, &hold, true, &alice(), now)),
             5 => drop(tracker.label(issue, &hold, false, &alice(), now)),
+            // By no die at all: a stranger takes it off the third issue.
+            6 if issue.0 == 3 => drop(tracker.label(issue, &park, false, &mallory(), now)),
             6 => drop(tracker.label(issue, &park, false, &alice(), now)),
             7 => tracker.set_open(issue, false, now),
             8 => tracker.set_open(issue, true, now),

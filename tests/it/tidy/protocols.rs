@@ -92,7 +92,10 @@ const LINES: [(&str, Shown); 32] = [
     ),
     (
         "8: removing `needs-human` means: try again, attempts start anew",
-        By(&["attempts_then_park_then_unpark.txt"]),
+        By(&[
+            "attempts_then_park_then_unpark.txt",
+            "unparked_by_a_stranger.txt",
+        ]),
     ),
     (
         "8: another routing label is their decision",

@@ -26,6 +26,7 @@ fn waiting() -> Snapshot {
             Hold::Parked {
                 label: Label::new("needs-human"),
                 why: Some("3 attempts failed".into()),
+                stripped: None,
             },
         ),
         (
