@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::daemon::hands::{Hands, failed, now, unconfigured};
 use crate::daemon::tree::{DIRTY_AGAIN, lines, run, said};
 use crate::daemon::{commits, gates};
-use crate::domain::{Outcome, Project, Subject};
+use crate::domain::{Dispatch, Outcome, Project, Subject};
 use crate::machine::protected;
 
 /// How long a push may take, with the look before it.
@@ -33,11 +33,11 @@ exit 3
 "#;
 
 /// Pushes the dispatch's branch.
-pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
+pub async fn push(hands: &Hands, dispatch: &Dispatch, branch: &str, subject: &Subject) -> Outcome {
     let Some(project) = hands.project() else {
         return unconfigured();
     };
-    match touched(hands, &project, subject).await {
+    match touched(hands, &project, subject, dispatch.began()).await {
         Ok(files) if files.is_empty() => {}
         Ok(files) => return Outcome::Protected { files },
         Err(outcome) => return outcome,
@@ -86,20 +86,27 @@ pub async fn push(hands: &Hands, branch: &str, subject: &Subject) -> Outcome {
     }
 }
 
-/// Returns the changed files that only a person may change.
+/// Returns the changed files that only a person may change. Where nobody can say what changed, nothing is pushed.
 async fn touched(
     hands: &Hands,
     project: &Project,
     subject: &Subject,
+    began: Option<&Subject>,
 ) -> Result<Vec<String>, Outcome> {
     if project.protected.is_empty() {
         return Ok(Vec::new());
     }
     let mirror = gates::mirror(hands, project).await?;
-    let changed = commits::changed_files(&mirror, subject).await;
-    let changed = changed.map_err(|error| failed(&error))?;
-    Ok(protected::touched(
-        &project.protected,
-        &changed.unwrap_or_default(),
-    ))
+    let changed = commits::changed_files(&mirror, subject, began).await;
+    match changed.map_err(|error| failed(&error))? {
+        Some(changed) => Ok(protected::touched(&project.protected, &changed)),
+        None => Err(Outcome::Refused {
+            why: "no default branch is known, so nobody can say whether the work changes what only a person may: it was not pushed".to_owned(),
+            hint: format!(
+                "run `git remote set-head origin --auto` in {}",
+                project.path.display()
+            ),
+            until: now() + DIRTY_AGAIN,
+        }),
+    }
 }

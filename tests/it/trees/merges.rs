@@ -3,8 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use pointsman::daemon::merge::merge;
+use pointsman::daemon::push::push;
 use pointsman::domain::{IssueNumber, Outcome, Subject};
 
+use crate::builders::{dev, dispatch};
 use crate::support::world::World;
 
 /// Work of an issue on a branch of its own; `main` stands where it was.
@@ -45,6 +47,26 @@ fn into_main(outcome: &Outcome) {
         matches!(outcome, Outcome::Merged { into } if into == "main"),
         "{outcome:?}"
     );
+}
+
+/// Nothing to hold the work against: nobody knows what it touches.
+#[tokio::test]
+async fn without_a_known_default_branch_nothing_is_pushed() {
+    let world = World::new();
+    world.project("shop");
+    let subject = work(&world, "more.sh", "echo more\n");
+    world.git("shop", &["switch", "-q", "pointsman/1-work"]);
+    world.git("shop", &["branch", "-q", "-D", "main"]);
+    world.git("shop", &["remote", "set-head", "origin", "--delete"]);
+    let hands = world.hands("shop").await;
+    let of = dispatch("d1d1d1", 1, "Work", dev());
+    let pushed = push(&hands, &of, "pointsman/1-work", &subject).await;
+    assert!(
+        matches!(&pushed, Outcome::Refused { hint, .. } if hint.contains("set-head")),
+        "{pushed:?}"
+    );
+    let there = world.git("shop.git", &["branch", "--list", "pointsman/*"]);
+    assert_eq!(there, "");
 }
 
 #[tokio::test]
