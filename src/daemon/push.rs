@@ -8,20 +8,24 @@ use crate::daemon::{commits, gates};
 use crate::domain::{Dispatch, Outcome, Project, Subject};
 use crate::machine::protected;
 
-/// How long a push may take, with the look before it.
-const PUSH_LIMIT: Duration = Duration::from_mins(3);
+/// Minutes that a push may take, with the project's own `pre-push` hook: some run all the tests.
+pub(super) const PUSH_MINUTES_MAX: u64 = 10;
+/// How long a script may take that pushes, with the look before it.
+pub(super) const PUSH_LIMIT: Duration = Duration::from_mins(PUSH_MINUTES_MAX + 2);
 
 /// Pushes a branch with the project's own credentials. No remote: not needed. What a remote says when it refuses is sorted by who
-/// can end it; the rest passes, and is tried again.
+/// can end it; the rest passes, and is tried again. `$1` branch, `$2` commit, `$3` seconds a push may take.
 const PUSH: &str = r#"set -u
 export LC_ALL=C
-branch=$1 commit=$2
+branch=$1 commit=$2 seconds=$3
 git remote get-url origin >/dev/null 2>&1 || { echo "none no remote"; exit 0; }
 case $branch in pointsman/*) ;; *) echo "broken only branches of ours are pushed"; exit 3 ;; esac
 there=$(timeout 60 git ls-remote origin "refs/heads/$branch" | cut -f1)
 [ "$there" = "$commit" ] && { echo "already there"; exit 0; }
-out=$(timeout 90 git push -q origin "$commit:refs/heads/$branch" 2>&1) && { echo "pushed $commit"; exit 0; }
+out=$(timeout "$seconds" git push -q origin "$commit:refs/heads/$branch" 2>&1); code=$?
+[ $code = 0 ] && { echo "pushed $commit"; exit 0; }
 printf '%s\n' "$out"
+[ $code = 124 ] && { echo "slow push"; exit 3; }
 line=$(printf '%s\n' "$out" | grep -v -e '^hint:' -e '^To ' -e '^remote: *$' | head -n 1)
 case $out in
   *"non-fast-forward"*|*"fetch first"*) echo "other $there" ;;
@@ -43,7 +47,7 @@ pub async fn push(hands: &Hands, dispatch: &Dispatch, branch: &str, subject: &Su
         Err(outcome) => return outcome,
     }
     let name = format!("push-{}", subject.short());
-    let args = vec![branch.to_owned(), subject.to_string()];
+    let args = vec![branch.to_owned(), subject.to_string(), seconds_max()];
     let ran = match run(hands, &project.path, &name, PUSH, args, PUSH_LIMIT).await {
         Ok(ran) if ran.succeeded() => return Outcome::Done,
         Ok(ran) => ran,
@@ -67,6 +71,14 @@ pub async fn push(hands: &Hands, dispatch: &Dispatch, branch: &str, subject: &Su
             ),
         );
     }
+    if found("slow ").is_some() {
+        return refused(
+            slow(branch),
+            format!(
+                "try `git push origin {branch}` in {place}: a `pre-push` hook that takes longer or waits for an answer, or a remote that does not answer"
+            ),
+        );
+    }
     if let Some(line) = found("rule ") {
         return refused(
             format!("a rule of the remote refuses `{branch}`: {line}"),
@@ -84,6 +96,16 @@ pub async fn push(hands: &Hands, dispatch: &Dispatch, branch: &str, subject: &Su
         why: said(&ran, "the push failed"),
         until: now() + DIRTY_AGAIN,
     }
+}
+
+/// What a script is told of [`PUSH_MINUTES_MAX`].
+pub(super) fn seconds_max() -> String {
+    (PUSH_MINUTES_MAX * 60).to_string()
+}
+
+/// Says that a push did not end in time.
+pub(super) fn slow(branch: &str) -> String {
+    format!("the push of `{branch}` took longer than {PUSH_MINUTES_MAX} minutes and was stopped")
 }
 
 /// Returns the changed files that only a person may change. Where nobody can say what changed, nothing is pushed.
