@@ -185,7 +185,7 @@ async fn of_projects(places: &Places, config: &Config) -> Vec<Owned> {
     let mut found = Vec::new();
     for project in config.projects.values().filter(|project| project.git) {
         let files = match mirrored(places, project).await {
-            Ok(mirror) => gates::project_skills(&mirror).await,
+            Ok(mirror) => gates::project_skills(&mirror, None).await,
             Err(error) => {
                 say::talk(&format!(
                     "the skills of {} are not known: {}",

@@ -13,8 +13,9 @@ const FOREIGN_MAX: usize = 5;
 pub async fn changed_files(
     mirror: &Mirror,
     subject: &Subject,
+    began: Option<&Subject>,
 ) -> Result<Option<Vec<String>>, RepoError> {
-    let Some(base) = mirror.default_tip().await? else {
+    let Some(base) = mirror.base(began).await? else {
         return Ok(None);
     };
     let files = mirror.changed_files(&base, subject).await?.into_iter();

@@ -35,7 +35,7 @@ pub async fn compose(
     let (text, url) = text_of(&details);
     let errand = dispatch.opening.errand();
     let errand = errand.filter(|errand| purpose == Purpose::Brief && !errand.is_counted());
-    let (mirror, skill) = match ground_of_text(hands, &project, dispatch, purpose).await {
+    let (mirror, skill) = match ground_of_text(hands, &project, dispatch, purpose, ground).await {
         Ok(found) => found,
         Err(outcome) => return outcome,
     };
@@ -153,6 +153,7 @@ async fn ground_of_text(
     project: &Project,
     dispatch: &Dispatch,
     purpose: Purpose,
+    ground: &Ground,
 ) -> Result<(Option<Mirror>, Option<String>), Outcome> {
     let skilled = dispatch.opening.errand().is_none_or(Errand::is_counted);
     if purpose != Purpose::Brief || !skilled {
@@ -163,8 +164,9 @@ async fn ground_of_text(
     } else {
         None
     };
-    let skill = gates::skill_body(hands, mirror.as_ref(), &dispatch.opening.stage.skill).await;
-    match skill {
+    let name = &dispatch.opening.stage.skill;
+    let skill = gates::skill_body(hands, mirror.as_ref(), name, ground.began.as_ref());
+    match skill.await {
         Ok(body) => Ok((mirror, Some(body))),
         Err(why) => Err(Outcome::Failed {
             why,
@@ -222,11 +224,10 @@ async fn facts<'a>(
     let said = Said { mirror, commit };
     let (remarks, strangers) = remarks(project, details);
     let changed = match (mirror, &dispatch.opening.subject) {
-        (Some(mirror), Some(subject)) if reads_all => commits::changed_files(mirror, subject)
-            .await
-            .ok()
-            .flatten()
-            .unwrap_or_default(),
+        (Some(mirror), Some(subject)) if reads_all => {
+            let changed = commits::changed_files(mirror, subject, ground.began.as_ref());
+            changed.await.ok().flatten().unwrap_or_default()
+        }
         _ => Vec::new(),
     };
     Facts {

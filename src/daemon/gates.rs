@@ -48,7 +48,7 @@ pub async fn measure(
         GateName::Build => build(hands, &project, dispatch, report).await,
         GateName::Own(own) => own_gate(hands, &project, dispatch, report, own).await,
         GateName::Verdict => Ok(verdict(&project, dispatch, report)),
-        GateName::Coverage => coverage(hands, &project, dispatch, report).await,
+        GateName::Coverage => coverage(hands, &project, dispatch, report, ground).await,
         GateName::File => Ok(file(&project, dispatch)),
         GateName::Pr => pr(hands, &project, dispatch, report, ground).await,
         GateName::Approval => Ok((Judged::green("a person approved it"), Measured::default())),
@@ -146,7 +146,8 @@ async fn branch(
     let facts = commits::branch_facts(&mirror, dispatch, report, ground, named);
     let mut facts = facts.await.map_err(fail)?;
     if let Some(tip) = &tip {
-        let changed = commits::changed_files(&mirror, tip).await.map_err(fail)?;
+        let changed = commits::changed_files(&mirror, tip, ground.began.as_ref());
+        let changed = changed.await.map_err(fail)?;
         facts.changed = changed.unwrap_or_default();
     }
     let judged = gate::branch(&facts);
@@ -354,7 +355,13 @@ fn verdict_on_file(project: &Project, dispatch: &Dispatch, judged: Judged) -> (J
     )
 }
 
-async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
+async fn coverage(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    report: &Report,
+    ground: &Ground,
+) -> Gate {
     let mirror = mirror(hands, project).await?;
     let fail = |error: crate::repo::RepoError| failed(&error);
     let Some(subject) = subject_of(&mirror, dispatch, report).await? else {
@@ -363,7 +370,7 @@ async fn coverage(hands: &Hands, project: &Project, dispatch: &Dispatch, report:
             Measured::default(),
         ));
     };
-    let changed = commits::changed_files(&mirror, &subject);
+    let changed = commits::changed_files(&mirror, &subject, ground.began.as_ref());
     let judged = match changed.await.map_err(fail)? {
         Some(changed) => gate::coverage(&changed, report.verdict.as_deref()),
         None => gate::no_base(),
@@ -441,10 +448,11 @@ pub async fn skill_body(
     hands: &Hands,
     mirror: Option<&Mirror>,
     name: &SkillName,
+    began: Option<&Subject>,
 ) -> Result<String, String> {
     let config = hands.config.borrow().clone();
     let own = match mirror {
-        Some(mirror) => project_skills(mirror).await,
+        Some(mirror) => project_skills(mirror, began).await,
         None => std::collections::BTreeMap::new(),
     };
     match crate::config::lookup_skill(name, &config.skills, &own) {
@@ -455,9 +463,12 @@ pub async fn skill_body(
 }
 
 /// Reads `.pointsman/skills` as it stands on the default branch: the maker may not rewrite its checker.
-pub async fn project_skills(mirror: &Mirror) -> std::collections::BTreeMap<String, String> {
+pub async fn project_skills(
+    mirror: &Mirror,
+    began: Option<&Subject>,
+) -> std::collections::BTreeMap<String, String> {
     let mut skills = std::collections::BTreeMap::new();
-    let Ok(Some(tip)) = mirror.default_tip().await else {
+    let Ok(Some(tip)) = mirror.base(began).await else {
         return skills;
     };
     let Ok(entries) = mirror

@@ -270,13 +270,19 @@ impl Hands {
         self.kept.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Returns which account we write with.
-    pub async fn us(&self) -> Option<Actor> {
-        self.us
-            .get_or_try_init(|| self.tracker.whoami())
-            .await
-            .ok()
-            .cloned()
+    /// Returns which account we write with. A no to that question is none about what is to be written.
+    pub async fn us(&self) -> Result<Actor, TrackerError> {
+        let us = self.us.get_or_try_init(|| self.tracker.whoami()).await;
+        us.cloned().map_err(|error| match error {
+            TrackerError::Forbidden { .. }
+            | TrackerError::NotFound { .. }
+            | TrackerError::Moved { .. }
+            | TrackerError::Refused { .. } => TrackerError::Malformed {
+                what: "our own account".to_owned(),
+                source: Box::new(error),
+            },
+            passing => passing,
+        })
     }
 }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::daemon::gates::BUILD_LIMIT;
 use crate::daemon::hands::{Hands, failed, now, unconfigured};
 use crate::daemon::job::{self, Ran};
+use crate::daemon::push;
 use crate::daemon::tree::{self, DIRTY_AGAIN, TREE_LIMIT, lines, said};
 use crate::domain::{Build, IssueNumber, Outcome, Project, Subject};
 
-/// How long a push may take, with the fetch before it.
-const PUSH_LIMIT: Duration = Duration::from_mins(3);
+/// How long it may take to find out how things stand: the remote is asked, fetched from, and tried.
+const WAY_LIMIT: Duration = Duration::from_mins(4);
 
 /// Says how the commit `$1` gets into the default branch: `into` (it is there), `forward`, or `merge` with the tip it is merged with.
 /// What counts is the remote's branch, if there is a remote: what only the local one has, nobody else has. Whether a push is possible
@@ -52,12 +53,13 @@ echo "head $(git rev-parse HEAD)"
 "#;
 
 /// Moves the default branch `$2` to the commit `$1`: the remote's, then the local one, which may stay behind if it is in somebody's way.
+/// `$3` seconds a push may take.
 const LAND: &str = r#"set -u
-commit=$1 default=$2
+commit=$1 default=$2 seconds=$3
 remote=no
 git remote get-url origin >/dev/null 2>&1 && remote=yes
 if [ $remote = yes ]; then
-  timeout 90 git push --porcelain origin "$commit:refs/heads/$default" || exit 3
+  timeout "$seconds" git push --porcelain origin "$commit:refs/heads/$default" || { [ $? = 124 ] && echo "slow push"; exit 3; }
 fi
 if [ "$(git symbolic-ref -q --short HEAD)" = "$default" ]; then git merge -q --ff-only "$commit"; else git fetch -q . "$commit:refs/heads/$default"; fi || {
   [ $remote = yes ] || exit 4
@@ -84,7 +86,7 @@ async fn merged(
     let script = |name: &str| format!("{name}-{}", subject.short());
     let args = vec![subject.to_string()];
     let name = script("merge-way");
-    let way = run(hands, &project.path, &name, WAY, args, PUSH_LIMIT).await?;
+    let way = run(hands, &project.path, &name, WAY, args, WAY_LIMIT).await?;
     let known = |key| lines(&way, key).next().filter(|_| way.succeeded());
     if let Some(into) = known("into ") {
         let into = into.to_owned();
@@ -106,9 +108,9 @@ async fn merged(
         }
         (None, None) => return Err(again(said(&way, "the default branch cannot be read"))),
     };
-    let args = vec![landing.to_string(), default.to_owned()];
+    let args = vec![landing.to_string(), default.to_owned(), push::seconds_max()];
     let name = script("merge-land");
-    let landed = run(hands, &project.path, &name, LAND, args, PUSH_LIMIT).await?;
+    let landed = run(hands, &project.path, &name, LAND, args, push::PUSH_LIMIT).await?;
     for note in lines(&landed, "note ") {
         tracing::warn!(project = %project.name, %issue, note, "merge");
     }
@@ -124,6 +126,10 @@ async fn merged(
         _ if landed.output.contains("[remote rejected]") => Err(refused(format!(
             "the remote refuses the push to {default}: {}",
             landed.tail().trim()
+        ))),
+        _ if lines(&landed, "slow ").next().is_some() => Err(again(format!(
+            "{}: a `pre-push` hook that takes longer or waits for an answer?",
+            push::slow(default)
         ))),
         _ => Err(again(format!(
             "{default} could not be pushed: {}",

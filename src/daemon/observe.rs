@@ -228,7 +228,7 @@ impl Observer {
             local_minute: local_minute(at),
             heads,
             gap,
-            us: hands.us().await,
+            us: hands.us().await.ok(),
             details,
             pulls: self.pulls_of(state),
             pull_reads,

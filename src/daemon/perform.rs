@@ -66,8 +66,10 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             ground,
         } => gates::measure(hands, &dispatch, &gate, &report, &ground).await,
         Action::Push {
-            branch, subject, ..
-        } => push::push(hands, &branch, &subject).await,
+            dispatch,
+            branch,
+            subject,
+        } => push::push(hands, &dispatch, &branch, &subject).await,
         Action::KeepPull { plan, known, .. } => pulls::keep(hands, &plan, known).await,
         Action::Leave { issue, labels, why } => pulls::leave(hands, issue, &labels, &why).await,
         Action::Publish {

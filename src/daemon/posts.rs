@@ -74,10 +74,9 @@ async fn open_once(
 
 /// Looks for an issue of ours with that mark among the open ones of that title, newest first.
 async fn find(hands: &Hands, title: &str, mark: &str) -> Result<Option<IssueNumber>, TrackerError> {
-    let us = hands.us().await.map(|us| us.id);
-    let ours = |head: &&Head| {
-        head.title == title && head.author.as_ref().map(|author| &author.id) == us.as_ref()
-    };
+    let us = hands.us().await?;
+    let by_us = |head: &Head| head.author.as_ref().is_some_and(|by| by.id == us.id);
+    let ours = |head: &&Head| head.title == title && by_us(head);
     let open = hands.tracker.sweep().await?.open;
     let mut numbers: Vec<IssueNumber> = open.iter().filter(ours).map(|head| head.number).collect();
     numbers.sort_unstable_by(|left, right| right.cmp(left));

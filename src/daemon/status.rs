@@ -5,7 +5,7 @@
 use ring::hmac;
 
 use crate::daemon::compose::hex;
-use crate::daemon::hands::{Hands, RETRY_AFTER, now, tracker_failed};
+use crate::daemon::hands::{Hands, tracker_failed};
 use crate::daemon::key::Key;
 use crate::domain::{Comment, CommentId, Labelling, Marker, Opening, Outcome, Sighting, Statement};
 use crate::machine::status::MARKERS_MAX;
@@ -14,11 +14,9 @@ use crate::tracker::TrackerError;
 
 /// Writes a statement.
 pub async fn write(hands: &Hands, statement: &Statement) -> Outcome {
-    let Some(us) = hands.us().await else {
-        return Outcome::Failed {
-            why: "the tracker does not say who we are".to_owned(),
-            until: now() + RETRY_AFTER,
-        };
+    let us = match hands.us().await {
+        Ok(us) => us,
+        Err(error) => return tracker_failed(&error),
     };
     let comments = match hands.tracker.comments(statement.issue).await {
         Ok(comments) => comments,

@@ -120,18 +120,19 @@ fn mentions(hands: &Hands) -> String {
     })
 }
 
-/// Writes a comment, unless one of ours with that mark is there.
+/// Writes a comment, unless one of ours with that mark is there. Nothing is written while nobody says who we are.
 pub async fn comment_once(
     hands: &Hands,
     issue: IssueNumber,
     mark: &str,
     body: &str,
 ) -> Result<CommentId, TrackerError> {
-    let us = hands.us().await;
-    let ours = |comment: &crate::domain::Comment| {
-        comment.body.contains(mark)
-            && comment.author.as_ref().map(|author| &author.id) == us.as_ref().map(|us| &us.id)
+    let us = hands.us().await?;
+    let by_us = |comment: &crate::domain::Comment| {
+        let author = comment.author.as_ref();
+        author.is_some_and(|author| author.id == us.id)
     };
+    let ours = |comment: &crate::domain::Comment| comment.body.contains(mark) && by_us(comment);
     if let Some(found) = hands
         .tracker
         .comments(issue)

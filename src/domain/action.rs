@@ -235,6 +235,9 @@ pub struct Ground {
     pub in_flight: Vec<(IssueNumber, Label, String)>,
     /// The commit of this issue that was verified last.
     pub verified: Option<Subject>,
+    /// Where the default branch stood when the work on the issue's branch began.
+    #[serde(default)]
+    pub began: Option<Subject>,
     /// Commits that are already evidence of other issues.
     pub taken: Vec<(IssueNumber, Subject)>,
     /// Whether a person approved this stage.

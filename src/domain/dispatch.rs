@@ -150,6 +150,11 @@ impl Dispatch {
         self.opening.issue()
     }
 
+    /// Returns where the default branch stood when its tree was prepared: of the tips that are known then, it is told first.
+    pub fn began(&self) -> Option<&Subject> {
+        self.known.first()
+    }
+
     /// Returns what it is about, in words.
     pub fn about(&self) -> String {
         self.opening.about()

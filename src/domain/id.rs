@@ -127,9 +127,7 @@ impl Label {
 
 impl PartialEq for Label {
     fn eq(&self, other: &Self) -> bool {
-        // Most are of another length, and nearly all are ASCII.
-        self.0.eq_ignore_ascii_case(&other.0)
-            || !(self.0.is_ascii() && other.0.is_ascii()) && self.compare(other).is_eq()
+        self.compare(other).is_eq()
     }
 }
 impl Eq for Label {}

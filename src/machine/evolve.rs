@@ -324,7 +324,9 @@ fn advance(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String
             let found = judging(state, id)?;
             let issue = found.opening.labelling().map(|labelling| labelling.issue);
             let issue = issue.ok_or_else(|| format!("dispatch {id} is an errand"))?;
+            let began = found.began().cloned();
             let walk = state.walks.entry(issue).or_default();
+            walk.began = began;
             walk.branch = Some(branch.clone());
             walk.subject = Some(subject.clone());
         }

@@ -1,5 +1,7 @@
 //! What an issue's labels mean in a workflow, found in one pass over them.
 
+use std::collections::BTreeMap;
+
 use crate::domain::{Head, Hold, Label, Stage, Workflow};
 
 /// One meaning of a label; the numbers are places in the workflow's lists.
@@ -15,7 +17,7 @@ enum Sign {
 /// Every label that means something, with what it means. Made once a cycle.
 #[derive(Clone, Debug)]
 pub struct Legend<'a> {
-    signs: Vec<(&'a Label, Sign)>,
+    signs: BTreeMap<&'a Label, Vec<Sign>>,
     priorities: usize,
 }
 
@@ -46,12 +48,13 @@ impl<'a> Legend<'a> {
         let vetoes = vetoes.map(|(at, label)| (label, Sign::Veto(at)));
         let priorities = special.priority.iter().enumerate();
         let priorities = priorities.map(|(at, label)| (label, Sign::Priority(at)));
+        let others = [(&special.park, Sign::Park), (&special.pause, Sign::Pause)];
+        let mut signs = BTreeMap::<_, Vec<_>>::new();
+        for (label, sign) in stages.chain(vetoes).chain(others).chain(priorities) {
+            signs.entry(label).or_default().push(sign);
+        }
         Self {
-            signs: stages
-                .chain(vetoes)
-                .chain([(&special.park, Sign::Park), (&special.pause, Sign::Pause)])
-                .chain(priorities)
-                .collect(),
+            signs,
             priorities: special.priority.len(),
         }
     }
@@ -68,7 +71,7 @@ impl<'a> Legend<'a> {
         };
         let first = |old: Option<usize>, at: usize| Some(old.map_or(at, |old| old.min(at)));
         for label in &head.labels {
-            for (_, sign) in self.signs.iter().filter(|(known, _)| *known == label) {
+            for sign in self.signs.get(label).into_iter().flatten() {
                 match *sign {
                     Sign::Stage(at) => {
                         reading.several |= reading.stage.is_some();

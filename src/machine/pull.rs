@@ -165,7 +165,7 @@ pub(super) fn touched(files: &[String]) -> String {
         more => format!(" and {more} more"),
     };
     format!(
-        "nothing was pushed: the work changes {}{more}, which only a person may (`protected` in the project's file). It is on the branch as the agent left it: take those changes out before it is tried again, or push the branch yourself and set the next label",
+        "nothing was pushed: the work changes {}{more}, which only a person may (`protected` in the project's file). It is on the branch as the agent left it: take those changes out before it is tried again, push them to the default branch if they are yours, or push the branch yourself and set the next label",
         named.join(", ")
     )
 }

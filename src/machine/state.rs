@@ -115,6 +115,8 @@ pub struct Walk {
     pub branch: Option<String>,
     /// The commit that was verified last.
     pub subject: Option<Subject>,
+    /// Where the default branch stood when the work on it began.
+    pub began: Option<Subject>,
     /// What the last round or attempt failed on.
     pub failed_on: Option<String>,
     /// Who said `approve`, since the last stage was verified.
@@ -255,6 +257,7 @@ impl State {
             failed_on: walk.failed_on,
             in_flight,
             verified: walk.subject,
+            began: dispatch.began().cloned().or(walk.began),
             taken,
             approved: walk.approved.is_some(),
             pull: walk.pull.map(|kept| kept.pull.number),

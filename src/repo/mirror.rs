@@ -154,19 +154,24 @@ impl Mirror {
             .await
     }
 
-    /// Returns the commit that work starts from, chosen as the script chooses it that makes the branches: the remote's tip, unless
-    /// the local branch has commits of its own.
-    pub async fn default_tip(&self) -> Result<Option<Subject>, RepoError> {
-        let Some(branch) = self.default_branch().await? else {
-            return Ok(None);
-        };
-        let local = format!("refs/project/heads/{branch}");
-        let remote = format!("refs/project/remotes/origin/{branch}");
-        match (self.resolve(&local).await?, self.resolve(&remote).await?) {
-            (Some(local), Some(remote)) if self.is_ancestor(&local, &remote).await? => {
-                Ok(Some(remote))
+    /// Returns what work is held against: what the remote has of the default branch. Whoever works in the tree can move the local
+    /// one, so without a remote it counts as it stood when the work `began`, as far as that is known.
+    pub async fn base(&self, began: Option<&Subject>) -> Result<Option<Subject>, RepoError> {
+        let branch = self.default_branch().await?;
+        if let Some(branch) = &branch {
+            let remote = format!("refs/project/remotes/origin/{branch}");
+            if let Some(remote) = self.resolve(&remote).await? {
+                return Ok(Some(remote));
             }
-            (local, remote) => Ok(local.or(remote)),
+        }
+        if let Some(began) = began
+            && self.has_commit(began).await?
+        {
+            return Ok(Some(began.clone()));
+        }
+        match branch {
+            Some(branch) => self.resolve(&format!("refs/project/heads/{branch}")).await,
+            None => Ok(None),
         }
     }
 

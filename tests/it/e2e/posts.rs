@@ -2,8 +2,13 @@
 
 use std::process::Output;
 
-use pointsman::domain::{Event, IssueNumber, Label, SingleRead};
+use pointsman::daemon::posts;
+use pointsman::domain::{
+    DispatchId, Event, IssueNumber, Label, Outcome, Post, Posting, ReportId, SingleRead,
+};
 
+use crate::builders::ten;
+use crate::support::github::{Fault, Kind, Logged};
 use crate::support::world::World;
 
 /// Runs an agent's verb in the project's folder, while the daemon of this process goes on.
@@ -135,5 +140,49 @@ async fn an_agents_issue_on_github_has_no_label_and_is_nobodys_request() {
         let old = format!("{:?}", model.issue("me/blog", issue.0).comments);
         assert_eq!(old.matches("Two more of the kind.").count(), 1, "{old}");
     }
+    world.end().await;
+}
+
+/// Without our own name nothing of ours would be found: nothing is written that may be there.
+#[tokio::test]
+async fn what_may_be_there_is_not_written_again_while_nobody_says_who_we_are() {
+    let world = World::on_github().await;
+    world.github_project("blog");
+    let issue = IssueNumber(world.fake().model().open_issue("me/blog", "me", "t", "b"));
+    let post = |id: &str, what| Post {
+        id: ReportId::new(id),
+        dispatch: DispatchId::new("d1d1d1"),
+        what,
+        proven: true,
+        at: ten(),
+    };
+    let body = || "See greet.sh:2.".to_owned();
+    let title = "An empty name is greeted".to_owned();
+    let comment = post("01A", Posting::Comment { body: body() });
+    let new = post(
+        "01B",
+        Posting::Issue {
+            title,
+            body: body(),
+        },
+    );
+    // A daemon that was started anew: whose word it is was asked by nobody yet.
+    let write = async |post, again| {
+        let hands = world.hands("blog").await;
+        posts::write(&hands, post, Some(issue), again).await
+    };
+    for one in [&comment, &new] {
+        assert!(matches!(write(one, false).await, Outcome::Posted { .. }));
+        world
+            .fake()
+            .arm(Fault::once("GET", "/user", Kind::Status(404)));
+        let blind = write(one, true).await;
+        assert!(matches!(blind, Outcome::Failed { .. }), "{blind:?}");
+        assert!(matches!(write(one, true).await, Outcome::Posted { .. }));
+    }
+    let log = world.fake().take_log();
+    let writes = |line: &&Logged| line.method == "POST" && line.target.contains("/issues");
+    let written = log.iter().filter(writes);
+    assert_eq!(written.count(), 2, "each once");
     world.end().await;
 }

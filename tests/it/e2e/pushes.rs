@@ -74,6 +74,26 @@ async fn a_change_of_a_protected_path_is_not_pushed_but_handed_to_a_person() {
     world.end().await;
 }
 
+/// What the agent runs can move every branch that is here.
+#[tokio::test]
+async fn a_local_default_branch_that_was_moved_hides_no_protected_path() {
+    let mut world = World::new();
+    world.project("shop");
+    world.write_project(
+        "shop",
+        "tracker = \"local\"\nbuild = \"git branch -f main HEAD\"\nprotected = [\"scripts/**\"]\n",
+    );
+    world.start().await;
+    let before = heads(&world);
+    let issue = issue(&world).await;
+    world.until_held("shop", issue, "parked").await;
+    let main = world.git("shop", &["rev-parse", "main"]);
+    let work = world.git("shop", &["rev-parse", BRANCH]);
+    assert_eq!(main, work, "the build did it");
+    assert_eq!(heads(&world), before, "the remote has nothing of it");
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_push_that_a_rule_refuses_is_told_at_once_and_goes_on_once_the_rule_is_gone() {
     let mut world = World::new();

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Activity, Attention, Basis, Cause, CommentMode, Details, Event, FirstLine, IssueNumber, Label,
     LabelEvent, LabelEventId, Next, Observation, Phase, Profile, Report, ReportId, Role, Rules,
-    ScreenRules, Settled, Signals, SingleRead, Submit, Text, Transition, TransitionStep, Verb,
-    Window,
+    ScreenRules, Settled, Signals, SingleRead, Subject, Submit, Text, Transition, TransitionStep,
+    Verb, Window,
 };
 use pointsman::machine::decide::{Decision, Memory, decide};
 use pointsman::machine::evolve::evolve;
@@ -17,7 +17,9 @@ use pointsman::machine::step::Flow;
 use pointsman::machine::text::issue_digest;
 use pointsman::machine::watchdog;
 
-use crate::builders::{alice, dev, dispatch, head, minutes, opening, rules, sample, seen, ten};
+use crate::builders::{
+    alice, dev, dispatch, head, minutes, opening, review, rules, sample, seen, ten,
+};
 
 const SEVEN: IssueNumber = IssueNumber(7);
 
@@ -350,4 +352,22 @@ fn an_unwanted_dispatch_is_withdrawn_once_its_tree_is_not_worked_on() {
     };
     assert_eq!(did(false), "dispatch d1 of #7: withdrawn");
     assert_eq!(did(true), "Wait(None)");
+}
+
+#[test]
+fn what_is_checked_is_held_against_where_the_default_branch_stood_when_it_was_made() {
+    let mut made = dispatch("d1", 7, "Add an FAQ", dev());
+    made.known = vec![Subject::new("a".repeat(40)), Subject::new("b".repeat(40))];
+    made.phase = Phase::Judging;
+    let mut state = State::default();
+    state.dispatches.insert(made.id().clone(), made.clone());
+    let pushed = Event::BranchPushed {
+        dispatch: made.id().clone(),
+        branch: "pointsman/7-add-an-faq".to_owned(),
+        subject: Subject::new("c".repeat(40)),
+    };
+    evolve(&mut state, ten(), &pushed).unwrap();
+    let mut checked = dispatch("d2", 7, "Add an FAQ", review());
+    checked.known.clear();
+    assert_eq!(state.ground(&checked).began.as_ref(), made.began());
 }

@@ -246,3 +246,55 @@ async fn a_change_to_how_work_is_judged_is_named_in_the_evidence() {
         evidence.says
     );
 }
+
+/// The accident: a commit on the local default branch, then on with the issue's.
+#[tokio::test]
+async fn what_the_local_default_branch_got_meanwhile_is_work_like_any_other() {
+    let world = World::new();
+    world.project("shop");
+    prepared(&world).await;
+    world.git("shop", &["switch", "-q", "main"]);
+    world.commit("shop", "Makefile", "all:\n\ttrue\n");
+    world.git("shop", &["switch", "-q", BRANCH]);
+    world.git("shop", &["merge", "-q", "main"]);
+    let subject = world.commit("shop", "faq.sh", "echo faq\n");
+    let evidence = covered(&world, &subject, &["faq.sh"]).await;
+    assert!(
+        !evidence.holds && evidence.says.contains("Makefile"),
+        "{}",
+        evidence.says
+    );
+    // And with the whole of it on the local default branch.
+    world.git("shop", &["branch", "-q", "-f", "main", "HEAD"]);
+    let evidence = covered(&world, &subject, &[]).await;
+    assert!(
+        evidence.says.starts_with("2 of 2 changed files"),
+        "{}",
+        evidence.says
+    );
+}
+
+/// Without a remote the local default branch is all there is, and the agent can move it.
+#[tokio::test]
+async fn without_a_remote_work_is_held_against_where_the_default_branch_stood() {
+    let world = World::new();
+    world.project("shop");
+    world.git("shop", &["remote", "remove", "origin"]);
+    let opened = prepared(&world).await;
+    world.commit("shop", "Makefile", "all:\n\ttrue\n");
+    world.git("shop", &["branch", "-q", "-f", "main", "HEAD"]);
+    let subject = world.commit("shop", "faq.sh", "echo faq\n");
+    let mut checked = dispatch("d1d1d1", 1, "Faq", review());
+    checked.opening.subject = Some(Subject::new(&subject));
+    let ground = Ground {
+        began: opened.began().cloned(),
+        ..Ground::default()
+    };
+    let hands = world.hands("shop").await;
+    let report = done(&subject, &["faq.sh"]);
+    let measured = gates::measure(&hands, &checked, &GateName::Coverage, &report, &ground).await;
+    assert!(
+        matches!(&measured, Outcome::Measured(row) if !row.holds && row.says.contains("Makefile")),
+        "{measured:?}"
+    );
+}

@@ -3,8 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use pointsman::daemon::merge::merge;
+use pointsman::daemon::push::push;
 use pointsman::domain::{IssueNumber, Outcome, Subject};
 
+use crate::builders::{dev, dispatch};
 use crate::support::world::World;
 
 /// Work of an issue on a branch of its own; `main` stands where it was.
@@ -45,6 +47,63 @@ fn into_main(outcome: &Outcome) {
         matches!(outcome, Outcome::Merged { into } if into == "main"),
         "{outcome:?}"
     );
+}
+
+/// Cuts the pushes of scripts short, as their limit would.
+fn impatient(world: &mut World) {
+    let folder = world.home().join("bin");
+    std::fs::create_dir_all(&folder).unwrap();
+    let shim = folder.join("timeout");
+    let text = "#!/bin/sh\n[ \"$2 $3\" = 'git push' ] && exit 124\nexec /usr/bin/timeout \"$@\"\n";
+    std::fs::write(&shim, text).unwrap();
+    std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, value) in &mut world.places.env {
+        if name == "PATH" {
+            *value = format!("{}:{value}", folder.display());
+        }
+    }
+}
+
+/// A `pre-push` hook that runs all the tests, or waits for an answer, is the person's to look at.
+#[tokio::test]
+async fn a_push_that_takes_too_long_says_so_and_names_the_hook() {
+    let mut world = World::new();
+    world.project("shop");
+    let subject = work(&world, "more.sh", "echo more\n");
+    impatient(&mut world);
+    let hands = world.hands("shop").await;
+    let of = dispatch("d1d1d1", 1, "Work", dev());
+    let pushed = push(&hands, &of, "pointsman/1-work", &subject).await;
+    let Outcome::Refused { why, hint, .. } = &pushed else {
+        panic!("{pushed:?}");
+    };
+    assert!(why.contains("10 minutes"), "{why}");
+    assert!(hint.contains("pre-push"), "{hint}");
+    let landed = merged(&world, &subject).await;
+    assert!(
+        matches!(&landed, Outcome::Failed { why, .. } if why.contains("10 minutes") && why.contains("pre-push")),
+        "{landed:?}"
+    );
+}
+
+/// Nothing to hold the work against: nobody knows what it touches.
+#[tokio::test]
+async fn without_a_known_default_branch_nothing_is_pushed() {
+    let world = World::new();
+    world.project("shop");
+    let subject = work(&world, "more.sh", "echo more\n");
+    world.git("shop", &["switch", "-q", "pointsman/1-work"]);
+    world.git("shop", &["branch", "-q", "-D", "main"]);
+    world.git("shop", &["remote", "set-head", "origin", "--delete"]);
+    let hands = world.hands("shop").await;
+    let of = dispatch("d1d1d1", 1, "Work", dev());
+    let pushed = push(&hands, &of, "pointsman/1-work", &subject).await;
+    assert!(
+        matches!(&pushed, Outcome::Refused { hint, .. } if hint.contains("set-head")),
+        "{pushed:?}"
+    );
+    let there = world.git("shop.git", &["branch", "--list", "pointsman/*"]);
+    assert_eq!(there, "");
 }
 
 #[tokio::test]

@@ -11,6 +11,9 @@ use pointsman::daemon::samplers::Samplers;
 use pointsman::domain::ProjectName;
 use pointsman::ledger::{Ledger, Memory};
 use pointsman::machine::state::State;
+use pointsman::tracker::Tracker;
+use pointsman::tracker::github::{Auth, Config, GitHub};
+use secrecy::SecretString;
 use tokio::sync::watch;
 
 use super::World;
@@ -34,9 +37,19 @@ impl World {
             key: Key::open(&places.state.join("key")).expect("a key"),
             places,
         };
+        let tracker = if self.on_fake(project) {
+            let token = Auth::Token(SecretString::from(self.token.clone()));
+            let config = Config {
+                reserve: 0,
+                ..Config::new(self.fake().url.clone(), token)
+            };
+            Tracker::GitHub(GitHub::connect(&config, "me", project).expect("it is good"))
+        } else {
+            Tracker::Local(self.tracker(project))
+        };
         let own = Own {
             name: ProjectName::new(project),
-            tracker: pointsman::tracker::Tracker::Local(self.tracker(project)),
+            tracker,
             state: &State::default(),
             heads: BTreeMap::new(),
             kept: false,

@@ -7,7 +7,7 @@ impl World {
         open_local(&self.places, &ProjectName::new(project)).expect("the local tracker opens")
     }
 
-    fn on_fake(&self, project: &str) -> bool {
+    pub(super) fn on_fake(&self, project: &str) -> bool {
         self.fake.is_some() && !self.places.tracker(&ProjectName::new(project)).exists()
     }
 
