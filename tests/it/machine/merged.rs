@@ -143,7 +143,7 @@ fn a_merge_that_is_not_yet_possible_is_tried_again_and_in_the_end_a_persons() {
             head: Some(Subject::new("c".repeat(40))),
             ..PullRead::default()
         };
-        seen.pull_reads.insert(PULL, open);
+        seen.pull_reads.insert(PULL, Some(open));
         let effects = engine.step(&rules, Input::Seen(Box::new(seen)), now);
         let merge = effects.iter().find_map(|effect| match effect {
             Effect::Do(id, Action::Merge { .. }) => Some(*id),
