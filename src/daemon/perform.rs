@@ -69,7 +69,12 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             branch, subject, ..
         } => push::push(hands, &branch, &subject).await,
         Action::KeepPull { plan, known, .. } => pulls::keep(hands, &plan, known).await,
-        Action::Leave { issue, labels, why } => pulls::leave(hands, issue, &labels, &why).await,
+        Action::Leave {
+            issue,
+            labels,
+            why,
+            closing,
+        } => pulls::leave(hands, issue, &labels, &why, &closing).await,
         Action::Publish {
             dispatch,
             issue,

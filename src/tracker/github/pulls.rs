@@ -35,6 +35,8 @@ struct PullDto {
     merged_at: Option<Timestamp>,
     #[serde(default)]
     merged_by: Option<UserDto>,
+    #[serde(default)]
+    closed_at: Option<Timestamp>,
     head: EndDto,
     base: EndDto,
 }
@@ -80,6 +82,7 @@ impl PullDto {
             open: self.state == "open",
             merged: self.merged_at.is_some(),
             merged_by: self.merged_by.map(UserDto::actor),
+            closed_at: self.closed_at,
             head: Subject::new(self.head.sha),
             body: self.body,
         }
