@@ -71,7 +71,12 @@ pub async fn perform(hands: &Hands, action: Action, dispatch: Option<Dispatch>) 
             subject,
         } => push::push(hands, &dispatch, &branch, &subject).await,
         Action::KeepPull { plan, known, .. } => pulls::keep(hands, &plan, known).await,
-        Action::Leave { issue, labels, why } => pulls::leave(hands, issue, &labels, &why).await,
+        Action::Leave {
+            issue,
+            labels,
+            why,
+            closing,
+        } => pulls::leave(hands, issue, &labels, &why, &closing).await,
         Action::Publish {
             dispatch,
             issue,

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::daemon::hands::{AUTHORS_MAX, Hands, RETRY_AFTER, authors, chain, now, tracker_failed};
 use crate::daemon::writes::comment_once;
 use crate::domain::{
-    Actor, Comment, Details, IssueNumber, Label, Outcome, Pull, PullEnd, PullPlan, PullRead, Role,
-    SingleRead, Subject,
+    Actor, Closing, Comment, Details, IssueNumber, Label, Outcome, Pull, PullEnd, PullPlan,
+    PullRead, Role, SingleRead, Subject,
 };
 use crate::machine::pull::{body, in_body};
 use crate::machine::text::{mark, one_line, sha256};
+use crate::machine::trust::standing_event;
 use crate::tracker::TrackerError;
 use crate::tracker::pulls::{FoundPull, MergeAnswer, NewPull};
 
@@ -108,8 +109,8 @@ pub async fn read(hands: &Hands, number: IssueNumber) -> Result<PullRead, Tracke
         None
     } else {
         let by = hands.tracker.closer(number).await?;
-        let by = name(by.as_ref());
-        Some(PullEnd::Closed { by })
+        let (by, at) = (name(by.as_ref()), found.closed_at);
+        Some(PullEnd::Closed { by, at })
     };
     let wants = match end {
         Some(_) => Vec::new(),
@@ -150,8 +151,14 @@ pub async fn merge(hands: &Hands, number: IssueNumber, subject: &Subject) -> Out
 }
 
 /// Takes an issue out of the workflow: says why, once, and takes its routing labels off.
-pub async fn leave(hands: &Hands, issue: IssueNumber, labels: &[Label], why: &str) -> Outcome {
-    match left(hands, issue, labels, why).await {
+pub async fn leave(
+    hands: &Hands,
+    issue: IssueNumber,
+    labels: &[Label],
+    why: &str,
+    closing: &Closing,
+) -> Outcome {
+    match left(hands, issue, labels, why, closing).await {
         // There is nothing left to take out.
         Ok(()) | Err(TrackerError::NotFound { .. } | TrackerError::Moved { .. }) => Outcome::Done,
         Err(error) => tracker_failed(&error),
@@ -163,6 +170,7 @@ async fn left(
     issue: IssueNumber,
     labels: &[Label],
     why: &str,
+    closing: &Closing,
 ) -> Result<(), TrackerError> {
     let read = hands.tracker.issue(issue).await?;
     let SingleRead::Found(found) = &read else {
@@ -174,7 +182,12 @@ async fn left(
         "{why}, so this left the workflow. The branch stays as it is. Set a routing label to take it up again.\n\n{mark}"
     );
     comment_once(hands, issue, &mark, &body).await?;
-    for label in labels.iter().filter(|label| found.0.labels.contains(label)) {
+    let events = hands.tracker.label_events(issue).await?;
+    let is_over = |label: &&Label| {
+        let event = standing_event(&events, label);
+        found.0.labels.contains(label) && !event.is_some_and(|event| closing.is_before(event))
+    };
+    for label in labels.iter().filter(is_over) {
         hands.tracker.remove_label(issue, label).await?;
     }
     let read = hands.tracker.issue(issue).await?;

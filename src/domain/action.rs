@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, Answer, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId, Evidence,
-    GateName, Hold, IssueNumber, Label, LabelEvent, Marker, Note, Opening, Pane, Post, Pull,
-    PullPlan, Rehearsed, Report, ReportId, Role, Sighting, Spec, Statement, Subject, Window,
+    Actor, Answer, Closing, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId,
+    Evidence, GateName, Hold, IssueNumber, Label, LabelEvent, Marker, Note, Opening, Pane, Post,
+    Pull, PullPlan, Rehearsed, Report, ReportId, Role, Sighting, Spec, Statement, Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -89,11 +89,12 @@ pub enum Action {
         plan: Box<PullPlan>,
         known: Option<IssueNumber>,
     },
-    /// Takes an issue out of the workflow: one comment that says why, and its routing labels go.
+    /// Takes an issue out of the workflow: one comment that says why, and its routing labels go, but for those set since that closing.
     Leave {
         issue: IssueNumber,
         labels: Vec<Label>,
         why: String,
+        closing: Closing,
     },
     /// Puts a comment on the issue once.
     Publish {

@@ -144,8 +144,13 @@ pub enum Event {
     },
     /// Commits of others are on it: the evidence is of another one.
     PullMoved { issue: IssueNumber, head: Subject },
-    /// It was merged, or closed without.
-    PullEnded { issue: IssueNumber, end: PullEnd },
+    /// It was merged, or closed without. `anew`: the label by which a person asked for the issue since, so that this ends nothing.
+    PullEnded {
+        issue: IssueNumber,
+        end: PullEnd,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        anew: Option<LabelEventId>,
+    },
     /// A review asks for changes: another round. `again`: the stage is the one the issue is in, and no label moves.
     ReworkWanted {
         issue: IssueNumber,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Actor, IssueNumber, Role, Subject};
+use crate::domain::{Actor, IssueNumber, LabelEvent, LabelEventId, Role, Subject};
 
 /// A pull request of ours, as it stood when we last wrote to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,9 @@ pub enum PullEnd {
     Closed {
         /// By whom, as far as the tracker says.
         by: String,
+        /// When, by the tracker's clock, as far as it says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
 }
 
@@ -89,7 +92,23 @@ impl PullEnd {
     pub fn words(&self) -> String {
         match self {
             Self::Merged { by } => format!("was merged by {by}"),
-            Self::Closed { by } => format!("was closed unmerged by {by}"),
+            Self::Closed { by, .. } => format!("was closed unmerged by {by}"),
         }
+    }
+}
+
+/// The closing of a pull request, as what labels are measured against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// When it was closed, as far as the tracker says.
+    pub at: Option<Timestamp>,
+    /// A label that a move of ours set by nobody's word.
+    pub own: Option<LabelEventId>,
+}
+
+impl Closing {
+    /// Says whether a label was set since, by somebody. Times are whole seconds: in the same one, what stands stays.
+    pub fn is_before(&self, event: &LabelEvent) -> bool {
+        self.at.is_some_and(|at| event.at >= at) && self.own.as_ref() != Some(&event.id)
     }
 }

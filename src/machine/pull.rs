@@ -3,6 +3,7 @@
 //! There is at most one open pull request for a branch, and the tracker sees to that: so it is looked for before it is opened, and
 //! a lost answer costs a look. Merging it is `done`, closing it drops the work, a trusted review that asks for changes is a round.
 
+mod closed;
 mod evidence;
 mod known;
 mod watch;

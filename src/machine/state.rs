@@ -95,6 +95,8 @@ pub struct Walk {
     pub approval: Option<Approval>,
     /// The newest label event that one of our transitions made.
     pub own_event: Option<LabelEventId>,
+    /// Whether that move was a person's word: `route`, `approve`, a review.
+    pub asked: bool,
     /// The label event last dispatched: what is newer happened since.
     pub event: Option<LabelEventId>,
     /// Whether the issue left the workflow: what is kept is what it may not be asked for twice.

@@ -1,5 +1,7 @@
 //! Pull requests: what a tracker that has them can do with those of our own branches. The local tracker has none.
 
+use jiff::Timestamp;
+
 use crate::domain::{Actor, IssueNumber, PullHead, Review, Subject};
 use crate::tracker::{Tracker, TrackerError, Written};
 
@@ -23,6 +25,8 @@ pub struct FoundPull {
     pub merged: bool,
     /// Who merged it, as far as the tracker says.
     pub merged_by: Option<Actor>,
+    /// When it was closed, merged or not.
+    pub closed_at: Option<Timestamp>,
     /// The newest commit of its branch.
     pub head: Subject,
     /// Its text.

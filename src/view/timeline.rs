@@ -177,7 +177,10 @@ pub fn sentence(event: &Event) -> String {
         Event::PullMoved { issue, head } => {
             format!("{issue}: its pull request is at {}", head.short())
         }
-        Event::PullEnded { issue, end } => format!("{issue}: its pull request {}", end.words()),
+        Event::PullEnded { issue, end, anew } => {
+            let anew = anew.as_ref().map_or("", |_| ", and it was asked for anew");
+            format!("{issue}: its pull request {}{anew}", end.words())
+        }
         Event::ReworkWanted { issue, by, .. } => {
             format!("{issue}: {} wants changes, another round", by.login)
         }

@@ -65,6 +65,7 @@ fn arrive(state: &mut State, transition: &Transition, outcome: &Settled) {
     match outcome {
         Settled::Moved { event } => {
             walk.own_event = event.clone().or(walk.own_event.take());
+            walk.asked = transition.dispatch.is_none();
             if transition.rework {
                 walk.rounds += 1;
             }
@@ -175,6 +176,7 @@ fn routed(state: &mut State, issue: IssueNumber, event: &Event) {
     };
     free_seat(state, issue, None);
     if let Some(walk) = state.walks.get_mut(&issue) {
+        drop_ended(walk);
         walk.own_event = None;
         walk.yours = None;
         walk.approved = None;
@@ -183,6 +185,15 @@ fn routed(state: &mut State, issue: IssueNumber, event: &Event) {
     }
     let (to, by, rework) = (to.clone(), by.clone(), *rework);
     state.routes.insert(issue, Route { to, by, rework });
+}
+
+/// Somebody asks for the issue after its pull request ended: what that one showed is over, and what is asked for begins without it.
+pub(super) fn drop_ended(walk: &mut Walk) {
+    if walk.pull.as_ref().is_some_and(|kept| !is_open(kept)) {
+        walk.pull = None;
+        walk.subject = None;
+        walk.proofs.clear();
+    }
 }
 
 fn is_open(kept: &Kept) -> bool {

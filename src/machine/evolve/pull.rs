@@ -1,6 +1,6 @@
 //! What happens to the pull request of an issue's branch.
 
-use super::issue::{free_seat, known};
+use super::issue::{drop_ended, free_seat, known};
 use super::judging;
 use crate::domain::{DispatchId, Event, IssueNumber, Pull};
 use crate::machine::pull::{Kept, once_more};
@@ -19,9 +19,12 @@ pub(super) fn pull(state: &mut State, event: &Event) -> Result<(), String> {
             let moved = (walk.subject.as_ref() != Some(head)).then(|| head.clone());
             kept(walk.pull.as_mut(), *issue)?.moved = moved;
         }
-        Event::PullEnded { issue, end } => {
+        Event::PullEnded { issue, end, anew } => {
             let walk = known(state, *issue)?;
             kept(walk.pull.as_mut(), *issue)?.end = Some(end.clone());
+            if anew.is_some() {
+                drop_ended(walk);
+            }
         }
         Event::ReworkWanted {
             issue,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::closed::{self, Word};
 use super::known::Now;
 use super::{Kept, back};
 use crate::domain::{
@@ -83,13 +84,16 @@ fn changed(
 ) -> Option<Decision> {
     let number = kept.pull.number;
     if let Some(end) = &read.end {
+        let anew = match closed::last_word(rules, state, seen, issue, walk, end) {
+            Word::Unread(questions) => return Some(Decision::Look(questions)),
+            Word::Later => return None,
+            Word::End => None,
+            Word::Label(event) => Some(event),
+        };
         let did = format!("pull request {number} of {issue} {}", end.words());
         let end = end.clone();
-        return Some(Act::record(
-            vec![Event::PullEnded { issue, end }],
-            None,
-            did,
-        ));
+        let event = Event::PullEnded { issue, end, anew };
+        return Some(Act::record(vec![event], None, did));
     }
     if is_under_way(state, issue) {
         return None;
@@ -210,7 +214,7 @@ fn ended(
     now: Timestamp,
 ) -> Option<Decision> {
     if let Some(dispatch) = state.open_dispatch(issue) {
-        let (PullEnd::Merged { by } | PullEnd::Closed { by }) = end;
+        let (PullEnd::Merged { by } | PullEnd::Closed { by, .. }) = end;
         let busy = memory.busy.contains(&Flow::Dispatch(dispatch.id().clone()));
         let why = format!("the pull request {}", end.words());
         return (!busy).then(|| watchdog::withdraw(state, dispatch, by, &why));
@@ -270,14 +274,18 @@ fn finish(
 
 /// Says what an issue needs whose pull request was closed: it is told so, once, and its labels go.
 pub fn next(state: &State, rules: &Rules, issue: IssueNumber) -> Step {
-    let kept = state.walks.get(&issue).and_then(|walk| walk.pull.as_ref());
-    let Some((kept, end)) = kept.and_then(|kept| Some((kept, kept.end.as_ref()?))) else {
+    let walk = state.walks.get(&issue);
+    let Some((walk, kept)) = walk.and_then(|walk| Some((walk, walk.pull.as_ref()?))) else {
+        return Step::Rest;
+    };
+    let Some(end @ PullEnd::Closed { at, .. }) = &kept.end else {
         return Step::Rest;
     };
     Step::Do(Action::Leave {
         issue,
         labels: routing_labels(rules),
         why: format!("pull request {} {}", kept.pull.number, end.words()),
+        closing: closed::closing(walk, *at),
     })
 }
 

@@ -38,6 +38,8 @@ struct PullDto {
     /// Null until GitHub has worked it out; reading it makes it begin. Lists have none.
     #[serde(default)]
     mergeable: Option<bool>,
+    #[serde(default)]
+    closed_at: Option<Timestamp>,
     head: EndDto,
     base: EndDto,
 }
@@ -83,6 +85,7 @@ impl PullDto {
             open: self.state == "open",
             merged: self.merged_at.is_some(),
             merged_by: self.merged_by.map(UserDto::actor),
+            closed_at: self.closed_at,
             head: Subject::new(self.head.sha),
             body: self.body,
         }

@@ -302,6 +302,36 @@ async fn a_pull_request_that_is_closed_unmerged_drops_the_work_and_says_so_once(
 }
 
 #[tokio::test]
+async fn a_label_set_right_after_the_closing_is_the_newer_word() {
+    let world = world().await;
+    let issue = issue(&world).await;
+    let number = pull_of(&world, issue).await;
+    world.until_yours("blog", issue).await;
+    world.until_held("blog", issue, "yours").await;
+    world.fake().advance(30);
+    world.fake().model().close(BLOG, number, "me");
+    world.fake().advance(5);
+    {
+        let mut model = world.fake().model();
+        model.unlabel(BLOG, issue.0, "review", "me");
+        model.label(BLOG, issue.0, "ready-for-dev", "me");
+    }
+    seen(&world).await;
+    world
+        .until("another pull request is there", |told| {
+            told.iter().find_map(|told| match &told.event {
+                Event::PullKept { pull, .. } if pull.number.0 != number => Some(()),
+                _ => None,
+            })
+        })
+        .await;
+    let told = world.told().await;
+    let left = |told: &Told| matches!(told.event, Event::IssueLeft { .. });
+    assert!(!told.iter().any(left), "it stayed");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_merge_while_an_agent_works_ends_its_work() {
     let world = world().await;
     world.pace(700);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Event, Evidence, GateName, IssueNumber, Label, LabelEventId, Next, Observation, Phase, Pull,
-    PullEnd, PullHead, PullRead, Questions, Settled, Transition, TransitionStep, Verb,
+    Actor, ActorId, ActorKind, Cause, Details, Event, Evidence, GateName, IssueNumber, Label,
+    LabelEvent, LabelEventId, Next, Observation, Phase, Pull, PullEnd, PullHead, PullRead,
+    Questions, Role, Settled, SingleRead, Text, Transition, TransitionStep, Verb,
 };
 use pointsman::machine::decide::{Decision, decide};
 use pointsman::machine::engine::{Effect, Engine, Input};
@@ -16,7 +17,7 @@ use pointsman::machine::pull::Kept;
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Step;
 
-use crate::builders::{dev, dispatch, head, minutes, opening, rules, seen, sha, ten};
+use crate::builders::{alice, dev, dispatch, head, minutes, opening, rules, seen, sha, ten};
 
 const SEVEN: IssueNumber = IssueNumber(7);
 const EIGHT: IssueNumber = IssueNumber(8);
@@ -73,6 +74,30 @@ fn listed(open: bool) -> PullHead {
     }
 }
 
+/// The issue as it is read singly: its label was set so many minutes after ten, by whom.
+fn details(label: &str, by: &Actor, at: i64) -> Details {
+    let head = head(7, "Add an FAQ", label);
+    let text = Text {
+        title: head.title.clone(),
+        body: String::new(),
+        edited: None,
+    };
+    let event = LabelEvent {
+        id: LabelEventId::new("702"),
+        set: true,
+        label: Label::new(label),
+        actor: Some(by.clone()),
+        at: minutes(at),
+    };
+    Details {
+        read: SingleRead::Found(Box::new((head, text))),
+        events: vec![event],
+        roles: BTreeMap::from([(alice(), Role::Write)]),
+        comments: None,
+        at: ten(),
+    }
+}
+
 fn follow(state: &mut State, events: &[Event]) {
     for event in events {
         evolve(state, ten(), event).unwrap();
@@ -89,6 +114,17 @@ fn did(decision: &Decision) -> &str {
         Decision::Look(_) => "a look",
         Decision::Wait(_) => "nothing",
     }
+}
+
+/// Says whether the end of the pull request ends what is open.
+fn withdraws(decision: &Decision) -> bool {
+    let withdrawn = |event: &Event| {
+        let Event::DispatchClosed { cause, .. } = event else {
+            return false;
+        };
+        matches!(cause, Cause::Withdrawn { why, .. } if why.contains("pull request"))
+    };
+    matches!(decision, Decision::Act(act) if act.events.iter().any(withdrawn))
 }
 
 /// It left the workflow with its pull request open; whoever ended that one afterwards did not speak of what is asked for now.
@@ -111,7 +147,11 @@ fn a_pull_request_of_before_the_issue_left_ends_nothing_that_was_begun_since() {
         // A ledger may say so from before.
         follow(
             &mut state,
-            &Vec::from_iter(end.map(|end| Event::PullEnded { issue: SEVEN, end })),
+            &Vec::from_iter(end.map(|end| Event::PullEnded {
+                issue: SEVEN,
+                end,
+                anew: None,
+            })),
         );
         let mut seen = seen(vec![head(7, "Add an FAQ", "ready-for-dev")]);
         seen.pulls.insert(EIGHT, listed(false));
@@ -121,7 +161,7 @@ fn a_pull_request_of_before_the_issue_left_ends_nothing_that_was_begun_since() {
             !matches!(&decision, Decision::Look(questions) if !asks(questions).is_empty()),
             "{decision:?}"
         );
-        assert!(!did(&decision).contains("withdrawn"), "{decision:?}");
+        assert!(!withdraws(&decision), "{decision:?}");
         // Our next push finds what is open for the branch then, and that one counts again.
         let mut dispatch = state.dispatches.values().next().unwrap().clone();
         dispatch.phase = Phase::Judging;
@@ -202,7 +242,14 @@ fn what_approve_merged_is_over_when_a_person_sends_the_issue_elsewhere() {
     );
     // A ledger may say so from before.
     let end = merged();
-    follow(&mut state, &[Event::PullEnded { issue: SEVEN, end }]);
+    follow(
+        &mut state,
+        &[Event::PullEnded {
+            issue: SEVEN,
+            end,
+            anew: None,
+        }],
+    );
     assert_eq!(did(&decided(&state, &Memory::default(), &seen)), "nothing");
 
     state.walks.get_mut(&SEVEN).unwrap().subject = Some(sha("d"));
@@ -212,8 +259,11 @@ fn what_approve_merged_is_over_when_a_person_sends_the_issue_elsewhere() {
         EIGHT,
         Some(read(Some(PullEnd::Closed {
             by: "ann".to_owned(),
+            at: None,
         }))),
     );
+    seen.details
+        .insert(SEVEN, details("ready-for-dev", &alice(), -9));
     let mut memory = Memory::default();
     memory.pulls.take(&seen, ten());
     let Decision::Act(act) = decided(&state, &memory, &seen) else {
@@ -399,4 +449,115 @@ fn one_that_cannot_be_read_is_tried_again_in_a_minute_or_when_it_changed() {
         matches!(written[..], [Event::PullEnded { .. }]),
         "{written:?}"
     );
+}
+
+fn routed() -> Vec<Event> {
+    let transition = Transition {
+        issue: SEVEN,
+        from: Label::new("review"),
+        to: Next::Stage(Label::new("ready-for-dev")),
+        dispatch: None,
+        after: None,
+        rework: false,
+        at: ten(),
+        unchanged_since: None,
+        step: TransitionStep::Intended,
+    };
+    vec![
+        Event::Routed {
+            issue: SEVEN,
+            to: Label::new("ready-for-dev"),
+            by: "ann".to_owned(),
+            rework: false,
+        },
+        Event::TransitionIntended { transition },
+        Event::TransitionSettled {
+            issue: SEVEN,
+            outcome: Settled::Moved {
+                event: Some(LabelEventId::new("702")),
+            },
+        },
+    ]
+}
+
+/// `pointsman route` after the closing was seen: the newer word counts.
+#[test]
+fn a_person_who_routes_the_issue_after_its_pull_request_was_closed_keeps_it_in_the_workflow() {
+    let mut state = shown(Some(PullEnd::Closed {
+        by: "ann".to_owned(),
+        at: None,
+    }));
+    follow(&mut state, &routed());
+    let seen = seen(vec![head(7, "Add an FAQ", "ready-for-dev")]);
+    assert_eq!(did(&decided(&state, &Memory::default(), &seen)), "nothing");
+}
+
+/// Closed at ten; what the issue's label then means, by when and by whom it was set.
+#[test]
+fn a_label_set_after_a_pull_request_was_closed_is_the_newer_word() {
+    let mallory = Actor {
+        id: ActorId::new("666"),
+        login: "mallory".to_owned(),
+        kind: ActorKind::User,
+    };
+    // What moved it, who its label's event names, minutes after the closing, and whether it stays.
+    let table = [
+        ("a person", &alice(), -1, false),
+        ("a person", &alice(), 0, true),
+        ("a stranger", &mallory, 1, false),
+        ("gates", &alice(), 1, false),
+        ("route", &mallory, 1, true),
+        ("route", &mallory, -1, false),
+    ];
+    for (index, (what, by, at, stays)) in table.into_iter().enumerate() {
+        let mut state = shown(None);
+        match what {
+            "route" => follow(&mut state, &routed()),
+            "gates" => {
+                let walk = state.walks.get_mut(&SEVEN).unwrap();
+                walk.own_event = Some(LabelEventId::new("702"));
+            }
+            _ => {}
+        }
+        // What was begun for it goes on, too.
+        let mut opening = opening("d1", 7, "Add an FAQ", dev());
+        opening.branch = Some("pointsman/7-faq".to_owned());
+        let opening = Box::new(opening);
+        follow(&mut state, &[Event::DispatchOpened { opening }]);
+        let mut seen = seen(vec![head(7, "Add an FAQ", "ready-for-dev")]);
+        let end = PullEnd::Closed {
+            by: "ann".to_owned(),
+            at: Some(ten()),
+        };
+        seen.pulls.insert(EIGHT, listed(false));
+        seen.pull_reads.insert(EIGHT, Some(read(Some(end))));
+        let mut memory = Memory::default();
+        memory.pulls.take(&seen, ten());
+        let Decision::Look(questions) = decided(&state, &memory, &seen) else {
+            panic!("{index}: the issue is not read");
+        };
+        assert_eq!(questions.issues, [SEVEN], "{index}");
+        seen.details.insert(SEVEN, details("ready-for-dev", by, at));
+        let Decision::Act(act) = decided(&state, &memory, &seen) else {
+            panic!("{index}: it is not seen");
+        };
+        let [Event::PullEnded { anew, .. }] = &act.events[..] else {
+            panic!("{index}: {act:?}");
+        };
+        assert_eq!(anew.is_some(), stays, "{index}");
+        follow(&mut state, &act.events);
+        let is_withdrawn = withdraws(&decided(&state, &memory, &seen));
+        assert_eq!(is_withdrawn, !stays, "{index}");
+    }
+}
+
+#[test]
+fn a_ledger_from_before_says_that_a_pull_request_was_closed() {
+    let body = r#"{"kind":"pull-ended","issue":7,"end":{"end":"closed","by":"ann"}}"#;
+    let event: Event = serde_json::from_str(body).unwrap();
+    assert_eq!(serde_json::to_string(&event).unwrap(), body);
+    let mut state = shown(None);
+    follow(&mut state, &[event]);
+    let kept = state.walks[&SEVEN].pull.as_ref().unwrap();
+    assert!(kept.end.is_some());
 }

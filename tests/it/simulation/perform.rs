@@ -215,7 +215,12 @@ impl World {
             }
             Action::Push { .. } => self.push(),
             Action::KeepPull { dispatch, plan, .. } => self.keep_pull(dispatch, plan),
-            Action::Leave { issue, labels, why } => self.leave(*issue, labels, why),
+            Action::Leave {
+                issue,
+                labels,
+                why,
+                closing,
+            } => self.leave(*issue, labels, why, closing),
             Action::Merge { issue, pull, .. } => self.merge(*issue, *pull),
             Action::State { statement } => self.state(statement),
             Action::Tell { note } => {

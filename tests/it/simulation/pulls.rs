@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use pointsman::domain::{
-    Dispatch, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead, Questions,
-    Review, Role, Subject, TrackerChoice,
+    Closing, Dispatch, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead,
+    Questions, Review, Role, Subject, TrackerChoice,
 };
 use pointsman::machine::text::{mark, sha256};
+use pointsman::machine::trust::standing_event;
 
 use super::rules::{alice, mallory, us};
 use super::tracker::Tracker;
@@ -123,12 +124,23 @@ impl World {
         }
     }
 
-    pub(crate) fn leave(&mut self, issue: IssueNumber, labels: &[Label], why: &str) -> Outcome {
+    pub(crate) fn leave(
+        &mut self,
+        issue: IssueNumber,
+        labels: &[Label],
+        why: &str,
+        closing: &Closing,
+    ) -> Outcome {
         let now = self.now;
+        let events = self.tracker.issues[&issue].events.clone();
         if !self.tracker.is_gone(issue) {
             let body = format!("{why}\n{}", mark("left"));
             self.tracker.comment_once(issue, &body, now);
-            for label in labels {
+            let is_over = |label: &&Label| {
+                let event = standing_event(&events, label);
+                !event.is_some_and(|event| closing.is_before(event))
+            };
+            for label in labels.iter().filter(is_over) {
                 self.tracker.label(issue, label, false, &us(), now);
             }
         }
@@ -182,7 +194,11 @@ impl World {
         let (now, by) = (self.now, alice().login);
         match self.rng.below(6) {
             0 => self.tracker.end_pull(issue, PullEnd::Merged { by }, now),
-            1 => self.tracker.end_pull(issue, PullEnd::Closed { by }, now),
+            1 => {
+                let at = Some(now);
+                let end = PullEnd::Closed { by, at };
+                self.tracker.end_pull(issue, end, now);
+            }
             2 => self.tracker.want_changes(issue, false, now),
             3 => {
                 if let Some((_, pull)) = self.tracker.open_pull(issue) {

@@ -288,6 +288,9 @@ impl Model {
         json["head"] = end(&pull.branch, pull.from, &sha);
         let base = &pull.base;
         json["base"] = end(base, id, &Self::tip(repo, base).unwrap_or_default());
+        let mut closings = issue.events.iter().rev();
+        let closing = closings.find(|event| event.kind == "closed" && !issue.open);
+        json["closed_at"] = closing.map_or(Value::Null, |event| json!(time(event.at)));
         json["merged_at"] = pull.merged.map_or(Value::Null, |(_, at)| json!(time(at)));
         if whole {
             json["merged"] = json!(pull.merged.is_some());
