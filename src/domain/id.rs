@@ -108,13 +108,16 @@ impl Label {
     /// Compares letter by letter as lower case, without a copy: a cycle compares labels by the ten thousand.
     fn compare(&self, other: &Self) -> Ordering {
         let (left, right) = (self.0.as_bytes(), other.0.as_bytes());
-        let shared = left.iter().zip(right);
         let mut same = 0;
-        for (left, right) in shared.take_while(|(left, right)| left.is_ascii() && right.is_ascii())
-        {
-            let order = left.to_ascii_lowercase().cmp(&right.to_ascii_lowercase());
-            if order.is_ne() {
-                return order;
+        while let (Some(left), Some(right)) = (left.get(same), right.get(same)) {
+            if !left.is_ascii() || !right.is_ascii() {
+                break;
+            }
+            if left != right {
+                let order = left.to_ascii_lowercase().cmp(&right.to_ascii_lowercase());
+                if order.is_ne() {
+                    return order;
+                }
             }
             same += 1;
         }

@@ -194,7 +194,10 @@ impl Control {
 /// Ends the clients on `session` whose reader was killed. tmux does not always: one with an answer that nobody read neither ends
 /// nor lets its server end (3.3a, measured).
 pub(super) async fn end_orphans(tmux: &Tmux, session: &str) -> Result<(), TmuxError> {
-    let listed = tmux.run(vec![argv::list_clients(session)]).await?;
+    let listed = match tmux.run(vec![argv::list_clients(session)]).await {
+        Err(TmuxError::NoTarget { .. }) => return Ok(()),
+        listed => listed?,
+    };
     let orphans = listed
         .lines()
         .filter_map(|pid| Process::read(pid.parse().ok()?))

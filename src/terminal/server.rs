@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::argv;
 use super::client::Tmux;
+use super::control::end_orphans;
 use super::ending::Held;
 use super::error::TmuxError;
 use super::guard::{Guard, Guarded};
@@ -287,6 +288,8 @@ impl Tmux {
             Err(TmuxError::NoServer { .. }) => return Ok(()),
             rows => rows?,
         };
+        // The server ends when its clients have.
+        end_orphans(self, SENTINEL).await?;
         let server = rows.first().and_then(|row| server_of(&row.pane.generation));
         let held = Held::below(server, rows.iter().map(|row| row.pane.pid));
         match self

@@ -74,17 +74,17 @@ site /etc/pointsman /srv/site
 ledger=/var/lib/pointsman/ledger.sqlite
 schema() { python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute("update meta set schema = ?", [sys.argv[2]]); c.commit()' "$ledger" "$1"; }
 schema 2
-cp "$ledger" /root/newer.sqlite
+cp "$ledger" "$ledger.newer"
 touch "$ledger.schema-1"
 if systemctl start pointsman 2>/dev/null; then fail "a newer ledger is refused"; fi
 check "a ledger of a newer binary ends it with EX_CONFIG" "78" "$(shown pointsman ExecMainStatus)"
 sleep 4
 check "and does not become a loop either" "failed 0" "$(ctl is-active pointsman) $(shown pointsman NRestarts)"
 journalctl -u pointsman --no-pager -o cat | grep -q "$ledger.schema-1" || fail "the journal names the back-up"
-cmp -s "$ledger" /root/newer.sqlite || fail "it was not touched"
+cmp -s "$ledger" "$ledger.newer" || fail "it was not touched"
 echo "ok    a ledger of a newer binary is not touched, and the journal names the back-up"
 schema 1
-rm "$ledger.schema-1"
+rm "$ledger.schema-1" "$ledger.newer"
 
 rm /etc/credstore/pointsman.github-token
 systemctl start pointsman || fail "mended, it starts, and needs no token for issues on this machine"

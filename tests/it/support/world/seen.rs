@@ -306,13 +306,21 @@ impl World {
         text
     }
 
+    /// As the product ends it: a control client whose daemon was killed would keep it.
+    async fn end_server(&self) {
+        let ended = pointsman::terminal::Tmux::new(&self.places.socket)
+            .kill_server()
+            .await;
+        ended.expect("the server ends");
+    }
+
     /// Ends daemon and tmux server; no process of ours may be left.
     pub(crate) async fn end(mut self) {
         self.stop().await;
         if self.child.is_some() {
             assert!(self.terminate().await, "{}", self.log());
         }
-        self.tmux_output(&["kill-server"]);
+        self.end_server().await;
         // A report verb whose agent is gone waits for its answer, 45 s at most.
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
