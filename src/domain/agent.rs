@@ -71,6 +71,13 @@ impl AgentState {
             && self.attention == Attention::None
     }
 
+    /// Returns whether it is there, and no more is known than that nothing wants a person.
+    pub fn is_unknown(&self) -> bool {
+        self.liveness == Liveness::Alive
+            && self.activity == Activity::Unknown
+            && self.attention == Attention::None
+    }
+
     /// Returns whether it came up: it works, waits, or holds somebody's draft. A dialog before its first composer is none of these.
     pub fn has_begun(&self) -> bool {
         self.liveness == Liveness::Alive

@@ -19,6 +19,8 @@ use crate::machine::{candidates, check};
 
 /// How long an errand may take.
 const TIMEOUT: Duration = Duration::from_hours(2);
+/// How long an agent that was idle as the errand began may be in doubt: three looks at an idle window.
+const SETTLES_MAX: Duration = Duration::from_secs(15);
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
 
@@ -91,10 +93,10 @@ impl Refusal {
         let passes = match hold {
             // What was seen of the agent may be old, or from before it came up.
             Hold::AgentNotIdle { .. } | Hold::NoAgent { .. } => true,
-            // What is over is only cleared away.
+            // What is over is only cleared away, and what a person waited for ends soon.
             Hold::Session { dispatch, .. } => {
                 let other = state.dispatches.get(dispatch);
-                other.is_none_or(|other| !other.is_open())
+                other.is_none_or(|other| !other.is_open() || is_waited_for(other))
             }
             _ => false,
         };
@@ -196,7 +198,11 @@ pub fn refused(
     dispatch: &Dispatch,
     last: Option<&Delivery>,
     sample: Option<&PaneSample>,
+    now: Timestamp,
 ) -> Option<Step> {
+    // A prompt that was drawn anew is proven idle a second later: not known is no refusal yet.
+    let may_settle = now < dispatch.opened_at + SETTLES_MAX;
+    let is_settling = |sample: &PaneSample| may_settle && sample.state.is_unknown();
     let why = match last.map(|last| &last.step) {
         Some(DeliveryStep::Settled {
             verdict: Verdict::NotDelivered,
@@ -204,7 +210,7 @@ pub fn refused(
         }) => witness,
         None | Some(DeliveryStep::Planned | DeliveryStep::Staged) => {
             &sample
-                .filter(|sample| !sample.state.takes_text())?
+                .filter(|sample| !sample.state.takes_text() && !is_settling(sample))?
                 .state
                 .because
         }
@@ -215,10 +221,6 @@ pub fn refused(
 
 /// Ends an errand that a person waits for at the first thing that does not work: they are there, and told why.
 pub fn given_up(dispatch: &Dispatch, why: &str) -> Option<Step> {
-    let waits = matches!(
-        dispatch.opening.errand()?,
-        Errand::Check { .. } | Errand::Said { .. }
-    );
     let cause = Cause::Failed {
         why: why.to_owned(),
     };
@@ -226,7 +228,15 @@ pub fn given_up(dispatch: &Dispatch, why: &str) -> Option<Step> {
         dispatch: dispatch.id().clone(),
         cause,
     };
-    waits.then(|| Step::Record(vec![closed]))
+    is_waited_for(dispatch).then(|| Step::Record(vec![closed]))
+}
+
+/// Whether a person stands by until the errand has ended.
+fn is_waited_for(dispatch: &Dispatch) -> bool {
+    matches!(
+        dispatch.opening.errand(),
+        Some(Errand::Check { .. } | Errand::Said { .. })
+    )
 }
 
 /// Describes a person's own words for the agent, or says why they cannot be delivered now.

@@ -67,7 +67,7 @@ fn deliver(
     now: Timestamp,
 ) -> Step {
     let last = state.last_delivery(dispatch);
-    if let Some(step) = errand::refused(dispatch, last, sample) {
+    if let Some(step) = errand::refused(dispatch, last, sample, now) {
         return step;
     }
     if let Some(last) = last {

@@ -193,3 +193,22 @@ fn what_an_agent_may_still_be_at_is_not_cleared_away() {
         }
     }
 }
+
+/// A prompt that is drawn anew in between is proven idle a second later; what is known to be in the way ends it at once.
+#[test]
+fn an_agent_in_doubt_for_a_moment_ends_nothing_that_a_person_waits_for() {
+    let (rules, seen) = (working_rules(), observed(idle()));
+    let mut waiting = dispatch("ab12cd", 7, "", dev());
+    waiting.opening = check::opening(&rules, &State::default(), &seen, "ann", seen.fresh.clone())
+        .expect("nothing is in the way");
+    let ends = |activity: Activity, seconds: i64| {
+        let sample = sample(activity, Attention::None);
+        let now = ten() + SignedDuration::from_secs(seconds);
+        errand::refused(&waiting, None, Some(&sample), now).is_some()
+    };
+    assert!(!ends(Activity::Idle { since: ten() }, 60));
+    assert!(!ends(Activity::Unknown, 14));
+    assert!(ends(Activity::Unknown, 15));
+    assert!(ends(Activity::Busy, 1));
+    assert!(ends(Activity::Draft, 1));
+}
