@@ -12,7 +12,7 @@ use crate::daemon::notify::Notifier;
 use crate::daemon::observe::{Ask, Observer};
 use crate::daemon::pace::{BREATH, Pace};
 use crate::daemon::perform::perform;
-use crate::daemon::store;
+use crate::daemon::{store, witness};
 use crate::domain::{
     Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request, Rules,
 };
@@ -142,27 +142,14 @@ impl Runner {
     /// Runs until drained.
     pub async fn run(mut self) {
         if self.engine.state.added.is_none() {
-            let added = self
-                .hands
-                .project()
-                .and_then(|project| project.added)
-                .unwrap_or_else(now);
-            let at = now();
-            let event = Event::ProjectAdded { added };
-            match store::append(
-                &self.hands,
-                self.engine.state.version,
-                at,
-                std::slice::from_ref(&event),
-            )
-            .await
-            {
-                Ok(()) => crate::machine::evolve::evolve(&mut self.engine.state, at, &event)
-                    .expect("it is the first event"),
-                Err(error) => {
-                    tracing::error!(%error, project = %self.hands.name, "the project cannot be recorded");
-                }
-            }
+            let project = self.hands.project();
+            let added = project.and_then(|project| project.added);
+            let added = added.unwrap_or_else(now);
+            self.record(&[Event::ProjectAdded { added }]).await;
+        }
+        let lost = witness::unaccounted(&self.hands, &self.engine.state).await;
+        if !lost.is_empty() {
+            self.record(&lost).await;
         }
         loop {
             self.cycle = self.hands.config.borrow().settings.cycle;
@@ -184,6 +171,22 @@ impl Runner {
             && done.send(()).is_err()
         {
             tracing::debug!("nobody waits for it any more");
+        }
+    }
+
+    /// Records what is true before the first cycle.
+    async fn record(&mut self, events: &[Event]) {
+        let at = now();
+        match store::append(&self.hands, self.engine.state.version, at, events).await {
+            Ok(()) => {
+                for event in events {
+                    crate::machine::evolve::evolve(&mut self.engine.state, at, event)
+                        .expect("both are legal in every state");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, project = %self.hands.name, "the project cannot be recorded");
+            }
         }
     }
 

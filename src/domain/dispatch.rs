@@ -131,6 +131,9 @@ pub struct Dispatch {
     pub asked: Option<Question>,
     /// Whether the park label on its issue may be ours: set for a question, not yet taken off.
     pub park_label: bool,
+    /// The replies that were taken for it, newest last.
+    #[serde(default)]
+    pub taken: Vec<Taken>,
     /// What its agent had written on the tracker, oldest first.
     pub posts: Vec<Posted>,
     /// What stops it for the moment.
@@ -218,6 +221,19 @@ pub struct Reply {
     pub at: Timestamp,
     /// Markdown.
     pub body: String,
+}
+
+/// What is remembered of a reply that was taken: enough to see that it was edited since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Where it stands.
+    pub comment: CommentId,
+    /// The comment of the question that it answers.
+    pub question: CommentId,
+    /// Who.
+    pub by: Actor,
+    /// SHA-256 of the words that were taken, in hex.
+    pub digest: String,
 }
 
 /// Where a dispatch stands.

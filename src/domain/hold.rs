@@ -402,11 +402,11 @@ impl fmt::Display for Hold {
             }
             Self::OtherDaemon { ledger, issue } => write!(
                 f,
-                "{issue} bears the mark of ledger {ledger}, which is not this one: another daemon may work here"
+                "{issue} or a brief for it bears the mark of ledger {ledger}, which is not this one: another daemon may work here"
             ),
             Self::LedgerBehind { dispatch } => write!(
                 f,
-                "the issue bears the mark of dispatch {dispatch}, which the ledger lacks: it was restored or damaged"
+                "the issue or a brief bears the mark of dispatch {dispatch}, of which the ledger lacks a part: it was restored or damaged"
             ),
             Self::BeforeAdoption { adopted } => write!(
                 f,

@@ -16,7 +16,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Basis, Build, Delivery, DeliveryId, Dispatch, Errand, Ground, OwnGate, Purpose, Text, TreeFacts,
+    Basis, Build, Delivery, DeliveryId, Dispatch, DispatchId, Errand, Ground, IssueNumber, OwnGate,
+    Purpose, Text, TreeFacts,
 };
 use crate::machine::alike::Alike;
 use crate::machine::anchor::Survey;
@@ -158,7 +159,11 @@ impl Envelope<'_> {
     fn header(&self) -> String {
         let opening = &self.dispatch.opening;
         let basis = match &opening.basis {
-            Basis::Labelling { labelling, .. } => format!("labelling: {}", labelling.key()),
+            Basis::Labelling { labelling, .. } => format!(
+                "issue: {}\nlabelling: {}",
+                labelling.issue.0,
+                labelling.key()
+            ),
             Basis::Errand(Errand::Trial { issue, .. }) => format!("errand: trial on {issue}"),
             Basis::Errand(Errand::Due { on, .. }) => format!("errand: due on {on}"),
             Basis::Errand(Errand::Check { by }) => format!("errand: rehearsal, asked for by {by}"),
@@ -229,11 +234,39 @@ pub fn redact(text: &str) -> String {
 
 /// Reads the dispatch from a text's own header, never from what it quotes.
 fn dispatch_of(text: &str) -> Option<&str> {
-    let header = text.strip_prefix("---\n")?.split("\n---\n").next()?;
-    let dispatch = header
-        .lines()
-        .find_map(|line| line.strip_prefix("dispatch: "))?;
-    (!dispatch.is_empty()).then_some(dispatch)
+    field(header_of(text)?, "dispatch")
+}
+
+fn header_of(text: &str) -> Option<&str> {
+    text.strip_prefix("---\n")?.split("\n---\n").next()
+}
+
+fn field<'a>(header: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(": ");
+    header.lines().find_map(value).filter(|it| !it.is_empty())
+}
+
+/// What the header of a text names that lies in a project's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The ledger's id.
+    pub ledger: String,
+    /// The dispatch.
+    pub dispatch: DispatchId,
+    /// The issue; `None` of an errand.
+    pub issue: Option<IssueNumber>,
+}
+
+/// Reads the witness of a text; `None` if it has none.
+pub fn named(text: &str) -> Option<Named> {
+    let header = header_of(text)?;
+    Some(Named {
+        ledger: field(header, "ledger")?.to_owned(),
+        dispatch: DispatchId::new(field(header, "dispatch")?),
+        issue: field(header, "issue")
+            .and_then(|number| number.parse().ok())
+            .map(IssueNumber),
+    })
 }
 
 /// Returns the text of a delivery as people may read it.

@@ -245,6 +245,7 @@ fn new_dispatch(opening: Opening, at: Timestamp) -> Dispatch {
         nudged: false,
         asked: None,
         park_label: false,
+        taken: Vec::new(),
         posts: Vec::new(),
         stalled: None,
         tidied: false,

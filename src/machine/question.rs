@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Action, CommentId, Delivery, DeliveryStep, Details, Dispatch, Event, Observation, PaneSample,
-    Publish, Purpose, Question, Questions, Reply, Rules, Verdict,
+    Action, CommentId, Delivery, DeliveryStep, Details, Dispatch, Event, Note, Observation,
+    PaneSample, Publish, Purpose, Question, Questions, Reply, Rules, Verdict,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::state::State;
@@ -16,20 +16,22 @@ use crate::machine::step::{Flow, Step};
 use crate::machine::text::{self, sanitise};
 use crate::machine::{delivery, flow, trust};
 
-/// Replies that are taken to one question; what is said beyond them stays on the issue.
-const REPLIES_MAX: usize = 20;
+/// Replies that are taken to one question, and remembered of one dispatch; what is said beyond them stays on the issue.
+pub(super) const REPLIES_MAX: usize = 20;
 /// Bytes of one reply that are taken: a comment of the tracker is 64 KB at most, an answer is shorter.
 const REPLY_BYTES_MAX: usize = 8 * 1024;
 
-/// Says what to read of a dispatch's issue: its comments matter while a question of the dispatch stands there.
+/// Says what to read of a dispatch's issue: its comments matter while a question of the dispatch stands there, and those that were
+/// taken may be edited.
 pub fn questions(dispatch: &Dispatch) -> Questions {
     let asked = dispatch
         .asked
         .as_ref()
         .and_then(|asked| asked.comment.clone());
+    let oldest = dispatch.taken.first().map(|taken| taken.question.clone());
     Questions {
         issues: dispatch.issue().into_iter().collect(),
-        comments: dispatch.issue().zip(asked).into_iter().collect(),
+        comments: dispatch.issue().zip(oldest.or(asked)).into_iter().collect(),
         ..Questions::default()
     }
 }
@@ -58,6 +60,31 @@ pub fn answered(rules: &Rules, seen: &Observation, dispatch: &Dispatch) -> Optio
     };
     let flow = Flow::Dispatch(dispatch.id().clone());
     Some(Act::record(vec![event], Some(flow), did))
+}
+
+/// Says that a reply was edited after it was taken: the agent has the words as they were, and whoever changed them would believe
+/// otherwise. Seen when something changed on the issue while the dispatch is open.
+pub fn edited(state: &State, seen: &Observation, dispatch: &Dispatch) -> Option<Decision> {
+    let issue = dispatch.issue()?;
+    let comments = seen.details.get(&issue)?.comments.as_ref()?;
+    let note = dispatch.taken.iter().find_map(|taken| {
+        let now = comments.iter().find(|it| it.id == taken.comment)?;
+        let digest = text::sha256(sanitise(&now.body, REPLY_BYTES_MAX).as_bytes());
+        let key = format!("edited: {} {digest}", taken.comment);
+        let is_news = digest != taken.digest && !state.is_told(issue, &key);
+        is_news.then(|| Note {
+            issue,
+            key,
+            text: format!(
+                "A reply of {} was edited after it was taken: the agent has it as it was. If the new words matter, take the stage's label \
+                 off and set it again; the comments are read anew.",
+                taken.by.login
+            ),
+        })
+    })?;
+    let did = format!("telling a person that a reply on {issue} was edited too late");
+    let flow = Some(Flow::Note(issue));
+    Some(Act::record(vec![Event::NoteIntended { note }], flow, did))
 }
 
 fn replies(rules: &Rules, asked: &Question, question: &CommentId, details: &Details) -> Vec<Reply> {

@@ -98,6 +98,10 @@ pub(super) fn marks(
     if seen.gap.is_some() {
         return None;
     }
+    let forgotten = state.dispatches.values().find(|it| is_forgotten(state, it));
+    if let Some(decision) = forgotten.and_then(|dispatch| close_sighted(memory, dispatch)) {
+        return Some(decision);
+    }
     unmarked(state, rules.comment).find_map(|(issue, dispatch)| {
         if stops(state, issue) {
             return close_sighted(memory, dispatch);
@@ -123,6 +127,15 @@ pub(super) fn marks(
 /// Says whether a sighting stops an issue: another daemon's all of them, a missing dispatch its own.
 fn stops(state: &State, issue: IssueNumber) -> bool {
     state.sightings.contains_key(&issue) || other_daemon(state).is_some()
+}
+
+/// Says whether the ledger knows that it opened a dispatch, and not what it has sent since: nothing may be sent again.
+fn is_forgotten(state: &State, dispatch: &Dispatch) -> bool {
+    let sighting = dispatch
+        .issue()
+        .and_then(|issue| state.sightings.get(&issue));
+    let names_it = |sighting: &Sighting| matches!(sighting, Sighting::Ahead { dispatch: named } if named == dispatch.id());
+    dispatch.is_open() && sighting.is_some_and(names_it)
 }
 
 /// Another ledger's marker holds the whole repository.

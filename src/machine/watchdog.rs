@@ -254,6 +254,9 @@ pub fn watch(
     if let Some(decision) = question::answered(rules, seen, dispatch) {
         return Some(decision);
     }
+    if let Some(decision) = question::edited(state, seen, dispatch) {
+        return Some(decision);
+    }
     let missing = memory.missing.get(dispatch.id()).copied().unwrap_or(0);
     if missing >= MISSING_MAX && needs_its_pane(state, dispatch) {
         let why = "its session is gone".to_owned();

@@ -1,4 +1,5 @@
-//! Ends what is left: of closed panes, and of daemons that were killed. tmux hangs up, and a program may ignore that (Gemini CLI does), or never hear of it.
+//! Ends what is left: of closed panes, and of daemons that were killed. tmux hangs up, and a program may ignore that (Gemini CLI
+//! does), or never hear of it.
 //!
 //! Each process is held by a descriptor of its own, taken before its pane is closed: a number that the kernel gave to another
 //! process since is never signalled. Absent on purpose: what left the tree before. A service that an agent started is not ours.

@@ -113,6 +113,7 @@ fn a_plain_brief_is_the_skill_and_the_facts() {
     ledger: 01JLEDGER
     seq: 41
     head: 9f9f
+    issue: 12
     labelling: r1/i12/1201
     attempt: 1
     ---
@@ -433,6 +434,7 @@ fn later_texts_have_the_same_head_and_the_same_ways_to_report() {
     ledger: 01JLEDGER
     seq: 41
     head: 9f9f
+    issue: 12
     labelling: r1/i12/1201
     attempt: 1
     ---
@@ -496,6 +498,7 @@ fn later_texts_have_the_same_head_and_the_same_ways_to_report() {
     ledger: 01JLEDGER
     seq: 41
     head: 9f9f
+    issue: 12
     labelling: r1/i12/1201
     attempt: 1
     ---

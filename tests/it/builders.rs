@@ -146,6 +146,7 @@ pub fn dispatch(id: &str, issue: u64, title: &str, stage: Stage) -> Dispatch {
         nudged: false,
         asked: None,
         park_label: false,
+        taken: Vec::new(),
         posts: Vec::new(),
         stalled: None,
         tidied: false,

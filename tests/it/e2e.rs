@@ -17,6 +17,7 @@ mod posts;
 mod pulls;
 mod pushes;
 mod rehearsal;
+mod restored;
 mod stalls;
 mod status;
 mod steering;

@@ -1,8 +1,10 @@
 //! Folding a question: asked, on the issue, replied to, with the agent.
 
 use super::{dispatch, open_one};
-use crate::domain::{Cause, Dispatch, Event, Question, Report, Verdict};
+use crate::domain::{Cause, Dispatch, Event, Question, Report, Taken, Verdict};
+use crate::machine::question::REPLIES_MAX;
 use crate::machine::state::State;
+use crate::machine::text::sha256;
 
 /// An agent asks; what was said to an earlier question and is not yet with the agent goes to it all the same.
 pub(super) fn asked(found: &mut Dispatch, report: &Report) {
@@ -36,9 +38,20 @@ pub(super) fn question(state: &mut State, event: &Event) -> Result<(), String> {
             dispatch: id,
             replies,
         } => {
-            let asked = open_one(state, id)?.asked.as_mut();
+            let found = open_one(state, id)?;
+            let asked = found.asked.as_mut();
             let asked = asked.ok_or_else(|| format!("dispatch {id} asks nothing"))?;
             asked.replies.extend(replies.iter().cloned());
+            if let Some(question) = &asked.comment {
+                found.taken.extend(replies.iter().map(|reply| Taken {
+                    comment: reply.comment.clone(),
+                    question: question.clone(),
+                    by: reply.by.clone(),
+                    digest: sha256(reply.body.as_bytes()),
+                }));
+                let surplus = found.taken.len().saturating_sub(REPLIES_MAX);
+                found.taken.drain(..surplus);
+            }
         }
         Event::ParkLabelRemoved { dispatch: id } => {
             let found = dispatch(state, id)?;

@@ -159,6 +159,7 @@ impl Page {
     }
 
     /// What happens in the world.
+    #[expect(clippy::too_many_lines, reason = "a table, one row a command")]
     fn happens(&mut self, words: &[&str]) {
         let now = self.driver.world.now;
         let tracker = &mut self.driver.world.tracker;
@@ -176,6 +177,7 @@ impl Page {
                 let by = actor(rest.last().unwrap_or(&"alice"));
                 tracker.say(issue(number), &by, body, now);
             }
+            ["rewrite", number, from, to] => tracker.rewrite(issue(number), from, to, now),
             ["edit", number, who] => tracker.edit(issue(number), &actor(who), now),
             ["commit", number] => {
                 let found = tracker.issues.get_mut(&issue(number));

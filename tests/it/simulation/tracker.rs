@@ -211,6 +211,15 @@ impl Tracker {
         issue.head.updated_at = at;
     }
 
+    /// Somebody edits the comment with these words.
+    pub(crate) fn rewrite(&mut self, number: IssueNumber, from: &str, to: &str, at: Timestamp) {
+        let issue = self.issues.get_mut(&number).expect("it is there");
+        let comment = issue.comments.iter_mut().find(|it| it.body == from);
+        let comment = comment.expect("somebody said it");
+        to.clone_into(&mut comment.body);
+        (comment.updated_at, issue.head.updated_at) = (at, at);
+    }
+
     /// Serves the list again, from now.
     pub(crate) fn refresh(&mut self) {
         self.listed = self

@@ -1,0 +1,110 @@
+//! A ledger that lost something while an agent works: the brief in the project's folder knows better (PROTOCOLS 9).
+
+use std::path::PathBuf;
+
+use pointsman::daemon::control;
+use pointsman::domain::{Cause, Event, IssueNumber, ProjectName, Request};
+
+use crate::support::world::World;
+
+/// No comment on the issue bears a mark: the brief is the only witness.
+async fn silent_world() -> World {
+    let mut world = World::new();
+    // Its work lasts longer than the test: the dispatch stays open, and its brief where it is.
+    world.pace(120_000).project("shop");
+    world.write_project(
+        "shop",
+        "tracker = \"local\"\ncomment = \"off\"\nbuild = \"none\"\n",
+    );
+    world.start().await;
+    world
+}
+
+async fn is_delivered(world: &World) -> IssueNumber {
+    let issue = world
+        .issue("shop", "Greet by name", "A name.", "ready-for-prep")
+        .await;
+    world
+        .until_event("it is delivered", "shop", |event| {
+            matches!(event, Event::DeliverySettled { .. })
+        })
+        .await;
+    issue
+}
+
+fn files(world: &World) -> Vec<PathBuf> {
+    let of = |end: &str| PathBuf::from(format!("{}{end}", world.places.ledger().display()));
+    vec![of(""), of("-wal"), of("-shm")]
+}
+
+#[tokio::test]
+async fn a_restored_ledger_sends_nothing_again_for_work_that_it_forgot() {
+    let mut world = silent_world().await;
+    let (code, _, error) = world.says(&["ledger", "backup", "yesterday.sqlite"]).await;
+    assert_eq!(code, Some(0), "{error}");
+    let issue = is_delivered(&world).await;
+    world.stop().await;
+
+    for file in files(&world) {
+        drop(std::fs::remove_file(file));
+    }
+    let yesterday = world.home().join("yesterday.sqlite");
+    std::fs::copy(yesterday, world.places.ledger()).expect("it is restored");
+    world.start().await;
+    world.until_held("shop", issue, "ledger-behind").await;
+    assert_eq!(world.taken_by_delivery().len(), 1, "one brief, ever");
+
+    let name = ProjectName::new("shop");
+    let adopt = Request::Adopt {
+        by: "ann".to_owned(),
+    };
+    let reply = control::ask(world.daemon(), &name, adopt).await;
+    assert!(reply.done, "{reply:?}");
+    // Its agent still works; the brief stops nothing any more, after a restart neither.
+    world.until_held("shop", issue, "agent-not-idle").await;
+    world.stop().await;
+    world.start().await;
+    world.until_held("shop", issue, "agent-not-idle").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_deleted_ledger_is_noticed_by_the_brief_of_the_one_before() {
+    let mut world = silent_world().await;
+    let issue = is_delivered(&world).await;
+    world.stop().await;
+    for file in files(&world) {
+        drop(std::fs::remove_file(file));
+    }
+    world.start().await;
+    world.until_held("shop", issue, "other-daemon").await;
+    assert_eq!(world.taken_by_delivery().len(), 1, "one brief, ever");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_forgot_a_delivery_of_an_open_dispatch_ends_it_and_sends_nothing_again() {
+    let mut world = silent_world().await;
+    let issue = is_delivered(&world).await;
+    world.stop().await;
+    // A brief of the dispatch that it knows, for a delivery that it does not.
+    let briefs = world.home().join("shop/.pointsman/briefs");
+    let mut entries = std::fs::read_dir(&briefs).expect("it is there");
+    let first = entries.next().expect("a brief").expect("it is read").path();
+    std::fs::copy(first, briefs.join("zzzzzzz9.md")).expect("it is copied");
+    world.start().await;
+    world
+        .until_event("it ends", "shop", |event| {
+            matches!(
+                event,
+                Event::DispatchClosed {
+                    cause: Cause::Lost { .. },
+                    ..
+                }
+            )
+        })
+        .await;
+    world.until_held("shop", issue, "ledger-behind").await;
+    assert_eq!(world.taken_by_delivery().len(), 1, "one brief, ever");
+    world.end().await;
+}
