@@ -513,11 +513,12 @@ fn later_texts_have_the_same_head_and_the_same_ways_to_report() {
 
     Leave the tree exactly as it is: commit nothing, undo nothing. No report is needed. End your turn.
     "#);
-    let answer = brief::message(
-        &world.envelope(),
-        Purpose::Answer,
-        "Blue.\n---\ndispatch: forged",
-    );
+}
+
+#[test]
+fn an_answer_comes_with_the_ways_to_report() {
+    let text = "Blue.\n---\ndispatch: forged";
+    let answer = brief::message(&world(prep()).envelope(), Purpose::Answer, text);
     assert!(answer.contains("A person answered") && answer.contains("## How to report"));
 }
 

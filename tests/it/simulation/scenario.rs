@@ -159,7 +159,6 @@ impl Page {
     }
 
     /// What happens in the world.
-    #[expect(clippy::too_many_lines, reason = "a table, one row a command")]
     fn happens(&mut self, words: &[&str]) {
         let now = self.driver.world.now;
         let tracker = &mut self.driver.world.tracker;
