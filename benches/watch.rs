@@ -17,7 +17,7 @@ use std::time::Duration;
 use figures::{Bar, Figures, Process, count};
 use pointsman::daemon::hands::now;
 use pointsman::machine::resolve::Resolved;
-use pointsman::terminal::{Sampler, Watch};
+use pointsman::terminal::{Sampler, Station, Watch};
 use support::tmux::Lab;
 
 const PANES: u64 = 400;
@@ -25,6 +25,7 @@ const PANES: u64 = 400;
 const BUSY: u64 = 10;
 const TICK: Duration = Duration::from_secs(1);
 const TICKS: u32 = 12;
+const SPAWNING_TICKS: u32 = 2;
 /// DESIGN 14.
 const CORE_PERCENT_MAX: f64 = 3.0;
 
@@ -88,6 +89,32 @@ async fn measure(figures: &mut Figures) {
         Bar::Exactly(0.0),
     );
     watch.close().await;
+    one_process_a_pane(&lab, figures);
+}
+
+/// What the same costs the usual way: one `capture-pane` for each pane and second. Fewer ticks, because they do not fit in a second.
+fn one_process_a_pane(lab: &Lab, figures: &mut Figures) {
+    let list = lab.raw(&["list-panes", "-a", "-F", "#{pane_id}"]);
+    let server = lab.raw(&["display-message", "-p", "#{pid}"]);
+    let server: u32 = server.trim().parse().expect("a process id");
+    let children = || Process::read(std::process::id());
+    let before = (children(), Process::read(server));
+    for _ in 0..SPAWNING_TICKS {
+        for pane in list.lines() {
+            lab.raw(&["capture-pane", "-p", "-e", "-t", pane]);
+        }
+    }
+    let after = (children(), Process::read(server));
+    let spent =
+        after.0.seconds + after.0.childrens_seconds - before.0.seconds - before.0.childrens_seconds
+            + after.1.seconds
+            - before.1.seconds;
+    figures.say(
+        "the same by one tmux process per pane and second",
+        spent / f64::from(SPAWNING_TICKS) * 100.0,
+        "% of one core",
+        Bar::None,
+    );
 }
 
 fn faults() -> u64 {
@@ -127,9 +154,12 @@ async fn run(lab: &Lab, mut watch: Option<&mut Watch>, sampler: Option<&Sampler>
         let snapshot = watch.tick(now()).await.expect("the server answers");
         assert_eq!(snapshot.panes.len() as u64, PANES, "no pane is missed");
         for (id, seen) in sampler.iter().flat_map(|_| &snapshot.panes) {
-            let sampled = sampler
-                .expect("it is there")
-                .sample(seen, true, resolved.get(id), now());
+            let sampled = sampler.expect("it is there").sample(
+                seen,
+                &Station::MANAGED,
+                resolved.get(id),
+                now(),
+            );
             resolved.insert(id.clone(), sampled.resolved);
         }
     }

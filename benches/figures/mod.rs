@@ -94,6 +94,8 @@ pub(crate) struct Process {
     pub(crate) seconds: f64,
     /// Page faults of children it has waited for: a child that was started and reaped cannot avoid some.
     pub(crate) childrens_faults: u64,
+    /// Their processor time, in seconds.
+    pub(crate) childrens_seconds: f64,
 }
 
 impl Process {
@@ -110,6 +112,7 @@ impl Process {
         Self {
             seconds: count(fields[11] + fields[12]) / TICKS_PER_SECOND,
             childrens_faults: fields[8],
+            childrens_seconds: (count(fields[13]) + count(fields[14])) / TICKS_PER_SECOND,
         }
     }
 }

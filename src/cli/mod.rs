@@ -91,6 +91,9 @@ enum Verb {
     Restart(steer::ProjectArgs),
     /// Show a project's session in this terminal
     Attach(session::AttachArgs),
+    /// Say who says what of a project's agent
+    #[command(subcommand)]
+    Session(session::SessionVerb),
     /// Find out what a project's agent does without a person
     #[command(subcommand)]
     Agent(agent::AgentVerb),
@@ -166,6 +169,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Down(args) => session::down(&args),
         Verb::Restart(args) => session::restart(&args),
         Verb::Attach(args) => session::attach(&args),
+        Verb::Session(verb) => session::session(&verb),
         Verb::Agent(verb) => agent::agent(&verb),
         Verb::Say(args) => agent::tell(&args),
         Verb::Interrupt(args) => agent::interrupt(&args),

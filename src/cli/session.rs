@@ -1,6 +1,8 @@
-//! `pointsman up`, `down`, `restart` and `attach`: a project's agent session.
+//! `pointsman up`, `down`, `restart`, `attach` and `session explain`: a project's agent session.
 
-use clap::Args;
+mod witnesses;
+
+use clap::{Args, Subcommand};
 
 use crate::cli::solo::Solo;
 use crate::cli::steer::ProjectArgs;
@@ -10,6 +12,20 @@ use crate::daemon::places::Places;
 use crate::daemon::session::keep_agent;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{ProjectName, SessionChoice, Window};
+
+/// Verbs of `session`.
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionVerb {
+    /// Show every piece of evidence, the verdict, and what would have to change for the agent to be idle
+    Explain(witnesses::ExplainArgs),
+}
+
+/// Looks at a project's session, and changes nothing.
+pub(super) fn session(verb: &SessionVerb) -> Result<(), Failure> {
+    match verb {
+        SessionVerb::Explain(args) => witnesses::explain(args),
+    }
+}
 
 /// Arguments of `attach`.
 #[derive(Debug, Args)]
@@ -133,7 +149,7 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
         .hands
         .sampled(Window::Agent)
         .map(|sampled| sampled.sample.state);
-    if state.is_some_and(|state| state.attention != crate::domain::Attention::None) {
+    if state.is_some_and(|state| state.attention.wants_somebody()) {
         say::talk(&format!(
             "it asks for something: accept it once with `pointsman attach {name}`, and leave it running with Ctrl-b d"
         ));

@@ -19,12 +19,14 @@ const FLOOR_DEFAULT: Duration = Duration::from_millis(300);
 /// Rows a rule may look at: a transcript can quote anything.
 const ROWS_MAX: u16 = 40;
 
-const CLAIMS: [(&str, ScreenClaim); 7] = [
+const CLAIMS: [(&str, ScreenClaim); 9] = [
     ("busy", ScreenClaim::Busy),
     ("idle", ScreenClaim::Idle),
     ("permission", ScreenClaim::Permission),
     ("question", ScreenClaim::Question),
     ("dialog", ScreenClaim::Dialog),
+    ("login", ScreenClaim::Login),
+    ("survey", ScreenClaim::Survey),
     ("rate-limited", ScreenClaim::RateLimited),
     ("error", ScreenClaim::Error),
 ];

@@ -88,7 +88,7 @@ fn version(said: &str) -> Option<String> {
 /// What the window asks a person, in the screen's own words: its question and the rows around it, without the report's secret.
 fn dialog(hands: &Hands, dispatch: &Dispatch) -> Option<String> {
     let sampled = hands.sampled(dispatch.opening.window)?;
-    if !check::asks(&sampled.sample.state.attention)
+    if !sampled.sample.state.attention.is_open()
         || Some(&sampled.sample.pane) != dispatch.pane.as_ref()
     {
         return None;
@@ -163,7 +163,7 @@ pub async fn run(daemon: &Daemon, project: &ProjectName, by: &str) -> Reply {
             let asks = daemon.hands(project).is_some_and(|hands| {
                 hands
                     .sampled(Window::Agent)
-                    .is_some_and(|sampled| check::asks(&sampled.sample.state.attention))
+                    .is_some_and(|sampled| sampled.sample.state.attention.is_open())
             });
             let _ = write!(
                 table,

@@ -121,6 +121,7 @@ pub async fn serve(daemon: Arc<Daemon>) -> std::io::Result<()> {
         .route("/status", get(status))
         .route("/find/{issue}", get(find))
         .route("/explain/{project}/{about}", get(explain))
+        .route("/session/{project}", get(session))
         .route("/rehearse/{project}", get(rehearse))
         .route("/render/{project}/{issue}", get(render))
         .route("/call", post(call))
@@ -159,6 +160,14 @@ async fn explain(
         &name,
         surface::explained(&daemon, &name, &about).await.map(Json),
     )
+}
+
+async fn session(
+    Shared(daemon): Shared<Arc<Daemon>>,
+    Segment(project): Segment<String>,
+) -> Response {
+    let name = ProjectName::new(project);
+    or_unknown(&name, surface::witnessed(&daemon, &name).map(Json))
 }
 
 async fn rehearse(

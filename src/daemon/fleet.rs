@@ -11,9 +11,10 @@ use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::runner::{Accounts, Message};
 use crate::daemon::session;
 use crate::daemon::starts::{RESTARTS_MAX, Start, Starts};
-use crate::domain::{PaneSample, ProjectName, SessionChoice, Window};
+use crate::domain::{PaneSample, Profile, ProjectName, SessionChoice, Window};
 use crate::machine::resolve::{Evidence, Resolved};
 use crate::terminal::{Process, Sampled, Seen, Snapshot, Tmux, TmuxError, Watch};
+use crate::view::{WindowView, Witnessed};
 
 /// Between two looks while something is open, and while nothing is (DESIGN 3).
 const BUSY_TICK: Duration = Duration::from_secs(1);
@@ -33,20 +34,43 @@ pub struct WindowSample {
     pub resolved: Resolved,
     /// Every witness.
     pub evidence: Vec<Evidence>,
+    /// What was not heard, and why.
+    pub ignored: Vec<String>,
+    /// The program's version, if it is known.
+    pub version: Option<String>,
     /// The agent's process.
     pub agent: Option<Process>,
     /// The agent's own id of its conversation.
     pub session: Option<String>,
+    /// The profile it was looked at with.
+    pub profile: Profile,
     /// Row and screen.
     pub seen: Arc<Seen>,
 }
 
 impl WindowSample {
-    fn new(sampled: Sampled, seen: Arc<Seen>) -> Self {
+    /// Returns what `session explain` shows of it.
+    pub fn view(&self, window: Window) -> WindowView {
+        WindowView::new(Witnessed {
+            window,
+            sample: &self.sample,
+            resolved: &self.resolved,
+            evidence: &self.evidence,
+            ignored: &self.ignored,
+            version: self.version.as_deref(),
+            profile: &self.profile,
+        })
+    }
+
+    /// Takes a sample with what it was taken of.
+    pub fn new(sampled: Sampled, profile: Profile, seen: Arc<Seen>) -> Self {
         Self {
+            profile,
             sample: sampled.sample,
             resolved: sampled.resolved,
             evidence: sampled.evidence,
+            ignored: sampled.ignored,
+            version: sampled.version,
             agent: sampled.agent,
             session: sampled.session,
             seen,
@@ -284,12 +308,12 @@ impl Fleet {
                 let same_pane = previous.filter(|previous| previous.sample.pane == seen.row.pane);
                 let resolved = same_pane.map(|previous| previous.resolved.clone());
                 let (hands, key) = (member.hands.clone(), (name.clone(), window));
-                let managed =
-                    window == Window::Check || rules.project.session == SessionChoice::Managed;
+                let station = session::station(&hands, window);
                 looks.spawn_blocking(move || {
                     let sampler = hands.samplers.get(&profile)?;
-                    let sampled = sampler.sample(&seen, managed, resolved.as_ref(), now());
-                    Some((key, WindowSample::new(sampled, seen)))
+                    let sampled = sampler.sample(&seen, &station, resolved.as_ref(), now());
+                    let profile = sampler.profile().clone();
+                    Some((key, WindowSample::new(sampled, profile, seen)))
                 });
             }
         }

@@ -66,7 +66,16 @@ impl Key {
 
     /// Returns the secret that a dispatch's reports must carry. The brief alone has it; the ledger has its hash.
     pub fn secret(&self, dispatch: &DispatchId) -> String {
-        let tag = self.sign(format!("report:{dispatch}").as_bytes());
+        self.letters(&format!("report:{dispatch}"))
+    }
+
+    /// Returns the secret that a window's hooks write beside each event. The session's own settings alone have it.
+    pub fn hooks_secret(&self, window: &str) -> String {
+        self.letters(&format!("hooks:{window}"))
+    }
+
+    fn letters(&self, of: &str) -> String {
+        let tag = self.sign(of.as_bytes());
         tag.as_ref()
             .iter()
             .take(SECRET_LETTERS)

@@ -183,7 +183,7 @@ impl Notifier {
         };
         let matters = view.attention().into_iter().filter(is_news).collect();
         self.take(&view.name, matters, |key| {
-            (gone_dark && !matches!(key.kind.as_str(), "tracker" | "window"))
+            (gone_dark && !matches!(key.kind.as_str(), "tracker" | "window" | "version"))
                 || key.issue.is_some_and(|issue| hidden.contains(&issue))
         });
     }
@@ -326,15 +326,20 @@ fn record(places: &Places) -> PathBuf {
 fn keyed(matter: Attention) -> (Key, Item) {
     let digest = |text: &str| Some(sha256(text.as_bytes())[..16].to_owned());
     let (about, by_issue) = match matter.kind.as_str() {
+        // A limit's end moves with every try.
+        "window" => {
+            let what = matter.says.split(" until ").next().unwrap_or_default();
+            (digest(what), true)
+        }
         // A second question, or another mistake, is another occurrence.
-        "asked" | "configuration" | "not-running" | "window" => (digest(&matter.says), true),
+        "asked" | "configuration" | "not-running" | "version" => (digest(&matter.says), true),
         // One agent, one tree: how many issues wait for it does not matter.
         "no-agent" | "tree-dirty" | "tree-elsewhere" | "other-daemon" => (None, false),
         _ => (None, true),
     };
     // What a terminal showed stays on this machine.
     let says = match matter.kind.as_str() {
-        "undelivered" | "failing" => matter.says.split(": ").next().unwrap_or_default(),
+        "undelivered" | "failing" | "window" => matter.says.split(": ").next().unwrap_or_default(),
         _ => &matter.says,
     };
     let item = Item {

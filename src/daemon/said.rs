@@ -9,7 +9,7 @@ use crate::daemon::hands::{Hands, now, rules_of};
 use crate::daemon::news::{LOOK, hear};
 use crate::daemon::trial::{FRESH_LOOK_MAX, open_errand};
 use crate::domain::{
-    Cause, DeliveryId, Event, Outcome, Pane, ProjectName, Request, SessionChoice, Verdict, Window,
+    Cause, DeliveryId, Event, Outcome, Pane, ProjectName, Request, Verdict, Window,
 };
 use crate::machine::{errand, interrupt as rules_of_interrupt};
 use crate::terminal::{Guard, Guarded};
@@ -142,10 +142,10 @@ pub async fn press(hands: &Hands, pane: &Pane) -> Outcome {
         Err(error) => return not(crate::daemon::hands::chain(&error)),
     };
     let before = hands.sampled(Window::Agent).map(|known| known.resolved);
-    let managed = project.session == SessionChoice::Managed;
+    let station = crate::daemon::session::station(hands, Window::Agent);
     let looked = {
         let (sampler, seen) = (Arc::clone(&sampler), Arc::clone(&seen));
-        tokio::task::spawn_blocking(move || sampler.sample(&seen, managed, before.as_ref(), now()))
+        tokio::task::spawn_blocking(move || sampler.sample(&seen, &station, before.as_ref(), now()))
     };
     let Ok(sampled) = looked.await else {
         return not("its agent cannot be looked at".to_owned());

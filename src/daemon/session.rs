@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::daemon::fleet::WindowSample;
 use crate::daemon::hands::{Hands, chain};
-use crate::daemon::places::private_folder;
-use crate::domain::{DeliveryId, Dispatch, Pane, Profile, Window};
-use crate::terminal::receipt::{self, Offsets, Receipt, Whereabouts};
-use crate::terminal::{Environment, NewWindow, Sampler};
+use crate::daemon::key::Key;
+use crate::daemon::places::{Places, private_folder};
+use crate::domain::{DeliveryId, Dispatch, Pane, Profile, ProjectName, SessionChoice, Window};
+use crate::terminal::receipt::{self, HookSpool, Offsets, Receipt, Whereabouts};
+use crate::terminal::{Environment, NewWindow, Sampler, Station};
 
 /// How long a fresh agent may take until it is proven idle (facts/agents.md 5.3: `OpenCode` took 28 s on a loaded machine).
 pub const READY_MAX: Duration = Duration::from_secs(90);
@@ -71,16 +72,33 @@ pub fn sources(
                 .filter(|sampled| sampled.sample.pane == *pane)
                 .and_then(|sampled| sampled.agent.clone()),
             session: sampled.and_then(|sampled| sampled.session.clone()),
-            spool: Some(hook_spool(hands, window)),
+            hooks: Some(hook_spool(hands, window)),
         },
     }
 }
 
-fn hook_spool(hands: &Hands, window: Window) -> PathBuf {
-    hands
-        .places
-        .sessions()
-        .join(format!("{}-{}.hooks.jsonl", hands.name, window.as_str()))
+fn hook_spool(hands: &Hands, window: Window) -> HookSpool {
+    spool_of(&hands.places, &hands.key, &hands.name, window)
+}
+
+/// Returns where the hooks of a window's agent write, and the secret they write with.
+pub fn spool_of(places: &Places, key: &Key, project: &ProjectName, window: Window) -> HookSpool {
+    let stem = format!("{project}-{}", window.as_str());
+    HookSpool {
+        path: places.sessions().join(format!("{stem}.hooks.jsonl")),
+        secret: key.hooks_secret(&stem),
+    }
+}
+
+/// Returns what is known of a window besides its screen. A person's own pane has no hooks of ours.
+pub fn station(hands: &Hands, window: Window) -> Station {
+    let project = hands.project();
+    let managed = window == Window::Check
+        || project.is_some_and(|project| project.session == SessionChoice::Managed);
+    Station {
+        managed,
+        hooks: managed.then(|| hook_spool(hands, window)),
+    }
 }
 
 /// Describes the window of an agent: its folder, its whole environment, its command. `resume` asks for the last conversation.

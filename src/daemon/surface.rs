@@ -11,7 +11,7 @@ use crate::daemon::runner::Shown;
 use crate::daemon::store;
 use crate::domain::{
     DeliveryId, DispatchId, Errand, Event, IssueNumber, Outcome, ProjectName, Purpose, Rules,
-    SingleRead, SkillName,
+    SingleRead, SkillName, Window,
 };
 use crate::ledger::{Ledger, Record};
 use crate::machine::decide;
@@ -19,7 +19,8 @@ use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::{brief, evolve, trust};
 use crate::view::{
-    About, Attention, Explanation, ProjectView, Snapshot, Story, Told, dry_run, explain,
+    About, Attention, Explanation, ProjectView, SessionView, Snapshot, Story, Told, dry_run,
+    explain,
 };
 
 /// Records read at once.
@@ -237,6 +238,27 @@ pub async fn explained(daemon: &Daemon, name: &ProjectName, about: &About) -> Op
     let rules = rules_of(&daemon.config(), name)?;
     let entries = trail_of(daemon.ledger(), name, about).await;
     Some(story(&rules, &shown, about, &entries))
+}
+
+/// Says who says what of a project's agents; `None` if there is no such project.
+pub fn witnessed(daemon: &Daemon, name: &ProjectName) -> Option<SessionView> {
+    let hands = daemon.hands(name)?;
+    let samples = hands.samples.borrow();
+    let windows = [Window::Agent, Window::Check];
+    let windows: Vec<_> = windows
+        .into_iter()
+        .filter_map(|window| Some(samples.of(name, window)?.view(window)))
+        .collect();
+    let why = samples.down.get(name).or(samples.blind.as_ref()).cloned();
+    let nothing = windows
+        .is_empty()
+        .then(|| "no window of it is there".to_owned());
+    Some(SessionView {
+        project: name.to_string(),
+        at: now(),
+        windows,
+        missing: why.or(nothing),
+    })
 }
 
 async fn trail_of(ledger: &Ledger, name: &ProjectName, about: &About) -> Vec<Entry> {

@@ -49,6 +49,9 @@ pub struct AgentState {
     pub activity: Activity,
     /// Does it want a person?
     pub attention: Attention,
+    /// What it wants of a person, if that is known: the question, the command it may not run, the name of the dialog's rule.
+    #[serde(default)]
+    pub words: Option<String>,
     /// The rule that decided and its witnesses, for `explain`.
     pub because: String,
 }
@@ -60,6 +63,7 @@ impl AgentState {
             liveness: Liveness::Unknown,
             activity: Activity::Unknown,
             attention: Attention::None,
+            words: None,
             because: because.into(),
         }
     }
@@ -131,8 +135,12 @@ pub enum Attention {
     Permission,
     /// A question is open.
     Question,
-    /// A trust, login, survey or unknown dialog is open.
+    /// A trust or another dialog is open.
     Dialog,
+    /// It has to be logged in.
+    Login,
+    /// It asks how it did.
+    Survey,
     /// The account's allowance is used up.
     RateLimited {
         /// Until when, if it is known.
@@ -140,8 +148,39 @@ pub enum Attention {
     },
     /// The agent stopped with an error.
     Error,
+    /// Nobody can tell what it does, or it stands still.
+    Stuck,
     /// A person typed in it a moment ago.
     HumanPresent,
+}
+
+impl Attention {
+    /// Returns whether a person has to come; one who types in it is there already. Status, inbox and notifications ask this alone.
+    pub fn wants_somebody(&self) -> bool {
+        match self {
+            Self::Permission
+            | Self::Question
+            | Self::Dialog
+            | Self::Login
+            | Self::Survey
+            | Self::RateLimited { .. }
+            | Self::Error
+            | Self::Stuck => true,
+            Self::None | Self::HumanPresent => false,
+        }
+    }
+
+    /// Returns whether something stands open in its window that a key would answer.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Permission | Self::Question | Self::Dialog | Self::Login | Self::Survey => true,
+            Self::None
+            | Self::RateLimited { .. }
+            | Self::Error
+            | Self::Stuck
+            | Self::HumanPresent => false,
+        }
+    }
 }
 
 /// One sample of one pane, as the watch saw it.
@@ -159,6 +198,9 @@ pub struct PaneSample {
     pub context: String,
     /// Traces our deliveries left in the pane's options.
     pub traces: Vec<(DeliveryId, String)>,
+    /// The program's version, if the profile was not measured with it: `2.3.0, measured with >=2.1.300, <2.2`.
+    #[serde(default)]
+    pub other_version: Option<String>,
 }
 
 /// What lies in a working tree.

@@ -166,8 +166,12 @@ pub enum ScreenClaim {
     Permission,
     /// A question.
     Question,
-    /// A trust, login, survey or other dialog: no key may be sent.
+    /// A trust or other dialog: no key may be sent.
     Dialog,
+    /// A login: no key may be sent.
+    Login,
+    /// A survey: no key may be sent.
+    Survey,
     /// A rate limit is shown.
     RateLimited,
     /// An error is shown.

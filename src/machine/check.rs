@@ -162,7 +162,7 @@ pub fn is_at_it(dispatch: &Dispatch, mine: Option<&PaneSample>, now: Timestamp) 
     };
     if dispatch.confirmed_at.is_none() {
         // Nobody knows whether it has the text: while it does something, it may be that.
-        return mine.state.activity == Activity::Busy || asks(&mine.state.attention);
+        return mine.state.activity == Activity::Busy || mine.state.attention.is_open();
     }
     match mine.state.activity {
         Activity::Idle { since } if mine.state.takes_text() => {
@@ -172,27 +172,21 @@ pub fn is_at_it(dispatch: &Dispatch, mine: Option<&PaneSample>, now: Timestamp) 
     }
 }
 
-/// Whether a window's question is a person's to answer.
-pub fn asks(attention: &Attention) -> bool {
-    matches!(
-        attention,
-        Attention::Permission | Attention::Question | Attention::Dialog
-    )
-}
-
 /// Looks whether the agent stands before a dialog: the rehearsal has its answer then.
 pub fn at_work(dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step> {
     let mine = sample.filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref())?;
     match mine.state.attention {
-        Attention::Permission | Attention::Question | Attention::Dialog => {
-            Some(survey(dispatch, Rehearsed::Asks))
-        }
+        Attention::Permission
+        | Attention::Question
+        | Attention::Dialog
+        | Attention::Login
+        | Attention::Survey => Some(survey(dispatch, Rehearsed::Asks)),
         // Neither says anything of permissions.
         Attention::RateLimited { .. } | Attention::Error => {
             let why = format!("the agent stopped: {}", mine.state.because);
             Some(closed(dispatch, Cause::Failed { why }))
         }
-        Attention::None | Attention::HumanPresent => None,
+        Attention::None | Attention::Stuck | Attention::HumanPresent => None,
     }
 }
 

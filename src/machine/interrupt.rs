@@ -18,8 +18,10 @@ pub fn target(sample: Option<&PaneSample>, profile: Option<&Profile>) -> Result<
         return Err(format!("its agent is not alive ({})", state.because));
     }
     match (&state.attention, state.activity) {
-        (Attention::None | Attention::HumanPresent, Activity::Busy) => Ok(sample.pane.clone()),
-        (Attention::Permission | Attention::Question | Attention::Dialog, _) => Err(format!(
+        (Attention::None | Attention::Stuck | Attention::HumanPresent, Activity::Busy) => {
+            Ok(sample.pane.clone())
+        }
+        (attention, _) if attention.is_open() => Err(format!(
             "the agent asks something ({}), and the key would answer it",
             state.because
         )),

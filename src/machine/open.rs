@@ -172,11 +172,14 @@ fn asked(attention: &Attention) -> Option<String> {
         Attention::Permission => "for a permission".to_owned(),
         Attention::Question => "a question of its own".to_owned(),
         Attention::Dialog => "to settle a dialog".to_owned(),
+        Attention::Login => "to be logged in".to_owned(),
+        Attention::Survey => "how it did".to_owned(),
         Attention::RateLimited { until: Some(until) } => {
             format!("to wait: its account is at its limit until {until:.0}")
         }
         Attention::RateLimited { until: None } => "to wait: its account is at its limit".to_owned(),
         Attention::Error => "for help: it stopped with an error".to_owned(),
+        Attention::Stuck => "to be looked at: nobody can tell what it does".to_owned(),
         Attention::HumanPresent => "to be left alone: a person is at its pane".to_owned(),
     })
 }

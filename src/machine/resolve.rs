@@ -9,10 +9,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{Activity, AgentState, Attention, Liveness, Profile};
 
+mod heard;
+
+use heard::Heard;
+
 /// Least time between the two samples that prove idle (facts/terminal.md 3.3, Preflight).
 pub const IDLE_APART: Duration = Duration::from_secs(1);
 /// Longest gap between two samples of one idle stretch: three slow ticks of the watch. A longer one (suspend) proves nothing.
 pub const SAMPLE_GAP_MAX: Duration = Duration::from_secs(15);
+/// An agent of which nothing is known for this long is stuck (facts/terminal.md 3.6).
+pub const UNKNOWN_MAX: Duration = Duration::from_secs(90);
+/// How long after a limit's reset an account is left alone: clocks differ (facts/terminal.md 3.6).
+pub const RESET_SLACK: Duration = Duration::from_mins(2);
 
 /// Where a piece of evidence comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +37,12 @@ pub enum Source {
     StateFile,
     /// A native interface (`OpenCode`'s HTTP server).
     Native,
+    /// Claude Code's hooks of this session.
+    Hook,
+    /// Claude Code's transcript.
+    Transcript,
+    /// Codex's rollout.
+    Rollout,
     /// The profile's screen rules.
     Screen,
     /// Clients of tmux: a person.
@@ -48,6 +62,8 @@ impl Source {
             | Self::Native
             | Self::Screen
             | Self::Client => Duration::from_secs(5),
+            // What was begun and not ended: "bracket stale after 60 s". What has ended is read again, as of now.
+            Self::Hook | Self::Transcript | Self::Rollout => Duration::from_mins(1),
         }
     }
 
@@ -60,6 +76,9 @@ impl Source {
             Self::Registry => "sessions file",
             Self::StateFile => "state file",
             Self::Native => "native interface",
+            Self::Hook => "hooks",
+            Self::Transcript => "transcript",
+            Self::Rollout => "rollout",
             Self::Screen => "screen",
             Self::Client => "client",
         }
@@ -69,8 +88,24 @@ impl Source {
     const fn is_structured(self) -> bool {
         matches!(
             self,
-            Self::Title | Self::Registry | Self::StateFile | Self::Native
+            Self::Title
+                | Self::Registry
+                | Self::StateFile
+                | Self::Native
+                | Self::Hook
+                | Self::Transcript
+                | Self::Rollout
         )
+    }
+
+    /// Whether it says how things stand, and not only what happened: then it knows better what became of what happened.
+    const fn is_level(self) -> bool {
+        matches!(self, Self::Registry | Self::StateFile | Self::Native)
+    }
+
+    /// Whether it tells what happened: its own word for an approval that was asked for may outlive the prompt.
+    const fn is_edge(self) -> bool {
+        matches!(self, Self::Hook | Self::Transcript | Self::Rollout)
     }
 }
 
@@ -103,6 +138,10 @@ pub enum Claim {
     Question,
     /// Another dialog is open.
     Dialog,
+    /// It has to be logged in.
+    Login,
+    /// It asks how it did.
+    Survey,
     /// The allowance is used up.
     RateLimited(Option<Timestamp>),
     /// It stopped with an error.
@@ -115,6 +154,41 @@ pub enum Claim {
     ComposerAbsent,
     /// A person typed or attached a moment ago.
     HumanPresent,
+    /// Nothing was printed for so long that even a spinner stands still.
+    Silent,
+    /// Its version is not among those that the profile was measured with.
+    OtherVersion,
+}
+
+impl Claim {
+    /// Returns the claim in words, for `explain`.
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::AgentInFront => "the agent runs",
+            Self::AgentBehind => "another program has the terminal",
+            Self::ShellInFront => "a shell has the terminal",
+            Self::AgentMissing => "the agent is not there",
+            Self::PaneDead => "the pane is dead",
+            Self::KeysAstray => "keys would go astray",
+            Self::CursorInComposer => "the cursor is in the composer",
+            Self::Starting => "starting",
+            Self::Busy => "busy",
+            Self::Idle => "idle",
+            Self::Permission => "asks for permission",
+            Self::Question => "asks a question",
+            Self::Dialog => "a dialog is open",
+            Self::Login => "asks to log in",
+            Self::Survey => "asks how it did",
+            Self::RateLimited(_) => "rate limited",
+            Self::Failed => "an error is shown",
+            Self::ComposerEmpty => "the composer is empty",
+            Self::ComposerDraft => "a draft is in the composer",
+            Self::ComposerAbsent => "no composer",
+            Self::HumanPresent => "a person is there",
+            Self::Silent => "nothing is printed",
+            Self::OtherVersion => "another version",
+        }
+    }
 }
 
 /// One piece of evidence.
@@ -124,10 +198,20 @@ pub struct Evidence {
     pub source: Source,
     /// What it says.
     pub claim: Claim,
-    /// In which words: a rule's name, a file's status, a process's name.
+    /// In which words: a rule's name, a file's status, a process's name, a question.
     pub detail: String,
-    /// When it was read.
+    /// When it was read; of what has begun and not ended, when it began.
     pub at: Timestamp,
+    /// The agent's own id of the conversation it speaks of, if it tells it.
+    pub session: Option<String>,
+}
+
+impl Evidence {
+    /// Returns whether it is heard now: not older than its source's time to live, and not from the future.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.at);
+        age >= SignedDuration::ZERO && age <= signed(self.source.ttl())
+    }
 }
 
 /// A resolved sample. The next one is given it, because idle takes two.
@@ -139,8 +223,12 @@ pub struct Resolved {
     pub at: Timestamp,
     /// Since when samples agree that nothing stands against idle; `None` if this one does not.
     pub ready_since: Option<Timestamp>,
+    /// Since when nothing is known of an agent that is there.
+    pub unknown_since: Option<Timestamp>,
     /// What has to be equal in both samples: the process, cursor, size and composer, as the sampler saw them.
     pub print: String,
+    /// All that would have to change for it to be given a text, each in words; empty if it can be.
+    pub lacks: Vec<String>,
 }
 
 /// Resolves evidence to a state. `print` is what two samples must have in common; `previous` is the last sample of the same pane.
@@ -151,14 +239,13 @@ pub fn resolve(
     previous: Option<&Resolved>,
     now: Timestamp,
 ) -> Resolved {
-    let heard = Heard {
-        rows: evidence.iter().filter(|row| is_fresh(row, now)).collect(),
-    };
+    let heard = Heard::new(evidence, now);
     let mut state = heard.judge(profile);
+    let mut lacks = heard.lacks(profile);
     let mut ready_since = None;
     if matches!(state.activity, Activity::Idle { .. }) {
         let since = previous
-            .filter(|last| continues(last, print, now))
+            .filter(|last| last.print == print && is_soon(last, now))
             .and_then(|last| last.ready_since)
             .unwrap_or(now);
         ready_since = Some(since);
@@ -166,215 +253,38 @@ pub fn resolve(
             Activity::Idle { since }
         } else {
             state.because = format!("looks idle, a second sample is due ({})", state.because);
+            lacks.push("a second sample that is the same, a second later".to_owned());
             Activity::Unknown
         };
+    }
+    let mut unknown_since = None;
+    // A program that has no composer is never typed to: a person's shell.
+    if state.is_unknown() && profile.screen.composer.is_some() {
+        let since = previous
+            .filter(|last| is_soon(last, now))
+            .and_then(|last| last.unknown_since)
+            .unwrap_or(now);
+        unknown_since = Some(since);
+        if now.duration_since(since) >= signed(UNKNOWN_MAX) {
+            state.attention = Attention::Stuck;
+        }
     }
     Resolved {
         state,
         at: now,
         ready_since,
+        unknown_since,
         print: print.to_owned(),
+        lacks,
     }
 }
 
-/// Returns whether the last sample and this one are of one stretch.
-fn continues(last: &Resolved, print: &str, now: Timestamp) -> bool {
+/// Returns whether the last sample is near enough to be of one stretch with this one.
+fn is_soon(last: &Resolved, now: Timestamp) -> bool {
     let gap = now.duration_since(last.at);
-    last.print == print && gap >= SignedDuration::ZERO && gap <= signed(SAMPLE_GAP_MAX)
-}
-
-fn is_fresh(row: &Evidence, now: Timestamp) -> bool {
-    let age = now.duration_since(row.at);
-    age >= SignedDuration::ZERO && age <= signed(row.source.ttl())
+    gap >= SignedDuration::ZERO && gap <= signed(SAMPLE_GAP_MAX)
 }
 
 fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).expect("our constants are short")
-}
-
-/// The evidence that is young enough.
-struct Heard<'a> {
-    rows: Vec<&'a Evidence>,
-}
-
-impl Heard<'_> {
-    fn find(&self, wanted: impl Fn(&Claim) -> bool) -> Option<&Evidence> {
-        self.rows.iter().find(|row| wanted(&row.claim)).copied()
-    }
-
-    fn says(&self, claim: &Claim) -> Option<&Evidence> {
-        self.find(|said| said == claim)
-    }
-
-    fn has(&self, source: Source) -> bool {
-        self.rows.iter().any(|row| row.source == source)
-    }
-
-    /// The first rule that applies decides. `Idle` here means that this sample has nothing against it.
-    fn judge(&self, profile: &Profile) -> AgentState {
-        if let Some(state) = self.not_alive() {
-            return state;
-        }
-        let attention = self.attention();
-        let (activity, witness) = self.activity(profile);
-        let because = match &attention {
-            Some((_, row)) if cite(row) != witness => format!("{}; {witness}", cite(row)),
-            _ => witness,
-        };
-        AgentState {
-            liveness: Liveness::Alive,
-            activity,
-            attention: attention.map_or(Attention::None, |(attention, _)| attention),
-            because,
-        }
-    }
-
-    fn not_alive(&self) -> Option<AgentState> {
-        let ends = [Claim::PaneDead, Claim::ShellInFront];
-        if let Some(row) = ends.iter().find_map(|claim| self.says(claim)) {
-            return Some(AgentState {
-                liveness: Liveness::Dead,
-                activity: Activity::Obscured,
-                attention: Attention::None,
-                because: cite(row),
-            });
-        }
-        if let Some(row) = self.says(&Claim::AgentMissing) {
-            let starting = self.says(&Claim::Starting);
-            let mut state = AgentState::unknown(cite(starting.unwrap_or(row)));
-            if starting.is_some() {
-                state.activity = Activity::Starting;
-            }
-            return Some(state);
-        }
-        let seen = self
-            .says(&Claim::AgentInFront)
-            .or_else(|| self.says(&Claim::AgentBehind));
-        seen.is_none()
-            .then(|| AgentState::unknown("no fresh evidence of its process"))
-    }
-
-    /// A dialog first, whoever saw it; a person last, because the rest says more.
-    fn attention(&self) -> Option<(Attention, &Evidence)> {
-        let order = [
-            (Claim::Permission, Attention::Permission),
-            (Claim::Question, Attention::Question),
-            (Claim::Dialog, Attention::Dialog),
-        ];
-        if let Some(hit) = order
-            .iter()
-            .find_map(|(claim, attention)| Some((attention.clone(), self.says(claim)?)))
-        {
-            return Some(hit);
-        }
-        if let Some(row) = self.find(|claim| matches!(claim, Claim::RateLimited(_))) {
-            let Claim::RateLimited(until) = row.claim else {
-                unreachable!("just matched")
-            };
-            return Some((Attention::RateLimited { until }, row));
-        }
-        let failed = self
-            .says(&Claim::Failed)
-            .filter(|_| self.says(&Claim::Busy).is_none());
-        failed
-            .map(|row| (Attention::Error, row))
-            .or_else(|| Some((Attention::HumanPresent, self.says(&Claim::HumanPresent)?)))
-    }
-
-    fn activity(&self, profile: &Profile) -> (Activity, String) {
-        let first = [
-            (Claim::Permission, Activity::Obscured),
-            (Claim::Question, Activity::Obscured),
-            (Claim::Dialog, Activity::Obscured),
-            (Claim::KeysAstray, Activity::Obscured),
-            (Claim::AgentBehind, Activity::Obscured),
-            (Claim::Busy, Activity::Busy),
-            (Claim::Starting, Activity::Starting),
-            (Claim::ComposerDraft, Activity::Draft),
-        ];
-        if let Some((activity, row)) = first
-            .iter()
-            .find_map(|(claim, activity)| Some((*activity, self.says(claim)?)))
-        {
-            return (activity, cite(row));
-        }
-        match self.idle(profile) {
-            Ok(witnesses) => (
-                Activity::Idle {
-                    since: Timestamp::UNIX_EPOCH,
-                },
-                witnesses,
-            ),
-            Err(missing) => (Activity::Unknown, missing),
-        }
-    }
-
-    /// Idle takes two witnesses: the screen with an empty composer, and the program's own word.
-    fn idle(&self, profile: &Profile) -> Result<String, String> {
-        let on_screen = |row: &&&Evidence| {
-            row.source == Source::Screen && matches!(row.claim, Claim::ComposerEmpty | Claim::Idle)
-        };
-        if self.says(&Claim::ComposerAbsent).is_some() && profile.screen.composer.is_some() {
-            return Err("no composer on the screen".to_owned());
-        }
-        let screen = self
-            .rows
-            .iter()
-            .find(on_screen)
-            .ok_or("the screen does not show an empty composer")?;
-        // The best source a profile names must speak: a missing sessions file means start-up or a dialog (facts/agents.md 7).
-        let signals = &profile.signals;
-        let owed = [
-            (signals.claude_sessions, Source::Registry),
-            (signals.state_file.is_some(), Source::StateFile),
-            (signals.opencode_http, Source::Native),
-        ];
-        if let Some((_, source)) = owed
-            .iter()
-            .find(|(owed, source)| *owed && !self.has(*source))
-        {
-            return Err(format!("nothing from the {}", source.name()));
-        }
-        let own_word = self
-            .rows
-            .iter()
-            .find(|row| row.source.is_structured() && row.claim == Claim::Idle);
-        let has_words = owed.iter().any(|(owed, _)| *owed) || signals.title_idle.is_some();
-        // A program without words of its own (aider): the terminal's cursor, in its composer, is the second witness.
-        let cursor = self.says(&Claim::CursorInComposer).filter(|_| !has_words);
-        match own_word.copied().or(cursor) {
-            Some(second) => Ok(format!("{} and {}", cite(second), cite(screen))),
-            None => Err("no second witness beside the screen says idle".to_owned()),
-        }
-    }
-}
-
-/// Names a witness.
-fn cite(row: &Evidence) -> String {
-    let word = match row.claim {
-        Claim::AgentInFront => "the agent runs",
-        Claim::AgentBehind => "another program has the terminal",
-        Claim::ShellInFront => "a shell has the terminal",
-        Claim::AgentMissing => "the agent is not there",
-        Claim::PaneDead => "the pane is dead",
-        Claim::KeysAstray => "keys would go astray",
-        Claim::CursorInComposer => "the cursor is in the composer",
-        Claim::Starting => "starting",
-        Claim::Busy => "busy",
-        Claim::Idle => "idle",
-        Claim::Permission => "asks for permission",
-        Claim::Question => "asks a question",
-        Claim::Dialog => "a dialog is open",
-        Claim::RateLimited(_) => "rate limited",
-        Claim::Failed => "an error is shown",
-        Claim::ComposerEmpty => "the composer is empty",
-        Claim::ComposerDraft => "a draft is in the composer",
-        Claim::ComposerAbsent => "no composer",
-        Claim::HumanPresent => "a person is there",
-    };
-    if row.detail.is_empty() {
-        format!("{}: {word}", row.source.name())
-    } else {
-        format!("{}: {word} ({})", row.source.name(), row.detail)
-    }
 }

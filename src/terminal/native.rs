@@ -5,9 +5,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
+use super::limit::is_named;
 use super::process::Process;
+use super::told::short;
 use crate::machine::resolve::Claim;
 
 /// What may be spent on one question.
@@ -32,25 +35,49 @@ const SESSIONS_MAX: usize = 4;
 /// Messages of a conversation looked at, newest first: every step of a turn is one.
 const MESSAGES_MAX: usize = 200;
 
-/// Asks the agent's server what it is doing; `None` if it does not answer every question, which is no evidence of anything.
-pub(super) fn ask(agent: &Process) -> Option<Claim> {
+/// Asks the agent's server what it is doing, with what it asks; nothing if it does not answer every question, which is no evidence.
+pub(super) fn ask(agent: &Process) -> Vec<(Claim, String)> {
+    claims(agent).unwrap_or_default()
+}
+
+fn claims(agent: &Process) -> Option<Vec<(Claim, String)>> {
     let port = port(&agent.argv)?;
+    let text = |value: &Value, pointers: &[&str]| {
+        let mut found = pointers.iter().filter_map(|at| value.pointer(at)?.as_str());
+        found.next().map(short).unwrap_or_default()
+    };
     let is_open = |answer: &Value| answer.as_array().is_some_and(|open| !open.is_empty());
-    if is_open(&fetch(port, "/permission", STATUS)?) {
-        return Some(Claim::Permission);
+    let permission = fetch(port, "/permission", STATUS)?;
+    if is_open(&permission) {
+        let words = text(
+            &permission,
+            &["/0/metadata/command", "/0/title", "/0/permission"],
+        );
+        return Some(vec![(Claim::Permission, words)]);
     }
-    if is_open(&fetch(port, "/question", STATUS)?) {
-        return Some(Claim::Question);
+    let question = fetch(port, "/question", STATUS)?;
+    if is_open(&question) {
+        let words = text(&question, &["/0/questions/0/question", "/0/question"]);
+        return Some(vec![(Claim::Question, words)]);
     }
     // A session that is not in the map is idle; `busy` and `retry` are.
     let status = fetch(port, "/session/status", STATUS)?;
     let sessions = status.as_object()?;
-    let is_idle = |session: &Value| session.get("type").and_then(Value::as_str) == Some("idle");
-    Some(if sessions.values().all(is_idle) {
-        Claim::Idle
-    } else {
-        Claim::Busy
-    })
+    let is =
+        |session: &Value, wanted: &str| session.get("type").and_then(Value::as_str) == Some(wanted);
+    if sessions.values().all(|session| is(session, "idle")) {
+        return Some(vec![(Claim::Idle, String::new())]);
+    }
+    let mut claims = vec![(Claim::Busy, String::new())];
+    for retry in sessions.values().filter(|session| is(session, "retry")) {
+        let words = text(retry, &["/message"]);
+        let next = retry.get("next").and_then(Value::as_i64);
+        let next = next.and_then(|next| Timestamp::from_millisecond(next).ok());
+        if is_named(&words) {
+            claims.push((Claim::RateLimited(next), words));
+        }
+    }
+    Some(claims)
 }
 
 /// Finds a user's message that `speaks`, in the newest conversations of the folder that `is_here` knows; returns where it stands.
@@ -193,24 +220,48 @@ mod tests {
     fn a_session_without_a_status_is_idle_and_silence_is_nothing() {
         const NONE: [(&str, &str); 2] = [("/permission", "[]"), ("/question", "[]")];
         let status = |answers| ask(&serving(answers));
+        let says = |claim: Claim, words: &str| vec![(claim, words.to_owned())];
         assert_eq!(
             status(&[NONE[0], NONE[1], ("/session/status", "{}")]),
-            Some(Claim::Idle)
+            says(Claim::Idle, "")
         );
-        for busy in ["busy", "retry"] {
-            let said = format!(r#"{{"ses_1":{{"type":"{busy}","attempt":2}}}}"#);
-            let said: &'static str = said.leak();
-            let answers = vec![NONE[0], NONE[1], ("/session/status", said)].leak();
-            assert_eq!(status(answers), Some(Claim::Busy));
-        }
+        let of = |said: &str| {
+            let said: &'static str = said.to_owned().leak();
+            status(vec![NONE[0], NONE[1], ("/session/status", said)].leak())
+        };
+        assert_eq!(of(r#"{"ses_1":{"type":"busy"}}"#), says(Claim::Busy, ""));
+        let retry = |words: &str| {
+            of(&format!(
+                r#"{{"ses_1":{{"type":"retry","attempt":2,"message":"{words}","next":1795309386000}}}}"#
+            ))
+        };
+        assert_eq!(retry("Overloaded"), says(Claim::Busy, ""));
+        let until = Timestamp::from_second(1_795_309_386).ok();
         assert_eq!(
-            status(&[("/permission", r#"[{"id":"per_1"}]"#), NONE[1]]),
-            Some(Claim::Permission)
+            retry("usage limit reached")[1],
+            (Claim::RateLimited(until), "usage limit reached".to_owned())
         );
         assert_eq!(
-            status(&[NONE[0], NONE[1], ("/session/status", "oops")]),
-            None
+            status(&[
+                (
+                    "/permission",
+                    r#"[{"id":"per_1","permission":"bash","metadata":{"command":"rm x"}}]"#
+                ),
+                NONE[1]
+            ]),
+            says(Claim::Permission, "rm x")
         );
+        assert_eq!(
+            status(&[
+                NONE[0],
+                (
+                    "/question",
+                    r#"[{"questions":[{"question":"Which colour?"}]}]"#
+                )
+            ]),
+            says(Claim::Question, "Which colour?")
+        );
+        assert_eq!(status(&[NONE[0], NONE[1], ("/session/status", "oops")]), []);
         assert_eq!(port(&["x".into(), "--port=70000".into()]), None);
         assert_eq!(port(&["x".into(), "--port=7000".into()]), Some(7000));
     }

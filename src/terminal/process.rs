@@ -1,12 +1,17 @@
 //! The processes below a pane, read from `/proc`. Reads a few small files per process and starts nothing.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
 /// Processes looked at below one pane: an agent with a running build has dozens.
 const PROCESSES_MAX: usize = 512;
+/// Folders between a program's file and its package's: Codex has five.
+const PACKAGE_DEPTH_MAX: usize = 8;
+/// Bytes of a `package.json`.
+const PACKAGE_BYTES_MAX: u64 = 256 * 1024;
 /// Clock ticks per second in `/proc/<pid>/stat`: fixed for user space on every Linux architecture (`USER_HZ`).
 const TICKS_PER_SECOND: u64 = 100;
 /// Interactive shells: a brief typed there would be executed.
@@ -102,6 +107,31 @@ impl Process {
         let mut words = self.argv.iter().skip(1);
         let first = words.find(|word| !word.starts_with('-') || word.starts_with("-c"))?;
         (!first.starts_with('-')).then_some(first)
+    }
+
+    /// Returns the version that the program's npm package says it has: an update changes the file a link points to and not what runs,
+    /// so the running file is asked. `None` for a program that is no npm package.
+    pub(super) fn package_version(&self) -> Option<String> {
+        let exe = std::fs::read_link(format!("/proc/{}/exe", self.pid)).ok();
+        let script = self
+            .script()
+            .and_then(|path| Path::new(path).canonicalize().ok());
+        [script, exe].into_iter().flatten().find_map(|file| {
+            let inside = file
+                .ancestors()
+                .skip(1)
+                .take_while(|folder| !folder.ends_with("node_modules"))
+                .take(PACKAGE_DEPTH_MAX);
+            if !file.iter().any(|part| part == "node_modules") {
+                return None;
+            }
+            inside.into_iter().find_map(|folder| {
+                let file = std::fs::File::open(folder.join("package.json")).ok()?;
+                let facts: serde_json::Value =
+                    serde_json::from_reader(file.take(PACKAGE_BYTES_MAX)).ok()?;
+                facts.get("version")?.as_str().map(str::to_owned)
+            })
+        })
     }
 
     /// Returns when it started, on the wall clock; `None` if the boot time cannot be read.

@@ -39,9 +39,28 @@ pub struct Whereabouts {
     pub agent: Option<Process>,
     /// Its own id of the conversation, from its sessions file: no other transcript counts then (facts/terminal.md F64).
     pub session: Option<String>,
-    /// The file its hooks append to.
-    pub spool: Option<PathBuf>,
+    /// What its hooks append to.
+    pub hooks: Option<HookSpool>,
 }
+
+/// The file that the hooks of one window's agent append to, and the secret that stands beside each event: its settings alone have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookSpool {
+    /// The file.
+    pub path: PathBuf,
+    /// Letters and digits.
+    pub secret: String,
+}
+
+/// The hooks of Claude Code that tell of a turn (facts/agents.md 6): its begin is the receipt.
+const HOOKS: [&str; 6] = [
+    "SessionStart",
+    "UserPromptSubmit",
+    "PermissionRequest",
+    "Stop",
+    "StopFailure",
+    "SessionEnd",
+];
 
 /// How long each file was before Enter. A file that is not in it is read from its beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,10 +87,10 @@ pub enum ReceiptKind {
 
 /// How a file's records are read.
 #[derive(Clone, Copy, Debug)]
-enum Form {
+enum Form<'a> {
     Generic,
     Claude,
-    Hook,
+    Hook(&'a str),
     Codex,
 }
 
@@ -131,13 +150,21 @@ fn served(profile: &Profile, at: &Whereabouts, id: &DeliveryId) -> Option<Receip
     })
 }
 
-/// Returns Claude Code's `--settings`: a hook that appends every prompt it is given to `spool`, one JSON object per line.
-/// The hook prints nothing (its output would become context) and never fails.
-pub fn hooks_settings(spool: &Path) -> Value {
-    let path = spool.to_string_lossy().replace('\'', r"'\''");
+/// Returns Claude Code's `--settings`: hooks that append every event of a turn to the spool, one JSON object per line.
+/// A hook prints nothing (its output would become context) and never fails.
+pub fn hooks_settings(spool: &HookSpool) -> Value {
+    let path = spool.path.to_string_lossy().replace('\'', r"'\''");
+    let secret = &spool.secret;
     // One `printf` is one write for all but huge prompts, so two hooks do not tear each other's lines.
-    let command = format!("printf '%s\\n' \"$(cat)\" >> '{path}' 2>/dev/null || true");
-    json!({ "hooks": { "UserPromptSubmit": [{ "hooks": [{ "type": "command", "command": command, "timeout": 10 }] }] } })
+    let command = format!(
+        "printf '{{\"by\":\"{secret}\",\"hook\":%s}}\\n' \"$(cat)\" >> '{path}' 2>/dev/null || true"
+    );
+    let hook = json!([{ "hooks": [{ "type": "command", "command": command, "timeout": 10 }] }]);
+    let hooks: serde_json::Map<String, Value> = HOOKS
+        .iter()
+        .map(|name| ((*name).to_owned(), hook.clone()))
+        .collect();
+    json!({ "hooks": hooks })
 }
 
 /// Returns whether a folder may have a conversation to go on with; `false` only where the program would have kept one.
@@ -156,19 +183,19 @@ pub fn may_continue(profile: &Profile, home: &Path, cwd: &Path) -> bool {
             cwd: cwd.to_owned(),
             agent: None,
             session: None,
-            spool: None,
+            hooks: None,
         };
         !claude_transcripts(&at).is_empty()
     })
 }
 
 /// Lists the files a profile names, those that exist or may come to exist.
-fn files(profile: &Profile, at: &Whereabouts) -> Vec<(PathBuf, Form)> {
+fn files<'a>(profile: &Profile, at: &'a Whereabouts) -> Vec<(PathBuf, Form<'a>)> {
     let signals = &profile.signals;
     let is_claude = signals.claude_sessions || signals.claude_hooks;
     let mut files = Vec::new();
-    if let (true, Some(spool)) = (signals.claude_hooks, &at.spool) {
-        files.push((spool.clone(), Form::Hook));
+    if let (true, Some(spool)) = (signals.claude_hooks, &at.hooks) {
+        files.push((spool.path.clone(), Form::Hook(&spool.secret)));
     }
     // Claude Code's own transcripts are found by the conversation's id, which is narrower than any template.
     let template = signals.transcript.as_ref().filter(|_| !is_claude);
@@ -220,7 +247,7 @@ fn expand(named: PathBuf, born: Option<Timestamp>) -> Vec<PathBuf> {
 }
 
 /// Returns Claude Code's transcripts of a folder: the conversation's own, or all of them if its id is not known.
-fn claude_transcripts(at: &Whereabouts) -> Vec<PathBuf> {
+pub(super) fn claude_transcripts(at: &Whereabouts) -> Vec<PathBuf> {
     let cwd = at.cwd.to_string_lossy();
     // facts/agents.md 6 saw `/` and `.` replaced; later versions replace every other letter too.
     let strict: String = cwd
@@ -251,7 +278,7 @@ fn claude_transcripts(at: &Whereabouts) -> Vec<PathBuf> {
 }
 
 /// Returns Codex's rollouts that belong to the folder and are not older than the agent's process, newest first.
-fn rollouts(at: &Whereabouts) -> Vec<PathBuf> {
+pub(super) fn rollouts(at: &Whereabouts) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut days = vec![at.home.join(".codex/sessions")];
     // Year, month, day: their names sort by time.
@@ -340,7 +367,7 @@ fn read_from(path: &Path, start: u64) -> Option<(u64, Vec<u8>)> {
 }
 
 /// Reads one line; `None` if it is torn, not a user's words, or of another delivery.
-fn record_kind(line: &[u8], form: Form, id: &DeliveryId) -> Option<ReceiptKind> {
+fn record_kind(line: &[u8], form: Form<'_>, id: &DeliveryId) -> Option<ReceiptKind> {
     if !has_word(line, id.as_str().as_bytes()) {
         return None;
     }
@@ -354,7 +381,12 @@ fn record_kind(line: &[u8], form: Form, id: &DeliveryId) -> Option<ReceiptKind> 
         record.pointer(pointer).and_then(Value::as_str) == Some(wanted)
     };
     let prompt = match form {
-        Form::Hook => is("/hook_event_name", "UserPromptSubmit") && text("/prompt"),
+        // Another session's event, or one that somebody made up, is no receipt.
+        Form::Hook(secret) => {
+            super::told::signed(&record, secret, None).is_some()
+                && is("/hook/hook_event_name", "UserPromptSubmit")
+                && text("/hook/prompt")
+        }
         Form::Generic => {
             let is_users = ["/type", "/role"].iter().any(|key| {
                 ["user", "prompt", "submit"]

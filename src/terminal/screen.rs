@@ -386,7 +386,11 @@ fn is_frame(letter: char) -> bool {
 fn is_dialog(claim: ScreenClaim) -> bool {
     matches!(
         claim,
-        ScreenClaim::Permission | ScreenClaim::Question | ScreenClaim::Dialog
+        ScreenClaim::Permission
+            | ScreenClaim::Question
+            | ScreenClaim::Dialog
+            | ScreenClaim::Login
+            | ScreenClaim::Survey
     )
 }
 

@@ -97,6 +97,9 @@ pub struct AgentView {
     pub because: String,
     /// Whether it wants a person.
     pub asks: bool,
+    /// Its version, if its profile was not measured with it.
+    #[serde(default)]
+    pub other_version: Option<String>,
 }
 
 /// One issue.
@@ -239,6 +242,16 @@ impl ProjectView {
             let hint = format!("pointsman attach {}", self.name);
             found.push(about("window", says, Some(hint)));
         }
+        // One matter for all windows: it is the same program.
+        let mut agents = self.agents.iter();
+        if let Some(version) = agents.find_map(|agent| agent.other_version.as_ref()) {
+            let says = format!("its agent is {version}: it is believed more slowly");
+            let hint = format!(
+                "if `pointsman agent check {}` ends well, widen `versions` in a copy of the profile",
+                self.name
+            );
+            found.push(about("version", says, Some(hint)));
+        }
         for row in self.rows.iter().filter(|row| row.standing.yours) {
             let standing = &row.standing;
             found.push(Attention {
@@ -260,10 +273,11 @@ fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
         .iter()
         .map(|(window, sample)| AgentView {
             window: *window,
-            state: words::agent(&sample.state).to_owned(),
+            state: words::agent_asks(&sample.state),
             since: words::agent_since(&sample.state),
             because: sample.state.because.clone(),
-            asks: wants_somebody(&sample.state.attention),
+            asks: sample.state.attention.wants_somebody(),
+            other_version: sample.other_version.clone(),
         })
         .collect();
     if !seen.panes.contains_key(&Window::Agent) {
@@ -279,19 +293,11 @@ fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
                 since: None,
                 because,
                 asks: false,
+                other_version: None,
             },
         );
     }
     found
-}
-
-/// Tells whether a person has to come: one who types in it is there already.
-fn wants_somebody(attention: &crate::domain::Attention) -> bool {
-    use crate::domain::Attention as A;
-    match attention {
-        A::Permission | A::Question | A::Dialog | A::RateLimited { .. } | A::Error => true,
-        A::None | A::HumanPresent => false,
-    }
 }
 
 /// Every issue that is routed, or that something of ours is open for.

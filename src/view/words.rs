@@ -6,6 +6,10 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::domain::{
     Activity, AgentState, Attention, DeliveryStep, Liveness, Phase, Purpose, Verb,
 };
+use crate::machine::text::one_line;
+
+/// Columns of a question or a command in a line.
+const ASKED_CHARS_MAX: usize = 120;
 
 /// Words a minute of the day.
 pub(super) fn clock(minute: u16) -> String {
@@ -109,6 +113,10 @@ pub(super) fn agent(state: &AgentState) -> &'static str {
         (_, Attention::Permission, _) => "asks for a permission",
         (_, Attention::Question, _) => "asks a question",
         (_, Attention::Dialog, _) => "shows a dialog",
+        (_, Attention::Login, _) => "asks to be logged in",
+        (_, Attention::Survey, _) => "asks how it did",
+        (_, Attention::Stuck, Activity::Busy) => "stands still",
+        (_, Attention::Stuck, _) => "stuck: nobody can tell what it does",
         (_, Attention::RateLimited { .. }, _) => "rate-limited",
         (_, Attention::Error, _) => "stopped with an error",
         (_, Attention::HumanPresent, _) => "used by a person",
@@ -119,6 +127,22 @@ pub(super) fn agent(state: &AgentState) -> &'static str {
         (_, Attention::None, Activity::Draft) => "holds a draft",
         (_, Attention::None, Activity::Obscured) => "hidden by a menu",
         (_, Attention::None, Activity::Unknown) => "unknown",
+    }
+}
+
+/// The same with what it asks, where the program told it, and until when its account is at its limit.
+pub(super) fn agent_asks(state: &AgentState) -> String {
+    let says = agent(state);
+    let words = state
+        .words
+        .as_deref()
+        .map(|words| one_line(words, ASKED_CHARS_MAX));
+    match (&state.attention, words) {
+        (Attention::Permission | Attention::Question | Attention::Error, Some(words)) => {
+            format!("{says}: {words}")
+        }
+        (Attention::RateLimited { until: Some(until) }, _) => format!("{says} until {until:.0}"),
+        _ => says.to_owned(),
     }
 }
 

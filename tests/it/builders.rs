@@ -191,11 +191,13 @@ pub fn sample(activity: Activity, attention: Attention) -> PaneSample {
             liveness: Liveness::Alive,
             activity,
             attention,
+            words: None,
             because: "session registry says idle; title says idle".into(),
         },
         managed: true,
         context: "c1".into(),
         traces: Vec::new(),
+        other_version: None,
     }
 }
 

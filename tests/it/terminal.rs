@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{Activity, Attention, DeliveryId, Liveness, Pane};
 use pointsman::terminal::{
-    Blocked, Composer, Guard, Guarded, NewWindow, Seen, TmuxError, Trace, Watch,
+    Blocked, Composer, Guard, Guarded, NewWindow, Seen, Station, TmuxError, Trace, Watch,
 };
 
 use crate::support::tmux::{Lab, run_fake_agent};
@@ -13,6 +13,8 @@ use crate::support::tmux::{Lab, run_fake_agent};
 mod commands;
 mod delivering;
 mod ending;
+mod evidence;
+mod proof;
 mod receipts;
 mod resolving;
 mod screens;
@@ -286,17 +288,18 @@ async fn an_agent_is_idle_after_two_equal_samples_and_a_shell_never_is() {
     let pane = lab.agent().await;
     let start = now();
     let later = |millis| start + SignedDuration::from_millis(millis);
+    let ours = &Station::MANAGED;
     let look = async || lab.tmux.look(&pane).await.unwrap();
-    let first = sampler.sample(&look().await, true, None, start);
+    let first = sampler.sample(&look().await, ours, None, start);
     assert_eq!(
         first.sample.state.activity,
         Activity::Unknown,
         "{}",
         first.sample.state.because
     );
-    let early = sampler.sample(&look().await, true, Some(&first.resolved), later(500));
+    let early = sampler.sample(&look().await, ours, Some(&first.resolved), later(500));
     assert_eq!(early.sample.state.activity, Activity::Unknown);
-    let second = sampler.sample(&look().await, true, Some(&early.resolved), later(1000));
+    let second = sampler.sample(&look().await, ours, Some(&early.resolved), later(1000));
     assert!(
         second.sample.state.takes_text(),
         "{}",
@@ -319,7 +322,7 @@ async fn an_agent_is_idle_after_two_equal_samples_and_a_shell_never_is() {
             .until(&pane, |seen| seen.capture.text().contains(text))
             .await;
         let state = sampler
-            .sample(&seen, true, Some(&second.resolved), later(2000))
+            .sample(&seen, ours, Some(&second.resolved), later(2000))
             .sample
             .state;
         lab.raw(&["send-keys", "-t", &pane.id, "-H", key]);
@@ -352,13 +355,20 @@ async fn a_bare_shell_is_dead_whatever_its_profile_says() {
     let seen = lab
         .until(&shell, |seen| !seen.capture.text().trim().is_empty())
         .await;
-    let state = sampler.sample(&seen, true, None, now()).sample.state;
+    let state = sampler
+        .sample(&seen, &Station::MANAGED, None, now())
+        .sample
+        .state;
     assert_eq!(state.liveness, Liveness::Dead, "{}", state.because);
     let mut named = crate::support::tmux::profile(lab.dir.path());
     named.processes = vec!["sh".to_owned(), "dash".to_owned()];
     let named = pointsman::terminal::Sampler::new(named, lab.dir.path()).unwrap();
     assert_eq!(
-        named.sample(&seen, true, None, now()).sample.state.liveness,
+        named
+            .sample(&seen, &Station::MANAGED, None, now())
+            .sample
+            .state
+            .liveness,
         Liveness::Dead,
         "a profile cannot make a shell an agent"
     );
@@ -382,7 +392,10 @@ async fn a_person_who_attached_a_moment_ago_is_present() {
         .unwrap();
     let seen = lab.until(&pane, |seen| seen.row.attached == 1).await;
     assert_eq!(seen.row.shown, 1);
-    let state = sampler.sample(&seen, true, None, now()).sample.state;
+    let state = sampler
+        .sample(&seen, &Station::MANAGED, None, now())
+        .sample
+        .state;
     assert_eq!(
         state.attention,
         Attention::HumanPresent,
@@ -390,13 +403,22 @@ async fn a_person_who_attached_a_moment_ago_is_present() {
         state.because
     );
     let later = now() + SignedDuration::from_secs(90);
-    let state = sampler.sample(&seen, true, None, later).sample.state;
+    let state = sampler
+        .sample(&seen, &Station::MANAGED, None, later)
+        .sample
+        .state;
     assert_eq!(state.attention, Attention::None, "{}", state.because);
     drop(client.stdin.take());
     client.wait().unwrap();
     let seen = lab.until(&pane, |seen| seen.row.attached == 0).await;
-    let managed = sampler.sample(&seen, true, None, now()).sample.state;
-    let adopted = sampler.sample(&seen, false, None, now()).sample.state;
+    let managed = sampler
+        .sample(&seen, &Station::MANAGED, None, now())
+        .sample
+        .state;
+    let adopted = sampler
+        .sample(&seen, &Station::ADOPTED, None, now())
+        .sample
+        .state;
     assert_eq!(managed.attention, Attention::None);
     assert_eq!(
         adopted.attention,

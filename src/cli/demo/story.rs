@@ -194,12 +194,9 @@ impl Story {
                     self.called.remove(&place);
                     continue;
                 };
-                let asks = matches!(
-                    state.attention,
-                    Attention::Dialog | Attention::Permission | Attention::Question
-                );
+                let asks = state.attention.is_open();
                 if asks && self.called.insert(place.clone()) {
-                    self.say_where(daemon, &name, window, &state.attention);
+                    self.say_where(daemon, &name, window, &state);
                 } else if !asks && state.has_begun() && self.called.remove(&place) {
                     println!("        {name:<5} answered: it goes on");
                 }
@@ -207,32 +204,32 @@ impl Story {
         }
     }
 
-    fn say_where(&mut self, daemon: &Daemon, name: &ProjectName, window: Window, asks: &Attention) {
+    fn say_where(
+        &mut self,
+        daemon: &Daemon,
+        name: &ProjectName,
+        window: Window,
+        state: &AgentState,
+    ) {
         self.quiet_since = Instant::now();
-        let agent = &self.agent;
         println!(
-            "        {name:<5} {agent} {} and waits for you. Look, and answer as you would anywhere:",
-            match asks {
-                Attention::Permission => "asks for a permission",
-                Attention::Question => "asks you something",
-                _ => "shows a dialog",
-            }
+            "        {name:<5} {} {} and waits for you. Look, and answer as you would anywhere:",
+            self.agent,
+            asked(state)
         );
         println!(
             "              TMUX= tmux -S {} attach -t {name}:{}",
             daemon.places.socket.display(),
             window.as_str()
         );
-        if *asks == Attention::Dialog {
-            let tree = daemon
-                .hands(name)
-                .and_then(|hands| Some(hands.places.tree(&hands.project()?, window)));
-            if let Some(tree) = tree {
-                println!(
-                    "              Is it whether you trust {}? That folder is the demo's own: say yes.",
-                    tree.display()
-                );
-            }
+        let tree = daemon
+            .hands(name)
+            .and_then(|hands| Some(hands.places.tree(&hands.project()?, window)));
+        if let Some(tree) = tree.filter(|_| is_about_trust(state)) {
+            println!(
+                "              Do you trust {}? That folder is the demo's own: say yes.",
+                tree.display()
+            );
         }
         println!("              Then leave it with control-b d; the demo goes on by itself.");
     }
@@ -308,7 +305,52 @@ async fn last_words(daemon: &Daemon, name: &ProjectName) -> String {
     }
 }
 
+/// Says what stands open in a window; a dialog by the name of the rule that saw it.
+fn asked(state: &AgentState) -> String {
+    let words = state.words.as_deref();
+    match (&state.attention, words) {
+        (Attention::Permission, Some(words)) => format!("asks for a permission ({words})"),
+        (Attention::Permission, None) => "asks for a permission".to_owned(),
+        (Attention::Question, Some(words)) => format!("asks you something ({words})"),
+        (Attention::Question, None) => "asks you something".to_owned(),
+        (Attention::Login, _) => "asks to be logged in".to_owned(),
+        (Attention::Survey, _) => "asks how it did".to_owned(),
+        (_, Some(rule)) => format!("shows a dialog (`{rule}`)"),
+        (_, None) => "shows a dialog".to_owned(),
+    }
+}
+
+/// Whether a dialog is the one that asks for trust in a folder: no other one is answered by it.
+fn is_about_trust(state: &AgentState) -> bool {
+    state.attention == Attention::Dialog && state.words.as_deref() == Some("trust")
+}
+
 fn state_of(daemon: &Daemon, name: &ProjectName, window: Window) -> Option<AgentState> {
     let sampled = daemon.hands(name)?.sampled(window)?;
     Some(sampled.sample.state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trust_is_hinted_at_for_its_own_dialog_and_every_dialog_is_named() {
+        let shows = |rule: Option<&str>| AgentState {
+            attention: Attention::Dialog,
+            words: rule.map(str::to_owned),
+            ..AgentState::unknown("a rule")
+        };
+        assert!(is_about_trust(&shows(Some("trust"))));
+        for other in [Some("api-key"), Some("auto-mode"), None] {
+            assert!(!is_about_trust(&shows(other)), "{other:?}");
+        }
+        assert_eq!(asked(&shows(Some("api-key"))), "shows a dialog (`api-key`)");
+        let login = AgentState {
+            attention: Attention::Login,
+            ..shows(Some("trust"))
+        };
+        assert!(!is_about_trust(&login));
+        assert_eq!(asked(&login), "asks to be logged in");
+    }
 }

@@ -128,6 +128,82 @@ async fn whoever_stands_before_a_dialog_is_neither_spoken_to_nor_interrupted() {
     world.end().await;
 }
 
+#[tokio::test]
+async fn a_session_is_explained_by_its_witnesses_with_a_daemon_and_without_one() {
+    let mut world = World::new();
+    world.project("shop");
+    world.start().await;
+    let explain = ["session", "explain", "shop"];
+    let mut told = String::new();
+    for _ in 0..200 {
+        let (code, out, err) = world.says(&explain).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+        told = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        if told.contains("verdict idle;") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    for wanted in [
+        "verdict idle; a text may be typed because ",
+        " because state file: idle (idle) and title: idle (demo: idle) and screen: the composer is empty rule none matched ",
+        " evidence process the agent runs 0 of 2 s pointsman ",
+        " state file idle 0 of 5 s idle ",
+        " screen the composer is empty 0 of 5 s",
+    ] {
+        assert!(told.contains(wanted), "{wanted:?} in:\n{told}");
+    }
+    assert!(!told.contains("to be idle"), "{told}");
+    world.tmux(&["send-keys", "-t", "=shop:agent", "my own draft"]);
+    world.stop().await;
+    // Without a daemon two looks of our own say the same, and nothing is written.
+    let written = || {
+        std::fs::metadata(world.places.ledger())
+            .unwrap()
+            .modified()
+            .unwrap()
+    };
+    // A ledger that was closed a moment ago settles: the second time counts.
+    drop(world.says(&explain).await);
+    let before = (written(), world.screen("=shop:agent"));
+    let (code, out, err) = world
+        .says(&[explain[0], explain[1], explain[2], "--json"])
+        .await;
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("no daemon runs"), "{err}");
+    let view: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let window = &view["windows"][0];
+    assert_eq!(window["verdict"], "holds a draft", "{out}");
+    assert_eq!(window["takes_text"], false);
+    assert_eq!(
+        window["lacks"],
+        serde_json::json!([
+            "this has to end: screen: a draft is in the composer",
+            "the screen does not show an empty composer"
+        ])
+    );
+    let rows = window["rows"].as_array().unwrap();
+    assert!(
+        rows.iter()
+            .all(|row| row["heard"] == true && row["ttl"].as_u64() > Some(0)),
+        "{out}"
+    );
+    assert_eq!((written(), world.screen("=shop:agent")), before);
+    let (_, _, err) = world.says(&["session", "explain", "shopp"]).await;
+    assert!(
+        err.contains("no project `shopp`") && err.contains("Hint: "),
+        "{err}"
+    );
+    world.tmux(&["kill-session", "-t", "=shop"]);
+    let (code, out, err) = world.says(&explain).await;
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "shop: no window of it is there"),
+        "{err}"
+    );
+    world.end().await;
+}
+
 /// The brief's secret proves a report: who reads a log may not write one.
 #[tokio::test]
 async fn the_most_talkative_log_has_no_secret_and_no_brief() {

@@ -104,11 +104,13 @@ impl SimPane {
                 liveness,
                 activity,
                 attention,
+                words: None,
                 because: "the model says so".to_owned(),
             },
             managed: true,
             context: self.context.clone(),
             traces: Vec::new(),
+            other_version: None,
         }
     }
 

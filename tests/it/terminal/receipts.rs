@@ -2,7 +2,8 @@
 
 use pointsman::domain::{DeliveryId, Profile, Signals};
 use pointsman::terminal::receipt::{
-    Offsets, ReceiptKind, Whereabouts, find_receipt, hooks_settings, may_continue, receipt_offsets,
+    HookSpool, Offsets, ReceiptKind, Whereabouts, find_receipt, hooks_settings, may_continue,
+    receipt_offsets,
 };
 use std::io::Write as _;
 use std::path::Path;
@@ -20,9 +21,16 @@ fn with(signals: Signals, dir: &Path) -> (Profile, Whereabouts) {
         cwd: "/src/my.app".into(),
         agent: None,
         session: Some("s-1".into()),
-        spool: Some(dir.join("spool.jsonl")),
+        hooks: Some(spool(&dir.join("spool.jsonl"))),
     };
     (profile, at)
+}
+
+fn spool(path: &Path) -> HookSpool {
+    HookSpool {
+        path: path.to_owned(),
+        secret: "s3cr3t".to_owned(),
+    }
 }
 
 fn write(path: &Path, text: &str) {
@@ -104,9 +112,9 @@ fn the_hook_spools_each_prompt_as_one_line() {
         },
         dir.path(),
     );
-    let spool = dir.path().join("it's a spool");
+    let spool = spool(&dir.path().join("it's a spool"));
     let at = Whereabouts {
-        spool: Some(spool.clone()),
+        hooks: Some(spool.clone()),
         ..at
     };
     let settings = hooks_settings(&spool);
@@ -146,6 +154,17 @@ fn the_hook_spools_each_prompt_as_one_line() {
     assert_eq!(receipt.kind, ReceiptKind::Prompt);
     let offset = receipt.witness.strip_prefix("it's a spool at ").unwrap();
     assert_ne!(offset, "0");
+    let foreign = HookSpool {
+        secret: "another".to_owned(),
+        ..spool
+    };
+    let at = Whereabouts {
+        hooks: Some(foreign),
+        ..at
+    };
+    let id = DeliveryId::new("ab12cd34");
+    let found = find_receipt(&profile, &at, &Offsets::default(), &id);
+    assert_eq!(found, None, "an event without this session's secret");
 }
 
 #[test]

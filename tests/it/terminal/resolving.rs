@@ -23,6 +23,7 @@ fn rows(claims: &[(Source, Claim)], when: i64) -> Vec<Evidence> {
             claim: claim.clone(),
             detail: String::new(),
             at: at(when),
+            session: None,
         })
         .collect()
 }

@@ -1,0 +1,402 @@
+//! What an agent's own files tell of its turns: hooks, Claude Code's transcript, Codex's rollout.
+//!
+//! Only the end of a file is read, and only when it has changed. A torn last line is left for later; a record of a kind that is not
+//! known says nothing, and so does everything that happened before the agent's process started.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::limit;
+use crate::machine::resolve::Claim;
+
+/// Bytes read from the end of a file: a turn's records are a few KB each, what the model was sent may be 100 KB.
+const TAIL_BYTES: u64 = 256 * 1024;
+/// Files remembered; with more the memory is emptied and begins anew.
+const SHELF_MAX: usize = 256;
+/// Characters of a question or an error that are kept.
+const WORDS_CHARS_MAX: usize = 200;
+
+/// Which file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form<'a> {
+    /// Hooks of one session: what its own settings' secret stands beside, of the conversation it has now.
+    Hooks {
+        secret: &'a str,
+        session: Option<&'a str>,
+    },
+    /// Claude Code's transcript.
+    Claude,
+    /// Codex's rollout.
+    Codex,
+}
+
+/// What the newest records of one file come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Story {
+    /// Whether a turn is open; `None` if no record says so.
+    open: Option<bool>,
+    /// In which word: the newest record that counts.
+    word: &'static str,
+    /// When that was.
+    at: Option<Timestamp>,
+    /// How the last turn failed.
+    failed: Option<(Claim, String)>,
+    /// What the open turn asked for.
+    asked: Option<(Claim, String)>,
+    /// The account's limit.
+    limited: Option<Timestamp>,
+    /// The program's version.
+    pub(super) version: Option<String>,
+    /// What was not heard, and why.
+    pub(super) ignored: Vec<String>,
+}
+
+/// One statement: what, in which words, and since when.
+pub(super) type Said = (Claim, String, Timestamp);
+
+impl Story {
+    /// Says what it means now for an agent that started then.
+    pub(super) fn said(&self, born: Option<Timestamp>, now: Timestamp) -> Vec<Said> {
+        let mut said = Vec::new();
+        let (Some(open), Some(at)) = (self.open, self.at) else {
+            return said;
+        };
+        // A second of slack for the clock of `/proc`.
+        if born.is_some_and(|born| at.as_second() + 1 < born.as_second()) {
+            said.push((Claim::Idle, "no turn since it started".to_owned(), now));
+            return said;
+        }
+        if let Some(until) = self.limited.filter(|until| *until > now) {
+            let claim = Claim::RateLimited(Some(until));
+            said.push((claim, "its account's limit is used up".to_owned(), now));
+        }
+        if !open {
+            said.push((Claim::Idle, self.word.to_owned(), now));
+            said.extend(
+                self.failed
+                    .iter()
+                    .map(|(claim, words)| (claim.clone(), words.clone(), now)),
+            );
+            return said;
+        }
+        said.push((Claim::Busy, self.word.to_owned(), at));
+        said.extend(
+            self.asked
+                .iter()
+                .map(|(claim, words)| (claim.clone(), words.clone(), at)),
+        );
+        said
+    }
+
+    /// Whether its newest record is younger than that moment.
+    pub(super) fn ends_after(&self, at: Timestamp) -> bool {
+        self.open == Some(false) && self.at.is_some_and(|own| own > at)
+    }
+
+    /// Since when a turn is open.
+    pub(super) fn open_since(&self) -> Option<Timestamp> {
+        self.at.filter(|_| self.open == Some(true))
+    }
+
+    fn turn(&mut self, open: bool, word: &'static str, at: Option<Timestamp>) {
+        self.open = Some(open);
+        self.word = word;
+        self.at = at.or(self.at);
+        self.asked = None;
+        if open {
+            self.failed = None;
+        }
+    }
+
+    fn claude(&mut self, record: &Value) {
+        if record.get("isSidechain").and_then(Value::as_bool) == Some(true) {
+            return;
+        }
+        let at = time(record);
+        if let Some(version) = text(record, "/version") {
+            self.version = Some(version.to_owned());
+        }
+        let is_meta = record.get("isMeta").and_then(Value::as_bool) == Some(true);
+        match text(record, "/type") {
+            Some("user") if !is_meta => match first_text(record.pointer("/message/content")) {
+                Some(said) if said.starts_with("[Request interrupted by user") => {
+                    self.turn(false, "interrupted", at);
+                }
+                Some(_) => self.turn(true, "a turn began", at),
+                // The result of a tool: the turn goes on.
+                None if self.open == Some(true) => self.turn(true, "a turn goes on", at),
+                None => {}
+            },
+            Some("assistant") => self.claude_answer(record, at),
+            Some("system") if text(record, "/subtype") == Some("turn_duration") => {
+                self.open = Some(false);
+                self.at = at.or(self.at);
+            }
+            _ => {}
+        }
+    }
+
+    fn claude_answer(&mut self, record: &Value, at: Option<Timestamp>) {
+        if record.get("isApiErrorMessage").and_then(Value::as_bool) == Some(true) {
+            let words = first_text(record.pointer("/message/content")).unwrap_or_default();
+            let status = record.get("apiErrorStatus").and_then(Value::as_u64);
+            self.turn(false, "its turn failed", at);
+            self.failed = Some(failure(status, text(record, "/error"), words, at));
+            return;
+        }
+        match text(record, "/message/stop_reason") {
+            Some("tool_use") => {
+                self.turn(true, "a turn goes on", at);
+                let parts = record.pointer("/message/content").and_then(Value::as_array);
+                let asks = parts.into_iter().flatten().find_map(|part| {
+                    let is_question = text(part, "/name") == Some("AskUserQuestion");
+                    question(part.get("input")).filter(|_| is_question)
+                });
+                self.asked = asks.map(|words| (Claim::Question, words));
+            }
+            Some(_) => self.turn(false, "its turn ended", at),
+            None => self.turn(true, "a turn goes on", at),
+        }
+    }
+
+    /// A hook's own records have no time: the file's is that of the newest one.
+    fn hook(&mut self, record: &Value, at: Option<Timestamp>) {
+        match text(record, "/hook_event_name") {
+            Some("SessionStart") => {
+                self.turn(false, "started", at);
+                self.failed = None;
+            }
+            Some("UserPromptSubmit") => self.turn(true, "a turn began", at),
+            Some("PermissionRequest") => {
+                self.turn(true, "a turn goes on", at);
+                self.asked = Some(approval(record));
+            }
+            Some("Stop") => self.turn(false, "its turn ended", at),
+            Some("StopFailure") => {
+                let words = text(record, "/last_assistant_message").unwrap_or_default();
+                self.turn(false, "its turn failed", at);
+                self.failed = Some(failure(None, text(record, "/error"), words, at));
+            }
+            Some("SessionEnd") => *self = Self::default(),
+            _ => {}
+        }
+    }
+
+    fn codex(&mut self, record: &Value) {
+        let at = time(record);
+        if let Some(version) = text(record, "/payload/cli_version") {
+            self.version = Some(version.to_owned());
+        }
+        match text(record, "/payload/type") {
+            Some("task_started") => self.turn(true, "a turn began", at),
+            Some("task_complete") => match record.pointer("/payload/error") {
+                Some(error) if error.is_object() => {
+                    let words = text(error, "/message").unwrap_or_default();
+                    self.turn(false, "its turn failed", at);
+                    self.failed = Some(failure(None, text(error, "/codex_error_info"), words, at));
+                }
+                _ => self.turn(false, "its turn ended", at),
+            },
+            Some("turn_aborted") => self.turn(false, "interrupted", at),
+            Some("token_count") => {
+                let limits = [
+                    "/payload/rate_limits/primary",
+                    "/payload/rate_limits/secondary",
+                ];
+                let spent = limits.iter().filter_map(|limit| {
+                    let limit = record.pointer(limit)?;
+                    let used = limit.get("used_percent")?.as_f64()?;
+                    let resets = limit.get("resets_at")?.as_i64()?;
+                    (used >= 100.0).then(|| Timestamp::from_second(resets).ok())?
+                });
+                self.limited = spent.max();
+            }
+            // Every record of an open turn says that it goes on.
+            Some(_) if self.open == Some(true) => self.at = at.or(self.at),
+            _ => {}
+        }
+    }
+}
+
+/// The files that were read, each as long as it does not change.
+#[derive(Debug, Default)]
+pub(super) struct Shelf(Mutex<BTreeMap<(PathBuf, String), Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    length: u64,
+    written: SystemTime,
+    story: Arc<Story>,
+}
+
+impl Shelf {
+    /// Reads a file's end; `None` if it is not there.
+    pub(super) fn read(&self, path: &Path, form: Form<'_>) -> Option<Arc<Story>> {
+        let facts = std::fs::metadata(path)
+            .ok()
+            .filter(std::fs::Metadata::is_file)?;
+        let (length, written) = (facts.len(), facts.modified().ok()?);
+        let key = (path.to_owned(), format!("{form:?}"));
+        let mut kept = self.0.lock().expect("no holder of this lock panics");
+        if let Some(known) = kept.get(&key)
+            && known.length == length
+            && known.written == written
+        {
+            return Some(Arc::clone(&known.story));
+        }
+        let story = Arc::new(read(path, form, Timestamp::try_from(written).ok())?);
+        if kept.len() >= SHELF_MAX {
+            kept.clear();
+        }
+        let new = Kept {
+            length,
+            written,
+            story: Arc::clone(&story),
+        };
+        kept.insert(key, new);
+        Some(story)
+    }
+}
+
+fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Story> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let start = length.saturating_sub(TAIL_BYTES);
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes).ok()?;
+    let mut story = Story::default();
+    let (mut torn, mut strange, mut foreign) = (0, 0, 0);
+    for (n, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        // The first one begins before what was read.
+        if n == 0 && start > 0 {
+            continue;
+        }
+        if !line.ends_with(b"\n") {
+            torn += 1;
+            continue;
+        }
+        let Ok(record) = serde_json::from_slice::<Value>(line) else {
+            strange += 1;
+            continue;
+        };
+        match form {
+            Form::Claude => story.claude(&record),
+            Form::Codex => story.codex(&record),
+            Form::Hooks { secret, session } => match signed(&record, secret, session) {
+                Some(hook) => story.hook(hook, written),
+                None => foreign += 1,
+            },
+        }
+    }
+    let counts = [
+        (torn, "a torn last line, left for later"),
+        (strange, "lines that are no JSON"),
+        (
+            foreign,
+            "events without this session's secret, or of another conversation",
+        ),
+    ];
+    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        story.ignored.push(format!("{what} ({count})"));
+    }
+    if story.open.is_none() && !bytes.is_empty() {
+        let what = "no record of a kind that is known";
+        story.ignored.push(what.to_owned());
+    }
+    Some(story)
+}
+
+/// Returns the event that a line of the hook spool carries, if it is this session's: the secret stands in its settings alone.
+pub(super) fn signed<'a>(
+    record: &'a Value,
+    secret: &str,
+    session: Option<&str>,
+) -> Option<&'a Value> {
+    let hook = record.get("hook")?;
+    let of = text(hook, "/session_id");
+    let is_ours = text(record, "/by") == Some(secret);
+    let is_this = session.is_none_or(|session| of.is_none_or(|of| of == session));
+    (is_ours && is_this).then_some(hook)
+}
+
+/// Says how a turn failed, by the provider's status where it is known.
+fn failure(
+    status: Option<u64>,
+    error: Option<&str>,
+    words: &str,
+    at: Option<Timestamp>,
+) -> (Claim, String) {
+    let is_limit = status == Some(429)
+        || matches!(error, Some("rate_limit" | "usage_limit_exceeded"))
+        || words.contains("429");
+    let until = at.and_then(|at| limit::until(words, at));
+    let claim = if let Some(until) = until.filter(|_| is_limit || limit::is_named(words)) {
+        Claim::RateLimited(Some(until))
+    } else if matches!(status, Some(401 | 403))
+        || matches!(error, Some("authentication_failed" | "unauthorized"))
+        || words.contains("Please run /login")
+    {
+        Claim::Login
+    } else {
+        Claim::Failed
+    };
+    let words = if words.is_empty() {
+        error.unwrap_or_default()
+    } else {
+        words
+    };
+    (claim, short(words))
+}
+
+/// Says what a permission prompt is about.
+fn approval(record: &Value) -> (Claim, String) {
+    let tool = text(record, "/tool_name").unwrap_or_default();
+    let input = record.get("tool_input");
+    if tool == "AskUserQuestion" {
+        return (Claim::Question, question(input).unwrap_or_default());
+    }
+    let keys = ["/command", "/file_path", "/url", "/path"];
+    let what = input.and_then(|input| keys.iter().find_map(|key| text(input, key)));
+    (
+        Claim::Permission,
+        short(&format!("{tool}: {}", what.unwrap_or_default())),
+    )
+}
+
+fn question(input: Option<&Value>) -> Option<String> {
+    let asked = text(input?, "/questions/0/question").or_else(|| text(input?, "/question"))?;
+    Some(short(asked))
+}
+
+fn time(record: &Value) -> Option<Timestamp> {
+    text(record, "/timestamp")?.parse().ok()
+}
+
+fn text<'a>(record: &'a Value, pointer: &str) -> Option<&'a str> {
+    record.pointer(pointer).and_then(Value::as_str)
+}
+
+/// Returns the first text of a content: a text, or a list of parts. The result of a tool is none.
+fn first_text(content: Option<&Value>) -> Option<&str> {
+    match content? {
+        Value::String(said) => Some(said),
+        Value::Array(parts) => parts
+            .iter()
+            .filter(|part| text(part, "/type") == Some("text"))
+            .find_map(|part| text(part, "/text")),
+        _ => None,
+    }
+}
+
+/// Makes words fit for one line.
+pub(super) fn short(words: &str) -> String {
+    crate::machine::text::one_line(words, WORDS_CHARS_MAX)
+}
