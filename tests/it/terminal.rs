@@ -13,6 +13,8 @@ use crate::support::tmux::{Lab, run_fake_agent};
 mod commands;
 mod delivering;
 mod ending;
+mod keeping;
+mod labelled;
 mod receipts;
 mod resolving;
 mod screens;
