@@ -1,5 +1,5 @@
 # make demo | test | install: on a fresh Debian or Ubuntu machine with Rust, git and make nothing else is needed.
-.PHONY: demo test install soak bench setup
+.PHONY: demo test install soak bench agents-matrix setup
 CARGO ?= cargo
 
 demo: setup
@@ -18,6 +18,10 @@ bench: setup
 # Longer runs of the simulator: SIM_WORLDS=100000 make soak; SEED=n replays one world with its transcript.
 soak: setup
 	SIM_WORLDS=$${SIM_WORLDS:-20000} $(CARGO) test --release --test it simulation -- --nocapture
+
+# Every real agent in every state: was the verdict true? Four minutes; MATRIX=full make agents-matrix: an hour. Installs 2 GB below target/.
+agents-matrix: setup
+	tests/agentlab/run.sh --matrix $(AGENT)
 
 setup:
 	@sh tests/setup.sh

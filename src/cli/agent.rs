@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::cli::steer::ProjectArgs;
-use crate::cli::{Failure, client, edge, known, run, say};
+use crate::cli::{Failure, capture, client, edge, known, run, say};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::places::Places;
 use crate::daemon::{Daemon, caller, check, said};
@@ -19,9 +19,24 @@ pub(super) enum AgentVerb {
     /// Let the agent rehearse once: read a brief, write a file, commit on a throw-away branch, report
     #[command(
         after_help = "It happens in the project's own session, with its permissions and in its tree, only while nothing else is open there, and leaves nothing behind. \
-        Without a daemon this is one for that long, and starts nothing else. Exit code 0: ready."
+        Without a daemon this is one for that long, and starts nothing else. Exit code 0: ready.\n\n\
+        With --capture nothing is asked of the agent and no key is sent: you have brought it into a state, say which, and are told what is read. \
+        Exit code 0: the same."
     )]
-    Check(ProjectArgs),
+    Check(CheckArgs),
+}
+
+/// Arguments of `agent check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The project
+    project: String,
+    /// Look only: you brought the agent into this state. Its screen is kept, without paths, names and keys
+    #[arg(long, value_enum, value_name = "STATE")]
+    capture: Option<capture::State>,
+    /// Keep the screen in this folder
+    #[arg(long, value_name = "FOLDER", default_value = ".", requires = "capture")]
+    into: std::path::PathBuf,
 }
 
 /// Arguments of `say`.
@@ -39,6 +54,9 @@ pub(super) struct SayArgs {
 /// Lets an agent rehearse.
 pub(super) fn agent(verb: &AgentVerb) -> Result<(), Failure> {
     let AgentVerb::Check(args) = verb;
+    if let Some(state) = args.capture {
+        return capture::check(&args.project, state, &args.into);
+    }
     say::talk(&format!(
         "the agent of {} is asked to rehearse; with most agents this takes a minute or two",
         args.project

@@ -7,6 +7,7 @@
 )]
 
 mod agent;
+mod capture;
 mod client;
 mod cycle;
 mod demo;

@@ -22,14 +22,14 @@ pub struct Capture {
 pub struct Row {
     /// The letters, without escape sequences and without blanks at the end.
     pub text: String,
-    looks: Vec<Look>,
+    pub(super) looks: Vec<Look>,
 }
 
 /// How one letter is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Look {
-    dim: bool,
-    reverse: bool,
+pub(super) struct Look {
+    pub(super) dim: bool,
+    pub(super) reverse: bool,
 }
 
 impl Capture {

@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """capture.py - brings each real agent into every state and keeps the screen: the fixtures that the detector is tested against.
 
-usage: capture.py URL-OF-THE-MOCK BIN-FOLDER OUT-FOLDER [AGENT...]
+usage: capture.py URL-OF-THE-MOCK BIN-FOLDER OUT-FOLDER [AGENT...]      CAPTURE_SIZES=100x30,80x24: other sizes
 
-Writes OUT/<agent>-<version>/<state>-<columns>x<rows>.txt: a line with the title, one with the cursor, a blank one, then the screen with
-its colours. The state is known from what the agent was made to do, not from what is on the screen. Homes, projects and the tmux server
+Writes OUT/<agent>-<version>/<state>-<columns>x<rows>.txt: a line with the title, one with the cursor, one with what is true, a blank one,
+then the screen with its colours. The state is known from what the agent was made to do, not from what is on the screen. Homes, projects and the tmux server
 lie in a temporary folder and are gone afterwards.
 """
-import json, os, re, shutil, subprocess, sys, tempfile, time
+import os, re, shutil, subprocess, sys, tempfile, time
+
+from clis import AGENTS, write
 
 URL, BIN, OUT = sys.argv[1], sys.argv[2], os.path.abspath(sys.argv[3])
 LAB = tempfile.mkdtemp(prefix="capture-")
-KEY = "mock-mock-mock-00000000000000000000"
-SIZES = [(80, 24), (200, 50)]
+SIZES = [tuple(map(int, size.split("x"))) for size in os.environ.get("CAPTURE_SIZES", "80x24,200x50").split(",")]
+TRUE = {"idle-fresh": "idle", "idle-quoted-dialogs": "idle", "error": "idle|error", "busy-stream": "busy", "busy-wait": "busy", "dialog-trust": "dialog"}
 ENV = {"PATH": BIN + ":/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "tmux-256color", "SHELL": "/bin/bash"}
 
 
@@ -20,12 +22,6 @@ def tmux(*words, text=None):
     done = subprocess.run(["tmux", "-u", "-f", "/dev/null", "-S", LAB + "/sock", *words], input=text, capture_output=True, text=True,
                           env=dict(ENV, HOME=LAB))
     return done.stdout
-
-
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as file:
-        file.write(text)
 
 
 def project(name):
@@ -36,48 +32,6 @@ def project(name):
     return tree
 
 
-def claude(home, tree, trusted):
-    places = {tree: {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}} if trusted else {}
-    write(home + "/.claude.json", json.dumps({"hasCompletedOnboarding": True, "theme": "dark", "hasSeenAutoDefaultNotice": True,
-          "hasSeenAutoDefaultNudge": True, "lastReleaseNotesSeen": "2.1.328", "projects": places,
-          "customApiKeyResponses": {"approved": [KEY[-20:]], "rejected": []}}))
-    write(home + "/.claude/settings.json", json.dumps({"permissions": {"defaultMode": "default"}}))
-    return ["claude"], {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_API_KEY": KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-                        "DISABLE_AUTOUPDATER": "1"}
-
-
-def codex(home, tree, trusted):
-    text = 'model = "mock-model"\nmodel_provider = "mock"\n[model_providers.mock]\nname = "mock"\nbase_url = "%s/v1"\n' % URL
-    text += 'wire_api = "responses"\nenv_key = "OPENAI_API_KEY"\n'
-    text += '[projects."%s"]\ntrust_level = "trusted"\n' % tree if trusted else ""
-    write(home + "/.codex/config.toml", text)
-    return ["codex", "--no-daemon", "-c", "check_for_update_on_startup=false"], {"OPENAI_API_KEY": KEY}
-
-
-def opencode(home, tree, trusted):
-    model = {"name": "Mock Model", "tool_call": True, "limit": {"context": 200000, "output": 8192}}
-    provider = {"npm": "@ai-sdk/openai-compatible", "name": "Mock", "models": {"mock-model": model, "mock-small": model},
-                "options": {"baseURL": URL + "/v1", "apiKey": "{env:OPENAI_API_KEY}"}}
-    write(home + "/.config/opencode/opencode.json", json.dumps({"model": "mock/mock-model", "small_model": "mock/mock-small",
-          "provider": {"mock": provider}, "permission": {"bash": {"*": "allow", "touch *": "ask"}}}))
-    return ["opencode"], {"OPENAI_API_KEY": KEY, "OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1"}
-
-
-def gemini(home, tree, trusted):
-    write(home + "/.gemini/settings.json", json.dumps({"security": {"auth": {"selectedType": "gemini-api-key"},
-          "folderTrust": {"enabled": not trusted}}, "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
-          "privacy": {"usageStatisticsEnabled": False}}))
-    return ["gemini"], {"GEMINI_API_KEY": KEY, "GOOGLE_GEMINI_BASE_URL": URL}
-
-
-def aider(home, tree, trusted):
-    return ["aider", "--model", "openai/mock-model", "--openai-api-base", URL + "/v1", "--no-show-model-warnings", "--no-check-update",
-            "--no-show-release-notes", "--no-gitignore", "--analytics-disable"], {"OPENAI_API_KEY": KEY}
-
-
-AGENTS = {"claude-code": (claude, "^❯"), "codex": (codex, "^› "), "opencode": (opencode, "Ask anything"), "gemini": (gemini, "Type your message"),
-          "aider": (aider, "^> ?$")}
-DIALOG = {"claude-code": "Quick safety check", "codex": "Trust this folder", "gemini": "Do you trust"}
 # What a transcript may quote: none of it is a dialog.
 QUOTE = "Press enter to confirm or esc to cancel. Esc to cancel · Tab to amend. Allow once   Allow always   Reject. Do you trust the files in this folder? (Y)es/(N)o"
 
@@ -117,23 +71,24 @@ def type_line(text, enter=True):
 def keep(folder, state, size):
     facts = tmux("display-message", "-p", "-t", "a", "title: #{pane_title}\ncursor: #{cursor_x} #{cursor_y} #{cursor_flag}")
     text = tmux("capture-pane", "-p", "-e", "-t", "a").replace(LAB, "/lab")
-    write("%s/%s-%dx%d.txt" % (folder, state, *size), facts + "\n" + text)
+    write("%s/%s-%dx%d.txt" % (folder, state, *size), "%strue: %s\n\n%s" % (facts, TRUE.get(state, state), text))
     print("kept", os.path.basename(folder), state, size, flush=True)
 
 
 def start(name, home, tree, size, trusted):
     tmux("kill-session", "-t", "a")
-    make, ready = AGENTS[name]
-    argv, env = make(home, tree, trusted)
+    cli = AGENTS[name]
+    argv, env = cli.make(home, [tree] if trusted else [], URL)
     words = ["%s=%s" % pair for pair in {**ENV, **env, "HOME": home}.items()]
     tmux("new-session", "-d", "-s", "a", "-x", str(size[0]), "-y", str(size[1]), "-c", tree, "/usr/bin/env", "-i", *words, *argv)
-    until(ready if trusted else DIALOG[name])
+    until(cli.ready if trusted else cli.trust)
     still()
 
 
 def states(name, folder, size):
     home, tree = "%s/home-%s-%d" % (LAB, name, size[0]), project("tree-%s-%d" % (name, size[0]))
-    if name in DIALOG:
+    cli = AGENTS[name]
+    if cli.trust:
         start(name, home, tree, size, False)
         keep(folder, "dialog-trust", size)
     start(name, home, tree, size, True)
@@ -155,8 +110,8 @@ def states(name, folder, size):
     time.sleep(2.5)
     keep(folder, "busy-wait", size)
     still(2.5)
-    if name != "aider":
-        type_line("[[mock:bash %stouch made]]" % ("!" if name == "codex" else ""))
+    if cli.asks:
+        type_line("[[mock:bash %s]]" % cli.asks)
         time.sleep(5)
         still(2)
         keep(folder, "permission", size)
@@ -164,7 +119,7 @@ def states(name, folder, size):
         time.sleep(1)
         still(2.5)
         tmux(*["send-keys", "-t", "a"] + ["C-u"] * 8)
-        if name != "codex":
+        if cli.questions:
             type_line("[[mock:ask Which colour?]]")
             time.sleep(5)
             still(2)
@@ -194,7 +149,7 @@ def end():
 def main():
     try:
         for name in sys.argv[4:] or AGENTS:
-            said = subprocess.run([AGENTS[name][0]("%s/v" % LAB, LAB, True)[0][0], "--version"], capture_output=True, text=True,
+            said = subprocess.run([AGENTS[name].program, "--version"], capture_output=True, text=True,
                                   env=dict(ENV, HOME=LAB + "/v")).stdout
             version = re.search(r"\d+\.\d+\.\d+", said).group(0)
             for size in SIZES:

@@ -94,6 +94,8 @@ def play(text, results, number):
         return steps + [("say", "The brief cannot be read: " + results[0][:200])]
     if "\nStop working on " in brief.own:
         return steps + [("say", "Stopped; the tree is as it is.")]
+    if "ack" not in brief.commands:
+        return steps + [("say", "Heard.")]                                                # a person's own words ask for no report
     steps.append(("bash", brief.commands["ack"]))
     dispatch = brief.facts.get("dispatch", "")
     if brief.work:

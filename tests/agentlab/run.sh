@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh - the real agent CLIs against a mock model: installs them, starts the model, runs `tests/it/real_agent.rs`, stops what it started.
 # usage: tests/agentlab/run.sh [NAME-OF-A-TEST]        tests/agentlab/run.sh --capture [AGENT...]   (keeps their screens as fixtures)
+#        tests/agentlab/run.sh --matrix [AGENT...]     every agent in every state: was the verdict true? MATRIX=full: see matrix.py
 # Everything lies below target/agentlab of this checkout (AGENTLAB_HOME overrides); no configuration of yours is read or changed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -32,10 +33,32 @@ if [ "$(cat "$lab/npm/installed" 2>/dev/null)" != "$packages" ]; then
   echo "$packages" >"$lab/npm/installed"
 fi
 bin=$lab/npm/node_modules/.bin
+# Aider is Python's. Without it the others are measured all the same.
+aider="aider-chat==0.86.2"
+if [ "$(cat "$lab/py/installed" 2>/dev/null)" != "$aider" ]; then
+  echo "installing $aider below $lab/py"
+  pip_says() {
+    env -i PATH="$PATH" HOME="$lab/home" LANG=C.UTF-8 ${PIP_CERT:+PIP_CERT="$PIP_CERT"} ${PIP_INDEX_URL:+PIP_INDEX_URL="$PIP_INDEX_URL"} \
+      ${HTTPS_PROXY:+HTTPS_PROXY="$HTTPS_PROXY"} "$@" >"$lab/logs/pip.log" 2>&1
+  }
+  if pip_says python3 -m venv "$lab/py" && pip_says "$lab/py/bin/pip" install --no-input --disable-pip-version-check "$aider"; then
+    echo "$aider" >"$lab/py/installed"
+  else
+    echo "SKIPPED aider: pip could not install it: $(tail -n 1 "$lab/logs/pip.log")" >&2
+  fi
+fi
+[ ! -x "$lab/py/bin/aider" ] || ln -sfn "$lab/py/bin/aider" "$bin/aider"
 for program in claude codex opencode gemini; do
   version=$(env -i PATH=/usr/local/bin:/usr/bin:/bin HOME="$lab/home" "$bin/$program" --version) || { echo "Error: $bin/$program does not start" >&2; exit 1; }
   case $packages in *"@$(echo "$version" | grep -o '[0-9]\+\.[0-9]\+\.[0-9]\+' | head -n 1)"*) ;; *) echo "Error: $program is $version" >&2; exit 1 ;; esac
 done
+
+if [ "${1:-}" = --matrix ]; then
+  shift
+  (cd "$root" && cargo build --quiet)
+  [ $# -gt 0 ] || set -- claude-code codex opencode gemini $([ ! -x "$bin/aider" ] || echo aider)
+  exec python3 -B "$here/matrix.py" "$bin" "$root/target/debug/pointsman" "$lab" "$@"
+fi
 
 log=$lab/logs/mock.jsonl
 rm -f "$log" "$lab/port"
@@ -51,7 +74,7 @@ cd "$root"
 if [ "${1:-}" = --capture ]; then
   shift
   [ $# -gt 0 ] || set -- claude-code codex opencode gemini
-  python3 -B "$here/capture.py" "$url" "$bin" "$root/tests/it/fixtures/screens" "$@"
+  python3 -B "$here/capture.py" "$url" "$bin" "${CAPTURE_OUT:-$root/tests/it/fixtures/screens}" "$@"
   exit
 fi
 # Whatever the programs in here started and nobody ended: their own files are ours alone, so these processes are too.

@@ -3,6 +3,7 @@
 mod adopted;
 mod approved;
 mod called;
+mod capture;
 mod content;
 mod crash;
 mod errands;

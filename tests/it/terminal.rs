@@ -14,6 +14,8 @@ mod commands;
 mod delivering;
 mod ending;
 mod evidence;
+mod keeping;
+mod labelled;
 mod proof;
 mod receipts;
 mod resolving;

@@ -8,30 +8,52 @@ use std::path::{Path, PathBuf};
 use pointsman::config::Config;
 use pointsman::domain::{Profile, ProfileName, ScreenClaim, screen_pattern};
 use pointsman::terminal::{Capture, Composer, Recogniser};
+use regex::Regex;
 
 /// What a profile says of a capture, by title and screen alone: files and servers are not in it.
 #[derive(Debug)]
-struct Read {
-    is_title_busy: bool,
-    is_title_asking: bool,
-    claim: Option<ScreenClaim>,
-    composer: Composer,
+pub(super) struct Read {
+    pub(super) is_title_busy: bool,
+    pub(super) is_title_asking: bool,
+    pub(super) claim: Option<ScreenClaim>,
+    pub(super) composer: Composer,
 }
 
-fn read(profile: &Profile, text: &str) -> Read {
-    let (head, screen) = text.split_once("\n\n").unwrap();
-    let title = head.lines().find_map(|line| line.strip_prefix("title: "));
-    let says = |pattern: Option<&str>| {
-        let pattern = pattern.map(|pattern| screen_pattern(pattern).unwrap());
-        pattern.is_some_and(|pattern| pattern.is_match(title.unwrap_or_default()))
-    };
-    let recogniser = Recogniser::new(profile).unwrap();
-    let reading = recogniser.read(&Capture::parse(screen.split('\n')));
-    Read {
-        is_title_busy: says(profile.signals.title_busy.as_deref()),
-        is_title_asking: says(profile.signals.title_asks.as_deref()),
-        claim: reading.dialog.or(reading.rule).map(|(_, claim)| claim),
-        composer: reading.composer,
+/// A profile's patterns, made once.
+pub(super) struct Reader {
+    recogniser: Recogniser,
+    title_busy: Option<Regex>,
+    title_asks: Option<Regex>,
+}
+
+impl Reader {
+    pub(super) fn new(profile: &Profile) -> Self {
+        let compiled = |pattern: &Option<String>| {
+            let pattern = pattern.as_ref()?;
+            Some(screen_pattern(pattern).unwrap())
+        };
+        Self {
+            recogniser: Recogniser::new(profile).unwrap(),
+            title_busy: compiled(&profile.signals.title_busy),
+            title_asks: compiled(&profile.signals.title_asks),
+        }
+    }
+
+    pub(super) fn read(&self, text: &str) -> Read {
+        let (head, screen) = text.split_once("\n\n").unwrap();
+        let title = head.lines().find_map(|line| line.strip_prefix("title: "));
+        let says = |pattern: &Option<Regex>| {
+            pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.is_match(title.unwrap_or_default()))
+        };
+        let reading = self.recogniser.read(&Capture::parse(screen.split('\n')));
+        Read {
+            is_title_busy: says(&self.title_busy),
+            is_title_asking: says(&self.title_asks),
+            claim: reading.dialog.or(reading.rule).map(|(_, claim)| claim),
+            composer: reading.composer,
+        }
     }
 }
 
@@ -53,7 +75,7 @@ fn holds(state: &str, read: &Read) -> bool {
     }
 }
 
-fn folders(at: &Path) -> Vec<PathBuf> {
+pub(super) fn folders(at: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(at)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -78,10 +100,11 @@ fn every_kept_screen_means_what_the_program_was_made_to_do() {
             range.matches(&version),
             "{name}: the profile is for {range}"
         );
+        let reader = Reader::new(profile);
         for file in folders(&folder) {
             let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
             let (state, _) = stem.rsplit_once('-').unwrap();
-            let read = read(profile, &std::fs::read_to_string(&file).unwrap());
+            let read = reader.read(&std::fs::read_to_string(&file).unwrap());
             if !holds(state, &read) {
                 wrong.push(format!("{name}/{stem}: {read:?}"));
             }

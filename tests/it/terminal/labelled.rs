@@ -1,0 +1,116 @@
+//! Every kept screen with its true state in its head (`true: busy`), read by the shipped profiles: those that rules were written from
+//! (`fixtures/labelled`), and those that were captured afterwards (`fixtures/held-out`), whose figure is told apart.
+
+#![expect(clippy::print_stderr, reason = "the figure is what they are for")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use pointsman::config::Config;
+use pointsman::domain::{ProfileName, ScreenClaim};
+use pointsman::terminal::Composer;
+
+use super::screens::{Read, Reader, folders};
+
+/// What title and screen alone say of a capture.
+fn word(read: &Read) -> &'static str {
+    match (read.claim, &read.composer) {
+        (Some(ScreenClaim::Permission), _) => "permission",
+        (Some(ScreenClaim::Question), _) => "question",
+        (Some(ScreenClaim::Dialog), _) => "dialog",
+        _ if read.is_title_asking => "permission",
+        (Some(ScreenClaim::RateLimited), _) => "retrying",
+        (Some(ScreenClaim::Busy), _) => "busy",
+        _ if read.is_title_busy => "busy",
+        (_, Composer::Draft(_)) => "draft",
+        (_, Composer::Empty) => "idle",
+        (_, Composer::Absent) => "nothing",
+    }
+}
+
+/// Whether what is read is what is true. `nothing` holds back every key, so it is never dangerous, but it is no answer either, except
+/// of a shell: that is told by its process.
+fn holds(truth: &str, said: &str) -> bool {
+    truth.split('|').any(|truth| match truth {
+        "retrying" => matches!(said, "busy" | "retrying"),
+        "permission" | "question" => matches!(said, "permission" | "question"),
+        "error" => matches!(said, "idle" | "retrying"),
+        "shell" | "unknown" | "starting" => matches!(said, "nothing" | "dialog"),
+        other => said == other,
+    })
+}
+
+/// How many captures of each profile are read as they are, of how many; what is not; and what would let a key through.
+#[derive(Default)]
+struct Figure {
+    right: BTreeMap<String, (usize, usize)>,
+    wrong: Vec<String>,
+    dangerous: Vec<String>,
+}
+
+fn figure(below: &str) -> Figure {
+    let profiles = Config::shipped().profiles;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures");
+    let mut figure = Figure::default();
+    for folder in folders(&root.join(below)) {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let (profile, version) = name.rsplit_once('-').unwrap();
+        let profile = &profiles[&ProfileName::new(profile)];
+        let range = semver::VersionReq::parse(&profile.versions).unwrap();
+        let version = semver::Version::parse(version).unwrap();
+        assert!(
+            range.matches(&version),
+            "{name}: the profile is for {range}"
+        );
+        let reader = Reader::new(profile);
+        for file in folders(&folder) {
+            let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&file).unwrap();
+            let truth = text.lines().find_map(|line| line.strip_prefix("true: "));
+            let truth = truth.unwrap_or_else(|| panic!("{name}/{stem} does not say what is true"));
+            let said = word(&reader.read(&text));
+            let count = figure.right.entry(name.clone()).or_default();
+            count.1 += 1;
+            if holds(truth, said) {
+                count.0 += 1;
+            } else {
+                let line = format!("{name}/{stem}: {truth}, read as {said}");
+                if said == "idle" {
+                    figure.dangerous.push(line.clone());
+                }
+                figure.wrong.push(line);
+            }
+        }
+    }
+    figure.wrong.sort();
+    figure
+}
+
+#[test]
+fn every_labelled_screen_is_read_as_it_is() {
+    let figure = figure("labelled");
+    eprintln!("labelled: {:?}", figure.right);
+    insta::assert_snapshot!("labelled_screens_not_read", figure.wrong.join("\n"));
+    assert_eq!(
+        figure.dangerous,
+        Vec::<String>::new(),
+        "read as idle, and they are not"
+    );
+}
+
+/// The figure, whatever it is; what is read as idle and is not would be a key in the wrong place.
+#[test]
+fn the_held_out_screens_are_counted_apart() {
+    let figure = figure("held-out");
+    let (right, all) = figure
+        .right
+        .values()
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    eprintln!(
+        "held out: {right} of {all} are read as they are: {:?}\n{}",
+        figure.right,
+        figure.wrong.join("\n")
+    );
+    assert!(all >= 30, "{all}");
+    insta::assert_snapshot!("held_out_screens_not_read", figure.wrong.join("\n"));
+}
