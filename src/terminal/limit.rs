@@ -66,6 +66,9 @@ fn clock(found: &Captures<'_>, at: Timestamp) -> Option<Timestamp> {
         .get(2)
         .map_or(Ok(0), |part| part.as_str().parse())
         .ok()?;
+    if found.get(3).is_some() && !(1..=12).contains(&hour) {
+        return None;
+    }
     let hour = match found.get(3).map(|part| part.as_str().to_lowercase()) {
         Some(half) if half == "pm" => hour % 12 + 12,
         Some(_) => hour % 12,

@@ -455,11 +455,28 @@ async fn a_title_and_a_screen_full_of_escapes_make_nothing_idle_and_are_shown_pl
         assert!(!row.detail.chars().any(char::is_control), "{row:?}");
     }
     assert!(!second.sample.state.because.chars().any(char::is_control));
-    let title_says_idle = second
+    let mut strange = seen.clone();
+    strange.row.title = format!("Ready\u{1b}[2J\u{7}\u{9b}31m{}", "y".repeat(300));
+    let sampled = sampler.sample(&strange, &Station::MANAGED, None, start);
+    let title = sampled
         .evidence
         .iter()
-        .any(|row| row.source == Source::Title);
-    assert!(!second.sample.state.takes_text() || title_says_idle);
+        .find(|row| row.source == Source::Title);
+    let detail = &title.unwrap().detail;
+    assert!(
+        detail.starts_with("Ready[2J31myyy") && detail.len() == 80,
+        "{detail:?}"
+    );
+    // Whatever is drawn: a program that is not the agent is not idle.
+    let other = Profile {
+        processes: vec!["claude".to_owned()],
+        ..sampler.profile().clone()
+    };
+    let other = Sampler::new(other, lab.dir.path()).unwrap();
+    let first = other.sample(&strange, &Station::MANAGED, None, start);
+    let second = other.sample(&strange, &Station::MANAGED, Some(&first.resolved), later);
+    assert!(!second.sample.state.takes_text());
+    assert!(!second.resolved.lacks.is_empty());
 }
 
 #[test]
