@@ -105,7 +105,9 @@ class Trial:
         elif verdict in NOT:
             time.sleep(1.0)
         prompts, arrived = self.prompts(), self.arrived(ids)
-        # What the agent's own tool read: the brief as the model got it.
+        # What the agent's own tool read: the brief as the model got it. A loaded machine takes its time between two requests.
+        if verdict in CONFIRMED and self.words is not None and self.world.name != "aider":
+            self.world.until(lambda: any(line["tool_results"] for line in self.world.asked()[self.asked_from:]), 30)
         read = [player.plain(result) for line in self.world.asked()[self.asked_from:] for result in line["tool_results"]]
         brief = "\n".join(read) if ids and self.words is not None else None
         wrong = wrongs(verdict, arrived, prompts, self.before, self.after, self.cell, brief, self.words)

@@ -212,12 +212,16 @@ class Run:
         return self.rested(world, cells) and trial.verdict() not in ("open", "unconfirmed")
 
     def cell_big(self, world, cell, number):
-        """An issue of 1 MB, of which the brief has as much as it may."""
-        path = world.home + "/big.md"
-        with open(path, "w") as file:
-            file.write("".join("line %06d of a long story, with words that mean nothing\n" % at for at in range(20000)))
-        world.verb("issue", "new", "A long story", "--body-file", path)
-        trial = judge.Trial(world, cell, "1 MB")
+        """An issue of 1 MB is refused with a reason; the longest that is taken is briefed, as far as a brief goes."""
+        path, text = world.home + "/big.md", "".join("line %06d of a long story, with words that mean nothing\n" % at for at in range(20000))
+        for size in (len(text), 250 * 1024):
+            with open(path, "w") as file:
+                file.write(text[:size])
+            code, said = world.verb("issue", "new", "A long story", "--body-file", path)
+            if (code == 0) != (size < 256 * 1024) or (code and "Hint: " not in said):
+                print("  %s: an issue of %d bytes: %s %s" % (world.name, size, code, said), flush=True)
+        time.sleep(12)      # a cycle, which finds the issue
+        trial = judge.Trial(world, cell, "250 KB")
         trial.spoke(*world.verb("skill", "try", "prep", "1", limit=150))
         Cells(world).settle()
         self.note(trial, True)

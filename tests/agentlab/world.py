@@ -173,7 +173,6 @@ class World:
 
     # -- the end
     def end(self):
-        pids = [int(pid) for pid in self.tmux("list-panes", "-a", "-F", "#{pane_pid}").split()]
         if self.daemon:
             self.daemon.terminate()
             try:
@@ -182,10 +181,21 @@ class World:
                 self.kill()
         self.tmux("kill-server")
         time.sleep(0.5)
-        for pid in pids:      # Gemini outlives its terminal
+        for pid in self.left():      # Gemini outlives its terminal, and has a child
             try:
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        time.sleep(0.5)
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def left(self):
+        """Processes whose home is this world's: a folder of its own, so nobody else's."""
+        mine, found = b"HOME=" + self.home.encode(), []
+        for name in os.listdir("/proc"):
+            try:
+                with open("/proc/%s/environ" % name, "rb") as file:
+                    if name.isdigit() and mine in file.read().split(b"\0"):
+                        found.append(int(name))
+            except OSError:
+                pass
+        return found
