@@ -1,30 +1,17 @@
-//! The acts of a delivery on real tmux, each proven by looking (PROTOCOLS 3). What to do next is `machine::delivery`'s.
-
-use std::time::Duration;
+//! The acts of a delivery: the request is read again before each that cannot be taken back, then `daemon::typing` acts at the pane.
 
 use jiff::Timestamp;
 
 use crate::daemon::hands::{Comments, Hands, chain, failed, now, tracker_failed, unconfigured};
 use crate::daemon::session;
 use crate::daemon::session::Sources;
+use crate::daemon::typing::{Known, Patience, Typist};
 use crate::domain::{
-    Composer, Delivery, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
+    Delivery, DeliveryStep, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
 };
-use crate::machine::delivery::LATE_AFTER;
 use crate::machine::{schedule, text, trust};
 use crate::repo::{Users, brief};
-use crate::terminal::receipt::{Receipt, ReceiptKind};
-use crate::terminal::{self, Guard, Guarded, Sampler, Seen, TmuxError, Trace};
-
-/// Between two looks for the echo or a receipt (facts/terminal.md 3.3: 100 ms and 250 ms).
-const ECHO_PAUSE: Duration = Duration::from_millis(100);
-const RECEIPT_PAUSE: Duration = Duration::from_millis(200);
-/// How long the line may take to appear (facts/terminal.md 3.3).
-const ECHO_MAX: Duration = Duration::from_secs(5);
-/// How long a refused Enter is tried before it is given up.
-const ENTER_MAX: Duration = Duration::from_secs(30);
-/// Evidence of idleness older than this does not count.
-const SAMPLE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+use crate::terminal::{Sampler, TmuxError};
 
 /// Writes the delivery's file into the window's tree and reads it back.
 pub async fn stage(hands: &Hands, window: Window, delivery: &Delivery) -> Outcome {
@@ -79,6 +66,15 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
     None
 }
 
+/// Takes a window's server and what is known of its program; `None` if the profile is no longer configured.
+fn typist(hands: &Hands, dispatch: &Dispatch) -> Option<Typist> {
+    Some(Typist {
+        tmux: hands.terminal(dispatch.opening.window),
+        sampler: hands.samplers.get(&dispatch.opening.profile)?,
+        patience: Patience::default(),
+    })
+}
+
 /// Pastes the line under guard G1, after one more read of the request.
 pub async fn paste(
     hands: &Hands,
@@ -86,7 +82,7 @@ pub async fn paste(
     delivery: &Delivery,
     pane: &Pane,
 ) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+    let Some(typist) = typist(hands, dispatch) else {
         return unconfigured();
     };
     match unwanted(hands, dispatch, delivery).await {
@@ -95,97 +91,20 @@ pub async fn paste(
         Some(outcome) => return outcome,
         None => {}
     }
-    if let Some(why) = not_idle(hands, dispatch.opening.window, pane, now()) {
-        return Outcome::NotTyped { why };
-    }
-    let tmux = hands.terminal(dispatch.opening.window);
-    let seen = match tmux.look(pane).await {
-        Ok(seen) => seen,
-        Err(error) => return Outcome::NotTyped { why: chain(&error) },
-    };
-    let guard = match Guard::g1(&seen, sampler.recogniser()) {
-        Ok(guard) => guard,
-        Err(blocked) => {
-            return Outcome::NotTyped {
-                why: blocked.to_string(),
-            };
-        }
-    };
-    let baseline = sources(hands, &sampler, dispatch, pane).baseline().await;
-    match tmux.paste(&guard, &delivery.id, &delivery.line()).await {
-        Ok(Guarded::Done) => Outcome::Pasted { baseline },
-        Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped {
-            why: blocked.to_string(),
-        },
-        Err(TmuxError::Timeout { .. }) => Outcome::Failed {
-            why: "tmux did not answer".to_owned(),
-            until: now(),
-        },
-        Err(error) => failed(&error),
-    }
-}
-
-/// Says why a pane is not proven idle by the watch's last samples.
-fn not_idle(hands: &Hands, window: Window, pane: &Pane, now: Timestamp) -> Option<String> {
-    let Some(sampled) = hands.sampled(window) else {
-        return Some("the watch does not see the pane".to_owned());
-    };
-    let sample = &sampled.sample;
-    if sample.pane != *pane {
-        return Some("another process has the pane".to_owned());
-    }
-    if now.duration_since(sample.at) > SAMPLE_AGE_MAX {
-        return Some("the watch has no fresh sample of the pane".to_owned());
-    }
-    (!sample.state.takes_text()).then(|| format!("the agent is not idle: {}", sample.state.because))
+    let last = hands.sampled(dispatch.opening.window);
+    let known = last.map(|sampled| Known {
+        sample: sampled.sample,
+        resolved: sampled.resolved,
+    });
+    let sources = sources(hands, &typist.sampler, dispatch, pane);
+    typist.paste(delivery, pane, known.as_ref(), &sources).await
 }
 
 /// Waits until the line is seen in the composer.
 pub async fn echo(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery, pane: &Pane) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return unconfigured();
-    };
-    let tmux = hands.terminal(dispatch.opening.window);
-    let deadline = tokio::time::Instant::now() + ECHO_MAX;
-    loop {
-        match tmux.look(pane).await {
-            Ok(seen) if in_composer(&sampler, &seen, &delivery.line()) => {
-                return Outcome::Echoed {
-                    composer: composer_of(&seen),
-                };
-            }
-            Ok(_) => {}
-            Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => {
-                return Outcome::NotEchoed;
-            }
-            Err(error) => return failed(&error),
-        }
-        if tokio::time::Instant::now() >= deadline {
-            return Outcome::NotEchoed;
-        }
-        tokio::time::sleep(ECHO_PAUSE).await;
-    }
-}
-
-fn composer_of(seen: &Seen) -> Composer {
-    let row = &seen.row;
-    Composer {
-        x: row.cursor.0,
-        y: row.cursor.1,
-        width: row.size.0,
-        height: row.size.1,
-    }
-}
-
-fn in_composer(sampler: &Sampler, seen: &Seen, line: &str) -> bool {
-    let letters = |text: &str| {
-        text.chars()
-            .filter(|c| !c.is_whitespace())
-            .collect::<String>()
-    };
-    match sampler.recogniser().read(&seen.capture).composer {
-        terminal::Composer::Draft(found) => letters(&found) == letters(line),
-        terminal::Composer::Absent | terminal::Composer::Empty => false,
+    match typist(hands, dispatch) {
+        Some(typist) => typist.echo(delivery, pane).await,
+        None => unconfigured(),
     }
 }
 
@@ -198,40 +117,11 @@ pub async fn enter(
     n: u8,
     late: bool,
 ) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+    let Some(typist) = typist(hands, dispatch) else {
         return unconfigured();
     };
-    let tmux = hands.terminal(dispatch.opening.window);
-    if late && let Some(outcome) = no_more(hands, dispatch, delivery, pane).await {
-        return outcome;
-    }
-    let mut read_at = if late { now() } else { delivery.since };
-    tokio::time::sleep(sampler.profile().submit.floor).await;
-    let deadline = tokio::time::Instant::now() + ENTER_MAX;
-    loop {
-        // A guard that refuses for a while makes every try a late one.
-        if now().duration_since(read_at) > LATE_AFTER {
-            if let Some(outcome) = no_more(hands, dispatch, delivery, pane).await {
-                return outcome;
-            }
-            read_at = now();
-        }
-        let why = match tmux.look(pane).await {
-            Err(error) => return failed(&error),
-            Ok(seen) => match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
-                Err(blocked) => blocked.to_string(),
-                Ok(guard) => match tmux.enter(&guard, &delivery.id, u32::from(n)).await {
-                    Ok(Guarded::Done) => return Outcome::Entered,
-                    Ok(Guarded::Blocked(blocked)) => blocked.to_string(),
-                    Err(error) => return failed(&error),
-                },
-            },
-        };
-        if tokio::time::Instant::now() >= deadline {
-            return Outcome::NotEntered { why };
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
+    let unwanted = || no_more(hands, dispatch, delivery, pane);
+    typist.enter(delivery, pane, n, late, unwanted).await
 }
 
 /// Reads the request again before an Enter; `Some` is what came of a line that is wanted no more.
@@ -255,28 +145,9 @@ pub async fn clear(
     delivery: &Delivery,
     pane: &Pane,
 ) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
-        return unconfigured();
-    };
-    let tmux = hands.terminal(dispatch.opening.window);
-    let seen = match tmux.look(pane).await {
-        Ok(seen) => seen,
-        Err(error) => return failed(&error),
-    };
-    let not_cleared = |blocked: terminal::Blocked| Outcome::NotCleared {
-        why: format!("no longer wanted, and {blocked}"),
-    };
-    let guard = match Guard::g2(&seen, sampler.recogniser(), &delivery.line()) {
-        Ok(guard) => guard,
-        Err(blocked) => return not_cleared(blocked),
-    };
-    match tmux
-        .clear_line(&guard, &delivery.id, sampler.recogniser())
-        .await
-    {
-        Ok(Guarded::Done) => Outcome::Cleared,
-        Ok(Guarded::Blocked(blocked)) => not_cleared(blocked),
-        Err(error) => failed(&error),
+    match typist(hands, dispatch) {
+        Some(typist) => typist.clear(delivery, pane).await,
+        None => unconfigured(),
     }
 }
 
@@ -302,29 +173,11 @@ pub async fn await_receipt(
     pane: &Pane,
     until: Timestamp,
 ) -> Outcome {
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+    let Some(typist) = typist(hands, dispatch) else {
         return unconfigured();
     };
-    loop {
-        // The agent's process may be seen only after the launch: the sources are asked for anew.
-        let sources = sources(hands, &sampler, dispatch, pane);
-        if let Some(Receipt { kind, witness }) =
-            sources.find(&delivery.baseline, &delivery.id).await
-        {
-            return match kind {
-                ReceiptKind::Prompt => Outcome::Receipt { witness },
-                ReceiptKind::Queued => Outcome::Queued { witness },
-            };
-        }
-        if now() >= until {
-            break;
-        }
-        tokio::time::sleep(RECEIPT_PAUSE).await;
-    }
-    let seen = hands.terminal(dispatch.opening.window).look(pane).await;
-    Outcome::NoReceipt {
-        in_composer: seen.is_ok_and(|seen| in_composer(&sampler, &seen, &delivery.line())),
-    }
+    let sources = || sources(hands, &typist.sampler, dispatch, pane);
+    typist.await_receipt(delivery, pane, until, sources).await
 }
 
 /// Finds out what a delivery of unknown outcome left behind.
@@ -334,8 +187,7 @@ pub async fn inspect(
     delivery: &Delivery,
     pane: Option<&Pane>,
 ) -> Outcome {
-    use crate::domain::DeliveryStep;
-    let Some(sampler) = hands.samplers.get(&dispatch.opening.profile) else {
+    let Some(typist) = typist(hands, dispatch) else {
         return unconfigured();
     };
     if delivery.step == DeliveryStep::LaunchIntended {
@@ -344,37 +196,8 @@ pub async fn inspect(
     let Some(pane) = pane else {
         return Outcome::Found(Finding::NoTrace);
     };
-    let sources = sources(hands, &sampler, dispatch, pane);
-    if let Some(Receipt { kind, witness }) = sources.find(&delivery.baseline, &delivery.id).await {
-        return Outcome::Found(match kind {
-            ReceiptKind::Prompt => Finding::Receipt { witness },
-            ReceiptKind::Queued => Finding::Queued { witness },
-        });
-    }
-    let tmux = hands.terminal(dispatch.opening.window);
-    let traced = match tmux.trace(pane, &delivery.id).await {
-        Ok(traced) => traced,
-        Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => {
-            return Outcome::Found(Finding::PaneGone);
-        }
-        Err(error) => return failed(&error),
-    };
-    let enters = match traced.trace {
-        Trace::Gone => return Outcome::Found(Finding::PaneGone),
-        Trace::None => return Outcome::Found(Finding::NoTrace),
-        Trace::Submitted(n) => u8::try_from(n).unwrap_or(u8::MAX),
-        Trace::Pasted | Trace::Clearing | Trace::Cleared => 0,
-    };
-    match tmux.look(pane).await {
-        Ok(seen) if in_composer(&sampler, &seen, &delivery.line()) => {
-            Outcome::Found(Finding::InComposer {
-                composer: composer_of(&seen),
-                enters,
-            })
-        }
-        Ok(_) => Outcome::Found(Finding::Typed { enters }),
-        Err(error) => failed(&error),
-    }
+    let sources = sources(hands, &typist.sampler, dispatch, pane);
+    typist.inspect(delivery, pane, &sources).await
 }
 
 async fn inspect_launch(hands: &Hands, delivery: &Delivery) -> Outcome {

@@ -39,6 +39,7 @@ pub mod surface;
 pub mod trackers;
 pub mod tree;
 pub mod trial;
+pub mod typing;
 mod witness;
 pub mod writable;
 pub mod writes;

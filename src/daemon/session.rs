@@ -23,6 +23,11 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Takes the program's profile, which says what is written, and where.
+    pub fn new(profile: Profile, at: Whereabouts) -> Self {
+        Self { profile, at }
+    }
+
     /// Records how far every source is, as text for the ledger.
     pub async fn baseline(&self) -> String {
         let offsets = self

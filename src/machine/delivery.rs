@@ -56,9 +56,9 @@ pub fn next(
             }),
             None => Step::Rest,
         },
-        DeliveryStep::Submitted { waits, .. } => match pane() {
+        DeliveryStep::Submitted { n, waits } => match pane() {
             Some(pane) => {
-                let wait = RECEIPT_WAITS[usize::from(*waits).min(RECEIPT_WAITS.len() - 1)];
+                let wait = RECEIPT_WAITS[wait_of(*n, *waits).min(RECEIPT_WAITS.len() - 1)];
                 Step::Do(Action::AwaitReceipt {
                     delivery: boxed(),
                     pane,
@@ -202,6 +202,11 @@ fn enter(
     )
 }
 
+/// Which wait this is, from 0: each Enter after the first one ended a wait too.
+fn wait_of(n: u8, waits: u8) -> usize {
+    usize::from(n.saturating_sub(1)) + usize::from(waits)
+}
+
 /// A wait ended without a receipt: Enter again if our line is provably still there, else wait longer, else say so.
 fn missed(dispatch: &Dispatch, delivery: &Delivery, in_composer: bool, now: Timestamp) -> Step {
     let DeliveryStep::Submitted { n, waits } = delivery.step else {
@@ -215,7 +220,7 @@ fn missed(dispatch: &Dispatch, delivery: &Delivery, in_composer: bool, now: Time
         return enter(dispatch, delivery, n + 1, composer, now);
     }
     let id = delivery.id.clone();
-    if usize::from(waits) + 1 < RECEIPT_WAITS.len() {
+    if wait_of(n, waits) + 1 < RECEIPT_WAITS.len() {
         return Step::Record(vec![Event::ReceiptMissed {
             delivery: id,
             waits: waits + 1,

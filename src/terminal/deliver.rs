@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+
 use super::argv::{self, Command};
 use super::client::Tmux;
 use super::error::TmuxError;
@@ -95,6 +97,7 @@ impl Tmux {
             argv::set_trace(pane, id.as_str(), "pasted"),
             argv::say("ok"),
         ];
+        let guard = &guard.clone().traced(id, "");
         let act = self.guarded(guard, &then, &[argv::delete_buffer(&buffer)]);
         let answer = self
             .run_with(vec![argv::load_buffer(&buffer), act], Some(line.as_bytes()))
@@ -106,7 +109,8 @@ impl Tmux {
         Ok(verdict(guard, &answer?))
     }
 
-    /// Sends Enter if the guard (G2) holds, and sets `@pointsman_<id> submitted:<nth>`.
+    /// Sends Enter if the guard (G2) holds, and sets `@pointsman_<id> submitted:<nth>`. The flag must say that it is the next one: an
+    /// Enter of a call that was given up, and that the server takes later, is none.
     pub async fn enter(
         &self,
         guard: &Guard,
@@ -116,7 +120,30 @@ impl Tmux {
         let pane = &guard.pane().id;
         let enter = argv::send_bytes(pane, &["0d".to_owned()]);
         let flag = argv::set_trace(pane, id.as_str(), &format!("submitted:{nth}"));
-        self.act(guard, &[enter, flag, argv::say("ok")], &[]).await
+        let before = match nth {
+            0 | 1 => "pasted".to_owned(),
+            _ => format!("submitted:{}", nth - 1),
+        };
+        let guard = guard.clone().traced(id, &before);
+        self.act(&guard, &[enter, flag, argv::say("ok")], &[]).await
+    }
+
+    /// Returns whether keys wait in the pane's terminal that its program has not read. A terminal that we may not open (another user's)
+    /// says nothing, and the screen alone is believed.
+    pub async fn has_unread(&self, pane: &Pane) -> Result<bool, TmuxError> {
+        let identity = Guard::identity(pane);
+        let format = format!("{}|#{{pane_tty}}", identity.question());
+        let out = self.run(vec![argv::print(&pane.id, &format)]).await?;
+        let Some((answer, tty)) = out.trim_end_matches('\n').rsplit_once('|') else {
+            return Ok(false);
+        };
+        if !identity.holds(answer) {
+            return Ok(false);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let waiting = rustix::fs::open(tty, flags, rustix::fs::Mode::empty())
+            .and_then(rustix::io::ioctl_fionread);
+        Ok(waiting.is_ok_and(|bytes| bytes > 0))
     }
 
     /// Sends one key, given as hex bytes, if the guard holds. It types nothing and leaves no trace: the ledger has it.

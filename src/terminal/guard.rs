@@ -4,9 +4,9 @@
 
 use super::argv::format_text;
 use super::ere;
-use super::row::Seen;
+use super::row::{Seen, TRACE_PREFIX};
 use super::screen::{Composer, Recogniser, SIDEBAR_GAP};
-use crate::domain::Pane;
+use crate::domain::{DeliveryId, Pane};
 
 /// Columns a pane needs so that our line, at most 72, does not wrap behind a prompt (PROTOCOLS 3; facts/terminal.md F31).
 pub(super) const COLUMNS_MIN: u16 = 80;
@@ -29,8 +29,8 @@ struct Field {
 /// Why a guard did not let something through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
-    /// Which fact: `generation`, `pane`, `pane pid`, `dead`, `copy mode`, `input off`, `synchronized`, `bracketed paste`, `cursor`, `size`,
-    /// `dialog`, `foreground`, `composer`, `width`, `composer text`.
+    /// Which fact: `generation`, `pane`, `pane pid`, `dead`, `copy mode`, `input off`, `synchronized`, `cursor`, `size`,
+    /// `dialog`, `foreground`, `composer`, `width`, `composer text`, `step`.
     pub field: &'static str,
     /// What had to hold.
     pub wanted: String,
@@ -177,6 +177,14 @@ impl Guard {
             ));
         }
         Ok(guard)
+    }
+
+    /// Adds how far a delivery has to be, as its flag says at that instant; empty: not begun. So no act happens twice, whoever asks.
+    #[must_use]
+    pub(super) fn traced(mut self, id: &DeliveryId, wanted: &str) -> Self {
+        let format = format!("#{{{TRACE_PREFIX}{id}}}");
+        self.fields.push(field("step", &format, wanted));
+        self
     }
 
     /// Returns the pane it guards.

@@ -120,7 +120,7 @@ pub fn find_receipt(
         };
         let mut offset = start;
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if let Some(kind) = record_kind(line, form, id) {
+            if let Some(kind) = record_kind(line, form, at.session.as_deref(), id) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let receipt = Receipt {
                     kind,
@@ -352,22 +352,26 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-/// Reads a file from `start`; from its beginning if it is shorter than that, because then it is another file.
+/// Reads a file from `start`; from its beginning if it is shorter than that, because then it is another file. Of more than may be read
+/// it is the end that counts: a delivery whose baseline was lost with a daemon is looked for in a transcript of any length.
 fn read_from(path: &Path, start: u64) -> Option<(u64, Vec<u8>)> {
     let mut file = File::open(path).ok()?;
-    let start = if file.metadata().ok()?.len() < start {
-        0
-    } else {
-        start
-    };
+    let length = file.metadata().ok()?.len();
+    let start = if length < start { 0 } else { start };
+    let start = start.max(length.saturating_sub(FILE_BYTES_MAX));
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
     Some((start, bytes))
 }
 
-/// Reads one line; `None` if it is torn, not a user's words, or of another delivery.
-fn record_kind(line: &[u8], form: Form<'_>, id: &DeliveryId) -> Option<ReceiptKind> {
+/// Reads one line; `None` if it is torn, not a user's words, of another delivery, or of another conversation than `session`.
+fn record_kind(
+    line: &[u8],
+    form: Form<'_>,
+    session: Option<&str>,
+    id: &DeliveryId,
+) -> Option<ReceiptKind> {
     if !has_word(line, id.as_str().as_bytes()) {
         return None;
     }
@@ -381,11 +385,12 @@ fn record_kind(line: &[u8], form: Form<'_>, id: &DeliveryId) -> Option<ReceiptKi
         record.pointer(pointer).and_then(Value::as_str) == Some(wanted)
     };
     let prompt = match form {
-        // Another session's event, or one that somebody made up, is no receipt.
+        // An event that somebody made up is no receipt, nor is one of an agent that the agent started (facts/terminal.md F65).
         Form::Hook(secret) => {
-            super::told::signed(&record, secret, None).is_some()
+            super::told::signed(&record, secret, session).is_some()
                 && is("/hook/hook_event_name", "UserPromptSubmit")
                 && text("/hook/prompt")
+        }
         }
         Form::Generic => {
             let is_users = ["/type", "/role"].iter().any(|key| {

@@ -9,6 +9,7 @@ mod config;
 mod demo_agent;
 mod doctor;
 mod e2e;
+mod faults;
 mod gates;
 mod github;
 mod jobs;

@@ -9,7 +9,7 @@
 )]
 
 mod driver;
-mod faults;
+pub(crate) mod faults;
 mod invariants;
 mod panes;
 mod people;

@@ -2,7 +2,7 @@
 
 mod documents;
 mod protocols;
-mod rows;
+pub(crate) mod rows;
 
 use std::collections::BTreeSet;
 use std::fs;

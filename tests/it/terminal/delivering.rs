@@ -342,3 +342,62 @@ async fn an_agent_that_ran_elsewhere_is_ended_and_proves_nothing() {
     let error = lab.tmux.launch(&nowhere, &id()).await.unwrap_err();
     assert!(matches!(error, TmuxError::Failed { .. }), "{error}");
 }
+
+/// A call that was given up may reach the server later, and a program that stands still shows yesterday's screen: cursor and text are
+/// as they were, and still there is no second paste and no second Enter.
+#[tokio::test]
+async fn no_act_happens_twice_although_the_program_draws_nothing() {
+    let lab = Lab::new().await;
+    let sampler = lab.sampler();
+    // Below a shell: a pane's own process that is stopped is sent on by tmux.
+    let program = crate::support::tmux::exe();
+    let script = format!(
+        "{} --exact terminal::fake_agent --ignored --nocapture; :",
+        program.display()
+    );
+    let window = lab.window("work", "agent", &["/bin/sh", "-c", &script]);
+    let pane = lab.tmux.new_window(&window).await.unwrap();
+    let seen = lab
+        .until(&pane, |seen| seen.capture.text().contains("\n❯\u{a0}"))
+        .await;
+    let agent = sampler.sample(&seen, true, None, now()).agent.unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(agent.pid).unwrap()).unwrap();
+    let signal = |signal| rustix::process::kill_process(pid, signal).unwrap();
+    let g1 = Guard::g1(&lab.tmux.look(&pane).await.unwrap(), sampler.recogniser()).unwrap();
+    signal(rustix::process::Signal::STOP);
+    assert!(!lab.tmux.has_unread(&pane).await.unwrap());
+    assert_eq!(
+        lab.tmux.paste(&g1, &id(), LINE).await.unwrap(),
+        Guarded::Done
+    );
+    assert_eq!(
+        blocked_field(lab.tmux.paste(&g1, &id(), LINE).await.unwrap()),
+        "step"
+    );
+    assert!(lab.tmux.has_unread(&pane).await.unwrap(), "it stands still");
+    signal(rustix::process::Signal::CONT);
+    let echo = lab
+        .until(&pane, |seen| seen.capture.text().contains(LINE))
+        .await;
+    assert!(!lab.tmux.has_unread(&pane).await.unwrap());
+
+    signal(rustix::process::Signal::STOP);
+    let g2 = Guard::g2(&echo, sampler.recogniser(), LINE).unwrap();
+    assert_eq!(
+        blocked_field(lab.tmux.enter(&g2, &id(), 2).await.unwrap()),
+        "step",
+        "the first one first"
+    );
+    assert_eq!(lab.tmux.enter(&g2, &id(), 1).await.unwrap(), Guarded::Done);
+    assert_eq!(
+        blocked_field(lab.tmux.enter(&g2, &id(), 1).await.unwrap()),
+        "step"
+    );
+    signal(rustix::process::Signal::CONT);
+    lab.until(&pane, |seen| seen.capture.text().contains("1 prompts"))
+        .await;
+    assert_eq!(
+        lab.read("input.log"),
+        format!("\u{1b}[200~{LINE}\u{1b}[201~\r")
+    );
+}

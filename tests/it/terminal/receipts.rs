@@ -258,3 +258,56 @@ fn claude_code_goes_on_only_where_a_conversation_is_kept() {
     write(&folder.join("s-1.jsonl"), "{}\n");
     assert!(may_continue(&profile, &at.home, &at.cwd));
 }
+
+/// An agent that ours starts (`claude -p`) runs the same hooks, and may quote the line that it was told.
+#[test]
+fn a_hook_of_another_conversation_is_no_receipt() {
+    let dir = TempDir::new().unwrap();
+    let signals = Signals {
+        claude_hooks: true,
+        ..Signals::default()
+    };
+    let (profile, at) = with(signals, dir.path());
+    let spool = at.spool.clone().unwrap();
+    let says = |session: &str| {
+        let event = serde_json::json!({"hook_event_name": "UserPromptSubmit", "session_id": session, "prompt": "Task ab12cd34: x"});
+        let line = serde_json::json!({"by": spool.secret, "hook": event});
+        write(&spool.path, &(line.to_string() + "\n"));
+    };
+    let found = |at: &Whereabouts| {
+        let id = DeliveryId::new("ab12cd34");
+        find_receipt(&profile, at, &Offsets::default(), &id).is_some()
+    };
+    says("nested");
+    assert!(!found(&at), "the pane's conversation is s-1");
+    says("s-1");
+    assert!(found(&at));
+    let unknown = Whereabouts {
+        session: None,
+        ..at
+    };
+    assert!(
+        found(&unknown),
+        "who does not know its conversation believes the id"
+    );
+}
+
+/// A daemon that died between paste and baseline looks in everything: what was written last is what counts.
+#[test]
+fn a_receipt_at_the_end_of_a_huge_transcript_is_found_without_a_baseline() {
+    let dir = TempDir::new().unwrap();
+    let signals = Signals {
+        transcript: Some("{home}/t.jsonl".to_owned()),
+        ..Signals::default()
+    };
+    let (profile, at) = with(signals, dir.path());
+    let path = dir.path().join("t.jsonl");
+    write(&path, "");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(20 * 1024 * 1024).unwrap();
+    let said = serde_json::json!({"type": "user", "text": "Task ab12cd34: x"});
+    write(&path, &format!("\n{said}\n"));
+    let id = DeliveryId::new("ab12cd34");
+    let receipt = find_receipt(&profile, &at, &Offsets::default(), &id);
+    assert_eq!(receipt.unwrap().witness, "t.jsonl at 20971521");
+}

@@ -44,7 +44,7 @@ fn rows(text: &str) -> BTreeMap<String, Row> {
 }
 
 /// Every function marked as a test in `tests/it`.
-pub(super) fn tests() -> BTreeSet<String> {
+pub(crate) fn tests() -> BTreeSet<String> {
     let test = Regex::new(
         r"(?m)^\s*#\[(?:tokio::)?test[^\n]*\]\s*(?:#\[[^\n]*\]\s*)*(?:async )?fn ([a-z0-9_]+)\(",
     )
