@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::machine::delivery::LATE_AFTER;
 use crate::machine::{schedule, text, trust};
-use crate::repo::{Users, brief};
+use crate::repo::brief;
 use crate::terminal::receipt::{Receipt, ReceiptKind};
 use crate::terminal::{self, Guard, Guarded, Sampler, Seen, TmuxError, Trace};
 
@@ -32,9 +32,9 @@ pub async fn stage(hands: &Hands, window: Window, delivery: &Delivery) -> Outcom
         return unconfigured();
     };
     let tree = hands.places.tree(&project, window);
+    let users = hands.places.users();
     let (id, text) = (delivery.id.clone(), delivery.text.clone());
-    let written =
-        tokio::task::spawn_blocking(move || brief::write(&tree, Users::One, &id, &text)).await;
+    let written = tokio::task::spawn_blocking(move || brief::write(&tree, users, &id, &text)).await;
     match written {
         Ok(Ok(staged)) if staged.sha256 == delivery.digest => Outcome::Staged,
         Ok(Ok(_)) => Outcome::NotTyped {

@@ -29,7 +29,7 @@ const ENTRIES_MAX: usize = 8192;
 const HEAD_BYTES_MAX: u64 = 256 * 1024;
 
 /// Where an agent's words may be found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whereabouts {
     /// The agents' home folder.
     pub home: PathBuf,

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::process::{Process, ProcessTree};
+use super::relay::AgentsHome;
 use super::row::Seen;
 use super::screen::{Composer, ProfileError, Recogniser, TitleClaim};
 use crate::domain::{PaneSample, Profile, ScreenClaim};
@@ -25,7 +26,7 @@ const STATUS_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Sampler {
     profile: Profile,
-    home: PathBuf,
+    home: AgentsHome,
     recogniser: Recogniser,
 }
 
@@ -45,9 +46,9 @@ pub struct Sampled {
 }
 
 /// A status file, Claude Code's or the generic one.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StatusFile {
+pub(super) struct StatusFile {
     status: Option<String>,
     pid: Option<u32>,
     session_id: Option<String>,
@@ -57,7 +58,7 @@ struct StatusFile {
 
 impl Sampler {
     /// Compiles a profile; `home` is the agents' home folder.
-    pub fn new(profile: Profile, home: impl Into<PathBuf>) -> Result<Self, ProfileError> {
+    pub fn new(profile: Profile, home: impl Into<AgentsHome>) -> Result<Self, ProfileError> {
         let recogniser = Recogniser::new(&profile)?;
         Ok(Self {
             profile,
@@ -133,32 +134,27 @@ impl Sampler {
         }
     }
 
-    /// Reads the status files the profile names; returns the conversation's id.
+    /// Takes what the status files say that the profile names; returns the conversation's id.
     fn files(&self, tree: &ProcessTree, seen: &Seen, evidence: &mut Gather) -> Option<String> {
+        let signals = &self.profile.signals;
+        if !signals.claude_sessions && signals.state_file.is_none() {
+            return None;
+        }
+        let wanted = Wanted {
+            registry: signals.claude_sessions,
+            state_file: signals.state_file.clone(),
+            pids: tree.processes.iter().map(|process| process.pid).collect(),
+            cwd: seen.row.path.clone(),
+            pane: seen.row.pane.id.clone(),
+        };
         let mut session = None;
-        for process in &tree.processes {
-            if self.profile.signals.claude_sessions {
-                let path = self
-                    .home
-                    .join(format!(".claude/sessions/{}.json", process.pid));
-                let of_this_pane = |file: &StatusFile| {
-                    file.tmux.as_ref().is_none_or(|place| {
-                        place.is_empty() || place.ends_with(&format!(".{}", seen.row.pane.id))
-                    })
-                };
-                if let Some(file) = read_status(&path, process.pid).filter(of_this_pane) {
-                    evidence.status(Source::Registry, &file);
-                    session = session.or(file.session_id);
-                }
-            }
-            if let Some(template) = &self.profile.signals.state_file {
-                let path = fill(template, &self.home, process.pid, &seen.row.path);
-                // A path without `{pid}` is read once, for the process it names itself.
-                if let Some(file) = read_status(&path, process.pid) {
-                    evidence.status(Source::StateFile, &file);
-                    session = session.or(file.session_id);
-                }
-            }
+        for (told, file) in self.home.status(&wanted) {
+            let source = match told {
+                Told::Registry => Source::Registry,
+                Told::StateFile => Source::StateFile,
+            };
+            evidence.status(source, &file);
+            session = session.or(file.session_id);
         }
         session
     }
@@ -300,6 +296,47 @@ impl Gather {
         };
         self.add(source, claim, format!("{status} {waiting}").trim());
     }
+}
+
+/// Which status files are asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Wanted {
+    registry: bool,
+    state_file: Option<String>,
+    pids: Vec<u32>,
+    cwd: PathBuf,
+    pane: String,
+}
+
+/// Which kind of status file says it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum Told {
+    Registry,
+    StateFile,
+}
+
+/// Reads the status files of a pane's processes, in their order.
+pub(super) fn status_files(home: &Path, wanted: &Wanted) -> Vec<(Told, StatusFile)> {
+    let of_this_pane = |file: &StatusFile| {
+        file.tmux
+            .as_ref()
+            .is_none_or(|place| place.is_empty() || place.ends_with(&format!(".{}", wanted.pane)))
+    };
+    let mut found = Vec::new();
+    for pid in &wanted.pids {
+        if wanted.registry {
+            let path = home.join(format!(".claude/sessions/{pid}.json"));
+            let file = read_status(&path, *pid).filter(of_this_pane);
+            found.extend(file.map(|file| (Told::Registry, file)));
+        }
+        if let Some(template) = &wanted.state_file {
+            let path = fill(template, home, *pid, &wanted.cwd);
+            // A path without `{pid}` is read once, for the process it names itself.
+            let file = read_status(&path, *pid);
+            found.extend(file.map(|file| (Told::StateFile, file)));
+        }
+    }
+    found
 }
 
 /// Reads a status file that names the process it belongs to; a torn or foreign one says nothing.

@@ -18,6 +18,7 @@ mod local_tracker;
 mod machine;
 mod notify;
 mod real_agent;
+mod relay;
 mod repo;
 mod report_verbs;
 mod rows;
