@@ -11,7 +11,7 @@ use crate::cli::{Failure, edge, known, run, say};
 use crate::daemon::hands::now;
 use crate::daemon::places::Places;
 use crate::domain::{Activity, AgentState, Attention, Profile, Project, SessionChoice, Window};
-use crate::terminal::{Composer, Sampled, Sampler, Seen, Tmux, TmuxError, masked};
+use crate::terminal::{Composer, Sampled, Sampler, Seen, Station, Tmux, TmuxError, masked};
 
 /// Looks at the pane: idle takes two that agree.
 const LOOKS: u32 = 4;
@@ -133,6 +133,11 @@ async fn look(
         }
         Err(error) => return Err(Failure::of_tmux(error)),
     };
+    let station = if managed {
+        Station::MANAGED
+    } else {
+        Station::ADOPTED
+    };
     let mut last: Option<(Seen, Sampled)> = None;
     for _ in 0..LOOKS {
         if last.is_some() {
@@ -140,9 +145,9 @@ async fn look(
         }
         let seen = tmux.look(&row.pane).await.map_err(Failure::of_tmux)?;
         let before = last.map(|(_, sampled)| sampled.resolved);
-        let (sampler, shown) = (Arc::clone(&sampler), seen.clone());
+        let (sampler, shown, station) = (Arc::clone(&sampler), seen.clone(), station.clone());
         let looked = tokio::task::spawn_blocking(move || {
-            sampler.sample(&shown, managed, before.as_ref(), now())
+            sampler.sample(&shown, &station, before.as_ref(), now())
         });
         last = Some((seen, looked.await?));
     }

@@ -126,6 +126,7 @@ fn places(home: &Path, args: &DemoArgs) -> Result<Places, Failure> {
         binary: edge::binary()?,
         env,
         offered: edge::offered(),
+        apart: None,
     })
 }
 

@@ -4,6 +4,7 @@ mod machine;
 mod project;
 mod templates;
 mod tracker;
+mod users;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -143,6 +144,7 @@ async fn look(places: &Places, args: &DoctorArgs) -> Result<Vec<Finding>, Failur
     for project in projects {
         let mut found = Findings::of(project.name.as_str());
         project::look(places, &config, project, &mut found).await;
+        users::project(places, project, &mut found);
         project::agents(places, &config, project, &mut versions, &mut found).await;
         tracker::look(places, &config, project, &trackers, &mut found).await;
         rows.extend(found.rows);

@@ -5,15 +5,15 @@
     reason = "`cli` alone reads the environment and starts `gh`"
 )]
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
 use crate::cli::Failure;
-use crate::daemon::places::{Offered, Places};
+use crate::daemon::places::{Apart, Offered, Places};
 use crate::daemon::{FindAuth, OpenTrackerError};
 use crate::domain::GitHubSettings;
 use crate::terminal::TmuxError;
@@ -61,6 +61,13 @@ pub(super) fn places() -> Result<Places, Failure> {
         .map(PathBuf::from)
         .or_else(|| fixed(SYSTEM_CONFIG))
         .unwrap_or_else(|| folder("XDG_CONFIG_HOME", ".config").join("pointsman"));
+    let apart = apart(&state)?;
+    let agents = apart.as_ref().and_then(|apart| account(&apart.name));
+    let mut env = passed_on();
+    if let Some(agents) = &agents {
+        env.retain(|(name, _)| !["HOME", "USER", "LOGNAME", "SHELL"].contains(&name.as_str()));
+        env.extend(agents.variables());
+    }
     Ok(Places {
         config,
         runtime: runtime.join("pointsman"),
@@ -68,19 +75,117 @@ pub(super) fn places() -> Result<Places, Failure> {
         default_socket: default_socket(),
         state,
         binary: binary()?,
-        env: passed_on(),
+        env,
         offered: offered(),
-        home,
+        home: agents.map_or(home, |agents| agents.home),
+        apart,
     })
+}
+
+/// Returns the agents' account, if it is another than ours: whose the folder is in which they work. `service install --two-users` makes
+/// it, and nothing else says so.
+fn apart(state: &Path) -> Result<Option<Apart>, Failure> {
+    let folder = agents_state(state);
+    let facts = match std::fs::metadata(folder.join("trees")) {
+        Ok(facts) => facts,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // Taken for one account, agents would be looked for in the wrong places.
+        Err(error) => {
+            let what = format!(
+                "the agents' account is not known: cannot look into `{}`",
+                folder.display()
+            );
+            return Err(Failure::new(anyhow::Error::new(error).context(what)).hint(
+                "the daemon's account has to be in the agents' group: `sudo pointsman service install --two-users` says what is missing".to_owned(),
+            ));
+        }
+    };
+    let uid = facts.uid();
+    if uid == rustix::process::geteuid().as_raw() {
+        return Ok(None);
+    }
+    let Some(found) = account(&uid.to_string()) else {
+        return Err(Failure::new(anyhow::anyhow!(
+            "`{}` belongs to uid {uid}, which is no account",
+            folder.display()
+        ))
+        .hint("`sudo pointsman service install --two-users` makes the agents' account and hands it over".to_owned()));
+    };
+    Ok(Some(Apart {
+        name: found.name,
+        uid,
+        state: folder,
+    }))
+}
+
+/// Returns the folder in which agents of another account work, beside the daemon's state.
+pub(super) fn agents_state(state: &Path) -> PathBuf {
+    let mut name = state.file_name().unwrap_or_default().to_owned();
+    name.push("-agents");
+    state.with_file_name(name)
+}
+
+/// An account of this machine.
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) home: PathBuf,
+    shell: String,
+}
+
+impl Account {
+    /// Returns what a login sets.
+    fn variables(&self) -> Vec<(String, String)> {
+        let home = self.home.to_string_lossy().into_owned();
+        [
+            ("HOME", &home),
+            ("USER", &self.name),
+            ("LOGNAME", &self.name),
+            ("SHELL", &self.shell),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .to_vec()
+    }
+}
+
+/// Finds an account by its name or its number.
+pub(super) fn account(name: &str) -> Option<Account> {
+    let said = asked("getent", &["passwd", name])?;
+    let fields: Vec<&str> = said.trim_end().split(':').collect();
+    Some(Account {
+        name: (*fields.first()?).to_owned(),
+        uid: fields.get(2)?.parse().ok()?,
+        gid: fields.get(3)?.parse().ok()?,
+        home: PathBuf::from(fields.get(5)?),
+        shell: (*fields.get(6)?).to_owned(),
+    })
+}
+
+/// Returns the names of an account's groups.
+pub(super) fn groups(name: &str) -> Vec<String> {
+    let said = asked("id", &["-nG", name]).unwrap_or_default();
+    said.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Returns what a program says that ends well.
+fn asked(program: &str, words: &[&str]) -> Option<String> {
+    let output = std::process::Command::new(program)
+        .args(words)
+        .env("LC_ALL", "C")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    let is_good = output.status.success();
+    String::from_utf8(output.stdout).ok().filter(|_| is_good)
 }
 
 /// Whether the daemon of the system runs as this user: then the verbs mean it. Variables that systemd sets win.
 fn is_system_installation() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
     let unset = |name| variable(name).is_none();
     unset("STATE_DIRECTORY")
         && unset("CONFIGURATION_DIRECTORY")
-        && std::path::Path::new(SYSTEM_UNIT).exists()
+        && Path::new(SYSTEM_UNIT).exists()
         && std::fs::metadata(SYSTEM_STATE)
             .is_ok_and(|facts| facts.uid() == rustix::process::geteuid().as_raw())
 }

@@ -97,7 +97,7 @@ struct Added {
 /// Adds one folder; nothing is returned for a rehearsal.
 async fn add(places: &Places, args: &InitArgs, path: &Path) -> Result<Option<Added>, Failure> {
     let config = run::load(places)?;
-    let folder = Folder::read(path)?;
+    let folder = Folder::read(path, places.apart.as_ref())?;
     refuse_twice(&config, &folder)?;
     let found = look(&config, args, folder).await?;
     if let Some(other) = same_repository(&config, &found) {

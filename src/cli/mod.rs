@@ -24,6 +24,7 @@ mod labels;
 mod leave;
 mod ledger;
 mod reference;
+mod relay;
 pub mod report;
 mod run;
 mod say;
@@ -129,6 +130,9 @@ enum Verb {
     Demo(demo::DemoArgs),
     #[command(flatten)]
     Report(report::ReportVerb),
+    /// Read the agents' home for a daemon of another account; the daemon starts it
+    #[command(hide = true)]
+    Relay(relay::RelayArgs),
     /// Run the scripted agent of `pointsman demo` in this terminal
     #[command(hide = true)]
     DemoAgent(demo_agent::DemoAgentArgs),
@@ -155,6 +159,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Issue(verb) => return issue::issue(verb),
         Verb::Init(args) => init::init(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Relay(args) => relay::relay(&args),
         Verb::Cycle(args) => cycle::cycle(&args),
         Verb::Demo(args) => demo::demo(&args),
         Verb::Status(args) => status::status(&args),

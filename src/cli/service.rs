@@ -3,6 +3,7 @@
 //! Every file carries a seal, so that only what we wrote and nobody changed is ever replaced or removed. A tmux server that a person
 //! started is never ended.
 
+mod accounts;
 mod sealed;
 mod site;
 mod systemd;
@@ -40,14 +41,12 @@ pub(super) struct ScopeArgs {
     /// For the whole machine, in place of the calling user
     #[arg(long)]
     system: bool,
-    /// The account that daemon and agents run as
-    #[arg(
-        long,
-        value_name = "ACCOUNT",
-        default_value = "agents",
-        requires = "system"
-    )]
-    account: String,
+    /// For the whole machine, with an account of its own for the daemon: no agent can read its token or its ledger
+    #[arg(long)]
+    two_users: bool,
+    /// The account that agents run as, and without `--two-users` the daemon as well [default: agents]
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -105,8 +104,9 @@ fn files(site: &Site, config: &Config) -> Result<Vec<Wanted>, Failure> {
 
 fn install(args: &InstallArgs) -> Result<(), Failure> {
     let site = site::site(&args.scope)?;
-    let config = site::config(&site)?;
+    let missing = accounts::missing(&site)?;
     site::refuse_unless_root(&site)?;
+    let config = site::config(&site)?;
     let programs = site::programs(&site)?;
     let files = units::pair(&site, &programs, &projects(&config));
     refuse_strangers(&site, &files)?;
@@ -115,7 +115,11 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
     for line in site::agents_not_found(&config, &programs.path) {
         say::talk(&line);
     }
+    for command in &missing {
+        say::out(&format!("account   {}", command.join(" ")))?;
+    }
     if args.dry_run {
+        accounts::tell_folders(&site, &config)?;
         for file in &files {
             told(file)?;
         }
@@ -124,7 +128,9 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
     }
     let systemd = Systemd(&site.scope);
     systemd.run(&["daemon-reload"])?;
+    accounts::add(&missing)?;
     site::folders(&site)?;
+    accounts::folders(&site, &config)?;
     let mut changed = Vec::new();
     for file in &files {
         if told(file)? {
@@ -325,6 +331,9 @@ fn uninstall(site: &Site, args: &UninstallArgs) -> Result<(), Failure> {
             "keep      {}   changed since: yours",
             path.display()
         ))?;
+    }
+    for line in accounts::kept(site) {
+        say::out(&format!("keep      {line}"))?;
     }
     if args.dry_run {
         say::talk("nothing was changed");

@@ -59,7 +59,7 @@ impl Solo {
         let tracker = trackers
             .open(places, &config, &project)
             .map_err(known::unopened)?;
-        let samplers = Samplers::new(&config.profiles, &places.home)?;
+        let samplers = Samplers::new(&config.profiles, places.agents_home())?;
         let known = !heads.is_empty() || mark.etag.is_some();
         let (samples, seen) = watch::channel(Arc::new(Samples::default()));
         let shared = Shared {

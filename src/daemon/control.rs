@@ -22,6 +22,7 @@ use crate::domain::{
     Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice, SkillName,
 };
 use crate::machine::pull;
+use crate::repo::Users;
 use crate::view::About;
 
 /// How long a request may take until it is written down.
@@ -114,7 +115,7 @@ pub async fn serve(daemon: Arc<Daemon>) -> std::io::Result<()> {
         Err(error) => return Err(error),
     }
     let listener = UnixListener::bind(&path)?;
-    restrict(&path)?;
+    restrict(&path, daemon.places.users())?;
     let mut stopped = daemon.stopped();
     let app = Router::new()
         .route("/version", get(|| async { env!("CARGO_PKG_VERSION") }))
@@ -137,9 +138,14 @@ pub async fn serve(daemon: Arc<Daemon>) -> std::io::Result<()> {
     .await
 }
 
-fn restrict(path: &Path) -> std::io::Result<()> {
+/// Under two users operators are those in the daemon's group; agents never are.
+fn restrict(path: &Path, users: Users) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+    let mode = match users {
+        Users::One => 0o600,
+        Users::Two => 0o660,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 async fn status(Shared(daemon): Shared<Arc<Daemon>>) -> Response {

@@ -10,7 +10,7 @@ use crate::domain::{
     Delivery, DeliveryStep, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
 };
 use crate::machine::{schedule, text, trust};
-use crate::repo::{Users, brief};
+use crate::repo::brief;
 use crate::terminal::{Sampler, TmuxError};
 
 /// Writes the delivery's file into the window's tree and reads it back.
@@ -19,9 +19,9 @@ pub async fn stage(hands: &Hands, window: Window, delivery: &Delivery) -> Outcom
         return unconfigured();
     };
     let tree = hands.places.tree(&project, window);
+    let users = hands.places.users();
     let (id, text) = (delivery.id.clone(), delivery.text.clone());
-    let written =
-        tokio::task::spawn_blocking(move || brief::write(&tree, Users::One, &id, &text)).await;
+    let written = tokio::task::spawn_blocking(move || brief::write(&tree, users, &id, &text)).await;
     match written {
         Ok(Ok(staged)) if staged.sha256 == delivery.digest => Outcome::Staged,
         Ok(Ok(_)) => Outcome::NotTyped {
@@ -71,6 +71,7 @@ fn typist(hands: &Hands, dispatch: &Dispatch) -> Option<Typist> {
     Some(Typist {
         tmux: hands.terminal(dispatch.opening.window),
         sampler: hands.samplers.get(&dispatch.opening.profile)?,
+        station: session::station(hands, dispatch.opening.window),
         patience: Patience::default(),
     })
 }

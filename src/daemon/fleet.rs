@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::runner::{Accounts, Message};
-use crate::daemon::session;
 use crate::daemon::starts::{RESTARTS_MAX, Start, Starts};
+use crate::daemon::{relay, session};
 use crate::domain::{PaneSample, Profile, ProjectName, SessionChoice, Window};
 use crate::machine::resolve::{Evidence, Resolved};
 use crate::terminal::{Process, Sampled, Seen, Snapshot, Tmux, TmuxError, Watch};
@@ -84,6 +84,8 @@ pub struct Samples {
     windows: BTreeMap<(ProjectName, Window), WindowSample>,
     /// Why nothing is known now.
     pub blind: Option<String>,
+    /// Why nobody reads what agents of another account say.
+    pub unread: Option<String>,
     /// Why a project's agent is not there.
     pub down: BTreeMap<ProjectName, String>,
     /// The projects whose panes were looked for at least once: before that a missing pane says nothing.
@@ -329,6 +331,14 @@ impl Fleet {
         }
     }
 
+    /// Without a relay nobody reads what agents of another account say: their projects wait, and it is said.
+    async fn keep_relay(&mut self, members: &BTreeMap<ProjectName, Member>) -> Result<(), String> {
+        match members.values().next() {
+            Some(member) if self.has_server => relay::keep(&self.tmux, &member.hands.places).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// An adopted pane is never started by us: that it is missing is said, and that is all.
     fn miss_adopted(
         &mut self,
@@ -376,6 +386,10 @@ impl Fleet {
         self.reviving = false;
         if let Err(error) = self.keep_server(members).await {
             self.samples.blind = Some(chain(&error));
+            return;
+        }
+        self.samples.unread = self.keep_relay(members).await.err();
+        if self.samples.unread.is_some() {
             return;
         }
         for (name, member) in members {
@@ -499,4 +513,5 @@ fn changed(before: &Samples, after: &Samples, name: &ProjectName) -> bool {
         .any(|window| shape(before, window) != shape(after, window))
         || before.down.get(name) != after.down.get(name)
         || before.blind.is_some() != after.blind.is_some()
+        || before.unread.is_some() != after.unread.is_some()
 }

@@ -4,9 +4,11 @@
 
 use std::collections::VecDeque;
 use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use crate::machine::text::hex;
@@ -53,6 +55,8 @@ pub struct Job {
     pub limit: Duration,
     /// Where its output goes.
     pub log: PathBuf,
+    /// Whose the log has to be, if jobs run as another account: what is read is published, and a link could name a file of the daemon's.
+    pub writer: Option<u32>,
 }
 
 /// How a job ended.
@@ -158,12 +162,12 @@ async fn finish(tmux: &Tmux, job: &Job, running: Option<PaneRow>) -> Result<Ran,
     let pane = if let Some(row) = running {
         row.pane
     } else {
-        make_log(&job.log).map_err(log_error)?;
+        clear_log(&job.log).map_err(log_error)?;
         keep_session(tmux, job).await?;
         tmux.new_window(&window(job)).await?
     };
     let row = wait(tmux, &pane, &job.log, job.limit + GRACE).await?;
-    let (digest, output) = read_log(&job.log).map_err(log_error)?;
+    let (digest, output) = read_log(job).map_err(log_error)?;
     // tmux may lose the status when the terminal closes before the process is reaped: the shell's own note is the second witness.
     let exit = row.dead_status.or_else(|| noted_exit(&job.log));
     if let Err(error) = tmux.kill_pane(&pane).await {
@@ -201,20 +205,38 @@ async fn keep_session(tmux: &Tmux, job: &Job) -> Result<(), JobError> {
     Ok(())
 }
 
-fn make_log(path: &Path) -> std::io::Result<()> {
+/// Makes room for a job's log; the job itself makes the file, as its own account.
+fn clear_log(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    match std::fs::remove_file(exit_note(path)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+    for old in [exit_note(path), path.to_owned()] {
+        match std::fs::remove_file(old) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
     }
-    std::fs::write(path, b"")
+    Ok(())
 }
 
 /// Returns a log's digest and its end, without having the whole of it in memory.
-fn read_log(path: &Path) -> std::io::Result<(String, String)> {
-    let mut file = std::fs::File::open(path)?;
+fn read_log(job: &Job) -> std::io::Result<(String, String)> {
+    let no_link = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(no_link)
+        .open(&job.log);
+    let mut file = match opened {
+        // It ended before its first command.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok((hex(&Sha256::digest([])), String::new()));
+        }
+        opened => opened?,
+    };
+    let facts = file.metadata()?;
+    if !facts.is_file() || job.writer.is_some_and(|uid| facts.uid() != uid) {
+        return Err(std::io::Error::other("it is not what the job wrote"));
+    }
     let mut digest = Sha256::new();
     let mut end = VecDeque::new();
     let mut block = vec![0; LOG_END_BYTES];

@@ -27,6 +27,7 @@ pub mod places;
 pub mod posts;
 pub mod pulls;
 pub mod push;
+pub mod relay;
 pub mod runner;
 pub mod said;
 pub mod samplers;
@@ -198,7 +199,7 @@ impl Daemon {
             .ledger_id()
             .await
             .map_err(|error| StartError::Replay(error.into()))?;
-        let samplers = Samplers::new(&config.profiles, &places.home)?;
+        let samplers = Samplers::new(&config.profiles, places.agents_home())?;
         let tmux = Tmux::new(&places.socket);
         let (samples_out, samples) = watch::channel(Arc::new(Samples::default()));
         let members = Members::default();
@@ -347,7 +348,7 @@ impl Daemon {
         if reload.config != *before {
             if let Err(error) = self
                 .samplers
-                .replace(&reload.config.profiles, &self.places.home)
+                .replace(&reload.config.profiles, self.places.agents_home())
             {
                 // `config` compiles the same patterns, so this is a mistake of ours; the compiled ones stay.
                 tracing::error!(error = chain(&error), "a profile does not compile");

@@ -235,7 +235,7 @@ impl Observer {
             unread,
             panes,
             no_agent: no_agent(hands),
-            not_writable: crate::daemon::writable::hold(hands),
+            misplaced: crate::daemon::writable::hold(hands),
             reports,
             posts,
             fleet,
@@ -324,7 +324,7 @@ fn spooled(hands: &Hands, state: &State, at: Timestamp) -> (Vec<Report>, Vec<Pos
                     Some(Spooled::Post(post)) => posts.push(post),
                     None => {}
                 },
-                Err(error) => refuse_unreadable(&tree, &entry.ulid, &error),
+                Err(error) => refuse_unreadable(hands, &tree, &entry.ulid, &error),
             }
         }
     }
@@ -340,7 +340,12 @@ enum Spooled {
 }
 
 /// A report that cannot be read is answered once, so that its writer knows, and then left alone.
-fn refuse_unreadable(tree: &std::path::Path, report: &ReportId, error: &serde_json::Error) {
+fn refuse_unreadable(
+    hands: &Hands,
+    tree: &std::path::Path,
+    report: &ReportId,
+    error: &serde_json::Error,
+) {
     tracing::warn!(%report, %error, "a report cannot be read");
     let answer = Answer {
         report: report.clone(),
@@ -350,7 +355,7 @@ fn refuse_unreadable(tree: &std::path::Path, report: &ReportId, error: &serde_js
         ),
     };
     let json = serde_json::to_vec(&answer).expect("an answer is plain data");
-    if let Err(error) = crate::repo::spool::answer(tree, crate::repo::Users::One, report, &json) {
+    if let Err(error) = crate::repo::spool::answer(tree, hands.places.users(), report, &json) {
         tracing::warn!(%report, error = chain(&error), "and its answer cannot be written");
     }
 }

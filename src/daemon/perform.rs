@@ -6,7 +6,7 @@ use crate::daemon::{
     writes,
 };
 use crate::domain::{Action, Answer, Dispatch, DispatchId, Outcome, Window};
-use crate::repo::{RepoError, Users, spool};
+use crate::repo::{RepoError, spool};
 
 /// Performs one action.
 #[expect(clippy::too_many_lines, reason = "a table, one row an action")]
@@ -121,10 +121,10 @@ async fn reply(hands: &Hands, window: Window, answer: &Answer) -> Outcome {
         hands.places.tree(&project, Window::Check),
     ];
     let json = serde_json::to_vec(answer).expect("an answer is plain data");
-    let report = answer.report.clone();
+    let (report, users) = (answer.report.clone(), hands.places.users());
     let written = tokio::task::spawn_blocking(move || {
         for tree in &trees {
-            if spool::answer(tree, Users::One, &report, &json)? {
+            if spool::answer(tree, users, &report, &json)? {
                 break;
             }
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Project, ProjectName, SessionChoice, TRACKER_TOKENS, Window};
+use crate::repo::Users;
+use crate::terminal::AgentsHome;
 
 /// The folders and the environment of one installation.
 #[derive(Clone, Debug)]
@@ -26,6 +28,19 @@ pub struct Places {
     pub env: Vec<(String, String)>,
     /// What a profile may pick from by `pass_env`.
     pub offered: Offered,
+    /// The agents' own account, if the daemon has another one (PROTOCOLS 13).
+    pub apart: Option<Apart>,
+}
+
+/// The account of agents that are not the daemon's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub uid: u32,
+    /// Work trees, logs of jobs and the hooks' spool: what jobs and agents write and the daemon reads.
+    pub state: PathBuf,
 }
 
 /// The daemon's own environment without the tracker's tokens. Its values are not for logs.
@@ -85,11 +100,35 @@ impl Places {
         self.state.join("mirrors").join(format!("{project}.git"))
     }
 
+    /// Returns whether agents run as the daemon's user.
+    pub fn users(&self) -> Users {
+        if self.apart.is_some() {
+            Users::Two
+        } else {
+            Users::One
+        }
+    }
+
+    /// Returns the agents' home, with who reads it.
+    pub fn agents_home(&self) -> AgentsHome {
+        match self.apart {
+            Some(_) => AgentsHome::relayed(&self.home, &self.socket),
+            None => AgentsHome::from(&self.home),
+        }
+    }
+
+    /// Returns the folder of what jobs write.
+    fn jobs(&self) -> &Path {
+        self.apart
+            .as_ref()
+            .map_or(&self.state, |apart| &apart.state)
+    }
+
     /// Returns the folder in which a window's agent works.
     pub fn tree(&self, project: &Project, window: Window) -> PathBuf {
         match window {
             Window::Check if project.git => self
-                .state
+                .jobs()
                 .join("trees")
                 .join(project.name.as_str())
                 .join("check"),
@@ -100,7 +139,7 @@ impl Places {
     /// Returns the tree in which gates run.
     pub fn gate_tree(&self, project: &Project) -> PathBuf {
         if project.git {
-            self.state
+            self.jobs()
                 .join("trees")
                 .join(project.name.as_str())
                 .join("gate")
@@ -111,7 +150,7 @@ impl Places {
 
     /// Returns the folder of a project's logs.
     pub fn logs(&self, project: &ProjectName) -> PathBuf {
-        self.state.join("logs").join(project.as_str())
+        self.jobs().join("logs").join(project.as_str())
     }
 
     /// Returns the file a gate's output goes to.
@@ -129,9 +168,22 @@ impl Places {
         self.runtime.join("control.sock")
     }
 
-    /// Returns the folder for files made for one session (hook settings, hook spool).
+    /// Returns the folder for files made for one session (hook settings, variables). Under two users the unit makes it, because its
+    /// group is the agents'.
     pub fn sessions(&self) -> PathBuf {
-        self.runtime.join("sessions")
+        let name = match self.users() {
+            Users::One => "sessions",
+            Users::Two => "agents",
+        };
+        self.runtime.join(name)
+    }
+
+    /// Returns the folder of the files that agents' hooks append to.
+    pub fn hook_spool(&self) -> PathBuf {
+        match &self.apart {
+            Some(apart) => apart.state.join("hooks"),
+            None => self.sessions(),
+        }
     }
 
     /// Returns the binary as text, for briefs and profiles.

@@ -1,11 +1,10 @@
 //! The agent profiles of the configuration in force, compiled. One list for all projects, replaced as a whole on reload.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use crate::domain::{Profile, ProfileName};
-use crate::terminal::{ProfileError, Sampler};
+use crate::terminal::{AgentsHome, ProfileError, Sampler};
 
 /// Every profile's patterns, by the profile's name.
 #[derive(Clone, Debug)]
@@ -14,12 +13,13 @@ pub struct Samplers(Arc<RwLock<Compiled>>);
 type Compiled = BTreeMap<ProfileName, Arc<Sampler>>;
 
 impl Samplers {
-    /// Compiles the profiles; `home` is the agents' home folder.
+    /// Compiles the profiles; `home` is the agents' home.
     pub fn new(
         profiles: &BTreeMap<ProfileName, Profile>,
-        home: &Path,
+        home: impl Into<AgentsHome>,
     ) -> Result<Self, ProfileError> {
-        Ok(Self(Arc::new(RwLock::new(compile(profiles, home)?))))
+        let compiled = compile(profiles, &home.into())?;
+        Ok(Self(Arc::new(RwLock::new(compiled))))
     }
 
     /// Returns a profile's patterns as they are now.
@@ -32,9 +32,9 @@ impl Samplers {
     pub fn replace(
         &self,
         profiles: &BTreeMap<ProfileName, Profile>,
-        home: &Path,
+        home: impl Into<AgentsHome>,
     ) -> Result<(), ProfileError> {
-        let compiled = compile(profiles, home)?;
+        let compiled = compile(profiles, &home.into())?;
         *self.0.write().expect("no holder of this lock panics") = compiled;
         Ok(())
     }
@@ -42,10 +42,10 @@ impl Samplers {
 
 fn compile(
     profiles: &BTreeMap<ProfileName, Profile>,
-    home: &Path,
+    home: &AgentsHome,
 ) -> Result<Compiled, ProfileError> {
     let compile = |(name, profile): (&ProfileName, &Profile)| {
-        let sampler = Sampler::new(profile.clone(), home.to_owned())?;
+        let sampler = Sampler::new(profile.clone(), home.clone())?;
         Ok((name.clone(), Arc::new(sampler)))
     };
     profiles.iter().map(compile).collect()

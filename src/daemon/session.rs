@@ -1,7 +1,8 @@
 //! Agents' windows: how one is started, where its words are found, and keeping managed ones up.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::daemon::fleet::WindowSample;
@@ -9,8 +10,9 @@ use crate::daemon::hands::{Hands, chain};
 use crate::daemon::key::Key;
 use crate::daemon::places::{Places, private_folder};
 use crate::domain::{DeliveryId, Dispatch, Pane, Profile, ProjectName, SessionChoice, Window};
+use crate::repo::Users;
 use crate::terminal::receipt::{self, HookSpool, Offsets, Receipt, Whereabouts};
-use crate::terminal::{Environment, NewWindow, Sampler, Station};
+use crate::terminal::{AgentsHome, Environment, NewWindow, Sampler, Station};
 
 /// How long a fresh agent may take until it is proven idle (facts/agents.md 5.3: `OpenCode` took 28 s on a loaded machine).
 pub const READY_MAX: Duration = Duration::from_secs(90);
@@ -18,20 +20,22 @@ pub const READY_MAX: Duration = Duration::from_secs(90);
 /// Where a receipt of one agent can be.
 #[derive(Clone, Debug)]
 pub struct Sources {
+    home: AgentsHome,
     profile: Profile,
     at: Whereabouts,
 }
 
 impl Sources {
-    /// Takes the program's profile, which says what is written, and where.
+    /// Takes the program's profile, which says what is written, and where; read as our own account.
     pub fn new(profile: Profile, at: Whereabouts) -> Self {
-        Self { profile, at }
+        let home = AgentsHome::from(&at.home);
+        Self { home, profile, at }
     }
 
     /// Records how far every source is, as text for the ledger.
     pub async fn baseline(&self) -> String {
         let offsets = self
-            .blocking(|sources| receipt::receipt_offsets(&sources.profile, &sources.at))
+            .blocking(|sources| sources.home.offsets(&sources.profile, &sources.at))
             .await
             .unwrap_or_default();
         serde_json::to_string(&offsets).expect("offsets are plain data")
@@ -42,7 +46,9 @@ impl Sources {
         let offsets: Offsets = serde_json::from_str(baseline).unwrap_or_default();
         let id = id.clone();
         self.blocking(move |sources| {
-            receipt::find_receipt(&sources.profile, &sources.at, &offsets, &id)
+            sources
+                .home
+                .receipt(&sources.profile, &sources.at, &offsets, &id)
         })
         .await?
     }
@@ -69,6 +75,7 @@ pub fn sources(
     let project = hands.project();
     let cwd = project.map_or_else(PathBuf::new, |project| hands.places.tree(&project, window));
     Sources {
+        home: hands.places.agents_home(),
         profile: sampler.profile().clone(),
         at: Whereabouts {
             home: hands.places.home.clone(),
@@ -90,7 +97,7 @@ fn hook_spool(hands: &Hands, window: Window) -> HookSpool {
 pub fn spool_of(places: &Places, key: &Key, project: &ProjectName, window: Window) -> HookSpool {
     let stem = format!("{project}-{}", window.as_str());
     HookSpool {
-        path: places.sessions().join(format!("{stem}.hooks.jsonl")),
+        path: places.hook_spool().join(format!("{stem}.hooks.jsonl")),
         secret: key.hooks_secret(&stem),
     }
 }
@@ -166,6 +173,7 @@ pub fn window(
         cwd: tree,
         env: Environment::File {
             folder: hands.places.sessions(),
+            mode: hands.places.users().file_bits(),
             variables: variables.into_iter().collect(),
         },
         argv,
@@ -188,7 +196,7 @@ fn write_hooks(hands: &Hands, window: Window) -> Result<String, String> {
     let path = folder.join(format!("{}-{}.hooks.json", hands.name, window.as_str()));
     let settings = receipt::hooks_settings(&hook_spool(hands, window)).to_string();
     private_folder(&folder)
-        .and_then(|()| std::fs::write(&path, settings))
+        .and_then(|()| put(&folder, &path, &settings, hands.places.users()))
         .map_err(|error| {
             format!(
                 "cannot write the hook settings `{}`: {error}",
@@ -196,6 +204,15 @@ fn write_hooks(hands: &Hands, window: Window) -> Result<String, String> {
             )
         })?;
     Ok(path.to_string_lossy().into_owned())
+}
+
+/// Puts a file in its place, whole; what was there, a link too, is replaced.
+fn put(folder: &Path, path: &Path, text: &str, users: Users) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(users.file_bits());
+    file.as_file().set_permissions(mode)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// Opens a fresh agent in a window: an old pane of that name is ended first, unless it is this dispatch's own.
@@ -254,8 +271,8 @@ pub async fn keep_agent(hands: &Hands, profile: &Profile, resume: bool) -> Resul
     let tree = hands
         .project()
         .map(|project| hands.places.tree(&project, Window::Agent));
-    let resume = resume
-        && tree.is_some_and(|tree| receipt::may_continue(profile, &hands.places.home, &tree));
+    let home = hands.places.agents_home();
+    let resume = resume && tree.is_some_and(|tree| home.may_continue(profile, &tree));
     let new = window(hands, Window::Agent, profile, None, resume)?;
     let there = hands
         .tmux

@@ -11,7 +11,10 @@ use crate::domain::{
 };
 use crate::machine::check::is_rehearsal;
 use crate::machine::text::sha256;
+use crate::repo::Users;
 
+/// The mode of folders in which two users put files for each other; the set group id hands their group on.
+const SHARED: &str = "2770";
 /// How long putting a tree may take: a fetch and a checkout of a large repository.
 pub(super) const TREE_LIMIT: Duration = Duration::from_mins(2);
 /// How long `prepare` may take (`npm ci` of a large project).
@@ -63,10 +66,11 @@ echo "known $tip"
 git for-each-ref --no-merged="$tip" --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v -e " refs/heads/$own-" -e " refs/remotes/[^/]*/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
 "#;
 
-/// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip.
+/// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip, `$4` the
+/// mode of the folders in which briefs and reports lie, or empty where the daemon can make them itself.
 /// A tree whose project was deleted and cloned anew belongs to nothing: it is ours, so it is made anew as well.
 const OWN_TREE: &str = r#"set -u
-project=$1 tree=$2 commit=$3
+project=$1 tree=$2 commit=$3 mode=$4
 cd "$project" || exit 3
 if [ -z "$commit" ]; then
   commit=$(git symbolic-ref -q refs/remotes/origin/HEAD) || for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && commit=refs/heads/$name && break; done
@@ -80,9 +84,15 @@ else
   cd "$tree" || exit 3
   echo "new yes"
 fi
+if [ -n "$mode" ]; then
+  mkdir -p .pointsman/briefs .pointsman/spool && chmod "$mode" .pointsman .pointsman/briefs .pointsman/spool || { echo "broken no folder for briefs in $tree"; exit 3; }
+fi
 echo "head $(git rev-parse HEAD)"
 echo "locks $(cat package-lock.json pnpm-lock.yaml yarn.lock Cargo.lock poetry.lock uv.lock requirements.txt go.sum Gemfile.lock 2>/dev/null | sha256sum | cut -d' ' -f1)"
 "#;
+
+/// Runs what the project prepares a tree with (`$1`) and notes beside the tree (`$3`) what it is prepared for (`$2`).
+const PREPARE: &str = r#"sh -c "$1" || exit; printf %s "$2" >"$3" || echo "the note $3 cannot be written: it will run again""#;
 
 /// Puts the window's tree where the stage needs it.
 pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
@@ -243,7 +253,12 @@ pub async fn own_tree(
     let mark = tree.with_extension("prepared");
     if prepared_for(&mark) != locks {
         let job = format!("prepare-{}-{name}", project.name);
-        let prepared = run(hands, tree, &job, command, Vec::new(), PREPARE_LIMIT)
+        let args = vec![
+            command.clone(),
+            locks.clone(),
+            mark.to_string_lossy().into_owned(),
+        ];
+        let prepared = run(hands, tree, &job, PREPARE, args, PREPARE_LIMIT)
             .await
             .map_err(|error| failed(&error))?;
         if !prepared.succeeded() {
@@ -255,9 +270,6 @@ pub async fn own_tree(
                 why,
                 until: now() + DIRTY_AGAIN,
             });
-        }
-        if let Err(error) = std::fs::write(&mark, &locks) {
-            tracing::warn!(%error, mark = %mark.display(), "prepare will run again");
         }
     }
     Ok(head)
@@ -275,6 +287,10 @@ pub async fn stand(
         project.path.to_string_lossy().into_owned(),
         tree.to_string_lossy().into_owned(),
         commit.map(ToString::to_string).unwrap_or_default(),
+        match hands.places.users() {
+            Users::One => String::new(),
+            Users::Two => SHARED.to_owned(),
+        },
     ];
     job::end_in(&hands.tmux, tree)
         .await
@@ -344,6 +360,7 @@ fn job_of(
         args,
         limit,
         log: hands.places.gate_log(&hands.name, name),
+        writer: hands.places.apart.as_ref().map(|apart| apart.uid),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::machine::delivery::LATE_AFTER;
 use crate::machine::resolve::Resolved;
 use crate::terminal::receipt::{Receipt, ReceiptKind};
-use crate::terminal::{self, Guard, Guarded, Sampler, Seen, Tmux, TmuxError, Trace};
+use crate::terminal::{self, Guard, Guarded, Sampler, Seen, Station, Tmux, TmuxError, Trace};
 
 /// Between two looks for the echo or a receipt (facts/terminal.md 3.3: 100 ms and 250 ms).
 const ECHO_PAUSE: Duration = Duration::from_millis(100);
@@ -58,6 +58,8 @@ pub struct Typist {
     pub tmux: Tmux,
     /// The program's profile.
     pub sampler: Arc<Sampler>,
+    /// What is known of the window besides its screen.
+    pub station: Station,
     /// How long it waits.
     pub patience: Patience,
 }
@@ -219,10 +221,13 @@ impl Typist {
     /// Samples the pane as it was seen: files and `/proc` are read where nobody else waits.
     async fn state(&self, seen: &Seen, known: Option<&Known>) -> AgentState {
         let (sampler, seen, known) = (self.sampler.clone(), seen.clone(), known.cloned());
+        let station = self.station.clone();
         let sampling = tokio::task::spawn_blocking(move || {
-            let managed = known.as_ref().is_none_or(|known| known.sample.managed);
             let previous = known.as_ref().map(|known| &known.resolved);
-            sampler.sample(&seen, managed, previous, now()).sample.state
+            sampler
+                .sample(&seen, &station, previous, now())
+                .sample
+                .state
         });
         let ended = |_| AgentState::unknown("the daemon ends".to_owned());
         sampling.await.unwrap_or_else(ended)

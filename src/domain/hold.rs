@@ -72,6 +72,10 @@ pub enum Hold {
     NoAgent { window: String, hint: String },
     /// No brief can be put into the project's folder.
     NotWritable { path: String, hint: String },
+    /// The agents have an account of their own, and the pane belongs to another tmux server.
+    AdoptedApart { agents: String, hint: String },
+    /// The agents have an account of their own, and its relay does not answer: nothing that they say is known.
+    AgentsUnread { hint: String },
     /// The agent is not proven idle.
     AgentNotIdle { is: String, because: String },
     /// The agent wants a person.
@@ -164,6 +168,8 @@ impl Hold {
             Self::Session { .. } => "session-taken",
             Self::NoAgent { .. } => "no-agent",
             Self::NotWritable { .. } => "not-writable",
+            Self::AdoptedApart { .. } => "adopted-apart",
+            Self::AgentsUnread { .. } => "agents-unread",
             Self::AgentNotIdle { .. } => "agent-not-idle",
             Self::AgentAsks { .. } => "agent-asks",
             Self::AgentNotReady { .. } => "agent-not-ready",
@@ -195,6 +201,7 @@ impl Hold {
     }
 
     /// Returns what a person can do to end it in that project, if it does not end by itself.
+    #[expect(clippy::too_many_lines, reason = "a table, one row a hold")]
     pub fn hint(&self, project: &ProjectName) -> Option<String> {
         match self {
             Self::SeveralLabels { .. } => {
@@ -240,7 +247,10 @@ impl Hold {
             Self::NeedsReapproval { .. } => {
                 Some("read the text again, then remove and set the label".into())
             }
-            Self::NoAgent { hint, .. } | Self::NotWritable { hint, .. } => Some(hint.clone()),
+            Self::NoAgent { hint, .. }
+            | Self::NotWritable { hint, .. }
+            | Self::AdoptedApart { hint, .. }
+            | Self::AgentsUnread { hint } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some(format!("`pointsman attach {project}`, and answer it")),
             Self::AgentNotReady { .. } => Some(format!(
                 "`pointsman agent check {project}` says what mends it, and lets it go on"
@@ -359,6 +369,16 @@ impl fmt::Display for Hold {
             }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
             Self::NotWritable { path, .. } => write!(f, "the daemon may not write into `{path}`"),
+            Self::AdoptedApart { agents, .. } => write!(
+                f,
+                "a pane is adopted, and agents of this installation run as `{agents}`: nothing is typed into another account's tmux"
+            ),
+            Self::AgentsUnread { .. } => {
+                write!(
+                    f,
+                    "nobody reads what the agents say, so none is known to be idle"
+                )
+            }
             Self::AgentNotIdle { is, because } => write!(f, "the agent is {is} ({because})"),
             Self::AgentAsks { what } => write!(f, "the agent asks: {what}"),
             Self::AgentNotReady { step, why, .. } => {

@@ -62,7 +62,7 @@ pub struct Observation {
     pub no_agent: Option<Hold>,
     /// Why the daemon cannot put a brief into the project's folder.
     #[serde(default)]
-    pub not_writable: Option<Hold>,
+    pub misplaced: Option<Hold>,
     /// Reports that have no answer file yet, oldest first; also those that the ledger has.
     pub reports: Vec<Report>,
     /// Posts that have no answer file yet, oldest first; also those that the ledger has.

@@ -109,7 +109,7 @@ pub fn window_hold(
             hint: format!("there is no agents/{profile_name}.toml"),
         });
     };
-    if let Some(hold) = &seen.not_writable {
+    if let Some(hold) = &seen.misplaced {
         return Some(hold.clone());
     }
     let limit = rules.workflow.limits.active_max;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Activity, AgentState, Attention, Liveness, Profile};
 
@@ -23,7 +24,7 @@ pub const UNKNOWN_MAX: Duration = Duration::from_secs(90);
 pub const RESET_SLACK: Duration = Duration::from_mins(2);
 
 /// Where a piece of evidence comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Source {
     /// `/proc`, below the pane's process.
     Process,
@@ -110,7 +111,7 @@ impl Source {
 }
 
 /// What a piece of evidence claims.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Claim {
     /// The agent's process has the terminal.
     AgentInFront,
@@ -192,7 +193,7 @@ impl Claim {
 }
 
 /// One piece of evidence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Who says it.
     pub source: Source,

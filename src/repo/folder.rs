@@ -32,7 +32,12 @@ impl Users {
     }
 
     pub(super) fn file(self) -> Mode {
-        Mode::from_raw_mode(if self == Self::One { 0o600 } else { 0o640 })
+        Mode::from_raw_mode(self.file_bits())
+    }
+
+    /// Returns the mode of a file that the daemon hands to agents.
+    pub fn file_bits(self) -> u32 {
+        if self == Self::One { 0o600 } else { 0o640 }
     }
 }
 
@@ -108,7 +113,10 @@ impl Folder {
 
     /// Gives a new file or folder this folder's group, where the setgid bit did not.
     fn hand_on_group(&self, new: &OwnedFd) {
-        if let Ok(stat) = rustix::fs::fstat(&self.fd) {
+        let (folder, own) = (rustix::fs::fstat(&self.fd), rustix::fs::fstat(new));
+        if let (Ok(stat), Ok(own)) = (folder, own)
+            && stat.st_gid != own.st_gid
+        {
             // Not ours to give: then the mode decides, and a reader who cannot read says so.
             let _kept = rustix::fs::fchown(new, None, Some(Gid::from_raw(stat.st_gid)));
         }

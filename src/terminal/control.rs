@@ -202,7 +202,7 @@ pub(super) async fn end_orphans(tmux: &Tmux, session: &str) -> Result<(), TmuxEr
         .lines()
         .filter_map(|pid| Process::read(pid.parse().ok()?))
         .filter(is_orphan);
-    Held::of(orphans).end().await;
+    Held::of(orphans).end(tmux.socket()).await;
     Ok(())
 }
 

@@ -5,12 +5,15 @@
 //! process since is never signalled. Absent on purpose: what left the tree before. A service that an agent started is not ours.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::process::{Process, ProcessTree};
+use super::relay;
 
 /// What is sent, and how long it may take: first nothing, because tmux has just hung up.
 const STEPS: [(Option<Signal>, Duration); 3] = [
@@ -67,14 +70,21 @@ impl Held {
         }
     }
 
-    /// Returns once all are gone. The panes have to be closed already.
-    pub(super) async fn end(mut self) {
+    /// Returns once all are gone. The panes have to be closed already. Who belongs to another account is ended by the relay of the
+    /// server on `socket`.
+    pub(super) async fn end(mut self, socket: &Path) {
         for (signal, patience) in STEPS {
             self.hold_children();
-            for held in &self.0 {
-                if let Some(signal) = signal {
-                    // One that is gone already is what we want.
-                    let _gone = pidfd_send_signal(&held.handle, signal);
+            if let Some(signal) = signal {
+                let foreign = self.send(signal);
+                if !foreign.is_empty() {
+                    let socket = socket.to_owned();
+                    let ended = tokio::task::spawn_blocking(move || {
+                        relay::end(&socket, signal == Signal::KILL, foreign)
+                    });
+                    if let Ok(Err(error)) = ended.await {
+                        tracing::warn!(%error, "the relay does not end what is left over");
+                    }
                 }
             }
             if tokio::time::timeout(patience, self.exits()).await.is_ok() {
@@ -82,6 +92,15 @@ impl Held {
             }
         }
         tracing::warn!("a process that is left over does not end");
+    }
+
+    /// Sends it to all of them; returns those that only their own account may signal.
+    fn send(&self, signal: Signal) -> Vec<Process> {
+        let is_foreign =
+            |held: &&Holding| pidfd_send_signal(&held.handle, signal) == Err(Errno::PERM);
+        // One that is gone already is what we want.
+        let foreign = self.0.iter().filter(is_foreign);
+        foreign.map(|held| held.process.clone()).collect()
     }
 
     /// Whoever did not end may have started others since.
@@ -122,6 +141,12 @@ impl Holding {
         let mut waits = [PollFd::new(&self.handle, PollFlags::IN)];
         poll(&mut waits, Some(&Timespec::default())).is_ok_and(|ended| ended > 0)
     }
+}
+
+/// Signals processes once, for a daemon that may not.
+pub(super) fn signal(kill: bool, processes: Vec<Process>) {
+    let signal = if kill { Signal::KILL } else { Signal::TERM };
+    let _foreign = Held::of(processes).send(signal);
 }
 
 fn is_same(one: &Process, other: &Process) -> bool {

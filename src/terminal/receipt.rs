@@ -29,7 +29,7 @@ const ENTRIES_MAX: usize = 8192;
 const HEAD_BYTES_MAX: u64 = 256 * 1024;
 
 /// Where an agent's words may be found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whereabouts {
     /// The agents' home folder.
     pub home: PathBuf,
@@ -44,7 +44,7 @@ pub struct Whereabouts {
 }
 
 /// The file that the hooks of one window's agent append to, and the secret that stands beside each event: its settings alone have it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookSpool {
     /// The file.
     pub path: PathBuf,
@@ -390,7 +390,6 @@ fn record_kind(
             super::told::signed(&record, secret, session).is_some()
                 && is("/hook/hook_event_name", "UserPromptSubmit")
                 && text("/hook/prompt")
-        }
         }
         Form::Generic => {
             let is_users = ["/type", "/role"].iter().any(|key| {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 
+use super::files::{Gather, Wanted};
 use super::process::{Process, ProcessTree};
-use super::receipt::{HookSpool, Whereabouts, claude_transcripts, rollouts};
+use super::receipt::HookSpool;
+use super::relay::AgentsHome;
 use super::row::Seen;
 use super::screen::{Composer, ProfileError, Recogniser, TitleClaim};
-use super::told::{Form, Shelf, Story, short};
+use super::told::Shelf;
 use crate::domain::{PaneSample, Profile, ScreenClaim};
 use crate::machine::resolve::{Claim, Evidence, Resolved, Source, resolve};
 
@@ -23,14 +24,12 @@ const HUMAN_GONE: Duration = Duration::from_mins(10);
 const STARTING_MAX: Duration = Duration::from_mins(1);
 /// An agent at work that prints nothing for so long stands still: every program's spinner moves each second.
 const SILENT_MAX: Duration = Duration::from_mins(10);
-/// Bytes of a status file: the real ones have 600.
-const STATUS_BYTES_MAX: u64 = 64 * 1024;
 
 /// Samples the panes of one profile.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     profile: Profile,
-    home: PathBuf,
+    home: AgentsHome,
     recogniser: Recogniser,
     /// The versions that the profile was measured with.
     versions: Option<semver::VersionReq>,
@@ -78,23 +77,9 @@ pub struct Sampled {
     pub session: Option<String>,
 }
 
-/// A status file, Claude Code's or the generic one.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StatusFile {
-    status: Option<String>,
-    pid: Option<u32>,
-    session_id: Option<String>,
-    waiting_for: Option<String>,
-    tmux: Option<String>,
-    version: Option<String>,
-    /// Claude Code's: when the process started, in the kernel's ticks. A number alone may have had another life.
-    proc_start: Option<String>,
-}
-
 impl Sampler {
     /// Compiles a profile; `home` is the agents' home folder.
-    pub fn new(profile: Profile, home: impl Into<PathBuf>) -> Result<Self, ProfileError> {
+    pub fn new(profile: Profile, home: impl Into<AgentsHome>) -> Result<Self, ProfileError> {
         let recogniser = Recogniser::new(&profile)?;
         let versions = Some(profile.versions.as_str()).filter(|text| !text.is_empty());
         Ok(Self {
@@ -129,15 +114,16 @@ impl Sampler {
         let mut evidence = Gather::new(now);
         evidence.process(seen, &tree, agent);
         evidence.flags(seen, station.managed);
-        self.files(&tree, seen, &mut evidence);
-        self.stories(agent, seen, station, &mut evidence);
+        if let Some(wanted) = self.wanted(&tree, agent, seen, station, now) {
+            evidence.join(self.home.told(&self.shelf, &wanted));
+        }
         self.title(seen, &mut evidence);
         let native = agent.filter(|_| self.profile.signals.opencode_http);
         for (claim, words) in native.map(super::native::ask).unwrap_or_default() {
             evidence.add(Source::Native, claim, words);
         }
         let composer = self.screen(seen, &mut evidence);
-        let other_version = self.other_version(agent, &mut evidence);
+        let other_version = self.other_version(&mut evidence);
         let session = evidence.session.clone();
         let context = agent.map_or_else(String::new, |agent| {
             format!(
@@ -176,102 +162,35 @@ impl Sampler {
         }
     }
 
-    /// Reads the status files the profile names.
-    fn files(&self, tree: &ProcessTree, seen: &Seen, evidence: &mut Gather) {
-        let pane = &seen.row.pane.id;
-        let template = self.profile.signals.state_file.as_deref();
-        for process in &tree.processes {
-            if self.profile.signals.claude_sessions {
-                let path = self
-                    .home
-                    .join(format!(".claude/sessions/{}.json", process.pid));
-                evidence.status(Source::Registry, &path, process, pane);
-            }
-            if let Some(template) = template.filter(|template| template.contains("{pid}")) {
-                let path = fill(template, &self.home, process.pid, &seen.row.path);
-                evidence.status(Source::StateFile, &path, process, pane);
-            }
-        }
-        // A path without `{pid}` is read once, for the process it names itself.
-        if let Some(template) = template.filter(|template| !template.contains("{pid}")) {
-            let path = fill(template, &self.home, 0, &seen.row.path);
-            let owner = read_status(&path).ok().flatten().and_then(|file| file.pid);
-            let mut all = tree.processes.iter();
-            let process = all.find(|process| Some(process.pid) == owner);
-            if let Some(process) = process.or(tree.processes.first()) {
-                evidence.status(Source::StateFile, &path, process, pane);
-            }
-        }
-    }
-
-    /// Reads what the agent's own files tell of its turns.
-    fn stories(
+    /// Says which files the profile names; `None` if it names none.
+    fn wanted(
         &self,
+        tree: &ProcessTree,
         agent: Option<&Process>,
         seen: &Seen,
         station: &Station,
-        evidence: &mut Gather,
-    ) {
+        now: Timestamp,
+    ) -> Option<Wanted> {
         let signals = &self.profile.signals;
-        let Some(agent) = agent else { return };
-        let born = agent.started();
-        let at = |session: Option<String>| Whereabouts {
-            home: self.home.clone(),
+        let is_any = signals.claude_sessions
+            || signals.claude_hooks
+            || signals.codex_rollout
+            || signals.state_file.is_some();
+        (is_any || self.versions.is_some()).then(|| Wanted {
+            signals: signals.clone(),
+            processes: tree.processes.clone(),
+            agent: agent.cloned(),
             cwd: seen.row.path.clone(),
-            agent: Some(agent.clone()),
-            session,
-            hooks: None,
-        };
-        let session = evidence.session.clone();
-        let mut transcript = None;
-        // Without its id, which of a folder's conversations is this one is not known.
-        if signals.claude_sessions && session.is_some() {
-            let paths = claude_transcripts(&at(session.clone()));
-            transcript = paths
-                .iter()
-                .find_map(|path| self.shelf.read(path, Form::Claude));
-        }
-        if let Some(spool) = station.hooks.as_ref().filter(|_| signals.claude_hooks) {
-            let form = Form::Hooks {
-                secret: &spool.secret,
-                session: session.as_deref(),
-            };
-            let hooks = self.shelf.read(&spool.path, form);
-            // No hook tells that a person stopped the turn; the transcript does.
-            let is_over = |hooks: &Story| {
-                let ended = |since| {
-                    transcript
-                        .as_ref()
-                        .is_some_and(|story| story.ends_after(since))
-                };
-                hooks.open_since().is_some_and(ended)
-            };
-            if let Some(hooks) = hooks.filter(|hooks| !is_over(hooks)) {
-                evidence.tell(Source::Hook, &hooks, born);
-            }
-        }
-        if let Some(transcript) = transcript {
-            evidence.tell(Source::Transcript, &transcript, born);
-        }
-        if signals.codex_rollout {
-            let newest = rollouts(&at(None)).into_iter().next();
-            match newest.and_then(|path| self.shelf.read(&path, Form::Codex)) {
-                Some(rollout) => evidence.tell(Source::Rollout, &rollout, born),
-                // It is begun with the first prompt.
-                None if self.home.join(".codex").is_dir() => {
-                    evidence.add(Source::Rollout, Claim::Idle, "no turn since it started");
-                }
-                None => {}
-            }
-        }
+            pane: seen.row.pane.id.clone(),
+            hooks: station.hooks.clone(),
+            version: self.versions.is_some(),
+            now,
+        })
     }
 
     /// Finds out whether the program is one that the profile was measured with. One that tells no version is not doubted.
-    fn other_version(&self, agent: Option<&Process>, evidence: &mut Gather) -> Option<String> {
+    fn other_version(&self, evidence: &mut Gather) -> Option<String> {
         let wanted = self.versions.as_ref()?;
-        if evidence.version.is_none() {
-            evidence.version = agent?.package_version();
-        }
         let told = evidence.version.as_deref()?;
         let mut version = semver::Version::parse(told.trim_start_matches('v')).ok()?;
         // `0.169.0-linux-x64` is a package for a machine, not an early version.
@@ -324,61 +243,7 @@ impl Sampler {
     }
 }
 
-/// Evidence under way.
-struct Gather {
-    rows: Vec<Evidence>,
-    ignored: Vec<String>,
-    /// The conversation's id, as the agent tells it.
-    session: Option<String>,
-    version: Option<String>,
-    now: Timestamp,
-}
-
 impl Gather {
-    fn new(now: Timestamp) -> Self {
-        Self {
-            rows: Vec::new(),
-            ignored: Vec::new(),
-            session: None,
-            version: None,
-            now,
-        }
-    }
-
-    fn add(&mut self, source: Source, claim: Claim, detail: impl Into<String>) {
-        self.add_at(source, claim, detail.into(), self.now);
-    }
-
-    fn add_at(&mut self, source: Source, claim: Claim, detail: String, at: Timestamp) {
-        let is_its_own = matches!(
-            source,
-            Source::Registry | Source::StateFile | Source::Hook | Source::Transcript
-        );
-        self.rows.push(Evidence {
-            source,
-            claim,
-            detail,
-            at,
-            session: self.session.clone().filter(|_| is_its_own),
-        });
-    }
-
-    fn ignore(&mut self, source: Source, why: &str) {
-        self.ignored.push(format!("{}: {why}", source.name()));
-    }
-
-    fn tell(&mut self, source: Source, story: &Story, born: Option<Timestamp>) {
-        for (claim, words, at) in story.said(born, self.now) {
-            self.add_at(source, claim, words, at);
-        }
-        for why in &story.ignored {
-            self.ignore(source, why);
-        }
-        if self.version.is_none() {
-            self.version.clone_from(&story.version);
-        }
-    }
-
     fn process(&mut self, seen: &Seen, tree: &ProcessTree, agent: Option<&Process>) {
         if seen.row.dead {
             let status = seen
@@ -447,62 +312,6 @@ impl Gather {
             );
         }
     }
-
-    /// Hears a status file, if it is this process's and this pane's.
-    fn status(&mut self, source: Source, path: &Path, process: &Process, pane: &str) {
-        let file = match read_status(path) {
-            Ok(Some(file)) => file,
-            Ok(None) => return,
-            Err(why) => return self.ignore(source, &why),
-        };
-        let start = process.start_ticks.to_string();
-        if file.pid != Some(process.pid) {
-            return self.ignore(source, "a file of another process");
-        }
-        if file.proc_start.is_some_and(|own| own != start) {
-            return self.ignore(source, "a file that a dead process of that number left");
-        }
-        if let Some(place) = file.tmux.as_ref().filter(|place| !place.is_empty())
-            && !place.ends_with(&format!(".{pane}"))
-        {
-            return self.ignore(source, "a file of another pane");
-        }
-        self.session = self.session.take().or_else(|| file.session_id.clone());
-        self.version = self.version.take().or_else(|| file.version.clone());
-        let waiting = file.waiting_for.as_deref().unwrap_or_default();
-        let status = file.status.as_deref().unwrap_or_default();
-        let claim = match status {
-            "idle" | "ready" => Claim::Idle,
-            "busy" | "working" => Claim::Busy,
-            "starting" => Claim::Starting,
-            "error" => Claim::Failed,
-            "permission" => Claim::Permission,
-            "question" => Claim::Question,
-            // facts/agents.md 4.1: `permission prompt`, `input needed`, `dialog open`.
-            "waiting" if waiting.contains("permission") => Claim::Permission,
-            "waiting" if waiting.contains("input") => Claim::Question,
-            "waiting" | "dialog" => Claim::Dialog,
-            // Its own shell mode, or a word of a later version: known to be there, not known to be free.
-            _ => Claim::KeysAstray,
-        };
-        let words = short(&format!("{status} {waiting}"));
-        self.add(source, claim, words);
-    }
-}
-
-/// Reads a status file; `None` if there is none, and why it says nothing if it is torn.
-fn read_status(path: &Path) -> Result<Option<StatusFile>, String> {
-    use std::io::Read as _;
-    let Ok(file) = std::fs::File::open(path) else {
-        return Ok(None);
-    };
-    let mut bytes = Vec::new();
-    file.take(STATUS_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("a file that cannot be read ({error})"))?;
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|_| "a torn file, or one of another kind".to_owned())
 }
 
 /// Fills a profile's file name (`FILE_PLACEHOLDERS`) and makes it absolute from the agents' home.

@@ -277,7 +277,7 @@ impl Tmux {
             )
             .await?;
         if answer == Guarded::Done {
-            held.end().await;
+            held.end(self.socket()).await;
         }
         Ok(answer)
     }
@@ -299,7 +299,7 @@ impl Tmux {
             Ok(_) | Err(TmuxError::NoServer { .. }) => {}
             Err(error) => return Err(error),
         }
-        held.end().await;
+        held.end(self.socket()).await;
         Ok(())
     }
 

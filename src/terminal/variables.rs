@@ -26,8 +26,10 @@ pub enum Environment {
     Argv(Vec<(String, String)>),
     /// In a file that is read once.
     File {
-        /// Where the file is written: a folder that only its owner may enter.
+        /// Where the file is written: a folder that only its readers may enter.
         folder: PathBuf,
+        /// The file's mode: 0600, or 0640 for agents of another account.
+        mode: u32,
         /// The variables.
         variables: Vec<(String, String)>,
     },
@@ -51,16 +53,22 @@ impl Environment {
 
     /// Writes the file, if there is one.
     pub(super) fn hand_over(&self, name: &str) -> Result<Option<Handed>, TmuxError> {
-        let Self::File { folder, variables } = self else {
+        let Self::File {
+            folder,
+            mode,
+            variables,
+        } = self
+        else {
             return Ok(None);
         };
         let file = Handed {
             path: folder.join(format!("{name}.env")),
         };
-        file.write(variables).map_err(|error| TmuxError::Failed {
-            command: "new-window".to_owned(),
-            why: format!("cannot write `{}`: {error}", file.path.display()),
-        })?;
+        file.write(variables, *mode)
+            .map_err(|error| TmuxError::Failed {
+                command: "new-window".to_owned(),
+                why: format!("cannot write `{}`: {error}", file.path.display()),
+            })?;
         Ok(Some(file))
     }
 
@@ -95,7 +103,7 @@ pub(super) struct Handed {
 }
 
 impl Handed {
-    fn write(&self, variables: &[(String, String)]) -> std::io::Result<()> {
+    fn write(&self, variables: &[(String, String)], mode: u32) -> std::io::Result<()> {
         if let Some(folder) = self.path.parent() {
             use std::os::unix::fs::DirBuilderExt as _;
             std::fs::DirBuilder::new()
@@ -108,7 +116,7 @@ impl Handed {
         let mut file = std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(0o600)
+            .mode(mode)
             .open(&self.path)?;
         file.write_all(script(variables).as_bytes())
     }

@@ -88,6 +88,8 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::NeedsReapproval { .. }
         | Hold::NoAgent { .. }
         | Hold::NotWritable { .. }
+        | Hold::AdoptedApart { .. }
+        | Hold::AgentsUnread { .. }
         | Hold::AgentAsks { .. }
         | Hold::AgentNotReady { .. }
         | Hold::TreeDirty { .. }

@@ -255,7 +255,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         pull_reads: BTreeMap::new(),
         panes: BTreeMap::new(),
         no_agent: None,
-        not_writable: None,
+        misplaced: None,
         reports: Vec::new(),
         posts: Vec::new(),
         fleet: BTreeMap::new(),

@@ -18,6 +18,7 @@ fn job(lab: &Lab, script: &str) -> Job {
         args: vec![log.display().to_string()],
         limit: Duration::from_mins(1),
         log,
+        writer: None,
     }
 }
 
@@ -123,4 +124,22 @@ fn old_logs_go_and_those_of_open_dispatches_stay() {
     assert!(!is_there("build-bbbbbb-1.log") && !is_there("build-bbbbbb-1.log.exit"));
     assert!(is_there("build-cccccc-0.log"));
     sweep(&path("nothing"), &[]).expect("no folder, no logs");
+}
+
+/// What a log says is published; a link in its place could name the token.
+#[tokio::test]
+async fn a_log_that_is_a_link_or_another_accounts_file_is_not_read() {
+    let lab = Lab::new().await;
+    let secret = lab.path("token");
+    std::fs::write(&secret, "s3cret").expect("a file");
+    let script = format!("sleep 0.3; ln -sf '{}' \"$1\"", secret.display());
+    let error = run(&lab.tmux, &job(&lab, &script))
+        .await
+        .expect_err("a link");
+    assert!(error.to_string().contains("cannot be used"), "{error}");
+    let mut other = job(&lab, "echo done");
+    other.writer = Some(rustix::process::geteuid().as_raw() + 1);
+    let error = run(&lab.tmux, &other).await.expect_err("not its writer's");
+    assert!(error.to_string().contains("cannot be used"), "{error}");
+    assert!(run(&lab.tmux, &job(&lab, "echo done")).await.is_ok());
 }

@@ -19,6 +19,7 @@ mod local_tracker;
 mod machine;
 mod notify;
 mod real_agent;
+mod relay;
 mod repo;
 mod report_verbs;
 mod rows;

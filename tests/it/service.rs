@@ -345,9 +345,79 @@ fn a_project_that_the_daemon_may_not_write_into_is_held() {
         path: "/srv/blog/.pointsman".to_owned(),
         hint: "the service does not know it".to_owned(),
     };
-    seen.not_writable = Some(hold.clone());
+    seen.misplaced = Some(hold.clone());
     assert_eq!(
         session_hold(&rules, &State::default(), &seen, &dev()),
         Some(hold)
     );
+}
+
+#[test]
+fn two_users_differ_in_what_lets_each_in_and_in_nothing_else() {
+    let home = home();
+    let account = ["--account", "robots"];
+    let two = run(
+        &home,
+        &[&["service", "print", "--two-users"][..], &account].concat(),
+    );
+    assert_eq!(two.code, 0, "{}", two.err);
+    let own = |text: &str| -> Vec<String> {
+        let is_said = |line: &&str| !line.starts_with('#') && !line.is_empty();
+        text.lines().filter(is_said).map(str::to_owned).collect()
+    };
+    let (two, shipped) = (
+        own(&two.out),
+        own(&format!(
+            "{}{}",
+            include_str!("../../systemd/pointsman-tmux.service"),
+            include_str!("../../systemd/pointsman.service")
+        )),
+    );
+    let is_machines = |line: &&String| {
+        line.starts_with("Environment=PATH")
+            || line.starts_with("ExecStart") && !line.contains("+/")
+    };
+    let new: Vec<&str> = two
+        .iter()
+        .filter(|line| !shipped.contains(line))
+        .filter(|line| !is_machines(line) || line.contains("server-access"))
+        .map(String::as_str)
+        .collect();
+    let lets_in = format!(
+        "ExecStartPost={}/bin/tmux -S %t/pointsman-tmux/sock server-access -a pointsman",
+        home.folder().display()
+    )
+    .replace(&home.folder().display().to_string(), "HOME");
+    assert_eq!(
+        new,
+        [
+            "User=robots",
+            "RuntimeDirectoryMode=0750",
+            "UMask=0027",
+            &lets_in,
+            "User=pointsman",
+            "SupplementaryGroups=robots",
+            "RuntimeDirectoryMode=0711",
+            "ExecStartPre=+/usr/bin/install -d -o pointsman -g robots -m 2770 %t/pointsman/agents",
+            "ConfigurationDirectoryMode=0750",
+            "ProtectProc=default",
+            "ReadWritePaths=-/var/lib/pointsman-agents",
+            "UMask=0027",
+        ]
+    );
+    let gone: Vec<&String> = shipped.iter().filter(|line| !two.contains(line)).collect();
+    let changed = [
+        "User=",
+        "RuntimeDirectoryMode=",
+        "ProtectProc=",
+        "UMask=",
+        "Exec",
+        "Environment=PATH",
+    ];
+    for line in gone {
+        assert!(
+            changed.iter().any(|start| line.starts_with(start)),
+            "{line}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs the units of systemd/ for real: the built binary, a real systemd as process 1 in throw-away namespaces (boot.sh), the scripted
-# agent in the units' own tmux server. Needs root, systemd, dbus and Linux namespaces; changes nothing outside. About three minutes.
+# agent in the units' own tmux server. Needs root, systemd, dbus and Linux namespaces; changes nothing outside. About five minutes.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,10 +16,10 @@ cargo build --quiet
 share=$(mktemp -d)
 chmod 0755 "$share" # also for the user the units run as
 trap 'rm -rf "$share"' EXIT
-cp target/debug/pointsman "$here/system.sh" "$here/user.sh" "$here/gates.sh" "$here/words.sh" "$share/"
+cp target/debug/pointsman "$here/system.sh" "$here/user.sh" "$here/gates.sh" "$here/two-users.sh" "$here/words.sh" "$share/"
 rustc --print sysroot >"$share/toolchain"
 node -p process.execPath >"$share/node"
-for script in ${1:-system.sh user.sh gates.sh}; do
+for script in ${1:-system.sh user.sh gates.sh two-users.sh}; do
     printf '%s\n' "-- $script"
     "$here/boot.sh" "$share" "$script"
 done

@@ -1,9 +1,6 @@
-//! What all projects share: tmux and its servers, the state folder, the ledger, the daemon, and who is who on this machine.
+//! What all projects share: tmux and its servers, the state folder, the ledger and the daemon.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-
-use super::Findings;
+use super::{Findings, users};
 use crate::cli::{client, edge, known, ledger};
 use crate::daemon::places::Places;
 use crate::machine::text::count;
@@ -24,7 +21,7 @@ pub(super) async fn look(places: &Places, found: &mut Findings) {
     disk(places, found);
     record(places, found);
     daemon(places, found).await;
-    users(places, found);
+    users::look(places, found);
 }
 
 async fn tmux(found: &mut Findings) {
@@ -140,25 +137,4 @@ async fn daemon(places: &Places, found: &mut Findings) {
         }
         Err(failure) => found.failed("daemon", &failure),
     }
-}
-
-/// Who is who on this machine, as far as the kernel tells them apart.
-fn users(places: &Places, found: &mut Findings) {
-    let owner = |path: &Path| std::fs::metadata(path).ok().map(|facts| facts.uid());
-    let uid = rustix::process::geteuid().as_raw();
-    let agents = owner(&places.socket).unwrap_or(uid);
-    let daemon = owner(&places.control()).unwrap_or(uid);
-    if agents == daemon {
-        return found.note(
-            "users",
-            &format!(
-                "daemon and agents are one user (uid {agents}): an agent can read the token and the ledger, and do what the daemon can"
-            ),
-            "SECURITY.md says what that means; public repositories deserve two users",
-        );
-    }
-    found.ok(
-        "users",
-        &format!("the daemon is uid {daemon}, its agents are uid {agents}"),
-    );
 }

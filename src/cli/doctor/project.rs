@@ -22,7 +22,7 @@ pub(super) async fn look(
     project: &Project,
     found: &mut Findings,
 ) {
-    folder(project, found);
+    folder(places, project, found);
     session(places, project, found).await;
     instructions(project, found);
     skills(config, project, found);
@@ -30,7 +30,7 @@ pub(super) async fn look(
     templates::look(project, workflow, found);
 }
 
-fn folder(project: &Project, found: &mut Findings) {
+fn folder(places: &Places, project: &Project, found: &mut Findings) {
     let path = project.path.display();
     if !project.path.is_dir() {
         return found.wrong(
@@ -39,11 +39,16 @@ fn folder(project: &Project, found: &mut Findings) {
             "set `path` in the project's file to where the project lies",
         );
     }
-    let may = rustix::fs::access(&project.path, rustix::fs::Access::WRITE_OK);
+    // With two users it is the agents', and only `.pointsman` in it is both's.
+    let place = match places.apart {
+        Some(_) => project.path.join(".pointsman"),
+        None => project.path.clone(),
+    };
+    let may = rustix::fs::access(&place, rustix::fs::Access::WRITE_OK);
     if let Err(error) = may {
         return found.wrong(
             "folder",
-            &format!("`{path}` cannot be written: {error}"),
+            &format!("`{}` cannot be written: {error}", place.display()),
             "briefs go to `.pointsman` in it: check who owns it",
         );
     }
@@ -116,6 +121,19 @@ pub(super) async fn agents(
         if program == "{pointsman}" {
             let path = places.binary_text();
             found.ok("agent", &format!("{}: `{path}`", profile.name));
+            continue;
+        }
+        if !edge::on_path(program)
+            && let Some(apart) = &places.apart
+        {
+            found.note(
+                "agent",
+                &format!("{}: `{program}` is not on this PATH", profile.name),
+                &format!(
+                    "the units' PATH counts, and what `{}` finds in its home: `sudo -iu {0} {program} --version`",
+                    apart.name
+                ),
+            );
             continue;
         }
         if !edge::on_path(program) {

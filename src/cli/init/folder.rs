@@ -5,12 +5,14 @@
     reason = "`cli` alone reads files and starts programs"
 )]
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::file::Named;
 use crate::cli::Failure;
 use crate::cli::edge::on_path;
+use crate::daemon::places::Apart;
 
 /// The largest file of a project that is looked into.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -27,8 +29,8 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Looks at a folder.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    /// Looks at a folder; git is told that it may read one of the agents' own account.
+    pub(super) fn read(path: &Path, apart: Option<&Apart>) -> Result<Self, Failure> {
         let there = path.canonicalize().map_err(|error| {
             Failure::new(
                 anyhow::Error::new(error).context(format!("cannot find `{}`", path.display())),
@@ -47,6 +49,14 @@ impl Folder {
                     .to_owned(),
             ));
         }
+        let is_theirs =
+            |apart: &Apart| std::fs::metadata(&there).is_ok_and(|facts| facts.uid() == apart.uid);
+        let trusted: &[&str] = if apart.is_some_and(is_theirs) {
+            &["-c", "safe.directory=*"]
+        } else {
+            &[]
+        };
+        let git = |folder: &Path, args: &[&str]| git(folder, trusted, args);
         if git(&there, &["rev-parse", "--is-bare-repository"]).as_deref() == Some("true") {
             return Err(Failure::new(anyhow::anyhow!(
                 "`{}` is a bare repository: an agent has no files there",
@@ -178,8 +188,9 @@ fn refused_by_git(repository: &Path) -> Failure {
 }
 
 /// Asks git; `None` when it says no. These questions run nothing that a project configures.
-fn git(folder: &Path, args: &[&str]) -> Option<String> {
+fn git(folder: &Path, trusted: &[&str], args: &[&str]) -> Option<String> {
     let output = Command::new("git")
+        .args(trusted)
         .arg("-C")
         .arg(folder)
         .args(args)

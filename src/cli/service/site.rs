@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::systemd::account;
+use super::accounts;
 use super::units::{self, DAEMON, PROJECTS, Programs, SERVER, Scope, Site};
 use super::{ScopeArgs, Standing, sealed};
 use crate::cli::edge::{SYSTEM_CONFIG, SYSTEM_STATE};
@@ -11,6 +11,8 @@ use crate::cli::{Failure, edge};
 use crate::config::{self, Config};
 use crate::daemon::places::Places;
 
+/// The agents' account, unless another is named.
+const AGENTS: &str = "agents";
 /// Where the machine's manager looks for units of the machine's administrator.
 const SYSTEM_UNITS: &str = "/etc/systemd/system";
 /// The runtime folder of the system, `%t` in its units.
@@ -32,18 +34,39 @@ const HOMES: [&str; 2] = ["/home", "/root"];
 
 /// Works out the place that is asked for.
 pub(super) fn site(args: &ScopeArgs) -> Result<Site, Failure> {
-    if !args.system {
+    if !args.system && !args.two_users {
+        if args.account.is_some() {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "`--account` goes with `--system` or `--two-users`"
+            )));
+        }
         return of_a_person(&edge::places()?);
     }
-    let name = &args.account;
-    let Some(found) = account(name) else {
+    let agents = args.account.as_deref().unwrap_or(AGENTS).to_owned();
+    let found = edge::account(&agents);
+    if args.two_users {
+        let scope = Scope::System {
+            daemon: accounts::DAEMON.to_owned(),
+            agents: agents.clone(),
+        };
+        let home = found.map_or_else(|| accounts::home_of(&agents), |found| found.home);
+        return Ok(of_the_system(scope, home));
+    }
+    let Some(found) = found else {
         return Err(
-            Failure::new(anyhow::anyhow!("there is no account `{name}`")).hint(format!(
-                "`sudo useradd --create-home {name}`, or name another one: `--account <ACCOUNT>`"
+            Failure::new(anyhow::anyhow!("there is no account `{agents}`")).hint(format!(
+                "`sudo useradd --create-home {agents}`, or name another one: `--account <ACCOUNT>`"
             )),
         );
     };
-    Ok(of_the_system(name.clone(), found.home))
+    Ok(of_the_system(one_account(agents), found.home))
+}
+
+fn one_account(name: String) -> Scope {
+    Scope::System {
+        agents: name.clone(),
+        daemon: name,
+    }
 }
 
 fn of_a_person(places: &Places) -> Result<Site, Failure> {
@@ -61,9 +84,9 @@ fn of_a_person(places: &Places) -> Result<Site, Failure> {
     })
 }
 
-fn of_the_system(account: String, home: PathBuf) -> Site {
+fn of_the_system(scope: Scope, home: PathBuf) -> Site {
     Site {
-        scope: Scope::System { account },
+        scope,
         units: PathBuf::from(SYSTEM_UNITS),
         config: PathBuf::from(SYSTEM_CONFIG),
         state: PathBuf::from(SYSTEM_STATE),
@@ -79,14 +102,21 @@ pub(super) fn there(system: bool) -> Result<Site, Failure> {
         return of_a_person(&edge::places()?);
     }
     // Without units there is nobody whose home counts.
-    Ok(system_site().unwrap_or_else(|| of_the_system(String::new(), PathBuf::from("/"))))
+    Ok(system_site()
+        .unwrap_or_else(|| of_the_system(one_account(String::new()), PathBuf::from("/"))))
 }
 
 /// Reads off the installed unit of the system whose it is.
 fn system_site() -> Option<Site> {
-    let unit = text(&Path::new(SYSTEM_UNITS).join(DAEMON)).ok()??;
-    let user = unit.lines().find_map(|line| line.strip_prefix("User="))?;
-    Some(of_the_system(user.to_owned(), account(user)?.home))
+    let user = |unit: &str| {
+        let unit = text(&Path::new(SYSTEM_UNITS).join(unit)).ok()??;
+        let user = unit.lines().find_map(|line| line.strip_prefix("User="))?;
+        Some(user.to_owned())
+    };
+    let daemon = user(DAEMON)?;
+    let agents = user(SERVER).unwrap_or_else(|| daemon.clone());
+    let home = edge::account(&agents)?.home;
+    Some(of_the_system(Scope::System { agents, daemon }, home))
 }
 
 /// Returns the place of the units that run this installation, if they are installed.
@@ -185,13 +215,19 @@ pub(super) fn refuse_out_of_reach(site: &Site, programs: &Programs) -> Result<()
 
 /// Makes the folders that have to be there before the daemon is. The configuration's belongs to the account whose verbs write it.
 pub(super) fn folders(site: &Site) -> Result<(), Failure> {
-    let Scope::System { account: name } = &site.scope else {
+    let Scope::System { daemon, .. } = &site.scope else {
         return make(&site.state, 0o700);
     };
-    let owner = account(name).expect("it was looked for");
+    let owner = edge::account(daemon).expect("it was looked for, or made");
+    let two = site.scope.two().is_some();
+    // With two users it may hold what is not for agents: the address of `[notify]`, an App's key.
+    let bits = if two { 0o750 } else { 0o755 };
     for folder in [site.config.clone(), site.config.join("projects")] {
-        make(&folder, 0o755)?;
+        make(&folder, bits)?;
         own(&folder, owner.uid, owner.gid)?;
+        if two {
+            mode(&folder, bits)?;
+        }
     }
     Ok(())
 }
@@ -209,8 +245,12 @@ pub(super) fn paths(site: &Site) -> Vec<PathBuf> {
 pub(super) fn install_again(site: &Site) -> String {
     match &site.scope {
         Scope::User => "pointsman service install".to_owned(),
-        Scope::System { account } => {
-            format!("sudo pointsman service install --system --account {account}")
+        Scope::System { agents, .. } => {
+            let users = match site.scope.two() {
+                Some(_) => "--two-users",
+                None => "--system",
+            };
+            format!("sudo pointsman service install {users} --account {agents}")
         }
     }
 }
@@ -252,7 +292,7 @@ pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn make(folder: &Path, bits: u32) -> Result<(), Failure> {
+pub(super) fn make(folder: &Path, bits: u32) -> Result<(), Failure> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -260,12 +300,12 @@ fn make(folder: &Path, bits: u32) -> Result<(), Failure> {
     mode(folder, bits)
 }
 
-fn mode(path: &Path, bits: u32) -> Result<(), Failure> {
+pub(super) fn mode(path: &Path, bits: u32) -> Result<(), Failure> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits))
         .map_err(|error| failed(error, "open to others", path))
 }
 
-fn own(path: &Path, uid: u32, gid: u32) -> Result<(), Failure> {
+pub(super) fn own(path: &Path, uid: u32, gid: u32) -> Result<(), Failure> {
     let facts = std::fs::symlink_metadata(path).map_err(|error| failed(error, "look at", path))?;
     if facts.uid() == uid && facts.gid() == gid {
         return Ok(());
@@ -274,7 +314,7 @@ fn own(path: &Path, uid: u32, gid: u32) -> Result<(), Failure> {
         .map_err(|error| failed(error, "hand over", path))
 }
 
-fn failed(error: std::io::Error, what: &str, path: &Path) -> Failure {
+pub(super) fn failed(error: std::io::Error, what: &str, path: &Path) -> Failure {
     Failure::new(anyhow::Error::new(error).context(format!("cannot {what} `{}`", path.display())))
         .hint("check who owns it, and whether the disk is full".to_owned())
 }

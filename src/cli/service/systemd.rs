@@ -5,7 +5,6 @@
     reason = "`cli` alone starts programs: systemctl, loginctl, getent"
 )]
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::units::Scope;
@@ -71,25 +70,6 @@ pub(super) fn lingers() -> Option<bool> {
         "no" => Some(false),
         _ => None,
     }
-}
-
-/// An account of this machine.
-pub(super) struct Account {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) home: PathBuf,
-}
-
-/// Finds an account by its name.
-pub(super) fn account(name: &str) -> Option<Account> {
-    let asked = output(&["getent", "passwd", name]).ok()?;
-    let said = String::from_utf8(asked.stdout).ok()?;
-    let fields: Vec<&str> = said.trim_end().split(':').collect();
-    Some(Account {
-        uid: fields.get(2)?.parse().ok()?,
-        gid: fields.get(3)?.parse().ok()?,
-        home: PathBuf::from(fields.get(5)?),
-    })
 }
 
 fn output(words: &[&str]) -> Result<std::process::Output, Failure> {

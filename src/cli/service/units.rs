@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::cli::edge;
 use crate::cli::service::sealed;
 use crate::domain::{Project, SessionChoice};
 
@@ -34,8 +35,10 @@ pub(in crate::cli) enum Scope {
     User,
     /// The machine's.
     System {
-        /// The account that daemon and agents run as.
-        account: String,
+        /// The account that agents run as.
+        agents: String,
+        /// The account that the daemon runs as; the agents', unless there are two users.
+        daemon: String,
     },
 }
 
@@ -52,7 +55,15 @@ impl Scope {
     pub(super) fn caller(&self) -> Option<&str> {
         match self {
             Self::User => None,
-            Self::System { account } => Some(account),
+            Self::System { daemon, .. } => Some(daemon),
+        }
+    }
+
+    /// Returns the two accounts, agents' and daemon's, where they are two.
+    pub(in crate::cli) fn two(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::System { agents, daemon } if agents != daemon => Some((agents, daemon)),
+            Self::System { .. } | Self::User => None,
         }
     }
 }
@@ -111,9 +122,14 @@ pub(super) fn pair(site: &Site, programs: &Programs, projects: &[&Project]) -> V
     put(&mut daemon, start, &ours);
     match &site.scope {
         Scope::User => of_a_person(site, &mut server, &mut daemon),
-        Scope::System { account } => {
-            for text in [&mut server, &mut daemon] {
-                put(text, SHIPPED_USER, &format!("User={account}"));
+        Scope::System {
+            agents,
+            daemon: account,
+        } => {
+            put(&mut server, SHIPPED_USER, &format!("User={agents}"));
+            put(&mut daemon, SHIPPED_USER, &format!("User={account}"));
+            if site.scope.two().is_some() {
+                of_two_users(site, programs, (agents, account), &mut server, &mut daemon);
             }
         }
     }
@@ -180,6 +196,57 @@ fn of_a_person(site: &Site, server: &mut String, daemon: &mut String) {
         );
         put(daemon, "[Service]\n", &folders);
     }
+}
+
+/// What differs where agents have an account of their own (PROTOCOLS 13): the server lets the daemon in, the daemon is a member of the
+/// agents' group and sees their processes, and what it hands to them lies in a folder of that group.
+fn of_two_users(
+    site: &Site,
+    programs: &Programs,
+    (agents, account): (&str, &str),
+    server: &mut String,
+    daemon: &mut String,
+) {
+    let (tmux, shipped) = (word(&programs.tmux), "sleep 0.02; done; exit 1'\n");
+    put(
+        server,
+        "RuntimeDirectoryMode=0700",
+        "RuntimeDirectoryMode=0750\nUMask=0027",
+    );
+    let lets_in = format!(
+        "{shipped}# The daemon's account may use this server.\n\
+         ExecStartPost={tmux} -S %t/pointsman-tmux/sock server-access -a {account}\n\
+         ExecStartPost=/bin/chmod 0660 %t/pointsman-tmux/sock\n"
+    );
+    put(server, shipped, &lets_in);
+    let user = format!("User={account}");
+    put(
+        daemon,
+        &user,
+        &format!("{user}\nSupplementaryGroups={agents}"),
+    );
+    // Agents go through it to the folder below; the control socket in it has a mode of its own.
+    let folder = format!(
+        "RuntimeDirectoryMode=0711\n\
+         # Files for one session: written by the daemon, read by agents. Only root may give a folder their group.\n\
+         ExecStartPre=+/usr/bin/install -d -o {account} -g {agents} -m 2770 %t/pointsman/agents"
+    );
+    put(daemon, "RuntimeDirectoryMode=0700", &folder);
+    put(
+        daemon,
+        "ConfigurationDirectory=pointsman",
+        "ConfigurationDirectory=pointsman\nConfigurationDirectoryMode=0750",
+    );
+    put(
+        daemon,
+        "CapabilityBoundingSet=",
+        &format!(
+            "CapabilityBoundingSet=\nReadWritePaths=-{}",
+            word(&edge::agents_state(&site.state))
+        ),
+    );
+    put(daemon, "ProtectProc=invisible", "ProtectProc=default");
+    put(daemon, "UMask=0077", "UMask=0027");
 }
 
 /// What follows the shipped unit's own words about itself.

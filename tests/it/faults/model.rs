@@ -220,6 +220,7 @@ impl Model {
             activity,
             attention: Attention::None,
             because: "the model says so".to_owned(),
+            words: None,
         }
     }
 
@@ -474,6 +475,7 @@ impl Hand for Model {
             managed: true,
             context: "c".to_owned(),
             traces: Vec::new(),
+            other_version: None,
         })
     }
 

@@ -9,7 +9,7 @@ use pointsman::daemon::session::Sources;
 use pointsman::daemon::typing::{Known, Patience, Typist};
 use pointsman::domain::{Action, Outcome, Pane, PaneSample, Profile};
 use pointsman::terminal::receipt::Whereabouts;
-use pointsman::terminal::{Environment, NewWindow, Sampled, Sampler};
+use pointsman::terminal::{Environment, NewWindow, Sampled, Sampler, Station};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::process::STALL;
@@ -61,9 +61,15 @@ impl Real {
         }
         let sampler =
             Arc::new(Sampler::new(fake_profile(), lab.dir.path()).expect("its patterns are right"));
+        let station = if schedule.adopted {
+            Station::ADOPTED
+        } else {
+            Station::MANAGED
+        };
         let typist = Typist {
             tmux: lab.tmux.clone(),
             sampler,
+            station,
             patience: Patience {
                 echo: Duration::from_millis(700),
                 enter: Duration::from_millis(900),
@@ -101,7 +107,7 @@ impl Real {
                 cwd: self.lab.dir.path().to_owned(),
                 agent: self.last.as_ref().and_then(|last| last.agent.clone()),
                 session: None,
-                spool: None,
+                hooks: None,
             },
         )
     }
@@ -287,16 +293,11 @@ impl Hand for Real {
     async fn sample(&mut self) -> Option<PaneSample> {
         let look = async || self.lab.tmux.look(&self.pane).await.ok();
         let (then, now) = (wall() - SignedDuration::from_secs(1), wall());
-        let first = self
-            .typist
-            .sampler
-            .sample(&look().await?, !self.schedule.adopted, None, then);
+        let (sampler, station) = (&self.typist.sampler, &self.typist.station);
+        let first = sampler.sample(&look().await?, station, None, then);
         tokio::time::sleep(Duration::from_millis(60)).await;
         let seen = look().await?;
-        let second =
-            self.typist
-                .sampler
-                .sample(&seen, !self.schedule.adopted, Some(&first.resolved), now);
+        let second = sampler.sample(&seen, station, Some(&first.resolved), now);
         let sample = second.sample.clone();
         self.last = Some(second);
         Some(sample)

@@ -445,6 +445,7 @@ fn places(home: &Path, agent: Agent) -> Places {
                 .chain([token])
                 .map(|(name, value)| (name.to_owned(), value)),
         ),
+        apart: None,
     }
 }
 

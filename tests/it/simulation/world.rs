@@ -188,7 +188,7 @@ impl World {
                 .map(|(window, pane)| (*window, pane.sample(self.now)))
                 .collect(),
             no_agent: None,
-            not_writable: None,
+            misplaced: None,
             reports: self
                 .spool
                 .iter()

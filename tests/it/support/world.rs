@@ -91,6 +91,7 @@ impl World {
             binary: PathBuf::from(BINARY),
             env,
             home,
+            apart: None,
         };
         std::fs::create_dir_all(places.config.join("projects")).expect("a folder");
         std::fs::create_dir_all(places.config.join("agents")).expect("a folder");

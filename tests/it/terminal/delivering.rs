@@ -360,7 +360,10 @@ async fn no_act_happens_twice_although_the_program_draws_nothing() {
     let seen = lab
         .until(&pane, |seen| seen.capture.text().contains("\n❯\u{a0}"))
         .await;
-    let agent = sampler.sample(&seen, true, None, now()).agent.unwrap();
+    let agent = sampler
+        .sample(&seen, &Station::MANAGED, None, now())
+        .agent
+        .unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(agent.pid).unwrap()).unwrap();
     let signal = |signal| rustix::process::kill_process(pid, signal).unwrap();
     let g1 = Guard::g1(&lab.tmux.look(&pane).await.unwrap(), sampler.recogniser()).unwrap();

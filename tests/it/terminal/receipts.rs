@@ -268,7 +268,7 @@ fn a_hook_of_another_conversation_is_no_receipt() {
         ..Signals::default()
     };
     let (profile, at) = with(signals, dir.path());
-    let spool = at.spool.clone().unwrap();
+    let spool = at.hooks.clone().unwrap();
     let says = |session: &str| {
         let event = serde_json::json!({"hook_event_name": "UserPromptSubmit", "session_id": session, "prompt": "Task ab12cd34: x"});
         let line = serde_json::json!({"by": spool.secret, "hook": event});

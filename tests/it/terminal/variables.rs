@@ -14,6 +14,7 @@ fn window(lab: &Lab, argv: &[&str]) -> NewWindow {
     NewWindow {
         env: Environment::File {
             folder: lab.path("private"),
+            mode: 0o600,
             variables: variables.to_vec(),
         },
         ..lab.window("work", "agent", argv)
@@ -75,6 +76,7 @@ async fn a_name_that_a_shell_would_run_is_refused() {
     let new = NewWindow {
         env: Environment::File {
             folder: lab.path("private"),
+            mode: 0o600,
             variables,
         },
         ..lab.window("work", "agent", &["/bin/true"])

@@ -1,7 +1,8 @@
 //! Work trees of ours: they come back whatever happened to the project they belong to.
 
-use pointsman::daemon::tree;
-use pointsman::domain::Subject;
+use pointsman::daemon::places::Apart;
+use pointsman::daemon::{tree, writable};
+use pointsman::domain::{Subject, Window};
 
 use crate::support::world::World;
 
@@ -22,4 +23,56 @@ async fn a_project_that_was_cloned_anew_gets_its_trees_anew() {
     let head = Subject::new(world.git("shop", &["rev-parse", "HEAD"]));
     let stands = tree::own_tree(&hands, &project, &tree, "gate", Some(&head)).await;
     assert_eq!(stands.expect("the second time"), head);
+}
+
+/// Agents of another account make the tree, and the daemon may not: it has to find a folder for its brief in it.
+#[tokio::test]
+async fn with_two_users_a_tree_has_folders_that_both_may_write_in() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut world = World::new();
+    world.places.apart = Some(Apart {
+        name: "agents".to_owned(),
+        uid: rustix::process::geteuid().as_raw(),
+        state: world.home().join("agents"),
+    });
+    world.project("shop");
+    let hands = world.hands("shop").await;
+    let project = hands.project().expect("it is configured");
+    let tree = hands.places.tree(&project, Window::Check);
+    assert!(tree.starts_with(world.home().join("agents/trees")));
+    for _again in 0..2 {
+        let stands = tree::own_tree(&hands, &project, &tree, "check", None).await;
+        stands.expect("it stands");
+        for name in [".pointsman", ".pointsman/briefs", ".pointsman/spool"] {
+            let facts = std::fs::metadata(tree.join(name)).expect("a folder");
+            assert_eq!(facts.permissions().mode() & 0o7777, 0o2770, "{name}");
+        }
+        // Cleaned away by an agent, they come again.
+        std::fs::remove_dir_all(tree.join(".pointsman")).unwrap();
+    }
+    assert_eq!(writable::hold(&hands), None);
+}
+
+#[tokio::test]
+async fn with_two_users_a_pane_of_another_account_is_not_adopted() {
+    let mut world = World::new();
+    world.places.apart = Some(Apart {
+        name: "robots".to_owned(),
+        uid: 4242,
+        state: world.home().join("agents"),
+    });
+    world.project("shop");
+    world.write_project(
+        "shop",
+        "tracker = \"local\"\nbuild = \"none\"\nsession = \"default:work:1.0\"\n",
+    );
+    let hands = world.hands("shop").await;
+    let hold = writable::hold(&hands).expect("it waits");
+    assert_eq!(hold.word(), "adopted-apart");
+    assert_eq!(
+        hold.to_string(),
+        "a pane is adopted, and agents of this installation run as `robots`: nothing is typed into another account's tmux"
+    );
+    let hint = hold.hint(&hands.name).expect("a person ends it");
+    assert!(hint.contains("take `session` out of shop.toml"), "{hint}");
 }

@@ -1,0 +1,177 @@
+#!/bin/bash
+# Runs inside boot.sh: the system units with two accounts, installed by `pointsman service install --two-users`. An issue walks with the
+# scripted agent, whose home only it may read; a pane that reaches for what is the daemon's gets nothing, and with one account everything.
+set -u
+. /share/words.sh
+
+ctl() { systemctl "$@"; }
+as_agents() { runuser -u agents -- env -C / HOME=/home/agents "$@"; }
+as_daemon() { runuser -u pointsman -- env -C / "$@"; }
+on_tmux() { as_agents tmux -S /run/pointsman-tmux/sock "$@"; }
+pointsman() { as_daemon env HOME=/ /usr/local/bin/pointsman "$@"; }
+evidence() {
+    pointsman status
+    pointsman explain 1
+    on_tmux list-panes -a -F '#{session_name}:#{window_name} #{pane_dead} #{pane_current_command}'
+    on_tmux capture-pane -p -t stone:agent | tail -n 15
+    journalctl -u pointsman -u pointsman-tmux --no-pager -o cat | tail -n 60
+    ls -laR /run/pointsman /run/pointsman-tmux /srv/stone/.pointsman
+}
+shape() { stat -c '%U:%G %a' "$1"; }
+
+install -m 0755 /share/pointsman /usr/local/bin/pointsman
+mkdir -p /etc/credstore /etc/pointsman/projects /etc/systemd/system/pointsman.service.d
+echo s3cret >/etc/credstore/pointsman.github-token
+chmod 0600 /etc/credstore/pointsman.github-token
+
+# What another shape of an account gets is a command, and nothing is changed.
+useradd --system --user-group --no-create-home pointsman
+useradd --create-home --user-group agents
+refused=$(/usr/local/bin/pointsman service install --two-users 2>&1) && fail "an account of another shape is refused"
+grep -q 'sudo usermod --append --groups agents pointsman' <<<"$refused" || fail "the command that mends it is named: $refused"
+usermod --append --groups pointsman agents
+refused=$(/usr/local/bin/pointsman service install --two-users 2>&1) && fail "agents in the daemon's group are refused"
+grep -q 'sudo gpasswd --delete agents pointsman' <<<"$refused" || fail "the command that mends it is named: $refused"
+[ ! -e /etc/systemd/system/pointsman.service ] || fail "nothing was written"
+echo "ok    accounts of another shape are refused with the command that mends them"
+gpasswd --delete agents pointsman >/dev/null
+userdel pointsman
+userdel --remove agents 2>/dev/null
+
+rehearsed=$(/usr/local/bin/pointsman service install --two-users --dry-run 2>&1) || fail "a rehearsal: $rehearsed"
+check "a rehearsal names both accounts" "2" "$(grep -c '^account   useradd ' <<<"$rehearsed")"
+if id agents >/dev/null 2>&1; then fail "a rehearsal makes no account"; fi
+
+/usr/local/bin/pointsman service install --two-users || fail "they start (Type=notify: the daemon said READY)"
+echo "ok    service install --two-users makes the accounts, starts both units, and the daemon said READY"
+check "the daemon is in the agents' group" "pointsman agents" "$(id -nG pointsman)"
+check "and never the reverse" "agents" "$(id -nG agents)"
+check "systemd-analyze has nothing to say" "" "$(systemd-analyze verify /etc/systemd/system/pointsman*.service 2>&1 | grep pointsman)"
+# 0.2 more than with one account: it sees the agents' processes, is in their group, and what it writes is for that group.
+systemd-analyze security --offline=true --threshold=17 /etc/systemd/system/pointsman.service >/dev/null 2>&1 || fail "the daemon's exposure is at most 1.7"
+echo "ok    the daemon's exposure is at most 1.7"
+
+# A project of the agents', in the home that only they may enter. Its build runs where they work.
+chmod 0700 /home/agents
+mkdir /srv/stone
+printf '#!/bin/sh\necho "hello"\n' >/srv/stone/greet.sh
+printf 'test:\n\tid -un >/srv/built-by\n' >/srv/stone/Makefile
+install -o agents -m 0644 /dev/null /srv/built-by
+chown -R agents: /srv/stone
+as_agents git config --global user.name Agents
+as_agents git config --global user.email agents@localhost
+as_agents git -C /srv/stone init -q -b main
+as_agents git -C /srv/stone add -A
+as_agents git -C /srv/stone commit -q -m "a small project"
+said=$(pointsman init /srv/stone --local --agent demo --build "make test" 2>&1) || fail "init: $said"
+grep -q 'sudo pointsman service install --two-users' <<<"$said" || fail "init says what makes the folders: $said"
+echo 'cycle = "10s"' >/etc/pointsman/pointsman.toml
+/usr/local/bin/pointsman service install --two-users >/dev/null || fail "again, with a project"
+again=$(/usr/local/bin/pointsman service install --two-users --dry-run 2>&1)
+check "a third installation has nothing to change" "" "$(grep -vE '^same|nothing was changed|^$|token' <<<"$again")"
+
+check "the state" "pointsman:pointsman 700" "$(shape /var/lib/pointsman)"
+# tmux sets the x bits while somebody is attached.
+check "the server's socket" "agents:agents 660" "$(shape /run/pointsman-tmux/sock | tr 7 6)"
+check "its folder" "agents:agents 750" "$(shape /run/pointsman-tmux)"
+check "the folder for reports" "agents:agents 2770" "$(shape /srv/stone/.pointsman/spool)"
+check "the folder for work trees" "agents:agents 2750" "$(shape /var/lib/pointsman-agents/trees)"
+check "the folder for sessions" "pointsman:agents 2770" "$(shape /run/pointsman/agents)"
+check "the control socket" "pointsman:pointsman 660" "$(shape /run/pointsman/control.sock)"
+
+doctor() { (cd / && pointsman doctor 2>&1); }
+says_wrong() { doctor | grep '^wrong' | grep -q "$1" || fail "doctor finds what is wrong ($1): $(doctor)"; }
+agent_pid() { on_tmux list-panes -t stone:agent -F '#{pane_pid}'; }
+relay_pid() { on_tmux list-panes -t _ctl:relay -F '#{pane_pid}'; }
+until_true 30 "the agent is up" agent_pid
+until_true 30 "the relay is up" relay_pid
+check "the agent is another account than the daemon" "agents pointsman" "$(ps -o user= -p "$(agent_pid)" | tr -d ' ') $(ps -o user= -p "$(shown pointsman MainPID)" | tr -d ' ')"
+if as_daemon ls /home/agents >/dev/null 2>&1; then fail "the daemon itself cannot look into the agents' home"; fi
+
+
+doctor | grep -q '^ok.*two: the daemon is uid' || fail "doctor says that they are two: $(doctor)"
+check "doctor finds nothing wrong" "" "$(doctor | grep '^wrong')"
+broken() { # broken WHAT FINDING BREAK MEND: doctor finds it once it is broken
+    sh -c "$3"
+    says_wrong "$2"
+    sh -c "$4"
+    echo "ok    doctor finds $1"
+}
+broken "a state that others may enter" '/var/lib/pointsman. is uid' 'chmod 755 /var/lib/pointsman' 'chmod 700 /var/lib/pointsman'
+broken "a folder for reports without the group's bit" 'spool. is uid' 'chmod 755 /srv/stone/.pointsman/spool' 'chmod 2770 /srv/stone/.pointsman/spool'
+broken "agents in the daemon's group" 'agents can do what operators can' 'usermod -aG pointsman agents' 'gpasswd -d agents pointsman >/dev/null'
+gpasswd -d pointsman agents >/dev/null
+pointsman status 2>&1 | grep -q "^Error: the agents' account is not known" || fail "an account that is not in the group is not taken for one user: $(pointsman status 2>&1)"
+echo "ok    a daemon that left the agents' group is not taken for one user"
+usermod -aG agents pointsman
+broken "a repository that it cannot read" 'cannot read `/srv/stone/.git/objects' 'chmod 700 /srv/stone/.git/objects' 'chmod 755 /srv/stone/.git/objects'
+broken "a configuration that agents can read" 'every account can read `/etc/pointsman' 'chmod 755 /etc/pointsman' 'chmod 750 /etc/pointsman'
+
+pointsman issue new "Greet the world" --project stone --label ready-for-dev --body "Say it." >/dev/null || fail "an issue is opened"
+ledger() { pointsman ledger show --project stone; }
+is_recorded() { ledger | grep -q "$1"; }
+until_true 60 "the brief is confirmed by the agent's own transcript" is_recorded 'confirmed (transcript-'
+brief=$(ls /srv/stone/.pointsman/briefs/*.md 2>/dev/null | head -n 1)
+[ -z "$brief" ] || check "a brief is the daemon's, for agents to read" "pointsman:agents 640" "$(shape "$brief")"
+yours() { pointsman explain 1 --project stone | grep -q approve; }
+until_true 120 "report, gate, and a fresh agent's verdict: what is left is a person's word" yours
+check "the build ran as the agents" "agents" "$(cat /srv/built-by)"
+taken=$(cat /home/agents/.pointsman-demo/transcript-*.jsonl | grep '"type":"user"' | grep -o '"text":"[^"]*"')
+check "agents took nothing but our lines" "" "$(grep -v '"text":"Task [a-z0-9]*: ' <<<"$taken")"
+check "and none of them twice" "" "$(sort <<<"$taken" | uniq -d)"
+
+# The probe runs in a pane. DAEMON is the daemon's process.
+cat >/usr/local/bin/probe <<'PROBE'
+#!/bin/bash
+exec >"$2" 2>&1
+for path in /run/credentials/pointsman.service/github-token /var/lib/pointsman/ledger.sqlite /var/lib/pointsman/key /proc/$1/environ /proc/$1/root/run/credentials/pointsman.service/github-token; do
+    head -c 1 "$path" >/dev/null 2>&1 && echo "read $path"
+done
+: >>/var/lib/pointsman/ledger.sqlite && echo "write the ledger"
+touch /etc/pointsman/probe && echo "write the configuration"
+kill -0 "$1" && echo "signal the daemon"
+/usr/local/bin/pointsman pause stone >/dev/null 2>&1 && echo "call the daemon"
+echo end
+PROBE
+chmod 0755 /usr/local/bin/probe
+# probed: what a pane of the agents' server could do.
+probed() {
+    local out=/home/agents/probe.$RANDOM
+    on_tmux new-window -d -t stone: -n probe /usr/local/bin/probe "$(shown pointsman MainPID)" "$out"
+    for _ in $(seq 200); do grep -q '^end' "$out" 2>/dev/null && break; sleep 0.1; done
+    grep -E '^(read|write|signal|call|end)' "$out"
+    cp "$out" /tmp/probe
+}
+check "a pane can read neither token, ledger, key nor the daemon's environment, write nothing of it, signal and call it not" "end" "$(probed)"
+[ "$(grep -c 'Permission denied\|not permitted' /tmp/probe)" -ge 3 ] || fail "the kernel says why: $(cat /tmp/probe)"
+
+agents=$(agent_pid)
+systemctl restart pointsman || fail "a restart of the daemon"
+check "a restart of the daemon leaves agents alive" "$agents" "$(agent_pid)"
+kill -KILL "$(shown pointsman MainPID)"
+sleep 6
+until_true 20 "a daemon that was killed is restarted" restarted 1
+check "and the agent did not notice" "$agents" "$(agent_pid)"
+
+# A relay that cannot come up: nobody reads what the agent says, and that is no idle agent.
+as_agents sh -c 'rm -f /run/pointsman-tmux/relay; mkdir /run/pointsman-tmux/relay'
+kill -KILL "$(relay_pid)"
+pointsman issue new "Greet the moon" --project stone --label ready-for-prep --body "Say it." >/dev/null
+is_unread() { pointsman explain 2 --project stone | grep -q '^held: agents-unread'; }
+until_true 30 "without the relay nothing starts, and it is said" is_unread
+as_agents rmdir /run/pointsman-tmux/relay
+is_prepared() { pointsman ledger show --project stone | grep -q '#2 .*confirmed\|#2 closed\|#2.*ready-for-dev' || pointsman explain 2 --project stone | grep -q 'confirmed'; }
+until_true 60 "and goes on by itself when it is back" is_prepared
+
+systemctl stop pointsman
+again=$(/usr/local/bin/pointsman service uninstall --system --dry-run 2>&1)
+for kept in 'account pointsman .*userdel pointsman' 'account agents ' '/var/lib/pointsman-agents '; do
+    grep -q "^keep .*$kept" <<<"$again" || fail "what stays is listed ($kept): $again"
+done
+/usr/local/bin/pointsman service uninstall --system --yes >/dev/null || fail "the units are taken away"
+check "nothing of ours is left of the units" "" "$(cd /etc/systemd/system && find . -type f -path '*pointsman*')"
+
+# The same probe with one account for both: it gets everything, so the probe can tell.
+/usr/local/bin/pointsman service install --system --account agents >/dev/null || fail "one account for both"
+until_true 30 "with one account the agent is up" agent_pid
+check "the same pane can do all of it with one account" "9" "$(probed | grep -vc '^end')"
