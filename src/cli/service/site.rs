@@ -207,8 +207,12 @@ pub(super) fn refuse_out_of_reach(site: &Site, programs: &Programs) -> Result<()
             path.display()
         ))
         .hint(format!(
-            "`install -m 0755 {} /usr/local/bin/pointsman`, then `/usr/local/bin/pointsman service install --system`",
-            binary.display()
+            "`install -m 0755 {} /usr/local/bin/pointsman`, then `/usr/local/bin/pointsman service install {}`",
+            binary.display(),
+            match site.scope.two() {
+                Some(_) => "--two-users",
+                None => "--system",
+            }
         ))),
     }
 }
