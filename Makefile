@@ -19,7 +19,7 @@ bench: setup
 soak: setup
 	SIM_WORLDS=$${SIM_WORLDS:-20000} $(CARGO) test --release --test it simulation -- --nocapture
 
-# Every real agent in every state: was the verdict true? Four minutes; MATRIX=full make agents-matrix: an hour. Installs 2 GB below target/.
+# Every real agent in every state: was the verdict true? Five minutes; MATRIX=full make agents-matrix: an hour. Installs 2 GB below target/.
 agents-matrix: setup
 	tests/agentlab/run.sh --matrix $(AGENT)
 

@@ -88,7 +88,15 @@ fn apart(state: &Path) -> Result<Option<Apart>, Failure> {
     let folder = agents_state(state);
     let facts = match std::fs::metadata(folder.join("trees")) {
         Ok(facts) => facts,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // Where no folder can be, nobody made one.
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
         // Taken for one account, agents would be looked for in the wrong places.
         Err(error) => {
             let what = format!(

@@ -2,7 +2,7 @@
 """matrix.py - every real agent in every state is given text through the real binary; was the verdict true?
 
 usage: matrix.py BIN-FOLDER BINARY OUT-FOLDER [AGENT...]
-       MATRIX=full          20 times what matters, 3 times the rest (an hour and more); else once each of a small set (four minutes)
+       MATRIX=full          20 times what matters, 3 times the rest (an hour and more); else once each of a small set (five minutes)
        MATRIX_MANY, MATRIX_FEW   other counts than 20 and 3
        MATRIX_CELLS=a,b     only these
        MATRIX_JOBS=n        so many agents at a time, each with a mock of its own; default 3
