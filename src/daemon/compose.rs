@@ -47,6 +47,7 @@ pub async fn compose(
         delivery,
         witness: Witness {
             ledger: &hands.ledger_id,
+            project: hands.name.as_str(),
             seq,
             head: &hash,
         },

@@ -124,14 +124,15 @@ impl Places {
             .map_or(&self.state, |apart| &apart.state)
     }
 
+    /// Returns the folder of a project's own trees.
+    pub fn trees(&self, project: &ProjectName) -> PathBuf {
+        self.jobs().join("trees").join(project.as_str())
+    }
+
     /// Returns the folder in which a window's agent works.
     pub fn tree(&self, project: &Project, window: Window) -> PathBuf {
         match window {
-            Window::Check if project.git => self
-                .jobs()
-                .join("trees")
-                .join(project.name.as_str())
-                .join("check"),
+            Window::Check if project.git => self.trees(&project.name).join("check"),
             Window::Agent | Window::Check => project.path.clone(),
         }
     }
@@ -139,10 +140,7 @@ impl Places {
     /// Returns the tree in which gates run.
     pub fn gate_tree(&self, project: &Project) -> PathBuf {
         if project.git {
-            self.jobs()
-                .join("trees")
-                .join(project.name.as_str())
-                .join("gate")
+            self.trees(&project.name).join("gate")
         } else {
             project.path.clone()
         }

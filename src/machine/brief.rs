@@ -31,6 +31,8 @@ pub const SPEC_BYTES_MAX: usize = 64 * 1024;
 pub const REMARK_BYTES_MAX: usize = 24 * 1024;
 /// The shortest report secret, of `[A-Za-z0-9_-]`: [`redact`] knows it from the spool's file names by that.
 pub const SECRET_CHARS_MIN: usize = 16;
+/// The longest id of ours in a header: a ledger's has 32 hex digits.
+const ID_CHARS_MAX: usize = 64;
 
 /// What every text of a dispatch carries: who it is from, and how to answer it.
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ pub struct Envelope<'a> {
 pub struct Witness<'a> {
     /// The ledger's id.
     pub ledger: &'a str,
+    /// The project, which names the ledger's stream.
+    pub project: &'a str,
     /// Its newest sequence number.
     pub seq: u64,
     /// The hash of the stream's newest record, in hex.
@@ -170,10 +174,11 @@ impl Envelope<'_> {
             Basis::Errand(Errand::Said { by, .. }) => format!("errand: said by {by}"),
         };
         format!(
-            "---\ndelivery: {}\ndispatch: {}\nledger: {}\nseq: {}\nhead: {}\n{basis}\nattempt: {}\n---\n",
+            "---\ndelivery: {}\ndispatch: {}\nledger: {}\nproject: {}\nseq: {}\nhead: {}\n{basis}\nattempt: {}\n---\n",
             self.delivery,
             opening.id,
             self.witness.ledger,
+            self.witness.project,
             self.witness.seq,
             self.witness.head,
             opening.attempt
@@ -251,18 +256,24 @@ fn field<'a>(header: &'a str, name: &str) -> Option<&'a str> {
 pub struct Named {
     /// The ledger's id.
     pub ledger: String,
+    /// The project it was written for; `None` in texts of earlier versions.
+    pub project: Option<String>,
     /// The dispatch.
     pub dispatch: DispatchId,
     /// The issue; `None` of an errand.
     pub issue: Option<IssueNumber>,
 }
 
-/// Reads the witness of a text; `None` if it has none.
+/// Reads the witness of a text; `None` if it has none, or one that we cannot have written.
 pub fn named(text: &str) -> Option<Named> {
     let header = header_of(text)?;
+    let is_id =
+        |id: &&str| id.len() <= ID_CHARS_MAX && id.chars().all(|c| c.is_ascii_alphanumeric());
+    let id = |name: &str| field(header, name).filter(is_id);
     Some(Named {
-        ledger: field(header, "ledger")?.to_owned(),
-        dispatch: DispatchId::new(field(header, "dispatch")?),
+        ledger: id("ledger")?.to_owned(),
+        project: field(header, "project").map(str::to_owned),
+        dispatch: DispatchId::new(id("dispatch")?),
         issue: field(header, "issue")
             .and_then(|number| number.parse().ok())
             .map(IssueNumber),

@@ -68,6 +68,15 @@ pub fn read(project: &Path, delivery: &DeliveryId) -> Result<Option<Vec<u8>>, Re
     folder.read(&name, BRIEF_BYTES_MAX as u64)
 }
 
+/// The same, of a file that this account wrote; `None` of one that another put there.
+pub fn read_ours(project: &Path, delivery: &DeliveryId) -> Result<Option<Vec<u8>>, RepoError> {
+    let name = file_name(delivery)?;
+    match Folder::existing(project, FOLDER)? {
+        Some(folder) if folder.is_ours(&name) => folder.read(&name, BRIEF_BYTES_MAX as u64),
+        Some(_) | None => Ok(None),
+    }
+}
+
 /// Removes a brief; fine if it is gone.
 pub fn remove(project: &Path, delivery: &DeliveryId) -> Result<(), RepoError> {
     let name = file_name(delivery)?;

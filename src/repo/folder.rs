@@ -154,6 +154,12 @@ impl Folder {
             .map(drop)
     }
 
+    /// Whether this account wrote a file that is there.
+    pub(super) fn is_ours(&self, name: &str) -> bool {
+        let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| stat.st_uid == rustix::process::geteuid().as_raw())
+    }
+
     /// Reads a plain file; `None` when it is not there.
     pub(super) fn read(&self, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, RepoError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

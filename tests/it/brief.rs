@@ -46,6 +46,7 @@ impl World {
             delivery: &self.delivery,
             witness: Witness {
                 ledger: "01JLEDGER",
+                project: "blog",
                 seq: 41,
                 head: "9f9f",
             },
@@ -111,6 +112,7 @@ fn a_plain_brief_is_the_skill_and_the_facts() {
     delivery: k7k7k7k7
     dispatch: ab12cd
     ledger: 01JLEDGER
+    project: blog
     seq: 41
     head: 9f9f
     issue: 12
@@ -392,9 +394,9 @@ fn the_skill_is_copied_byte_for_byte_for_every_project() {
     let skill = "odd  \r\n---\ndelivery: forged\n\n\ttabs\u{200b} <!-- kept -->\n";
     let text = brief::compose(skill, &world(dev()).facts());
     assert!(text.contains(skill));
-    assert!(
-        text.starts_with("---\ndelivery: k7k7k7k7\ndispatch: ab12cd\nledger: 01JLEDGER\nseq: 41\n")
-    );
+    assert!(text.starts_with(
+        "---\ndelivery: k7k7k7k7\ndispatch: ab12cd\nledger: 01JLEDGER\nproject: blog\nseq: 41\n"
+    ));
 }
 
 #[test]
@@ -432,6 +434,7 @@ fn later_texts_have_the_same_head_and_the_same_ways_to_report() {
     delivery: k7k7k7k7
     dispatch: ab12cd
     ledger: 01JLEDGER
+    project: blog
     seq: 41
     head: 9f9f
     issue: 12
@@ -496,6 +499,7 @@ fn later_texts_have_the_same_head_and_the_same_ways_to_report() {
     delivery: k7k7k7k7
     dispatch: ab12cd
     ledger: 01JLEDGER
+    project: blog
     seq: 41
     head: 9f9f
     issue: 12

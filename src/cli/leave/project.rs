@@ -47,20 +47,13 @@ pub(super) async fn traces(
     let file = places.config.join("projects").join(format!("{name}.toml"));
     traces.extend(Trace::file(file));
     if project.git {
-        traces.extend(tree::traces(
-            &project.path,
-            &places.state.join("trees").join(name.as_str()),
-        )?);
+        traces.extend(tree::traces(&project.path, &places.trees(name))?);
     }
     traces.extend(in_folder(project));
     traces.extend(
-        [
-            places.state.join("trees").join(name.as_str()),
-            places.mirror(name),
-            places.state.join("logs").join(name.as_str()),
-        ]
-        .into_iter()
-        .filter_map(Trace::folder),
+        [places.trees(name), places.mirror(name), places.logs(name)]
+            .into_iter()
+            .filter_map(Trace::folder),
     );
     let issues = places.tracker(name);
     if issues.is_dir() {

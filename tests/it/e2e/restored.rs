@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pointsman::daemon::control;
 use pointsman::domain::{Cause, Event, IssueNumber, ProjectName, Request};
 
-use crate::support::world::World;
+use crate::support::world::{Told, World};
 
 /// No comment on the issue bears a mark: the brief is the only witness.
 async fn silent_world() -> World {
@@ -91,7 +91,10 @@ async fn a_ledger_that_forgot_a_delivery_of_an_open_dispatch_ends_it_and_sends_n
     let briefs = world.home().join("shop/.pointsman/briefs");
     let mut entries = std::fs::read_dir(&briefs).expect("it is there");
     let first = entries.next().expect("a brief").expect("it is read").path();
-    std::fs::copy(first, briefs.join("zzzzzzz9.md")).expect("it is copied");
+    std::fs::copy(&first, briefs.join("zzzzzzz9.md")).expect("it is copied");
+    // One that cannot be read keeps none of the others from being heard; nor do two of one issue make two sightings.
+    std::fs::create_dir(briefs.join("aaaaaaa1.md")).expect("a folder");
+    std::fs::copy(&first, briefs.join("zzzzzzz8.md")).expect("it is copied");
     world.start().await;
     world
         .until_event("it ends", "shop", |event| {
@@ -106,5 +109,36 @@ async fn a_ledger_that_forgot_a_delivery_of_an_open_dispatch_ends_it_and_sends_n
         .await;
     world.until_held("shop", issue, "ledger-behind").await;
     assert_eq!(world.taken_by_delivery().len(), 1, "one brief, ever");
+    world.stop().await;
+    world.start().await;
+    world.until_held("shop", issue, "ledger-behind").await;
+    let told = world.told().await;
+    let sighted = told
+        .iter()
+        .filter(|told| matches!(told.event, Event::LedgerSighted { .. }));
+    assert_eq!(
+        sighted.count(),
+        1,
+        "it is recorded once, not at every start"
+    );
+    world.end().await;
+}
+
+/// The claims stand under the name that the project had.
+#[tokio::test]
+async fn a_project_whose_file_was_renamed_is_not_held_by_its_own_brief() {
+    let mut world = silent_world().await;
+    is_delivered(&world).await;
+    world.stop().await;
+    let projects = world.places.config.join("projects");
+    std::fs::rename(projects.join("shop.toml"), projects.join("store.toml")).expect("renamed");
+    world.start().await;
+    world.cycles("store", 1).await;
+    let told = world.told().await;
+    let is_sighting = |told: &&Told| matches!(told.event, Event::LedgerSighted { .. });
+    assert!(
+        !told.iter().any(|told| is_sighting(&told)),
+        "nothing is lost"
+    );
     world.end().await;
 }
