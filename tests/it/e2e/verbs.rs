@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pointsman::domain::Event;
+use pointsman::domain::{Cause, Event};
 
 use crate::support::world::World;
 
@@ -258,4 +258,28 @@ fn hangup(world: &World) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(world.pid()).expect("small"))
         .expect("not zero");
     rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("it is ours");
+}
+
+/// K9: a goal in one command, with the gates of its stage; no server and no other tool.
+#[tokio::test]
+async fn a_goal_given_on_the_command_line_is_work_with_gates() {
+    let mut world = World::new();
+    world.project("shop");
+    world.start().await;
+    let goal = ["issue", "new", "Greet by name", "--label", "ready-for-dev"];
+    let (code, said, error) = world.says(&goal).await;
+    assert_eq!(code, Some(0), "{error}");
+    assert!(said.contains("#1"), "{said}");
+    world
+        .until_event("its gates hold", "shop", |event| {
+            matches!(
+                event,
+                Event::DispatchClosed {
+                    cause: Cause::Verified { .. },
+                    ..
+                }
+            )
+        })
+        .await;
+    world.end().await;
 }
