@@ -10,7 +10,7 @@ use super::receipt::{HookSpool, Whereabouts, claude_transcripts, rollouts};
 use super::sample::fill;
 use super::told::{Form, Shelf, Story, short};
 use crate::domain::Signals;
-use crate::machine::resolve::{Claim, Evidence, Source};
+use crate::machine::resolve::{Claim, Evidence, Source, is_believed};
 
 /// Bytes of a status file: the real ones have 600.
 const STATUS_BYTES_MAX: u64 = 64 * 1024;
@@ -115,6 +115,20 @@ impl Gather {
         }
         if self.version.is_none() {
             self.version.clone_from(&story.version);
+        }
+    }
+
+    /// Refuses limits that no provider has: a torn or forged number would keep an account away for years.
+    pub(super) fn doubt_limits(&mut self) {
+        let now = self.now;
+        let is_far = |row: &Evidence| matches!(row.claim, Claim::RateLimited(Some(until)) if !is_believed(until, now));
+        let far: Vec<Source> = self
+            .rows
+            .extract_if(.., |row| is_far(row))
+            .map(|row| row.source)
+            .collect();
+        for source in far {
+            self.ignore(source, "a limit that ends more than 8 days from now");
         }
     }
 
