@@ -79,10 +79,16 @@ impl Story {
         }
         if !open {
             said.push((Claim::Idle, self.word.to_owned(), now));
+            // What failed is not how things stand: no record tells that a person logged in, or that the provider is back. So it is
+            // heard as of then, and later only the screen says it. A limit has its own end.
+            let since = |claim: &Claim| match claim {
+                Claim::RateLimited(_) => now,
+                _ => at.min(now),
+            };
             said.extend(
                 self.failed
                     .iter()
-                    .map(|(claim, words)| (claim.clone(), words.clone(), now)),
+                    .map(|(claim, words)| (claim.clone(), words.clone(), since(claim))),
             );
             return said;
         }
@@ -110,9 +116,7 @@ impl Story {
         self.word = word;
         self.at = at.or(self.at);
         self.asked = None;
-        if open {
-            self.failed = None;
-        }
+        self.failed = None;
     }
 
     fn claude(&mut self, record: &Value) {
@@ -169,10 +173,7 @@ impl Story {
     /// A hook's own records have no time: the file's is that of the newest one.
     fn hook(&mut self, record: &Value, at: Option<Timestamp>) {
         match text(record, "/hook_event_name") {
-            Some("SessionStart") => {
-                self.turn(false, "started", at);
-                self.failed = None;
-            }
+            Some("SessionStart") => self.turn(false, "started", at),
             Some("UserPromptSubmit") => self.turn(true, "a turn began", at),
             Some("PermissionRequest") => {
                 self.turn(true, "a turn goes on", at);
@@ -399,4 +400,51 @@ fn first_text(content: Option<&Value>) -> Option<&str> {
 /// Makes words fit for one line.
 pub(super) fn short(words: &str) -> String {
     crate::machine::text::one_line(words, WORDS_CHARS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn record(at: i64, payload: &Value) -> Value {
+        json!({"timestamp": second(at).to_string(), "payload": payload})
+    }
+
+    /// The claims that are fresh that many seconds later.
+    fn heard(story: &Story, now: i64) -> Vec<Claim> {
+        let now = second(now);
+        let ttl = crate::machine::resolve::Source::Rollout.ttl();
+        let said = story.said(None, now).into_iter();
+        said.filter(|(_, _, at)| now.duration_since(*at).unsigned_abs() <= ttl)
+            .map(|(claim, _, _)| claim)
+            .collect()
+    }
+
+    fn codex(records: &[(i64, Value)]) -> Story {
+        let mut story = Story::default();
+        for (at, payload) in records {
+            story.codex(&record(*at, payload));
+        }
+        story
+    }
+
+    #[test]
+    fn a_failure_is_heard_for_a_while_and_forgotten_with_the_next_turns_end() {
+        let began = (0, json!({"type": "task_started"}));
+        let error = |info: &str| json!({"message": "oops", "codex_error_info": info});
+        let failed = |info: &str| (1, json!({"type": "task_complete", "error": error(info)}));
+        for (info, claim) in [("unauthorized", Claim::Login), ("other", Claim::Failed)] {
+            let story = codex(&[began.clone(), failed(info)]);
+            assert_eq!(heard(&story, 2), [Claim::Idle, claim]);
+            assert_eq!(heard(&story, 62), [Claim::Idle], "{info}");
+            let over = (3, json!({"type": "task_complete"}));
+            let story = codex(&[began.clone(), failed(info), over]);
+            assert_eq!(heard(&story, 4), [Claim::Idle], "{info}");
+        }
+    }
 }
