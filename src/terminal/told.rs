@@ -73,7 +73,9 @@ impl Story {
             said.push((Claim::Idle, "no turn since it started".to_owned(), now));
             return said;
         }
-        if let Some(until) = self.limited.filter(|until| *until > now) {
+        // A window that is used up says nothing of an account with credits: the turn has to have failed of it.
+        let has_failed = !open && self.failed.is_some();
+        if let Some(until) = self.limited.filter(|until| has_failed && *until > now) {
             let claim = Claim::RateLimited(Some(until));
             said.push((claim, "its account's limit is used up".to_owned(), now));
         }
@@ -173,6 +175,8 @@ impl Story {
     /// A hook's own records have no time: the file's is that of the newest one.
     fn hook(&mut self, record: &Value, at: Option<Timestamp>) {
         match text(record, "/hook_event_name") {
+            // A conversation is compacted in the middle of a turn.
+            Some("SessionStart") if text(record, "/source") == Some("compact") => {}
             Some("SessionStart") => self.turn(false, "started", at),
             Some("UserPromptSubmit") => self.turn(true, "a turn began", at),
             Some("PermissionRequest") => {
@@ -431,6 +435,34 @@ mod tests {
             story.codex(&record(*at, payload));
         }
         story
+    }
+
+    #[test]
+    fn a_used_up_limit_counts_with_a_turn_that_failed_only() {
+        let until = second(3600);
+        let limits = json!({"primary": {"used_percent": 100.0, "resets_at": until.as_second()}});
+        let spent = (1, json!({"type": "token_count", "rate_limits": limits}));
+        let began = (0, json!({"type": "task_started"}));
+        let ended = (2, json!({"type": "task_complete"}));
+        let story = codex(&[began.clone(), spent.clone()]);
+        assert_eq!(heard(&story, 3), [Claim::Busy]);
+        let story = codex(&[began.clone(), spent.clone(), ended]);
+        assert_eq!(heard(&story, 3), [Claim::Idle]);
+        let failed = json!({"type": "task_complete", "error": {"message": "oops"}});
+        let story = codex(&[began, spent, (2, failed)]);
+        let limit = Claim::RateLimited(Some(until));
+        assert_eq!(heard(&story, 90), [limit, Claim::Idle], "until its end");
+    }
+
+    #[test]
+    fn a_conversation_that_is_compacted_in_a_turn_stays_busy() {
+        let hook = |name: &str, source: &str| json!({"hook_event_name": name, "source": source});
+        let mut story = Story::default();
+        story.hook(&hook("UserPromptSubmit", ""), Some(second(0)));
+        story.hook(&hook("SessionStart", "compact"), Some(second(1)));
+        assert_eq!(heard(&story, 2), [Claim::Busy]);
+        story.hook(&hook("SessionStart", "clear"), Some(second(2)));
+        assert_eq!(heard(&story, 3), [Claim::Idle]);
     }
 
     #[test]
