@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use crate::machine::resolve::Claim;
 
 /// Bytes read from the end of a file: a turn's records are a few KB each, what the model was sent may be 100 KB.
 const TAIL_BYTES: u64 = 256 * 1024;
-/// Files remembered; with more the memory is emptied and begins anew.
+/// Files remembered; with more, what was not read for longest is forgotten.
 const SHELF_MAX: usize = 256;
 /// Characters of a question or an error that are kept.
 const WORDS_CHARS_MAX: usize = 200;
@@ -232,41 +232,71 @@ impl Story {
 
 /// The files that were read, each as long as it does not change.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<BTreeMap<(PathBuf, String), Kept>>);
+pub(super) struct Shelf(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    files: BTreeMap<(PathBuf, String), Page>,
+    /// Reads so far: what was used longest ago goes first.
+    reads: u64,
+}
 
 #[derive(Debug)]
-struct Kept {
+struct Page {
     length: u64,
     written: SystemTime,
+    used: u64,
     story: Arc<Story>,
 }
 
 impl Shelf {
-    /// Reads a file's end; `None` if it is not there.
+    /// Reads a file's end; `None` if it is not there. Nobody waits for another's file.
     pub(super) fn read(&self, path: &Path, form: Form<'_>) -> Option<Arc<Story>> {
         let facts = std::fs::metadata(path)
             .ok()
             .filter(std::fs::Metadata::is_file)?;
         let (length, written) = (facts.len(), facts.modified().ok()?);
         let key = (path.to_owned(), format!("{form:?}"));
-        let mut kept = self.0.lock().expect("no holder of this lock panics");
-        if let Some(known) = kept.get(&key)
-            && known.length == length
-            && known.written == written
-        {
-            return Some(Arc::clone(&known.story));
+        if let Some(story) = self.lock().get(&key, length, written) {
+            return Some(story);
         }
         let story = Arc::new(read(path, form, Timestamp::try_from(written).ok())?);
-        if kept.len() >= SHELF_MAX {
-            kept.clear();
-        }
-        let new = Kept {
+        let new = Page {
             length,
             written,
+            used: 0,
             story: Arc::clone(&story),
         };
-        kept.insert(key, new);
+        self.lock().put(key, new);
         Some(story)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Kept {
+    fn get(
+        &mut self,
+        key: &(PathBuf, String),
+        length: u64,
+        written: SystemTime,
+    ) -> Option<Arc<Story>> {
+        self.reads += 1;
+        let known = self.files.get_mut(key)?;
+        known.used = self.reads;
+        (known.length == length && known.written == written).then(|| Arc::clone(&known.story))
+    }
+
+    fn put(&mut self, key: (PathBuf, String), file: Page) {
+        if self.files.len() >= SHELF_MAX && !self.files.contains_key(&key) {
+            let oldest = self.files.iter().min_by_key(|(_, file)| file.used);
+            let oldest = oldest.map(|(key, _)| key.clone());
+            oldest.and_then(|key| self.files.remove(&key));
+        }
+        let used = self.reads;
+        self.files.insert(key, Page { used, ..file });
     }
 }
 
@@ -435,6 +465,24 @@ mod tests {
             story.codex(&record(*at, payload));
         }
         story
+    }
+
+    #[test]
+    fn a_full_shelf_forgets_what_was_not_read_for_longest() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let shelf = Shelf::default();
+        let path = |n: usize| dir.path().join(format!("{n}.jsonl"));
+        for n in 0..=SHELF_MAX {
+            let record = record(0, &json!({"type": "task_started"}));
+            std::fs::write(path(n), format!("{record}\n")).unwrap();
+        }
+        let read = |n: usize| shelf.read(&path(n), Form::Codex).unwrap();
+        let first = read(0);
+        for n in 1..=SHELF_MAX {
+            read(n);
+            assert!(Arc::ptr_eq(&first, &read(0)), "{n}: it is read each time");
+        }
+        assert_eq!(shelf.lock().files.len(), SHELF_MAX);
     }
 
     #[test]
