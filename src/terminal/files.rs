@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::native::is_plain;
 use super::process::Process;
 use super::receipt::{HookSpool, Whereabouts, claude_transcripts, rollouts};
 use super::sample::fill;
@@ -54,12 +55,26 @@ pub(super) fn listen(home: &Path, shelf: &Shelf, wanted: &Wanted) -> Gather {
 struct StatusFile {
     status: Option<String>,
     pid: Option<u32>,
+    #[serde(default, deserialize_with = "words")]
     session_id: Option<String>,
+    #[serde(default, deserialize_with = "words")]
     waiting_for: Option<String>,
+    #[serde(default, deserialize_with = "words")]
     tmux: Option<String>,
+    #[serde(default, deserialize_with = "words")]
     version: Option<String>,
     /// Claude Code's: when the process started, in the kernel's ticks. A number alone may have had another life.
+    #[serde(default, deserialize_with = "words")]
     proc_start: Option<String>,
+}
+
+/// Takes whatever a later version writes there: a number has its digits, anything else the words that no comparison fits.
+fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(from)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(words) => Some(words),
+        other => Some(other.to_string()),
+    })
 }
 
 /// Evidence under way.
@@ -239,7 +254,8 @@ impl Gather {
         {
             return self.ignore(source, "a file of another pane");
         }
-        self.session = self.session.take().or_else(|| file.session_id.clone());
+        let session = file.session_id.filter(|id| is_plain(id));
+        self.session = self.session.take().or(session);
         self.version = self.version.take().or_else(|| file.version.clone());
         let waiting = file.waiting_for.as_deref().unwrap_or_default();
         let status = file.status.as_deref().unwrap_or_default();

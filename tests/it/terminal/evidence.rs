@@ -192,6 +192,24 @@ async fn a_dead_process_another_pane_and_a_torn_file_do_not_say_idle() {
 }
 
 #[tokio::test]
+async fn a_sessions_file_of_a_later_shape_is_read_for_what_it_says() {
+    let claude = Claude::new().await;
+    let more = json!({"version": 3, "waitingFor": {"kind": "x"}, "procStart": claude.start});
+    claude.registry("idle", &more);
+    let state = claude.look().await.sample.state;
+    assert!(state.takes_text(), "{}", state.because);
+    claude.registry("busy", &json!({"version": ["2", "1"]}));
+    let state = claude.look().await.sample.state;
+    assert_eq!(state.activity, Activity::Busy, "{}", state.because);
+    for strange in [json!(claude.start + 1), json!({"ticks": claude.start})] {
+        claude.registry("idle", &json!({"procStart": strange}));
+        let found = claude.look().await;
+        assert!(!found.sample.state.takes_text(), "{strange}");
+        assert_eq!(found.ignored.len(), 1, "{:?}", found.ignored);
+    }
+}
+
+#[tokio::test]
 async fn a_hook_counts_with_its_sessions_secret_and_its_conversation_only() {
     let claude = Claude::new().await;
     claude.hook("s3cr3t", SESSION, "SessionStart", &json!({}));
