@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::kept::without_keys;
 use super::limit;
 use crate::machine::resolve::Claim;
 
@@ -431,9 +432,9 @@ fn first_text(content: Option<&Value>) -> Option<&str> {
     }
 }
 
-/// Makes words fit for one line.
+/// Makes words fit for one line that others may read. Keys go first: half of one that is cut off is no shape that is known.
 pub(super) fn short(words: &str) -> String {
-    crate::machine::text::one_line(words, WORDS_CHARS_MAX)
+    crate::machine::text::one_line(&without_keys(words), WORDS_CHARS_MAX)
 }
 
 #[cfg(test)]
