@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::native::is_plain;
 use super::process::Process;
 use super::receipt::{HookSpool, Whereabouts, claude_transcripts, rollouts};
+use super::regular::open_regular;
 use super::sample::fill;
 use super::told::{Form, Shelf, Story, short};
 use crate::domain::Signals;
@@ -281,8 +282,12 @@ impl Gather {
 /// Reads a status file; `None` if there is none, and why it says nothing if it is torn.
 fn read_status(path: &Path) -> Result<Option<StatusFile>, String> {
     use std::io::Read as _;
-    let Ok(file) = std::fs::File::open(path) else {
-        return Ok(None);
+    let file = match open_regular(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            return Err("no regular file".to_owned());
+        }
+        Err(_) => return Ok(None),
     };
     let mut bytes = Vec::new();
     file.take(STATUS_BYTES_MAX)

@@ -20,6 +20,7 @@ mod limit;
 mod native;
 mod process;
 pub mod receipt;
+mod regular;
 pub mod relay;
 mod row;
 mod sample;

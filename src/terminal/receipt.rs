@@ -4,7 +4,6 @@
 //! reads, in its own answers and in the output of its tools. Reading is blocking and bounded; a torn last line is left for later.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::native;
 use super::process::Process;
+use super::regular::open_regular;
 use super::sample::fill;
 use crate::domain::{DeliveryId, Profile};
 
@@ -328,7 +328,7 @@ fn is_young(path: &Path, born: Option<Timestamp>) -> bool {
 /// Reads the folder a rollout belongs to from its first record, `session_meta`.
 fn rollout_cwd(path: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
-    File::open(path)
+    open_regular(path)
         .ok()?
         .take(HEAD_BYTES_MAX)
         .read_to_end(&mut head)
@@ -355,7 +355,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 /// Reads a file from `start`; from its beginning if it is shorter than that, because then it is another file. Of more than may be read
 /// it is the end that counts: a delivery whose baseline was lost with a daemon is looked for in a transcript of any length.
 fn read_from(path: &Path, start: u64) -> Option<(u64, Vec<u8>)> {
-    let mut file = File::open(path).ok()?;
+    let mut file = open_regular(path).ok()?;
     let length = file.metadata().ok()?.len();
     let start = if length < start { 0 } else { start };
     let start = start.max(length.saturating_sub(FILE_BYTES_MAX));

@@ -4,7 +4,6 @@
 //! known says nothing, and so does everything that happened before the agent's process started.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,6 +14,7 @@ use serde_json::Value;
 
 use super::kept::without_keys;
 use super::limit;
+use super::regular::open_regular;
 use crate::machine::resolve::Claim;
 
 /// Bytes read from the end of a file: a turn's records are a few KB each, what the model was sent may be 100 KB.
@@ -302,7 +302,7 @@ impl Kept {
 }
 
 fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Story> {
-    let mut file = File::open(path).ok()?;
+    let mut file = open_regular(path).ok()?;
     let length = file.metadata().ok()?.len();
     let start = length.saturating_sub(TAIL_BYTES);
     file.seek(SeekFrom::Start(start)).ok()?;
