@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::native::is_plain;
 use super::process::Process;
-use super::receipt::{HookSpool, Whereabouts, claude_transcripts, rollouts};
+use super::receipt::{HookSpool, Whereabouts, claude_transcripts};
 use super::regular::open_regular;
+use super::rollout;
 use super::sample::fill;
 use super::told::{Form, Shelf, Story, short};
 use crate::domain::Signals;
@@ -224,15 +225,38 @@ impl Gather {
             self.tell(Source::Transcript, &transcript, born);
         }
         if signals.codex_rollout {
-            let newest = rollouts(&at(None)).into_iter().next();
-            match newest.and_then(|path| shelf.read(&path, Form::Codex)) {
-                Some(rollout) => self.tell(Source::Rollout, &rollout, born),
-                // It is begun with the first prompt.
-                None if home.join(".codex").is_dir() => {
-                    self.add(Source::Rollout, Claim::Idle, "no turn since it started");
-                }
-                None => {}
+            self.rollouts(&at(None), shelf, wanted, agent);
+        }
+    }
+
+    /// Hears what Codex writes: of several conversations in one folder only those that its process holds open.
+    fn rollouts(&mut self, at: &Whereabouts, shelf: &Shelf, wanted: &Wanted, agent: &Process) {
+        let born = agent.started();
+        let held = rollout::held(&at.home, &wanted.processes, agent);
+        let is_held = !held.is_empty();
+        let (files, is_all) = if is_held {
+            (held, true)
+        } else {
+            let found = rollout::find(at, |path| shelf.folder(path));
+            (found.files, found.is_all)
+        };
+        if !is_held && files.len() > 1 {
+            let why = "several rollouts of its folder, and its process holds none open";
+            return self.ignore(Source::Rollout, why);
+        }
+        let stories: Vec<_> = files
+            .iter()
+            .filter_map(|path| shelf.read(path, Form::Codex))
+            .collect();
+        // One that is at work counts before the newest.
+        let at_work = stories.iter().find(|story| story.open_since().is_some());
+        match at_work.or(stories.first()) {
+            Some(story) => self.tell(Source::Rollout, story, born),
+            // It is begun with the first prompt.
+            None if files.is_empty() && is_all && at.home.join(".codex").is_dir() => {
+                self.add(Source::Rollout, Claim::Idle, "no turn since it started");
             }
+            None => self.ignore(Source::Rollout, "not every rollout could be read"),
         }
     }
 

@@ -22,6 +22,7 @@ mod process;
 pub mod receipt;
 mod regular;
 pub mod relay;
+mod rollout;
 mod row;
 mod sample;
 mod screen;

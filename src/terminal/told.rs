@@ -21,6 +21,8 @@ use crate::machine::resolve::Claim;
 const TAIL_BYTES: u64 = 256 * 1024;
 /// Files remembered; with more, what was not read for longest is forgotten.
 const SHELF_MAX: usize = 256;
+/// Rollouts whose folder is remembered; with more the memory begins anew.
+const FOLDERS_MAX: usize = 4096;
 /// Characters of a question or an error that are kept.
 const WORDS_CHARS_MAX: usize = 200;
 
@@ -240,6 +242,8 @@ struct Kept {
     files: BTreeMap<(PathBuf, String), Page>,
     /// Reads so far: what was used longest ago goes first.
     reads: u64,
+    /// To which folder a rollout belongs: its first line does not change.
+    folders: BTreeMap<PathBuf, PathBuf>,
 }
 
 #[derive(Debug)]
@@ -270,6 +274,20 @@ impl Shelf {
         };
         self.lock().put(key, new);
         Some(story)
+    }
+
+    /// Returns the folder that a rollout belongs to; `None` if it cannot be read.
+    pub(super) fn folder(&self, path: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.lock().folders.get(path) {
+            return Some(known.clone());
+        }
+        let folder = super::rollout::folder(path)?;
+        let mut kept = self.lock();
+        if kept.folders.len() >= FOLDERS_MAX {
+            kept.folders.clear();
+        }
+        kept.folders.insert(path.to_owned(), folder.clone());
+        Some(folder)
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
