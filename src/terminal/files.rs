@@ -221,8 +221,19 @@ impl Gather {
                 self.tell(Source::Hook, &hooks, born);
             }
         }
-        if let Some(transcript) = transcript {
-            self.tell(Source::Transcript, &transcript, born);
+        if let Some(transcript) = &transcript {
+            self.tell(Source::Transcript, transcript, born);
+        }
+        // A person's own agent has no hooks that tell of its start: that its conversation has no turn is its second word.
+        if let Some(session) = session.filter(|_| signals.claude_sessions && wanted.hooks.is_none())
+        {
+            let is_begun = match &transcript {
+                Some(story) => !story.is_bare,
+                None => !has_no_transcript(home, &session),
+            };
+            if !is_begun {
+                self.add(Source::Transcript, Claim::Idle, "no turn since it started");
+            }
         }
         if signals.codex_rollout {
             self.rollouts(&at(None), shelf, wanted, agent);
@@ -301,6 +312,17 @@ impl Gather {
         let words = short(&format!("{status} {waiting}"));
         self.add(source, claim, words);
     }
+}
+
+/// Returns whether no folder of Claude Code's has a transcript of that conversation: where it keeps them is a version's own affair.
+fn has_no_transcript(home: &Path, session: &str) -> bool {
+    let name = format!("{session}.jsonl");
+    let Ok(folders) = std::fs::read_dir(home.join(".claude/projects")) else {
+        return false;
+    };
+    folders.into_iter().all(|folder| {
+        folder.is_ok_and(|folder| matches!(folder.path().join(&name).try_exists(), Ok(false)))
+    })
 }
 
 /// Reads a status file; `None` if there is none, and why it says nothing if it is torn.

@@ -57,6 +57,10 @@ pub(super) struct Story {
     limited: Option<Timestamp>,
     /// The program's version.
     pub(super) version: Option<String>,
+    /// Whether a record is of a kind that is not known.
+    is_strange: bool,
+    /// Whether all of it was read and understood, and there is no turn in it.
+    pub(super) is_bare: bool,
     /// What was not heard, and why.
     pub(super) ignored: Vec<String>,
 }
@@ -141,14 +145,15 @@ impl Story {
                 Some(_) => self.turn(true, "a turn began", at),
                 // The result of a tool: the turn goes on.
                 None if self.open == Some(true) => self.turn(true, "a turn goes on", at),
-                None => {}
+                None => self.is_strange = true,
             },
             Some("assistant") => self.claude_answer(record, at),
             Some("system") if text(record, "/subtype") == Some("turn_duration") => {
                 self.open = Some(false);
                 self.at = at.or(self.at);
             }
-            _ => {}
+            Some("user" | "system" | "summary" | "file-history-snapshot") => {}
+            _ => self.is_strange = true,
         }
     }
 
@@ -361,6 +366,8 @@ fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Story
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
         story.ignored.push(format!("{what} ({count})"));
     }
+    let is_clear = torn + strange == 0 && start == 0 && !story.is_strange;
+    story.is_bare = is_clear && story.open.is_none();
     if story.open.is_none() && !bytes.is_empty() {
         let what = "no record of a kind that is known";
         story.ignored.push(what.to_owned());

@@ -445,6 +445,27 @@ async fn a_version_nobody_measured_needs_two_words_of_its_own_and_is_told_once()
 }
 
 #[tokio::test]
+async fn an_adopted_agent_of_another_version_is_believed_by_a_conversation_without_a_turn() {
+    let mut claude = Claude::measured_with(">=3.0.0, <4").await;
+    claude.station.hooks = None;
+    let takes = async |claude: &Claude| claude.look().await.sample.state.takes_text();
+    assert!(!takes(&claude).await, "nobody knows where it would keep it");
+    claude.write(".claude/projects/other/x.jsonl", "");
+    assert!(takes(&claude).await, "no conversation of it is kept");
+    claude.write(&format!(".claude/projects/other/{SESSION}.jsonl"), "");
+    assert!(!takes(&claude).await, "one is kept where nobody looked");
+    let bare = record("system", &json!({"subtype": "local_command"}));
+    claude.transcript(&bare);
+    assert!(takes(&claude).await, "it has no turn");
+    for more in ["{\"type\":\"turn2\"}\n", "{\"torn\":", "no json\n"] {
+        claude.transcript(&format!("{bare}{more}"));
+        assert!(!takes(&claude).await, "{more}");
+    }
+    claude.transcript(&(bare + &asked("go")));
+    assert!(!takes(&claude).await, "a turn is open");
+}
+
+#[tokio::test]
 async fn a_title_and_a_screen_full_of_escapes_make_nothing_idle_and_are_shown_plainly() {
     let lab = Lab::new().await;
     let profile = Profile {
