@@ -10,8 +10,9 @@ use clap::ValueEnum;
 use crate::cli::{Failure, edge, known, run, say};
 use crate::daemon::hands::now;
 use crate::daemon::places::Places;
+use crate::daemon::session;
 use crate::domain::{Activity, AgentState, Attention, Profile, Project, SessionChoice, Window};
-use crate::terminal::{Composer, Sampled, Sampler, Seen, Station, Tmux, TmuxError, masked};
+use crate::terminal::{Composer, Sampled, Sampler, Seen, Tmux, TmuxError, masked};
 
 /// Looks at the pane: idle takes two that agree.
 const LOOKS: u32 = 4;
@@ -50,7 +51,7 @@ impl State {
         match (&state.attention, &state.activity) {
             (Attention::Permission, _) => Some(Self::Permission),
             (Attention::Question, _) => Some(Self::Question),
-            (Attention::Dialog, _) => Some(Self::Dialog),
+            (Attention::Dialog | Attention::Login | Attention::Survey, _) => Some(Self::Dialog),
             (Attention::RateLimited { .. }, _) => Some(Self::RateLimited),
             (Attention::Error, _) => Some(Self::Error),
             (_, Activity::Busy) => Some(Self::Busy),
@@ -71,7 +72,7 @@ pub(super) fn check(name: &str, wanted: State, into: &Path) -> Result<(), Failur
         .get(&project.agent)
         .expect("the configuration names profiles that are there");
     run::runtime()?.block_on(async {
-        let sampler = Sampler::new(profile.clone(), &places.home).map_err(Failure::new)?;
+        let sampler = Sampler::new(profile.clone(), places.agents_home()).map_err(Failure::new)?;
         let (seen, sampled) = look(&places, project, Arc::new(sampler.clone())).await?;
         let program = profile.start.first().map_or("", String::as_str);
         let version = match program {
@@ -133,11 +134,7 @@ async fn look(
         }
         Err(error) => return Err(Failure::of_tmux(error)),
     };
-    let station = if managed {
-        Station::MANAGED
-    } else {
-        Station::ADOPTED
-    };
+    let station = session::station_of(places, &project.name, Window::Agent, managed)?;
     let mut last: Option<(Seen, Sampled)> = None;
     for _ in 0..LOOKS {
         if last.is_some() {
@@ -247,4 +244,18 @@ fn keep(
         .hint(hint)
     })?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_and_a_survey_are_the_dialogs_that_a_person_names() {
+        for attention in [Attention::Dialog, Attention::Login, Attention::Survey] {
+            let mut state = AgentState::unknown(String::new());
+            state.attention = attention;
+            assert_eq!(State::of(&state), Some(State::Dialog), "{state:?}");
+        }
+    }
 }

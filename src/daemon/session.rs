@@ -113,6 +113,22 @@ pub fn station(hands: &Hands, window: Window) -> Station {
     }
 }
 
+/// Returns the same for a command that looks without a daemon. Without a key there was never one, and no hook of ours; looking makes
+/// none.
+pub fn station_of(
+    places: &Places,
+    project: &ProjectName,
+    window: Window,
+    managed: bool,
+) -> anyhow::Result<Station> {
+    let path = places.state.join("key");
+    let key = (managed && path.exists())
+        .then(|| Key::open(&path))
+        .transpose()?;
+    let hooks = key.map(|key| spool_of(places, &key, project, window));
+    Ok(Station { managed, hooks })
+}
+
 /// Describes the window of an agent: its folder, its whole environment, its command. `resume` asks for the last conversation.
 pub fn window(
     hands: &Hands,

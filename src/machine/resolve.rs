@@ -13,6 +13,7 @@ use crate::domain::{Activity, AgentState, Attention, Liveness, Profile};
 mod heard;
 
 use heard::Heard;
+pub use heard::is_believed;
 
 /// Least time between the two samples that prove idle (facts/terminal.md 3.3, Preflight).
 pub const IDLE_APART: Duration = Duration::from_secs(1);
@@ -22,6 +23,8 @@ pub const SAMPLE_GAP_MAX: Duration = Duration::from_secs(15);
 pub const UNKNOWN_MAX: Duration = Duration::from_secs(90);
 /// How long after a limit's reset an account is left alone: clocks differ (facts/terminal.md 3.6).
 pub const RESET_SLACK: Duration = Duration::from_mins(2);
+/// The longest that a limit may last to be believed: a provider's longest window is a week, and a day for clocks.
+pub const RESET_MAX: Duration = Duration::from_hours(8 * 24);
 
 /// Where a piece of evidence comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

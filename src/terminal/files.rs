@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::native::is_plain;
 use super::process::Process;
-use super::receipt::{HookSpool, Whereabouts, claude_transcripts, rollouts};
+use super::receipt::{HookSpool, Whereabouts, claude_transcripts};
+use super::regular::open_regular;
+use super::rollout;
 use super::sample::fill;
 use super::told::{Form, Shelf, Story, short};
 use crate::domain::Signals;
-use crate::machine::resolve::{Claim, Evidence, Source};
+use crate::machine::resolve::{Claim, Evidence, Source, is_believed};
 
 /// Bytes of a status file: the real ones have 600.
 const STATUS_BYTES_MAX: u64 = 64 * 1024;
@@ -54,12 +57,26 @@ pub(super) fn listen(home: &Path, shelf: &Shelf, wanted: &Wanted) -> Gather {
 struct StatusFile {
     status: Option<String>,
     pid: Option<u32>,
+    #[serde(default, deserialize_with = "words")]
     session_id: Option<String>,
+    #[serde(default, deserialize_with = "words")]
     waiting_for: Option<String>,
+    #[serde(default, deserialize_with = "words")]
     tmux: Option<String>,
+    #[serde(default, deserialize_with = "words")]
     version: Option<String>,
     /// Claude Code's: when the process started, in the kernel's ticks. A number alone may have had another life.
+    #[serde(default, deserialize_with = "words")]
     proc_start: Option<String>,
+}
+
+/// Takes whatever a later version writes there: a number has its digits, anything else the words that no comparison fits.
+fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(from)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(words) => Some(words),
+        other => Some(other.to_string()),
+    })
 }
 
 /// Evidence under way.
@@ -115,6 +132,20 @@ impl Gather {
         }
         if self.version.is_none() {
             self.version.clone_from(&story.version);
+        }
+    }
+
+    /// Refuses limits that no provider has: a torn or forged number would keep an account away for years.
+    pub(super) fn doubt_limits(&mut self) {
+        let now = self.now;
+        let is_far = |row: &Evidence| matches!(row.claim, Claim::RateLimited(Some(until)) if !is_believed(until, now));
+        let far: Vec<Source> = self
+            .rows
+            .extract_if(.., |row| is_far(row))
+            .map(|row| row.source)
+            .collect();
+        for source in far {
+            self.ignore(source, "a limit that ends more than 8 days from now");
         }
     }
 
@@ -190,19 +221,53 @@ impl Gather {
                 self.tell(Source::Hook, &hooks, born);
             }
         }
-        if let Some(transcript) = transcript {
-            self.tell(Source::Transcript, &transcript, born);
+        if let Some(transcript) = &transcript {
+            self.tell(Source::Transcript, transcript, born);
+        }
+        // A person's own agent has no hooks that tell of its start: that its conversation has no turn is its second word.
+        if let Some(session) = session.filter(|_| signals.claude_sessions && wanted.hooks.is_none())
+        {
+            let is_begun = match &transcript {
+                Some(story) => !story.is_bare,
+                None => !has_no_transcript(home, &session),
+            };
+            if !is_begun {
+                self.add(Source::Transcript, Claim::Idle, "no turn since it started");
+            }
         }
         if signals.codex_rollout {
-            let newest = rollouts(&at(None)).into_iter().next();
-            match newest.and_then(|path| shelf.read(&path, Form::Codex)) {
-                Some(rollout) => self.tell(Source::Rollout, &rollout, born),
-                // It is begun with the first prompt.
-                None if home.join(".codex").is_dir() => {
-                    self.add(Source::Rollout, Claim::Idle, "no turn since it started");
-                }
-                None => {}
+            self.rollouts(&at(None), shelf, wanted, agent);
+        }
+    }
+
+    /// Hears what Codex writes: of several conversations in one folder only those that its process holds open.
+    fn rollouts(&mut self, at: &Whereabouts, shelf: &Shelf, wanted: &Wanted, agent: &Process) {
+        let born = agent.started();
+        let held = rollout::held(&at.home, &wanted.processes, agent);
+        let is_held = !held.is_empty();
+        let (files, is_all) = if is_held {
+            (held, true)
+        } else {
+            let found = rollout::find(at, |path| shelf.folder(path));
+            (found.files, found.is_all)
+        };
+        if !is_held && files.len() > 1 {
+            let why = "several rollouts of its folder, and its process holds none open";
+            return self.ignore(Source::Rollout, why);
+        }
+        let stories: Vec<_> = files
+            .iter()
+            .filter_map(|path| shelf.read(path, Form::Codex))
+            .collect();
+        // One that is at work counts before the newest.
+        let at_work = stories.iter().find(|story| story.open_since().is_some());
+        match at_work.or(stories.first()) {
+            Some(story) => self.tell(Source::Rollout, story, born),
+            // It is begun with the first prompt.
+            None if files.is_empty() && is_all && at.home.join(".codex").is_dir() => {
+                self.add(Source::Rollout, Claim::Idle, "no turn since it started");
             }
+            None => self.ignore(Source::Rollout, "not every rollout could be read"),
         }
     }
 
@@ -225,7 +290,8 @@ impl Gather {
         {
             return self.ignore(source, "a file of another pane");
         }
-        self.session = self.session.take().or_else(|| file.session_id.clone());
+        let session = file.session_id.filter(|id| is_plain(id));
+        self.session = self.session.take().or(session);
         self.version = self.version.take().or_else(|| file.version.clone());
         let waiting = file.waiting_for.as_deref().unwrap_or_default();
         let status = file.status.as_deref().unwrap_or_default();
@@ -248,11 +314,26 @@ impl Gather {
     }
 }
 
+/// Returns whether no folder of Claude Code's has a transcript of that conversation: where it keeps them is a version's own affair.
+fn has_no_transcript(home: &Path, session: &str) -> bool {
+    let name = format!("{session}.jsonl");
+    let Ok(folders) = std::fs::read_dir(home.join(".claude/projects")) else {
+        return false;
+    };
+    folders.into_iter().all(|folder| {
+        folder.is_ok_and(|folder| matches!(folder.path().join(&name).try_exists(), Ok(false)))
+    })
+}
+
 /// Reads a status file; `None` if there is none, and why it says nothing if it is torn.
 fn read_status(path: &Path) -> Result<Option<StatusFile>, String> {
     use std::io::Read as _;
-    let Ok(file) = std::fs::File::open(path) else {
-        return Ok(None);
+    let file = match open_regular(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            return Err("no regular file".to_owned());
+        }
+        Err(_) => return Ok(None),
     };
     let mut bytes = Vec::new();
     file.take(STATUS_BYTES_MAX)

@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use regex::{Captures, Regex};
 
+use crate::machine::resolve::is_believed;
+
 /// A limit whose end is not told ends then at the latest (facts/terminal.md 3.6).
 const CEILING: SignedDuration = SignedDuration::from_hours(5);
 
@@ -41,8 +43,8 @@ pub(super) fn until(words: &str, at: Timestamp) -> Option<Timestamp> {
         .and_then(|found| Timestamp::from_second(found[1].parse().ok()?).ok())
         .or_else(|| SPAN.captures(words).and_then(|found| after(&found, at)))
         .or_else(|| CLOCK.captures(words).and_then(|found| clock(&found, at)));
-    told.filter(|told| *told > at)
-        .or_else(|| is_named(words).then(|| at + CEILING))
+    told.filter(|told| *told > at && is_believed(*told, at))
+        .or_else(|| at.checked_add(CEILING).ok().filter(|_| is_named(words)))
 }
 
 fn after(found: &Captures<'_>, at: Timestamp) -> Option<Timestamp> {
@@ -116,6 +118,10 @@ mod tests {
             ("please try again in 11.054s", "2026-11-22T10:00:11Z"),
             ("You exceeded your current quota", "2026-11-22T15:00:00Z"),
             ("usage limit reached|1700000000", "2026-11-22T15:00:00Z"),
+            // Nobody's allowance is away for eight days: the ceiling counts.
+            ("usage limit reached|9999999999", "2026-11-22T15:00:00Z"),
+            ("quota: try again in 9d", "2026-11-22T15:00:00Z"),
+            ("quota: try again in 6d 3h", "2026-11-28T13:00:00Z"),
         ];
         for (words, wanted) in cases {
             assert_eq!(until(words, at), Some(wanted.parse().unwrap()), "{words}");
@@ -128,5 +134,6 @@ mod tests {
         ] {
             assert_eq!(until(words, at), None, "{words}");
         }
+        assert_eq!(until("quota", Timestamp::MAX), None, "no time is after it");
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::regular::open_regular;
+
 /// Processes looked at below one pane: an agent with a running build has dozens.
 const PROCESSES_MAX: usize = 512;
 /// Folders between a program's file and its package's: Codex has five.
@@ -127,7 +129,7 @@ impl Process {
                 return None;
             }
             inside.into_iter().find_map(|folder| {
-                let file = std::fs::File::open(folder.join("package.json")).ok()?;
+                let file = open_regular(&folder.join("package.json")).ok()?;
                 let facts: serde_json::Value =
                     serde_json::from_reader(file.take(PACKAGE_BYTES_MAX)).ok()?;
                 facts.get("version")?.as_str().map(str::to_owned)

@@ -4,7 +4,6 @@
 //! reads, in its own answers and in the output of its tools. Reading is blocking and bounded; a torn last line is left for later.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -14,19 +13,17 @@ use serde_json::{Value, json};
 
 use super::native;
 use super::process::Process;
+use super::regular::open_regular;
+use super::rollout;
 use super::sample::fill;
 use crate::domain::{DeliveryId, Profile};
 
 /// Bytes read of one file after its baseline: a turn of a talkative agent writes about 2 MB (facts/agents.md 6).
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Rollout files looked at, newest first.
-const ROLLOUTS_MAX: usize = 64;
 /// Transcripts of one folder looked at.
 const TRANSCRIPTS_MAX: usize = 256;
 /// Files and folders that one `*` of a transcript's path may stand for.
 const ENTRIES_MAX: usize = 8192;
-/// Bytes of a rollout's first line, which names its folder.
-const HEAD_BYTES_MAX: u64 = 256 * 1024;
 
 /// Where an agent's words may be found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,7 +211,8 @@ fn files<'a>(profile: &Profile, at: &'a Whereabouts) -> Vec<(PathBuf, Form<'a>)>
         );
     }
     if signals.codex_rollout {
-        files.extend(rollouts(at).into_iter().map(|path| (path, Form::Codex)));
+        let found = rollout::find(at, rollout::folder).files;
+        files.extend(found.into_iter().map(|path| (path, Form::Codex)));
     }
     files
 }
@@ -277,46 +275,8 @@ pub(super) fn claude_transcripts(at: &Whereabouts) -> Vec<PathBuf> {
     }
 }
 
-/// Returns Codex's rollouts that belong to the folder and are not older than the agent's process, newest first.
-pub(super) fn rollouts(at: &Whereabouts) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut days = vec![at.home.join(".codex/sessions")];
-    // Year, month, day: their names sort by time.
-    for _ in 0..3 {
-        days = days
-            .iter()
-            .flat_map(|folder| {
-                let mut inner = entries(folder);
-                inner.sort();
-                inner.reverse();
-                inner
-            })
-            .take(ROLLOUTS_MAX)
-            .collect();
-    }
-    for day in days {
-        let mut files = entries(&day);
-        files.sort();
-        found.extend(
-            files
-                .into_iter()
-                .rev()
-                .filter(|path| path.extension().is_some_and(|end| end == "jsonl")),
-        );
-        if found.len() >= ROLLOUTS_MAX {
-            break;
-        }
-    }
-    found.truncate(ROLLOUTS_MAX);
-    let born = at.agent.as_ref().and_then(Process::started);
-    found.retain(|path| {
-        is_young(path, born) && rollout_cwd(path).is_some_and(|cwd| is_same(&cwd, &at.cwd))
-    });
-    found
-}
-
 /// Returns whether a file was written to since the agent started; a second of slack for the clock of `/proc`.
-fn is_young(path: &Path, born: Option<Timestamp>) -> bool {
+pub(super) fn is_young(path: &Path, born: Option<Timestamp>) -> bool {
     let Some(born) = born else { return true };
     let written = std::fs::metadata(path)
         .and_then(|facts| facts.modified())
@@ -325,24 +285,8 @@ fn is_young(path: &Path, born: Option<Timestamp>) -> bool {
     written.is_some_and(|written| written.as_second() + 1 >= born.as_second())
 }
 
-/// Reads the folder a rollout belongs to from its first record, `session_meta`.
-fn rollout_cwd(path: &Path) -> Option<PathBuf> {
-    let mut head = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(HEAD_BYTES_MAX)
-        .read_to_end(&mut head)
-        .ok()?;
-    let record: Value = serde_json::from_slice(head.split(|byte| *byte == b'\n').next()?).ok()?;
-    record
-        .pointer("/payload/cwd")
-        .or_else(|| record.get("cwd"))?
-        .as_str()
-        .map(PathBuf::from)
-}
-
 /// Returns whether two paths name one folder, links followed.
-fn is_same(a: &Path, b: &Path) -> bool {
+pub(super) fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
@@ -355,7 +299,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 /// Reads a file from `start`; from its beginning if it is shorter than that, because then it is another file. Of more than may be read
 /// it is the end that counts: a delivery whose baseline was lost with a daemon is looked for in a transcript of any length.
 fn read_from(path: &Path, start: u64) -> Option<(u64, Vec<u8>)> {
-    let mut file = File::open(path).ok()?;
+    let mut file = open_regular(path).ok()?;
     let length = file.metadata().ok()?.len();
     let start = if length < start { 0 } else { start };
     let start = start.max(length.saturating_sub(FILE_BYTES_MAX));

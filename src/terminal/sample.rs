@@ -122,6 +122,7 @@ impl Sampler {
         for (claim, words) in native.map(super::native::ask).unwrap_or_default() {
             evidence.add(Source::Native, claim, words);
         }
+        evidence.doubt_limits();
         let composer = self.screen(seen, &mut evidence);
         let other_version = self.other_version(&mut evidence);
         let session = evidence.session.clone();

@@ -4,22 +4,25 @@
 //! known says nothing, and so does everything that happened before the agent's process started.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::kept::without_keys;
 use super::limit;
+use super::regular::open_regular;
 use crate::machine::resolve::Claim;
 
 /// Bytes read from the end of a file: a turn's records are a few KB each, what the model was sent may be 100 KB.
 const TAIL_BYTES: u64 = 256 * 1024;
-/// Files remembered; with more the memory is emptied and begins anew.
+/// Files remembered; with more, what was not read for longest is forgotten.
 const SHELF_MAX: usize = 256;
+/// Rollouts whose folder is remembered; with more the memory begins anew.
+const FOLDERS_MAX: usize = 4096;
 /// Characters of a question or an error that are kept.
 const WORDS_CHARS_MAX: usize = 200;
 
@@ -54,6 +57,10 @@ pub(super) struct Story {
     limited: Option<Timestamp>,
     /// The program's version.
     pub(super) version: Option<String>,
+    /// Whether a record is of a kind that is not known.
+    is_strange: bool,
+    /// Whether all of it was read and understood, and there is no turn in it.
+    pub(super) is_bare: bool,
     /// What was not heard, and why.
     pub(super) ignored: Vec<String>,
 }
@@ -73,16 +80,24 @@ impl Story {
             said.push((Claim::Idle, "no turn since it started".to_owned(), now));
             return said;
         }
-        if let Some(until) = self.limited.filter(|until| *until > now) {
+        // A window that is used up says nothing of an account with credits: the turn has to have failed of it.
+        let has_failed = !open && self.failed.is_some();
+        if let Some(until) = self.limited.filter(|until| has_failed && *until > now) {
             let claim = Claim::RateLimited(Some(until));
             said.push((claim, "its account's limit is used up".to_owned(), now));
         }
         if !open {
             said.push((Claim::Idle, self.word.to_owned(), now));
+            // What failed is not how things stand: no record tells that a person logged in, or that the provider is back. So it is
+            // heard as of then, and later only the screen says it. A limit has its own end.
+            let since = |claim: &Claim| match claim {
+                Claim::RateLimited(_) => now,
+                _ => at.min(now),
+            };
             said.extend(
                 self.failed
                     .iter()
-                    .map(|(claim, words)| (claim.clone(), words.clone(), now)),
+                    .map(|(claim, words)| (claim.clone(), words.clone(), since(claim))),
             );
             return said;
         }
@@ -110,9 +125,7 @@ impl Story {
         self.word = word;
         self.at = at.or(self.at);
         self.asked = None;
-        if open {
-            self.failed = None;
-        }
+        self.failed = None;
     }
 
     fn claude(&mut self, record: &Value) {
@@ -132,14 +145,15 @@ impl Story {
                 Some(_) => self.turn(true, "a turn began", at),
                 // The result of a tool: the turn goes on.
                 None if self.open == Some(true) => self.turn(true, "a turn goes on", at),
-                None => {}
+                None => self.is_strange = true,
             },
             Some("assistant") => self.claude_answer(record, at),
             Some("system") if text(record, "/subtype") == Some("turn_duration") => {
                 self.open = Some(false);
                 self.at = at.or(self.at);
             }
-            _ => {}
+            Some("user" | "system" | "summary" | "file-history-snapshot") => {}
+            _ => self.is_strange = true,
         }
     }
 
@@ -169,10 +183,9 @@ impl Story {
     /// A hook's own records have no time: the file's is that of the newest one.
     fn hook(&mut self, record: &Value, at: Option<Timestamp>) {
         match text(record, "/hook_event_name") {
-            Some("SessionStart") => {
-                self.turn(false, "started", at);
-                self.failed = None;
-            }
+            // A conversation is compacted in the middle of a turn.
+            Some("SessionStart") if text(record, "/source") == Some("compact") => {}
+            Some("SessionStart") => self.turn(false, "started", at),
             Some("UserPromptSubmit") => self.turn(true, "a turn began", at),
             Some("PermissionRequest") => {
                 self.turn(true, "a turn goes on", at);
@@ -227,46 +240,92 @@ impl Story {
 
 /// The files that were read, each as long as it does not change.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<BTreeMap<(PathBuf, String), Kept>>);
+pub(super) struct Shelf(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    files: BTreeMap<(PathBuf, String), Page>,
+    /// Reads so far: what was used longest ago goes first.
+    reads: u64,
+    /// To which folder a rollout belongs: its first line does not change.
+    folders: BTreeMap<PathBuf, PathBuf>,
+}
 
 #[derive(Debug)]
-struct Kept {
+struct Page {
     length: u64,
     written: SystemTime,
+    used: u64,
     story: Arc<Story>,
 }
 
 impl Shelf {
-    /// Reads a file's end; `None` if it is not there.
+    /// Reads a file's end; `None` if it is not there. Nobody waits for another's file.
     pub(super) fn read(&self, path: &Path, form: Form<'_>) -> Option<Arc<Story>> {
         let facts = std::fs::metadata(path)
             .ok()
             .filter(std::fs::Metadata::is_file)?;
         let (length, written) = (facts.len(), facts.modified().ok()?);
         let key = (path.to_owned(), format!("{form:?}"));
-        let mut kept = self.0.lock().expect("no holder of this lock panics");
-        if let Some(known) = kept.get(&key)
-            && known.length == length
-            && known.written == written
-        {
-            return Some(Arc::clone(&known.story));
+        if let Some(story) = self.lock().get(&key, length, written) {
+            return Some(story);
         }
         let story = Arc::new(read(path, form, Timestamp::try_from(written).ok())?);
-        if kept.len() >= SHELF_MAX {
-            kept.clear();
-        }
-        let new = Kept {
+        let new = Page {
             length,
             written,
+            used: 0,
             story: Arc::clone(&story),
         };
-        kept.insert(key, new);
+        self.lock().put(key, new);
         Some(story)
+    }
+
+    /// Returns the folder that a rollout belongs to; `None` if it cannot be read.
+    pub(super) fn folder(&self, path: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.lock().folders.get(path) {
+            return Some(known.clone());
+        }
+        let folder = super::rollout::folder(path)?;
+        let mut kept = self.lock();
+        if kept.folders.len() >= FOLDERS_MAX {
+            kept.folders.clear();
+        }
+        kept.folders.insert(path.to_owned(), folder.clone());
+        Some(folder)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Kept {
+    fn get(
+        &mut self,
+        key: &(PathBuf, String),
+        length: u64,
+        written: SystemTime,
+    ) -> Option<Arc<Story>> {
+        self.reads += 1;
+        let known = self.files.get_mut(key)?;
+        known.used = self.reads;
+        (known.length == length && known.written == written).then(|| Arc::clone(&known.story))
+    }
+
+    fn put(&mut self, key: (PathBuf, String), file: Page) {
+        if self.files.len() >= SHELF_MAX && !self.files.contains_key(&key) {
+            let oldest = self.files.iter().min_by_key(|(_, file)| file.used);
+            let oldest = oldest.map(|(key, _)| key.clone());
+            oldest.and_then(|key| self.files.remove(&key));
+        }
+        let used = self.reads;
+        self.files.insert(key, Page { used, ..file });
     }
 }
 
 fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Story> {
-    let mut file = File::open(path).ok()?;
+    let mut file = open_regular(path).ok()?;
     let length = file.metadata().ok()?.len();
     let start = length.saturating_sub(TAIL_BYTES);
     file.seek(SeekFrom::Start(start)).ok()?;
@@ -307,6 +366,8 @@ fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Story
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
         story.ignored.push(format!("{what} ({count})"));
     }
+    let is_clear = torn + strange == 0 && start == 0 && !story.is_strange;
+    story.is_bare = is_clear && story.open.is_none();
     if story.open.is_none() && !bytes.is_empty() {
         let what = "no record of a kind that is known";
         story.ignored.push(what.to_owned());
@@ -396,7 +457,100 @@ fn first_text(content: Option<&Value>) -> Option<&str> {
     }
 }
 
-/// Makes words fit for one line.
+/// Makes words fit for one line that others may read. Keys go first: half of one that is cut off is no shape that is known.
 pub(super) fn short(words: &str) -> String {
-    crate::machine::text::one_line(words, WORDS_CHARS_MAX)
+    crate::machine::text::one_line(&without_keys(words), WORDS_CHARS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn record(at: i64, payload: &Value) -> Value {
+        json!({"timestamp": second(at).to_string(), "payload": payload})
+    }
+
+    /// The claims that are fresh that many seconds later.
+    fn heard(story: &Story, now: i64) -> Vec<Claim> {
+        let now = second(now);
+        let ttl = crate::machine::resolve::Source::Rollout.ttl();
+        let said = story.said(None, now).into_iter();
+        said.filter(|(_, _, at)| now.duration_since(*at).unsigned_abs() <= ttl)
+            .map(|(claim, _, _)| claim)
+            .collect()
+    }
+
+    fn codex(records: &[(i64, Value)]) -> Story {
+        let mut story = Story::default();
+        for (at, payload) in records {
+            story.codex(&record(*at, payload));
+        }
+        story
+    }
+
+    #[test]
+    fn a_full_shelf_forgets_what_was_not_read_for_longest() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let shelf = Shelf::default();
+        let path = |n: usize| dir.path().join(format!("{n}.jsonl"));
+        for n in 0..=SHELF_MAX {
+            let record = record(0, &json!({"type": "task_started"}));
+            std::fs::write(path(n), format!("{record}\n")).unwrap();
+        }
+        let read = |n: usize| shelf.read(&path(n), Form::Codex).unwrap();
+        let first = read(0);
+        for n in 1..=SHELF_MAX {
+            read(n);
+            assert!(Arc::ptr_eq(&first, &read(0)), "{n}: it is read each time");
+        }
+        assert_eq!(shelf.lock().files.len(), SHELF_MAX);
+    }
+
+    #[test]
+    fn a_used_up_limit_counts_with_a_turn_that_failed_only() {
+        let until = second(3600);
+        let limits = json!({"primary": {"used_percent": 100.0, "resets_at": until.as_second()}});
+        let spent = (1, json!({"type": "token_count", "rate_limits": limits}));
+        let began = (0, json!({"type": "task_started"}));
+        let ended = (2, json!({"type": "task_complete"}));
+        let story = codex(&[began.clone(), spent.clone()]);
+        assert_eq!(heard(&story, 3), [Claim::Busy]);
+        let story = codex(&[began.clone(), spent.clone(), ended]);
+        assert_eq!(heard(&story, 3), [Claim::Idle]);
+        let failed = json!({"type": "task_complete", "error": {"message": "oops"}});
+        let story = codex(&[began, spent, (2, failed)]);
+        let limit = Claim::RateLimited(Some(until));
+        assert_eq!(heard(&story, 90), [limit, Claim::Idle], "until its end");
+    }
+
+    #[test]
+    fn a_conversation_that_is_compacted_in_a_turn_stays_busy() {
+        let hook = |name: &str, source: &str| json!({"hook_event_name": name, "source": source});
+        let mut story = Story::default();
+        story.hook(&hook("UserPromptSubmit", ""), Some(second(0)));
+        story.hook(&hook("SessionStart", "compact"), Some(second(1)));
+        assert_eq!(heard(&story, 2), [Claim::Busy]);
+        story.hook(&hook("SessionStart", "clear"), Some(second(2)));
+        assert_eq!(heard(&story, 3), [Claim::Idle]);
+    }
+
+    #[test]
+    fn a_failure_is_heard_for_a_while_and_forgotten_with_the_next_turns_end() {
+        let began = (0, json!({"type": "task_started"}));
+        let error = |info: &str| json!({"message": "oops", "codex_error_info": info});
+        let failed = |info: &str| (1, json!({"type": "task_complete", "error": error(info)}));
+        for (info, claim) in [("unauthorized", Claim::Login), ("other", Claim::Failed)] {
+            let story = codex(&[began.clone(), failed(info)]);
+            assert_eq!(heard(&story, 2), [Claim::Idle, claim]);
+            assert_eq!(heard(&story, 62), [Claim::Idle], "{info}");
+            let over = (3, json!({"type": "task_complete"}));
+            let story = codex(&[began.clone(), failed(info), over]);
+            assert_eq!(heard(&story, 4), [Claim::Idle], "{info}");
+        }
+    }
 }

@@ -9,12 +9,11 @@ use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::Config;
 use crate::daemon::fleet::WindowSample;
 use crate::daemon::hands::now;
-use crate::daemon::key::Key;
 use crate::daemon::places::Places;
 use crate::daemon::samplers::Samplers;
 use crate::daemon::session;
 use crate::domain::{ProfileName, Project, SessionChoice, Window};
-use crate::terminal::{PaneRow, Sampler, Station, Tmux, TmuxError};
+use crate::terminal::{PaneRow, Sampler, Tmux, TmuxError};
 use crate::view::{SessionView, render_session};
 
 /// Between the two looks that idle takes, and a little.
@@ -99,17 +98,9 @@ async fn look(
     row: &PaneRow,
 ) -> Result<Option<WindowSample>, Failure> {
     let tmux = Tmux::new(places.socket_of(project, window));
-    let samplers = Samplers::new(&config.profiles, &places.home)?;
+    let samplers = Samplers::new(&config.profiles, places.agents_home())?;
     let managed = window == Window::Check || project.session == SessionChoice::Managed;
-    // Without a key there was never a daemon, and no hook of ours; looking makes none.
-    let path = places.state.join("key");
-    let key = (managed && path.exists())
-        .then(|| Key::open(&path))
-        .transpose()?;
-    let station = Station {
-        managed,
-        hooks: key.map(|key| session::spool_of(places, &key, &project.name, window)),
-    };
+    let station = session::station_of(places, &project.name, window, managed)?;
     let mut last: Option<WindowSample> = None;
     for n in 0..2 {
         if n > 0 {

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::Source;
-use super::{Activity, AgentState, Attention, Claim, Evidence, Liveness, Profile, RESET_SLACK};
+use super::{
+    Activity, AgentState, Attention, Claim, Evidence, Liveness, Profile, RESET_MAX, RESET_SLACK,
+};
 
 /// The evidence that is young enough.
 pub(super) struct Heard<'a> {
@@ -39,7 +41,10 @@ impl<'a> Heard<'a> {
     pub(super) fn new(all: &'a [Evidence], now: Timestamp) -> Self {
         let mut rows: Vec<&Evidence> = all.iter().filter(|row| row.is_fresh(now)).collect();
         rows.retain(|row| match row.claim {
-            Claim::RateLimited(Some(until)) => until + RESET_SLACK > now,
+            // What ends so far away that no clock shows it is not believed (`RESET_MAX`).
+            Claim::RateLimited(Some(until)) => until
+                .checked_add(RESET_SLACK)
+                .is_ok_and(|end| end > now && is_believed(until, now)),
             _ => true,
         });
         // Whoever asked for an approval does not say that it was answered; who knows how things stand does.
@@ -250,6 +255,11 @@ fn offered(profile: &Profile) -> usize {
     .into_iter()
     .filter(|offered| *offered)
     .count()
+}
+
+/// Returns whether a limit may end then: of a later end there is no proof but a torn or a forged number.
+pub fn is_believed(until: Timestamp, now: Timestamp) -> bool {
+    until.duration_since(now).unsigned_abs() <= RESET_MAX || until < now
 }
 
 fn is_asked(claim: &Claim) -> bool {

@@ -192,6 +192,24 @@ async fn a_dead_process_another_pane_and_a_torn_file_do_not_say_idle() {
 }
 
 #[tokio::test]
+async fn a_sessions_file_of_a_later_shape_is_read_for_what_it_says() {
+    let claude = Claude::new().await;
+    let more = json!({"version": 3, "waitingFor": {"kind": "x"}, "procStart": claude.start});
+    claude.registry("idle", &more);
+    let state = claude.look().await.sample.state;
+    assert!(state.takes_text(), "{}", state.because);
+    claude.registry("busy", &json!({"version": ["2", "1"]}));
+    let state = claude.look().await.sample.state;
+    assert_eq!(state.activity, Activity::Busy, "{}", state.because);
+    for strange in [json!(claude.start + 1), json!({"ticks": claude.start})] {
+        claude.registry("idle", &json!({"procStart": strange}));
+        let found = claude.look().await;
+        assert!(!found.sample.state.takes_text(), "{strange}");
+        assert_eq!(found.ignored.len(), 1, "{:?}", found.ignored);
+    }
+}
+
+#[tokio::test]
 async fn a_hook_counts_with_its_sessions_secret_and_its_conversation_only() {
     let claude = Claude::new().await;
     claude.hook("s3cr3t", SESSION, "SessionStart", &json!({}));
@@ -424,6 +442,27 @@ async fn a_version_nobody_measured_needs_two_words_of_its_own_and_is_told_once()
         "one word is enough of a version that was measured"
     );
     assert_eq!(found.sample.other_version, None);
+}
+
+#[tokio::test]
+async fn an_adopted_agent_of_another_version_is_believed_by_a_conversation_without_a_turn() {
+    let mut claude = Claude::measured_with(">=3.0.0, <4").await;
+    claude.station.hooks = None;
+    let takes = async |claude: &Claude| claude.look().await.sample.state.takes_text();
+    assert!(!takes(&claude).await, "nobody knows where it would keep it");
+    claude.write(".claude/projects/other/x.jsonl", "");
+    assert!(takes(&claude).await, "no conversation of it is kept");
+    claude.write(&format!(".claude/projects/other/{SESSION}.jsonl"), "");
+    assert!(!takes(&claude).await, "one is kept where nobody looked");
+    let bare = record("system", &json!({"subtype": "local_command"}));
+    claude.transcript(&bare);
+    assert!(takes(&claude).await, "it has no turn");
+    for more in ["{\"type\":\"turn2\"}\n", "{\"torn\":", "no json\n"] {
+        claude.transcript(&format!("{bare}{more}"));
+        assert!(!takes(&claude).await, "{more}");
+    }
+    claude.transcript(&(bare + &asked("go")));
+    assert!(!takes(&claude).await, "a turn is open");
 }
 
 #[tokio::test]

@@ -114,6 +114,14 @@ fn whoever_wants_a_person_is_not_typed_to() {
         &[(Screen, limit.clone())],
         "Alive Idle RateLimited { until: None }",
     );
+    for until in [Timestamp::MAX, at(9 * 24 * 3_600_000)] {
+        let far = RateLimited(Some(until));
+        check(
+            "a limit that nobody has",
+            &[(Screen, far)],
+            "Alive Idle None",
+        );
+    }
     check(
         "a limit, waiting",
         &[(Screen, limit), busy],
