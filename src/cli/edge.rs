@@ -25,6 +25,9 @@ const PASSED_ON: [&str; 8] = [
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ",
 ];
 
+/// The agents' PATH, as the units hand it to a daemon of another account, whose own has none of their folders.
+pub(super) const AGENTS_PATH: &str = "POINTSMAN_AGENTS_PATH";
+
 /// How long a program may take to say its version.
 const VERSION_MAX: Duration = Duration::from_secs(10);
 
@@ -67,6 +70,10 @@ pub(super) fn places() -> Result<Places, Failure> {
     if let Some(agents) = &agents {
         env.retain(|(name, _)| !["HOME", "USER", "LOGNAME", "SHELL"].contains(&name.as_str()));
         env.extend(agents.variables());
+        if let Some(path) = variable(AGENTS_PATH) {
+            env.retain(|(name, _)| name != "PATH");
+            env.push(("PATH".to_owned(), path));
+        }
     }
     Ok(Places {
         config,
@@ -234,6 +241,13 @@ pub(super) fn program(name: &str) -> Option<PathBuf> {
     };
     let mut paths = path_folders().into_iter().map(|folder| folder.join(name));
     paths.find(is_program)
+}
+
+/// Returns whether an account can change what lies at a path: it owns it, what a link there leads to, or a folder above one of them.
+pub(super) fn is_of(path: &Path, uid: u32) -> bool {
+    let owns = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.uid() == uid);
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    path.ancestors().chain(real.ancestors()).any(owns)
 }
 
 /// Returns the folders in which programs are looked for.

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::{Failure, run, say};
+use crate::cli::{Failure, edge, run, say};
 use crate::config::Config;
 use crate::daemon::places::Places;
 use crate::domain::Project;
@@ -41,7 +41,7 @@ pub(super) struct ScopeArgs {
     /// For the whole machine, in place of the calling user
     #[arg(long)]
     system: bool,
-    /// For the whole machine, with an account of its own for the daemon: no agent can read its token or its ledger
+    /// For the whole machine, with an account of its own for the daemon: it keeps accidents apart (SECURITY.md says what it is no wall against)
     #[arg(long)]
     two_users: bool,
     /// The account that agents run as, and without `--two-users` the daemon as well [default: agents]
@@ -201,7 +201,7 @@ fn refuse_started_by_hand(site: &Site) -> Result<(), Failure> {
     if systemd.is_active(SERVER) {
         return Ok(());
     }
-    let Some(sessions) = run::runtime()?.block_on(sessions(&site.socket)) else {
+    let Some(sessions) = run::runtime()?.block_on(sessions(site)) else {
         return Ok(());
     };
     let downs: Vec<String> = sessions
@@ -228,9 +228,9 @@ fn refuse_started_by_hand(site: &Site) -> Result<(), Failure> {
     )))
 }
 
-/// Returns the projects' sessions of a server; `None` if none listens.
-pub(super) async fn sessions(socket: &Path) -> Option<Vec<String>> {
-    let rows = Tmux::new(socket).list_panes().await.ok()?;
+/// Returns the projects' sessions of a server; `None` if none listens, or if it is not the caller's to ask.
+async fn sessions(site: &Site) -> Option<Vec<String>> {
+    let rows = server_of(site)?.list_panes().await.ok()?;
     let mut names: Vec<String> = rows
         .into_iter()
         .map(|row| row.session)
@@ -238,6 +238,22 @@ pub(super) async fn sessions(socket: &Path) -> Option<Vec<String>> {
         .collect();
     names.dedup();
     Some(names)
+}
+
+/// Returns the agents' server as the caller may ask it: as their account and as no other, least of all as root.
+fn server_of(site: &Site) -> Option<Tmux> {
+    let server = Tmux::new(&site.socket);
+    let Scope::System { agents, .. } = &site.scope else {
+        return Some(server);
+    };
+    let agents = edge::account(agents)?;
+    let caller = rustix::process::geteuid();
+    if caller.as_raw() == agents.uid {
+        return Some(server);
+    }
+    caller
+        .is_root()
+        .then(|| server.of_account(agents.uid, agents.gid))
 }
 
 /// Starts what is new. A server that runs is left alone: its agents would end.
@@ -277,6 +293,11 @@ fn afterwards(site: &Site) {
             site.token().display()
         ));
     }
+    if site.scope.two().is_some() {
+        say::talk(
+            "\nTwo users keep accidents apart. They are no wall yet: the daemon is a client of the agents' tmux server, and hooks that a hostile agent sets there read and write files as the daemon's account. SECURITY.md says more",
+        );
+    }
     if let Some(account) = site.scope.caller() {
         say::talk(&format!(
             "\nVerbs reach it as its user: `sudo -u {account} pointsman status`"
@@ -314,9 +335,7 @@ fn uninstall(site: &Site, args: &UninstallArgs) -> Result<(), Failure> {
     if traces.ours.is_empty() && traces.changed.is_empty() {
         return say::out("no units of ours are installed");
     }
-    let sessions = run::runtime()?
-        .block_on(sessions(&site.socket))
-        .unwrap_or_default();
+    let sessions = run::runtime()?.block_on(sessions(site)).unwrap_or_default();
     for unit in [DAEMON, SERVER] {
         say::out(&format!("stop      {unit}"))?;
     }

@@ -37,6 +37,8 @@ pub const LOG_BYTES_MAX: usize = 4 << 20;
 const LOG_END_BYTES: usize = 64 << 10;
 /// The end of a log that the daemon reads into memory, bytes; more than any script of ours prints.
 const OUTPUT_BYTES_MAX: usize = 1 << 20;
+/// The longest note that is read, bytes: an exit status, or a digest of 64 letters.
+const NOTE_BYTES_MAX: u64 = 4096;
 
 /// A command to run.
 #[derive(Clone, Debug)]
@@ -166,10 +168,10 @@ async fn finish(tmux: &Tmux, job: &Job, running: Option<PaneRow>) -> Result<Ran,
         keep_session(tmux, job).await?;
         tmux.new_window(&window(job)).await?
     };
-    let row = wait(tmux, &pane, &job.log, job.limit + GRACE).await?;
+    let row = wait(tmux, &pane, job).await?;
     let (digest, output) = read_log(job).map_err(log_error)?;
     // tmux may lose the status when the terminal closes before the process is reaped: the shell's own note is the second witness.
-    let exit = row.dead_status.or_else(|| noted_exit(&job.log));
+    let exit = row.dead_status.or_else(|| noted_exit(job));
     if let Err(error) = tmux.kill_pane(&pane).await {
         tracing::debug!(%error, job = %job.name, "a finished job's window was gone already");
     }
@@ -221,22 +223,13 @@ fn clear_log(path: &Path) -> std::io::Result<()> {
 
 /// Returns a log's digest and its end, without having the whole of it in memory.
 fn read_log(job: &Job) -> std::io::Result<(String, String)> {
-    let no_link = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let opened = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(no_link)
-        .open(&job.log);
-    let mut file = match opened {
+    let mut file = match written(&job.log, job.writer) {
         // It ended before its first command.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok((hex(&Sha256::digest([])), String::new()));
         }
         opened => opened?,
     };
-    let facts = file.metadata()?;
-    if !facts.is_file() || job.writer.is_some_and(|uid| facts.uid() != uid) {
-        return Err(std::io::Error::other("it is not what the job wrote"));
-    }
     let mut digest = Sha256::new();
     let mut end = VecDeque::new();
     let mut block = vec![0; LOG_END_BYTES];
@@ -253,6 +246,28 @@ fn read_log(job: &Job) -> std::io::Result<(String, String)> {
     Ok((hex(&digest.finalize()), output))
 }
 
+/// Opens a file that a job wrote: never a link, which could name a file of the daemon's, and never a pipe, which would be waited for.
+fn written(path: &Path, writer: Option<u32>) -> std::io::Result<std::fs::File> {
+    let no_link = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(no_link)
+        .open(path)?;
+    let facts = file.metadata()?;
+    if !facts.is_file() || writer.is_some_and(|uid| facts.uid() != uid) {
+        return Err(std::io::Error::other("it is not what the job wrote"));
+    }
+    Ok(file)
+}
+
+/// Reads the beginning of a short file that a job wrote, as [`read_log`] opens a log; `None` if there is none of its writer's.
+pub(super) fn note(path: &Path, writer: Option<u32>) -> Option<String> {
+    let mut text = String::new();
+    let file = written(path, writer).ok()?;
+    file.take(NOTE_BYTES_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 /// Where the outer shell notes the exit status.
 fn exit_note(log: &Path) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
@@ -260,12 +275,8 @@ fn exit_note(log: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn noted_exit(log: &Path) -> Option<i32> {
-    String::from_utf8(std::fs::read(exit_note(log)).ok()?)
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+fn noted_exit(job: &Job) -> Option<i32> {
+    note(&exit_note(&job.log), job.writer)?.trim().parse().ok()
 }
 
 fn window(job: &Job) -> NewWindow {
@@ -304,17 +315,12 @@ printf %s "$code" >"$log.exit.new" && mv "$log.exit.new" "$log.exit"; exit $code
 
 /// Waits until the job's pane is over. The shell's note of the exit status says when to ask tmux, which costs a process; it is no
 /// result by itself, for the job's own commands could write it.
-async fn wait(
-    tmux: &Tmux,
-    pane: &crate::domain::Pane,
-    log: &Path,
-    limit: Duration,
-) -> Result<PaneRow, JobError> {
-    let mut deadline = Instant::now() + limit;
+async fn wait(tmux: &Tmux, pane: &crate::domain::Pane, job: &Job) -> Result<PaneRow, JobError> {
+    let mut deadline = Instant::now() + job.limit + GRACE;
     let mut asked = Instant::now();
     let mut pause = LOOK_FIRST;
     loop {
-        let is_noted = noted_exit(log).is_some();
+        let is_noted = noted_exit(job).is_some();
         if is_noted || asked.elapsed() >= ASK_EVERY || Instant::now() >= deadline {
             asked = Instant::now();
             let row = tmux

@@ -48,5 +48,6 @@ pub async fn keep(tmux: &Tmux, places: &Places) -> Result<(), String> {
 async fn unread(places: &Places) -> Option<String> {
     let home = places.agents_home();
     let asked = tokio::task::spawn_blocking(move || home.unread());
-    asked.await.ok().flatten()
+    // No word that it is read is none.
+    asked.await.unwrap_or_else(|error| Some(error.to_string()))
 }

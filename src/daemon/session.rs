@@ -288,7 +288,16 @@ pub async fn keep_agent(hands: &Hands, profile: &Profile, resume: bool) -> Resul
         .project()
         .map(|project| hands.places.tree(&project, Window::Agent));
     let home = hands.places.agents_home();
-    let resume = resume && tree.is_some_and(|tree| home.may_continue(profile, &tree));
+    let resume = match tree.filter(|_| resume) {
+        Some(tree) => {
+            // The relay answers it under two users, and may take its time.
+            let profile = profile.clone();
+            tokio::task::spawn_blocking(move || home.may_continue(&profile, &tree))
+                .await
+                .unwrap_or(false)
+        }
+        None => false,
+    };
     let new = window(hands, Window::Agent, profile, None, resume)?;
     let there = hands
         .tmux

@@ -251,7 +251,9 @@ pub async fn own_tree(
         return Ok(head);
     };
     let mark = tree.with_extension("prepared");
-    if prepared_for(&mark) != locks {
+    // The job writes it, in a folder of the agents'.
+    let writer = hands.places.apart.as_ref().map(|apart| apart.uid);
+    if job::note(&mark, writer).unwrap_or_default() != locks {
         let job = format!("prepare-{}-{name}", project.name);
         let args = vec![
             command.clone(),
@@ -391,11 +393,4 @@ pub fn remove_briefs(
         crate::repo::brief::remove(&tree, id).map_err(|error| chain(&error))?;
     }
     Ok(())
-}
-
-/// Returns the lock files' digest a tree was prepared for; nothing if it never was.
-fn prepared_for(mark: &Path) -> String {
-    std::fs::read(mark)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default()
 }

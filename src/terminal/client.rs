@@ -45,6 +45,8 @@ const ENV_ALLOWED: [&str; 12] = [
 pub struct Tmux {
     socket: PathBuf,
     env: Vec<(OsString, OsString)>,
+    /// Whose process a client is, if not the caller's: user and group.
+    account: Option<(u32, u32)>,
     slots: Arc<Semaphore>,
     spawned: Arc<AtomicU64>,
 }
@@ -58,6 +60,7 @@ impl Tmux {
         Self {
             socket: socket.into(),
             env,
+            account: None,
             slots: Arc::new(Semaphore::new(CLIENTS_MAX)),
             spawned: Arc::new(AtomicU64::new(0)),
         }
@@ -68,6 +71,14 @@ impl Tmux {
     pub fn with_env(mut self, key: &str, value: impl Into<OsString>) -> Self {
         self.env.retain(|(name, _)| name != key);
         self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Lets the clients run as another account, which only root may. A client opens files for whoever owns its server (hooks that load
+    /// and save buffers), so none of root's is for a server of somebody else.
+    #[must_use]
+    pub fn of_account(mut self, uid: u32, gid: u32) -> Self {
+        self.account = Some((uid, gid));
         self
     }
 
@@ -161,6 +172,10 @@ impl Tmux {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        if let Some((uid, gid)) = self.account {
+            // With a user that root becomes, root's other groups go as well.
+            command.uid(uid).gid(gid).current_dir("/");
+        }
         self.spawned.fetch_add(1, Ordering::Relaxed);
         command.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => TmuxError::Missing,

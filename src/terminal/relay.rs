@@ -9,8 +9,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -186,16 +187,62 @@ pub(super) fn end(tmux: &Path, kill: bool, processes: Vec<Process>) -> std::io::
 }
 
 fn ask<T: DeserializeOwned>(socket: &Path, question: &Question) -> std::io::Result<T> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
-    stream.set_write_timeout(Some(ANSWER_MAX))?;
+    let mut within = Within {
+        stream: connect(socket)?,
+        until: Instant::now() + ANSWER_MAX,
+    };
     let mut line = serde_json::to_vec(question)?;
     line.push(b'\n');
-    stream.write_all(&line)?;
+    within.write_all(&line)?;
     let mut answer = Vec::new();
-    let mut reader = BufReader::new(stream).take(LINE_BYTES_MAX);
+    let mut reader = BufReader::new(within).take(LINE_BYTES_MAX);
     reader.read_until(b'\n', &mut answer)?;
     Ok(serde_json::from_slice(&answer)?)
+}
+
+/// Connects or fails at once: a queue that somebody keeps full is not waited for.
+fn connect(socket: &Path) -> std::io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(socket)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let open = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&open, &address)?;
+    let stream = UnixStream::from(open);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+/// A connection with one deadline for all that is said on it: whoever answers a byte now and then gets no more time for it.
+struct Within {
+    stream: UnixStream,
+    until: Instant,
+}
+
+impl Within {
+    fn left(&self) -> std::io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        Ok(Some(left))
+    }
+}
+
+impl std::io::Read for Within {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(into)
+    }
+}
+
+impl std::io::Write for Within {
+    fn write(&mut self, from: &[u8]) -> std::io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(from)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Answers until the process ends. A socket that is there belongs to a relay that is gone, or is about to be.

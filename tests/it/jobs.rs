@@ -143,3 +143,15 @@ async fn a_log_that_is_a_link_or_another_accounts_file_is_not_read() {
     assert!(error.to_string().contains("cannot be used"), "{error}");
     assert!(run(&lab.tmux, &job(&lab, "echo done")).await.is_ok());
 }
+
+/// The note of the exit status lies where the commands can put a pipe that nobody ever writes to: the daemon does not wait for it.
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_note_is_not_waited_for() {
+    let lab = Lab::new().await;
+    let script = r#"mkfifo "$1.held"; ln "$1.held" "$1.exit"; sleep 1
+timeout 14 sh -c 'sleep 12; : >"$1"' wakes "$1.held" >/dev/null 2>&1 &
+echo done"#;
+    let ran = run(&lab.tmux, &job(&lab, script)).await.expect("it ran");
+    assert_eq!((ran.exit, ran.output.as_str()), (Some(0), "done\n"));
+    assert!(ran.took < Duration::from_secs(9), "{:?}", ran.took);
+}

@@ -122,3 +122,27 @@ fn without_a_relay_nothing_is_evidence_and_it_is_said() {
     // Who reads for itself needs none.
     assert_eq!(AgentsHome::from(home.dir.path()).unread(), None);
 }
+
+/// Agents own the folder, and can put a relay of their own there.
+#[test]
+fn one_that_answers_a_byte_now_and_then_is_not_waited_for() {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(dir.path().join("relay")).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        for _ in 0..9 {
+            // Who asked may have gone.
+            let _gone = stream.write_all(b" ");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+    let began = std::time::Instant::now();
+    let why = AgentsHome::relayed(dir.path(), &dir.path().join("sock")).unread();
+    assert!(why.is_some());
+    assert!(
+        began.elapsed() < Duration::from_secs(7),
+        "{:?}",
+        began.elapsed()
+    );
+}

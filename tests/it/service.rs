@@ -375,6 +375,7 @@ fn two_users_differ_in_what_lets_each_in_and_in_nothing_else() {
     );
     let is_machines = |line: &&String| {
         line.starts_with("Environment=PATH")
+            || line.starts_with("Environment=POINTSMAN_AGENTS_PATH=")
             || line.starts_with("ExecStart") && !line.contains("+/")
     };
     let new: Vec<&str> = two

@@ -66,6 +66,12 @@ as_agents git -C /srv/stone commit -q -m "a small project"
 said=$(pointsman init /srv/stone --local --agent demo --build "make test" 2>&1) || fail "init: $said"
 grep -q 'sudo pointsman service install --two-users' <<<"$said" || fail "init says what makes the folders: $said"
 echo 'cycle = "10s"' >/etc/pointsman/pointsman.toml
+# Programs of the agents' own: theirs to start, and the daemon's account starts none of them.
+install -d -o agents -g agents /home/agents/.local/bin /srv/tools
+printf '#!/bin/sh\ntouch "/tmp/started-by-$(id -un)"; echo 9.9.9\n' >/srv/tools/claude
+chmod 0755 /srv/tools/claude
+chown agents: /srv/tools/claude
+export PATH=/srv/tools:$PATH
 /usr/local/bin/pointsman service install --two-users >/dev/null || fail "again, with a project"
 again=$(/usr/local/bin/pointsman service install --two-users --dry-run 2>&1)
 check "a third installation has nothing to change" "" "$(grep -vE '^same|nothing was changed|^$|token' <<<"$again")"
@@ -86,10 +92,21 @@ relay_pid() { on_tmux list-panes -t _ctl:relay -F '#{pane_pid}'; }
 until_true 30 "the agent is up" agent_pid
 until_true 30 "the relay is up" relay_pid
 check "the agent is another account than the daemon" "agents pointsman" "$(ps -o user= -p "$(agent_pid)" | tr -d ' ') $(ps -o user= -p "$(shown pointsman MainPID)" | tr -d ' ')"
+path_of() { tr '\0' '\n' <"/proc/$1/environ" | grep '^PATH='; }
+check "the daemon's PATH has no folder of the agents'" "0" "$(path_of "$(shown pointsman MainPID)" | grep -c '/home/agents\|/srv/tools')"
+check "and what it hands on to them has both" "1" "$(tr '\0' '\n' <"/proc/$(shown pointsman MainPID)/environ" | grep '^POINTSMAN_AGENTS_PATH=' | grep '/home/agents/.local/bin' | grep -c '/srv/tools')"
+cp -r /etc/pointsman /tmp/asked
+sed -i 's/^agent = .*/agent = "claude-code"/' /tmp/asked/projects/stone.toml
+chown -R pointsman: /tmp/asked
+asked=$(as_daemon env HOME=/ PATH="$PATH" CONFIGURATION_DIRECTORY=/tmp/asked STATE_DIRECTORY=/var/lib/pointsman XDG_RUNTIME_DIR=/run /usr/local/bin/pointsman doctor 2>&1)
+grep -q '/srv/tools/claude. belongs to the agents' <<<"$asked" || fail "doctor says that it starts no program of the agents': $asked"
+check "and starts none" "" "$(find /tmp -maxdepth 1 -name 'started-by-*')"
+as_daemon /srv/tools/claude >/dev/null
+check "which would have been seen" "/tmp/started-by-pointsman" "$(find /tmp -maxdepth 1 -name 'started-by-*')"
 if as_daemon ls /home/agents >/dev/null 2>&1; then fail "the daemon itself cannot look into the agents' home"; fi
 
 
-doctor | grep -q '^ok.*two: the daemon is uid' || fail "doctor says that they are two: $(doctor)"
+doctor | grep -q '^note.*two: the daemon is uid' || fail "doctor says that they are two: $(doctor)"
 check "doctor finds nothing wrong" "" "$(doctor | grep '^wrong')"
 broken() { # broken WHAT FINDING BREAK MEND: doctor finds it once it is broken
     sh -c "$3"
@@ -164,7 +181,19 @@ is_prepared() { pointsman ledger show --project stone | grep -q '#2 .*confirmed\
 until_true 60 "and goes on by itself when it is back" is_prepared
 
 systemctl stop pointsman
+# A client writes for whoever it runs as, and the server says what: as root's it would write as root.
+on_tmux set-buffer -b probe hello
+on_tmux set-hook -g after-list-panes 'save-buffer -b probe /tmp/written'
 again=$(/usr/local/bin/pointsman service uninstall --system --dry-run 2>&1)
+grep -q '^end .*the agent of stone' <<<"$again" || fail "the agents that end are listed: $again"
+until_true 5 "a hook of the agents' writes through the client of an uninstall" test -s /tmp/written
+check "as their account" "agents" "$(stat -c %U /tmp/written)"
+rm /tmp/written
+tmux -S /run/pointsman-tmux/sock list-panes -a >/dev/null
+until_true 5 "and through one that root starts" test -s /tmp/written
+check "as root" "root" "$(stat -c %U /tmp/written)"
+rm /tmp/written
+on_tmux set-hook -gu after-list-panes
 for kept in 'account pointsman .*userdel pointsman' 'account agents ' '/var/lib/pointsman-agents '; do
     grep -q "^keep .*$kept" <<<"$again" || fail "what stays is listed ($kept): $again"
 done

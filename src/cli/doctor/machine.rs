@@ -17,7 +17,20 @@ pub(super) async fn look(places: &Places, found: &mut Findings) {
     tmux(found).await;
     let ours = Tmux::new(&places.socket);
     server(found, "our server", &ours).await;
-    server(found, "your server", &Tmux::new(&places.default_socket)).await;
+    // Whoever was first in /tmp may have put a server of their own there; a client of ours opens files for its owner.
+    let me = rustix::process::geteuid().as_raw();
+    match std::fs::metadata(&places.default_socket) {
+        Ok(facts) if std::os::unix::fs::MetadataExt::uid(&facts) != me => found.wrong(
+            "your server",
+            &format!(
+                "`{}` belongs to uid {}: it is not asked",
+                places.default_socket.display(),
+                std::os::unix::fs::MetadataExt::uid(&facts)
+            ),
+            "find out who made it, and remove it",
+        ),
+        Ok(_) | Err(_) => server(found, "your server", &Tmux::new(&places.default_socket)).await,
+    }
     disk(places, found);
     record(places, found);
     daemon(places, found).await;

@@ -144,6 +144,24 @@ pub(super) async fn agents(
             );
             continue;
         }
+        if let Some(apart) = &places.apart
+            && let Some(path) = edge::program(program)
+            && (path.starts_with(&places.home) || edge::is_of(&path, apart.uid))
+        {
+            found.note(
+                "agent",
+                &format!(
+                    "{}: `{}` belongs to the agents: the daemon's account does not start it",
+                    profile.name,
+                    path.display()
+                ),
+                &format!(
+                    "ask as `{0}`: `sudo -iu {0} {program} --version`",
+                    apart.name
+                ),
+            );
+            continue;
+        }
         if !versions.contains_key(program) {
             let said = edge::version(program, "--version").await;
             versions.insert(program.clone(), said);

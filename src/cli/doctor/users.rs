@@ -34,15 +34,16 @@ pub(super) fn look(places: &Places, found: &mut Findings) {
             &format!(
                 "daemon and agents are one user (uid {agents}): an agent can read the token and the ledger, and do what the daemon can"
             ),
-            "SECURITY.md says what that means; public repositories deserve two users: `sudo pointsman service install --two-users`",
+            "SECURITY.md says what that means; two users keep accidents apart: `sudo pointsman service install --two-users`",
         );
     };
-    found.ok(
+    found.note(
         "users",
         &format!(
-            "two: the daemon is uid {uid}, its agents are `{}`, uid {}: an agent can read neither token nor ledger",
+            "two: the daemon is uid {uid}, its agents are `{}`, uid {}: that keeps accidents apart, and is no wall against a hostile agent",
             apart.name, apart.uid
         ),
+        "tmux hooks of such an agent reach files of the daemon's account (SECURITY.md): read the issues of a public repository before agents do",
     );
     groups(apart, found);
     let Some(agents) = edge::account(&apart.name) else {

@@ -146,10 +146,19 @@ pub(super) fn programs(site: &Site) -> Result<Programs, Failure> {
         let elsewhere = site.scope != Scope::User && below(&HOMES);
         folder.is_dir() && (folder.starts_with(&site.home) || !(elsewhere || below(&PASSING)))
     };
+    let agents = site
+        .scope
+        .two()
+        .and_then(|(agents, _)| edge::account(agents));
+    let is_theirs = |folder: &Path| {
+        let owner = agents.as_ref().map(|agents| agents.uid);
+        folder.starts_with(&site.home) || owner.is_some_and(|uid| edge::is_of(folder, uid))
+    };
     Ok(Programs {
         pointsman: edge::binary()?,
         tmux,
         path: units::path(&folders, is_kept),
+        path_apart: units::path(&folders, |folder| is_kept(folder) && !is_theirs(folder)),
     })
 }
 

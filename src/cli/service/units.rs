@@ -90,6 +90,8 @@ pub(super) struct Programs {
     pub(super) tmux: PathBuf,
     /// The value of PATH.
     pub(super) path: String,
+    /// The same without what is the agents': under two users the daemon starts nothing that they can replace.
+    pub(super) path_apart: String,
 }
 
 /// A file that belongs on the disk.
@@ -106,13 +108,16 @@ pub(super) fn pair(site: &Site, programs: &Programs, projects: &[&Project]) -> V
         Scope::System { .. } => (SYSTEM_SERVER, SYSTEM_DAEMON),
     };
     let (mut server, mut daemon) = (body(server), body(daemon));
-    for text in [&mut server, &mut daemon] {
-        put(
-            text,
-            SHIPPED_PATH,
-            &quoted(&format!("PATH={}", programs.path)),
-        );
-    }
+    let theirs = quoted(&format!("PATH={}", programs.path));
+    let ours = if site.scope.two().is_some() {
+        let handed_on = quoted(&format!("{}={}", edge::AGENTS_PATH, programs.path));
+        let apart = quoted(&format!("PATH={}", programs.path_apart));
+        format!("{apart}\nEnvironment={handed_on}")
+    } else {
+        theirs.clone()
+    };
+    put(&mut server, SHIPPED_PATH, &theirs);
+    put(&mut daemon, SHIPPED_PATH, &ours);
     put(&mut server, SHIPPED_TMUX, &word(&programs.tmux));
     let start = match &site.scope {
         Scope::User => "ExecStart=%h/.cargo/bin/pointsman ",
