@@ -159,6 +159,12 @@ mod tests {
     use jiff::Timestamp;
     use serde_json::json;
 
+    /// So long after this process started.
+    fn second(after: u64) -> Timestamp {
+        let born = Process::read(std::process::id()).unwrap().started();
+        born.unwrap() + std::time::Duration::from_secs(after)
+    }
+
     /// An agents' home whose agent is this very process: what it holds open is open.
     struct Home(tempfile::TempDir);
 
@@ -181,8 +187,7 @@ mod tests {
                 json!({"type": "session_meta", "payload": {"cwd": cwd}})
             );
             for kind in kinds {
-                let record =
-                    json!({"timestamp": Timestamp::now().to_string(), "payload": {"type": kind}});
+                let record = json!({"timestamp": second(1).to_string(), "payload": {"type": kind}});
                 text += &format!("{record}\n");
             }
             std::fs::write(self.path(name), text).unwrap();
@@ -202,7 +207,7 @@ mod tests {
                 pane: "%1".into(),
                 hooks: None,
                 version: false,
-                now: Timestamp::now(),
+                now: second(2),
             };
             let heard = listen(self.0.path(), &Shelf::default(), &wanted);
             let own = heard.rows.into_iter();
