@@ -149,7 +149,6 @@ pub(super) fn folder(path: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test is an edge")]
 mod tests {
     use super::*;
     use crate::domain::Signals;
