@@ -6,6 +6,7 @@
 //!
 //! Absent on purpose: deciding. Nothing here judges whether a text should be typed, and nothing types it twice.
 
+mod agent_files;
 pub mod argv;
 mod client;
 mod control;
@@ -13,21 +14,20 @@ mod deliver;
 mod ending;
 mod ere;
 mod error;
-mod files;
 mod guard;
-mod kept;
 mod limit;
+mod mask;
 mod native;
+mod open;
 mod process;
 pub mod receipt;
-mod regular;
 pub mod relay;
 mod rollout;
 mod row;
 mod sample;
 mod screen;
 mod server;
-mod told;
+mod turns;
 mod variables;
 mod watch;
 
@@ -35,7 +35,7 @@ pub use client::Tmux;
 pub use deliver::{Trace, Traced};
 pub use error::TmuxError;
 pub use guard::{Blocked, Guard, Guarded};
-pub use kept::masked;
+pub use mask::masked;
 pub use process::{Process, ProcessTree};
 pub use relay::AgentsHome;
 pub use row::{PaneRow, ROW_FORMAT, Seen};

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::limit::is_named;
 use super::process::Process;
-use super::told::short;
+use super::turns::short;
 use crate::machine::resolve::Claim;
 
 /// What may be spent on one question.

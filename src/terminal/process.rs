@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::regular::open_regular;
+use super::open::open_regular;
 
 /// Processes looked at below one pane: an agent with a running build has dozens.
 const PROCESSES_MAX: usize = 512;

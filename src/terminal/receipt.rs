@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::native;
+use super::open::open_regular;
 use super::process::Process;
-use super::regular::open_regular;
 use super::rollout;
 use super::sample::fill;
 use crate::domain::{DeliveryId, Profile};
@@ -331,7 +331,7 @@ fn record_kind(
     let prompt = match form {
         // An event that somebody made up is no receipt, nor is one of an agent that the agent started (facts/terminal.md F65).
         Form::Hook(secret) => {
-            super::told::signed(&record, secret, session).is_some()
+            super::turns::signed(&record, secret, session).is_some()
                 && is("/hook/hook_event_name", "UserPromptSubmit")
                 && text("/hook/prompt")
         }

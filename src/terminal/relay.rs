@@ -15,11 +15,11 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::agent_files::{Gather, Wanted, listen};
 use super::ending;
-use super::files::{Gather, Wanted, listen};
 use super::process::Process;
 use super::receipt::{self, Offsets, Receipt, Whereabouts};
-use super::told::Shelf;
+use super::turns::FileCache;
 use crate::domain::{DeliveryId, Profile};
 
 /// The socket's name, in the folder of the tmux server's.
@@ -149,10 +149,10 @@ impl AgentsHome {
         )
     }
 
-    /// As [`listen`]; the shelf is the caller's, the relay has its own.
-    pub(super) fn told(&self, shelf: &Shelf, wanted: &Wanted) -> Gather {
+    /// As [`listen`]; the cache is the caller's, the relay has its own.
+    pub(super) fn told(&self, cache: &FileCache, wanted: &Wanted) -> Gather {
         self.done(
-            || listen(&self.folder, shelf, wanted),
+            || listen(&self.folder, cache, wanted),
             || Question::Told {
                 home: self.folder.clone(),
                 wanted: Box::new(wanted.clone()),
@@ -255,17 +255,17 @@ pub fn serve(socket: &Path) -> std::io::Result<()> {
     // The folder says who gets this far: the agents' account, and the daemon's as a member of its group.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o660);
     std::fs::set_permissions(socket, mode)?;
-    let (open, shelf) = (Arc::new(AtomicUsize::new(0)), Arc::<Shelf>::default());
+    let (open, cache) = (Arc::new(AtomicUsize::new(0)), Arc::<FileCache>::default());
     for stream in listener.incoming() {
         let stream = stream?;
         while open.load(Ordering::Acquire) >= QUESTIONS_MAX {
             pause();
         }
         open.fetch_add(1, Ordering::AcqRel);
-        let (one, shelf) = (Arc::clone(&open), Arc::clone(&shelf));
+        let (one, cache) = (Arc::clone(&open), Arc::clone(&cache));
         std::thread::spawn(move || {
             // Who asked and went away needs no answer.
-            let _gone = answer(&stream, &shelf);
+            let _gone = answer(&stream, &cache);
             one.fetch_sub(1, Ordering::AcqRel);
         });
     }
@@ -280,7 +280,7 @@ fn pause() {
     std::thread::sleep(FULL_PAUSE);
 }
 
-fn answer(mut stream: &UnixStream, shelf: &Shelf) -> std::io::Result<()> {
+fn answer(mut stream: &UnixStream, cache: &FileCache) -> std::io::Result<()> {
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     stream.set_write_timeout(Some(ANSWER_MAX))?;
     let mut line = Vec::new();
@@ -289,7 +289,7 @@ fn answer(mut stream: &UnixStream, shelf: &Shelf) -> std::io::Result<()> {
     let question: Question = serde_json::from_slice(&line)?;
     let mut said = match question {
         Question::Version => serde_json::to_vec(env!("CARGO_PKG_VERSION")),
-        Question::Told { home, wanted } => serde_json::to_vec(&listen(&home, shelf, &wanted)),
+        Question::Told { home, wanted } => serde_json::to_vec(&listen(&home, cache, &wanted)),
         Question::Offsets { profile, at } => {
             serde_json::to_vec(&receipt::receipt_offsets(&profile, &at))
         }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::open::open_regular;
 use super::process::Process;
 use super::receipt::{Whereabouts, is_same, is_young};
-use super::regular::open_regular;
 
 /// Below the agents' home.
 const SESSIONS: &str = ".codex/sessions";
@@ -153,8 +153,8 @@ mod tests {
     use super::*;
     use crate::domain::Signals;
     use crate::machine::resolve::{Claim, Source};
-    use crate::terminal::files::{Wanted, listen};
-    use crate::terminal::told::Shelf;
+    use crate::terminal::agent_files::{Wanted, listen};
+    use crate::terminal::turns::FileCache;
     use jiff::Timestamp;
     use serde_json::json;
 
@@ -208,7 +208,7 @@ mod tests {
                 version: false,
                 now: second(2),
             };
-            let heard = listen(self.0.path(), &Shelf::default(), &wanted);
+            let heard = listen(self.0.path(), &FileCache::default(), &wanted);
             let own = heard.rows.into_iter();
             own.filter(|row| row.source == Source::Rollout)
                 .map(|row| row.claim)

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::files::{Gather, Wanted};
+use super::agent_files::{Gather, Wanted};
 use super::process::{Process, ProcessTree};
 use super::receipt::HookSpool;
 use super::relay::AgentsHome;
 use super::row::Seen;
 use super::screen::{Composer, ProfileError, Recogniser, TitleClaim};
-use super::told::Shelf;
+use super::turns::FileCache;
 use crate::domain::{PaneSample, Profile, ScreenClaim};
 use crate::machine::resolve::{Claim, Evidence, Resolved, Source, resolve};
 
@@ -33,7 +33,7 @@ pub struct Sampler {
     recogniser: Recogniser,
     /// The versions that the profile was measured with.
     versions: Option<semver::VersionReq>,
-    shelf: Arc<Shelf>,
+    cache: Arc<FileCache>,
 }
 
 /// What is known of a window besides its screen.
@@ -87,7 +87,7 @@ impl Sampler {
             profile,
             home: home.into(),
             recogniser,
-            shelf: Arc::default(),
+            cache: Arc::default(),
         })
     }
 
@@ -115,7 +115,7 @@ impl Sampler {
         evidence.process(seen, &tree, agent);
         evidence.flags(seen, station.managed);
         if let Some(wanted) = self.wanted(&tree, agent, seen, station, now) {
-            evidence.join(self.home.told(&self.shelf, &wanted));
+            evidence.join(self.home.told(&self.cache, &wanted));
         }
         self.title(seen, &mut evidence);
         let native = agent.filter(|_| self.profile.signals.opencode_http);

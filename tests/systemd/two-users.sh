@@ -141,7 +141,9 @@ check "and none of them twice" "" "$(sort <<<"$taken" | uniq -d)"
 cat >/usr/local/bin/probe <<'PROBE'
 #!/bin/bash
 exec >"$2" 2>&1
-for path in /run/credentials/pointsman.service/github-token /var/lib/pointsman/ledger.sqlite /var/lib/pointsman/key /proc/$1/environ /proc/$1/root/run/credentials/pointsman.service/github-token; do
+token=/run/credentials/pointsman.service/github-token
+daemon=/proc/$1
+for path in "$token" /var/lib/pointsman/ledger.sqlite /var/lib/pointsman/key "$daemon/environ" "$daemon/root$token"; do
     head -c 1 "$path" >/dev/null 2>&1 && echo "read $path"
 done
 : >>/var/lib/pointsman/ledger.sqlite && echo "write the ledger"

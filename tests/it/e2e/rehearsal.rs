@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pointsman::daemon::control::Call;
-use pointsman::domain::{Event, Hold, ProjectName, Window};
+use pointsman::domain::{Event, ProjectName, Window};
 
 use crate::support::world::World;
 
@@ -88,11 +88,8 @@ async fn a_dialog_is_named_with_its_step_and_holds_only_the_stages_that_need_it(
         hold.hint(&ProjectName::new("shop")).as_deref(),
         Some("`pointsman agent check shop` says what mends it, and lets it go on")
     );
-    let asks = world.hold("shop", plans).await;
-    assert!(
-        matches!(&asks, Some(Hold::AgentAsks { .. })),
-        "the dialog is open still: {asks:?}"
-    );
+    // The dialog is open still.
+    world.until_held("shop", plans, "agent-asks").await;
     // The person says yes: the agent goes on, and what it leaves is cleared away all the same.
     world.tmux(&["send-keys", "-t", "=shop:agent", "y"]);
     world

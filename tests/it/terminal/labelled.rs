@@ -4,13 +4,11 @@
 #![expect(clippy::print_stderr, reason = "the figure is what they are for")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use pointsman::config::Config;
-use pointsman::domain::{ProfileName, ScreenClaim};
+use pointsman::domain::ScreenClaim;
 use pointsman::terminal::Composer;
 
-use super::screens::{Read, Reader, folders};
+use super::screens::{Kept, Read, kept};
 
 /// What title and screen alone say of a capture.
 fn word(read: &Read) -> &'static str {
@@ -49,38 +47,29 @@ struct Figure {
 }
 
 fn figure(below: &str) -> Figure {
-    let profiles = Config::shipped().profiles;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures");
     let mut figure = Figure::default();
-    for folder in folders(&root.join(below)) {
-        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let (profile, version) = name.rsplit_once('-').unwrap();
-        let profile = &profiles[&ProfileName::new(profile)];
-        let range = semver::VersionReq::parse(&profile.versions).unwrap();
-        let version = semver::Version::parse(version).unwrap();
-        assert!(
-            range.matches(&version),
-            "{name}: the profile is for {range}"
-        );
-        let reader = Reader::new(profile);
-        for file in folders(&folder) {
-            let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
-            let text = std::fs::read_to_string(&file).unwrap();
-            let truth = text.lines().find_map(|line| line.strip_prefix("true: "));
-            let truth = truth.unwrap_or_else(|| panic!("{name}/{stem} does not say what is true"));
-            let said = word(&reader.read(&text));
-            let count = figure.right.entry(name.clone()).or_default();
-            count.1 += 1;
-            if holds(truth, said) {
-                count.0 += 1;
-            } else {
-                let line = format!("{name}/{stem}: {truth}, read as {said}");
-                if said == "idle" {
-                    figure.dangerous.push(line.clone());
-                }
-                figure.wrong.push(line);
-            }
+    for Kept {
+        of,
+        stem,
+        text,
+        read,
+        ..
+    } in kept(below)
+    {
+        let truth = text.lines().find_map(|line| line.strip_prefix("true: "));
+        let truth = truth.unwrap_or_else(|| panic!("{of}/{stem} does not say what is true"));
+        let said = word(&read);
+        let count = figure.right.entry(of.clone()).or_default();
+        count.1 += 1;
+        if holds(truth, said) {
+            count.0 += 1;
+            continue;
         }
+        let line = format!("{of}/{stem}: {truth}, read as {said}");
+        if said == "idle" {
+            figure.dangerous.push(line.clone());
+        }
+        figure.wrong.push(line);
     }
     figure.wrong.sort();
     figure

@@ -57,6 +57,44 @@ impl Reader {
     }
 }
 
+/// One kept screen, read by the shipped profile of its program.
+pub(super) struct Kept {
+    /// The folder: `<profile>-<version>`.
+    pub(super) of: String,
+    pub(super) profile: ProfileName,
+    /// The file, without its ending.
+    pub(super) stem: String,
+    pub(super) text: String,
+    pub(super) read: Read,
+}
+
+/// Reads every screen below a folder of `fixtures`; each has to be of a version that its profile is for.
+pub(super) fn kept(below: &str) -> Vec<Kept> {
+    let profiles = Config::shipped().profiles;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures");
+    let mut kept = Vec::new();
+    for folder in folders(&root.join(below)) {
+        let of = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let (profile, version) = of.rsplit_once('-').unwrap();
+        let profile = &profiles[&ProfileName::new(profile)];
+        let range = semver::VersionReq::parse(&profile.versions).unwrap();
+        let version = semver::Version::parse(version).unwrap();
+        assert!(range.matches(&version), "{of}: the profile is for {range}");
+        let reader = Reader::new(profile);
+        kept.extend(folders(&folder).into_iter().map(|file| {
+            let text = std::fs::read_to_string(&file).unwrap();
+            Kept {
+                of: of.clone(),
+                profile: profile.name.clone(),
+                stem: file.file_stem().unwrap().to_string_lossy().into_owned(),
+                read: reader.read(&text),
+                text,
+            }
+        }));
+    }
+    kept
+}
+
 /// What has to be true of a state; the rest is the program's.
 fn holds(state: &str, read: &Read) -> bool {
     let is_free = read.claim.is_none() && !read.is_title_busy && !read.is_title_asking;
@@ -86,30 +124,14 @@ pub(super) fn folders(at: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_kept_screen_means_what_the_program_was_made_to_do() {
-    let profiles = Config::shipped().profiles;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/screens");
     let mut wrong = Vec::new();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for folder in folders(&root) {
-        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let (profile, version) = name.rsplit_once('-').unwrap();
-        let profile = &profiles[&ProfileName::new(profile)];
-        let range = semver::VersionReq::parse(&profile.versions).unwrap();
-        let version = semver::Version::parse(version).unwrap();
-        assert!(
-            range.matches(&version),
-            "{name}: the profile is for {range}"
-        );
-        let reader = Reader::new(profile);
-        for file in folders(&folder) {
-            let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
-            let (state, _) = stem.rsplit_once('-').unwrap();
-            let read = reader.read(&std::fs::read_to_string(&file).unwrap());
-            if !holds(state, &read) {
-                wrong.push(format!("{name}/{stem}: {read:?}"));
-            }
-            *seen.entry(profile.name.to_string()).or_default() += 1;
+    for screen in kept("screens") {
+        let (state, _) = screen.stem.rsplit_once('-').unwrap();
+        if !holds(state, &screen.read) {
+            wrong.push(format!("{}/{}: {:?}", screen.of, screen.stem, screen.read));
         }
+        *seen.entry(screen.profile.to_string()).or_default() += 1;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(seen.values().all(|count| *count >= 5), "{seen:?}");

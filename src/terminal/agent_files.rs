@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::native::is_plain;
+use super::open::open_regular;
 use super::process::Process;
 use super::receipt::{HookSpool, Whereabouts, claude_transcripts};
-use super::regular::open_regular;
 use super::rollout;
 use super::sample::fill;
-use super::told::{Form, Shelf, Story, short};
+use super::turns::{FileCache, Form, Turns, short};
 use crate::domain::Signals;
 use crate::machine::resolve::{Claim, Evidence, Source, is_believed};
 
@@ -40,10 +40,10 @@ pub(super) struct Wanted {
 }
 
 /// Reads them.
-pub(super) fn listen(home: &Path, shelf: &Shelf, wanted: &Wanted) -> Gather {
+pub(super) fn listen(home: &Path, cache: &FileCache, wanted: &Wanted) -> Gather {
     let mut heard = Gather::new(wanted.now);
     heard.files(home, wanted);
-    heard.stories(home, shelf, wanted);
+    heard.turns(home, cache, wanted);
     if heard.version.is_none() && wanted.version {
         let agent = wanted.agent.as_ref();
         heard.version = agent.and_then(Process::package_version);
@@ -123,15 +123,15 @@ impl Gather {
         self.ignored.push(format!("{}: {why}", source.name()));
     }
 
-    fn tell(&mut self, source: Source, story: &Story, born: Option<Timestamp>) {
-        for (claim, words, at) in story.said(born, self.now) {
+    fn tell(&mut self, source: Source, turns: &Turns, born: Option<Timestamp>) {
+        for (claim, words, at) in turns.said(born, self.now) {
             self.add_at(source, claim, words, at);
         }
-        for why in &story.ignored {
+        for why in &turns.ignored {
             self.ignore(source, why);
         }
         if self.version.is_none() {
-            self.version.clone_from(&story.version);
+            self.version.clone_from(&turns.version);
         }
     }
 
@@ -184,7 +184,7 @@ impl Gather {
     }
 
     /// Reads what the agent's own files tell of its turns.
-    fn stories(&mut self, home: &Path, shelf: &Shelf, wanted: &Wanted) {
+    fn turns(&mut self, home: &Path, cache: &FileCache, wanted: &Wanted) {
         let signals = &wanted.signals;
         let Some(agent) = &wanted.agent else { return };
         let born = agent.started();
@@ -200,20 +200,20 @@ impl Gather {
         // Without its id, which of a folder's conversations is this one is not known.
         if signals.claude_sessions && session.is_some() {
             let paths = claude_transcripts(&at(session.clone()));
-            transcript = paths.iter().find_map(|path| shelf.read(path, Form::Claude));
+            transcript = paths.iter().find_map(|path| cache.read(path, Form::Claude));
         }
         if let Some(spool) = wanted.hooks.as_ref().filter(|_| signals.claude_hooks) {
             let form = Form::Hooks {
                 secret: &spool.secret,
                 session: session.as_deref(),
             };
-            let hooks = shelf.read(&spool.path, form);
+            let hooks = cache.read(&spool.path, form);
             // No hook tells that a person stopped the turn; the transcript does.
-            let is_over = |hooks: &Story| {
+            let is_over = |hooks: &Turns| {
                 let ended = |since| {
                     transcript
                         .as_ref()
-                        .is_some_and(|story| story.ends_after(since))
+                        .is_some_and(|turns| turns.ends_after(since))
                 };
                 hooks.open_since().is_some_and(ended)
             };
@@ -228,7 +228,7 @@ impl Gather {
         if let Some(session) = session.filter(|_| signals.claude_sessions && wanted.hooks.is_none())
         {
             let is_begun = match &transcript {
-                Some(story) => !story.is_bare,
+                Some(turns) => !turns.is_bare,
                 None => !has_no_transcript(home, &session),
             };
             if !is_begun {
@@ -236,33 +236,33 @@ impl Gather {
             }
         }
         if signals.codex_rollout {
-            self.rollouts(&at(None), shelf, wanted, agent);
+            self.rollouts(&at(None), cache, wanted, agent);
         }
     }
 
     /// Hears what Codex writes: of several conversations in one folder only those that its process holds open.
-    fn rollouts(&mut self, at: &Whereabouts, shelf: &Shelf, wanted: &Wanted, agent: &Process) {
+    fn rollouts(&mut self, at: &Whereabouts, cache: &FileCache, wanted: &Wanted, agent: &Process) {
         let born = agent.started();
         let held = rollout::held(&at.home, &wanted.processes, agent);
         let is_held = !held.is_empty();
         let (files, is_all) = if is_held {
             (held, true)
         } else {
-            let found = rollout::find(at, |path| shelf.folder(path));
+            let found = rollout::find(at, |path| cache.folder(path));
             (found.files, found.is_all)
         };
         if !is_held && files.len() > 1 {
             let why = "several rollouts of its folder, and its process holds none open";
             return self.ignore(Source::Rollout, why);
         }
-        let stories: Vec<_> = files
+        let turns: Vec<_> = files
             .iter()
-            .filter_map(|path| shelf.read(path, Form::Codex))
+            .filter_map(|path| cache.read(path, Form::Codex))
             .collect();
         // One that is at work counts before the newest.
-        let at_work = stories.iter().find(|story| story.open_since().is_some());
-        match at_work.or(stories.first()) {
-            Some(story) => self.tell(Source::Rollout, story, born),
+        let at_work = turns.iter().find(|turns| turns.open_since().is_some());
+        match at_work.or(turns.first()) {
+            Some(turns) => self.tell(Source::Rollout, turns, born),
             // It is begun with the first prompt.
             None if files.is_empty() && is_all && at.home.join(".codex").is_dir() => {
                 self.add(Source::Rollout, Claim::Idle, "no turn since it started");

@@ -12,15 +12,15 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::kept::without_keys;
 use super::limit;
-use super::regular::open_regular;
+use super::mask::without_keys;
+use super::open::open_regular;
 use crate::machine::resolve::Claim;
 
 /// Bytes read from the end of a file: a turn's records are a few KB each, what the model was sent may be 100 KB.
 const TAIL_BYTES: u64 = 256 * 1024;
 /// Files remembered; with more, what was not read for longest is forgotten.
-const SHELF_MAX: usize = 256;
+const FILES_MAX: usize = 256;
 /// Rollouts whose folder is remembered; with more the memory begins anew.
 const FOLDERS_MAX: usize = 4096;
 /// Characters of a question or an error that are kept.
@@ -42,7 +42,7 @@ pub(super) enum Form<'a> {
 
 /// What the newest records of one file come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Story {
+pub(super) struct Turns {
     /// Whether a turn is open; `None` if no record says so.
     open: Option<bool>,
     /// In which word: the newest record that counts.
@@ -68,7 +68,7 @@ pub(super) struct Story {
 /// One statement: what, in which words, and since when.
 pub(super) type Said = (Claim, String, Timestamp);
 
-impl Story {
+impl Turns {
     /// Says what it means now for an agent that started then.
     pub(super) fn said(&self, born: Option<Timestamp>, now: Timestamp) -> Vec<Said> {
         let mut said = Vec::new();
@@ -240,11 +240,11 @@ impl Story {
 
 /// The files that were read, each as long as it does not change.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<Kept>);
+pub(super) struct FileCache(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    files: BTreeMap<(PathBuf, String), Page>,
+    files: BTreeMap<(PathBuf, String), Entry>,
     /// Reads so far: what was used longest ago goes first.
     reads: u64,
     /// To which folder a rollout belongs: its first line does not change.
@@ -252,33 +252,33 @@ struct Kept {
 }
 
 #[derive(Debug)]
-struct Page {
+struct Entry {
     length: u64,
     written: SystemTime,
     used: u64,
-    story: Arc<Story>,
+    turns: Arc<Turns>,
 }
 
-impl Shelf {
+impl FileCache {
     /// Reads a file's end; `None` if it is not there. Nobody waits for another's file.
-    pub(super) fn read(&self, path: &Path, form: Form<'_>) -> Option<Arc<Story>> {
+    pub(super) fn read(&self, path: &Path, form: Form<'_>) -> Option<Arc<Turns>> {
         let facts = std::fs::metadata(path)
             .ok()
             .filter(std::fs::Metadata::is_file)?;
         let (length, written) = (facts.len(), facts.modified().ok()?);
         let key = (path.to_owned(), format!("{form:?}"));
-        if let Some(story) = self.lock().get(&key, length, written) {
-            return Some(story);
+        if let Some(turns) = self.lock().get(&key, length, written) {
+            return Some(turns);
         }
-        let story = Arc::new(read(path, form, Timestamp::try_from(written).ok())?);
-        let new = Page {
+        let turns = Arc::new(read(path, form, Timestamp::try_from(written).ok())?);
+        let new = Entry {
             length,
             written,
             used: 0,
-            story: Arc::clone(&story),
+            turns: Arc::clone(&turns),
         };
         self.lock().put(key, new);
-        Some(story)
+        Some(turns)
     }
 
     /// Returns the folder that a rollout belongs to; `None` if it cannot be read.
@@ -306,32 +306,32 @@ impl Kept {
         key: &(PathBuf, String),
         length: u64,
         written: SystemTime,
-    ) -> Option<Arc<Story>> {
+    ) -> Option<Arc<Turns>> {
         self.reads += 1;
         let known = self.files.get_mut(key)?;
         known.used = self.reads;
-        (known.length == length && known.written == written).then(|| Arc::clone(&known.story))
+        (known.length == length && known.written == written).then(|| Arc::clone(&known.turns))
     }
 
-    fn put(&mut self, key: (PathBuf, String), file: Page) {
-        if self.files.len() >= SHELF_MAX && !self.files.contains_key(&key) {
+    fn put(&mut self, key: (PathBuf, String), file: Entry) {
+        if self.files.len() >= FILES_MAX && !self.files.contains_key(&key) {
             let oldest = self.files.iter().min_by_key(|(_, file)| file.used);
             let oldest = oldest.map(|(key, _)| key.clone());
             oldest.and_then(|key| self.files.remove(&key));
         }
         let used = self.reads;
-        self.files.insert(key, Page { used, ..file });
+        self.files.insert(key, Entry { used, ..file });
     }
 }
 
-fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Story> {
+fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Turns> {
     let mut file = open_regular(path).ok()?;
     let length = file.metadata().ok()?.len();
     let start = length.saturating_sub(TAIL_BYTES);
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut bytes = Vec::new();
     file.take(TAIL_BYTES).read_to_end(&mut bytes).ok()?;
-    let mut story = Story::default();
+    let mut turns = Turns::default();
     let (mut torn, mut strange, mut foreign) = (0, 0, 0);
     for (n, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         // The first one begins before what was read.
@@ -347,10 +347,10 @@ fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Story
             continue;
         };
         match form {
-            Form::Claude => story.claude(&record),
-            Form::Codex => story.codex(&record),
+            Form::Claude => turns.claude(&record),
+            Form::Codex => turns.codex(&record),
             Form::Hooks { secret, session } => match signed(&record, secret, session) {
-                Some(hook) => story.hook(hook, written),
+                Some(hook) => turns.hook(hook, written),
                 None => foreign += 1,
             },
         }
@@ -364,15 +364,15 @@ fn read(path: &Path, form: Form<'_>, written: Option<Timestamp>) -> Option<Story
         ),
     ];
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        story.ignored.push(format!("{what} ({count})"));
+        turns.ignored.push(format!("{what} ({count})"));
     }
-    let is_clear = torn + strange == 0 && start == 0 && !story.is_strange;
-    story.is_bare = is_clear && story.open.is_none();
-    if story.open.is_none() && !bytes.is_empty() {
+    let is_clear = torn + strange == 0 && start == 0 && !turns.is_strange;
+    turns.is_bare = is_clear && turns.open.is_none();
+    if turns.open.is_none() && !bytes.is_empty() {
         let what = "no record of a kind that is known";
-        story.ignored.push(what.to_owned());
+        turns.ignored.push(what.to_owned());
     }
-    Some(story)
+    Some(turns)
 }
 
 /// Returns the event that a line of the hook spool carries, if it is this session's: the secret stands in its settings alone.
@@ -476,39 +476,39 @@ mod tests {
     }
 
     /// The claims that are fresh that many seconds later.
-    fn heard(story: &Story, now: i64) -> Vec<Claim> {
+    fn heard(turns: &Turns, now: i64) -> Vec<Claim> {
         let now = second(now);
         let ttl = crate::machine::resolve::Source::Rollout.ttl();
-        let said = story.said(None, now).into_iter();
+        let said = turns.said(None, now).into_iter();
         said.filter(|(_, _, at)| now.duration_since(*at).unsigned_abs() <= ttl)
             .map(|(claim, _, _)| claim)
             .collect()
     }
 
-    fn codex(records: &[(i64, Value)]) -> Story {
-        let mut story = Story::default();
+    fn codex(records: &[(i64, Value)]) -> Turns {
+        let mut turns = Turns::default();
         for (at, payload) in records {
-            story.codex(&record(*at, payload));
+            turns.codex(&record(*at, payload));
         }
-        story
+        turns
     }
 
     #[test]
-    fn a_full_shelf_forgets_what_was_not_read_for_longest() {
+    fn a_full_cache_forgets_what_was_not_read_for_longest() {
         let dir = tempfile::TempDir::new().unwrap();
-        let shelf = Shelf::default();
+        let cache = FileCache::default();
         let path = |n: usize| dir.path().join(format!("{n}.jsonl"));
-        for n in 0..=SHELF_MAX {
+        for n in 0..=FILES_MAX {
             let record = record(0, &json!({"type": "task_started"}));
             std::fs::write(path(n), format!("{record}\n")).unwrap();
         }
-        let read = |n: usize| shelf.read(&path(n), Form::Codex).unwrap();
+        let read = |n: usize| cache.read(&path(n), Form::Codex).unwrap();
         let first = read(0);
-        for n in 1..=SHELF_MAX {
+        for n in 1..=FILES_MAX {
             read(n);
             assert!(Arc::ptr_eq(&first, &read(0)), "{n}: it is read each time");
         }
-        assert_eq!(shelf.lock().files.len(), SHELF_MAX);
+        assert_eq!(cache.lock().files.len(), FILES_MAX);
     }
 
     #[test]
@@ -518,25 +518,25 @@ mod tests {
         let spent = (1, json!({"type": "token_count", "rate_limits": limits}));
         let began = (0, json!({"type": "task_started"}));
         let ended = (2, json!({"type": "task_complete"}));
-        let story = codex(&[began.clone(), spent.clone()]);
-        assert_eq!(heard(&story, 3), [Claim::Busy]);
-        let story = codex(&[began.clone(), spent.clone(), ended]);
-        assert_eq!(heard(&story, 3), [Claim::Idle]);
+        let turns = codex(&[began.clone(), spent.clone()]);
+        assert_eq!(heard(&turns, 3), [Claim::Busy]);
+        let turns = codex(&[began.clone(), spent.clone(), ended]);
+        assert_eq!(heard(&turns, 3), [Claim::Idle]);
         let failed = json!({"type": "task_complete", "error": {"message": "oops"}});
-        let story = codex(&[began, spent, (2, failed)]);
+        let turns = codex(&[began, spent, (2, failed)]);
         let limit = Claim::RateLimited(Some(until));
-        assert_eq!(heard(&story, 90), [limit, Claim::Idle], "until its end");
+        assert_eq!(heard(&turns, 90), [limit, Claim::Idle], "until its end");
     }
 
     #[test]
     fn a_conversation_that_is_compacted_in_a_turn_stays_busy() {
         let hook = |name: &str, source: &str| json!({"hook_event_name": name, "source": source});
-        let mut story = Story::default();
-        story.hook(&hook("UserPromptSubmit", ""), Some(second(0)));
-        story.hook(&hook("SessionStart", "compact"), Some(second(1)));
-        assert_eq!(heard(&story, 2), [Claim::Busy]);
-        story.hook(&hook("SessionStart", "clear"), Some(second(2)));
-        assert_eq!(heard(&story, 3), [Claim::Idle]);
+        let mut turns = Turns::default();
+        turns.hook(&hook("UserPromptSubmit", ""), Some(second(0)));
+        turns.hook(&hook("SessionStart", "compact"), Some(second(1)));
+        assert_eq!(heard(&turns, 2), [Claim::Busy]);
+        turns.hook(&hook("SessionStart", "clear"), Some(second(2)));
+        assert_eq!(heard(&turns, 3), [Claim::Idle]);
     }
 
     #[test]
@@ -545,12 +545,12 @@ mod tests {
         let error = |info: &str| json!({"message": "oops", "codex_error_info": info});
         let failed = |info: &str| (1, json!({"type": "task_complete", "error": error(info)}));
         for (info, claim) in [("unauthorized", Claim::Login), ("other", Claim::Failed)] {
-            let story = codex(&[began.clone(), failed(info)]);
-            assert_eq!(heard(&story, 2), [Claim::Idle, claim]);
-            assert_eq!(heard(&story, 62), [Claim::Idle], "{info}");
+            let turns = codex(&[began.clone(), failed(info)]);
+            assert_eq!(heard(&turns, 2), [Claim::Idle, claim]);
+            assert_eq!(heard(&turns, 62), [Claim::Idle], "{info}");
             let over = (3, json!({"type": "task_complete"}));
-            let story = codex(&[began.clone(), failed(info), over]);
-            assert_eq!(heard(&story, 4), [Claim::Idle], "{info}");
+            let turns = codex(&[began.clone(), failed(info), over]);
+            assert_eq!(heard(&turns, 4), [Claim::Idle], "{info}");
         }
     }
 }
