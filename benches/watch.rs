@@ -50,17 +50,19 @@ async fn measure(figures: &mut Figures) {
         after.lines().count() - before.lines().count(),
         usize::try_from(BUSY).expect("a few")
     );
+    let said = lab.raw(&["display-message", "-p", "#{pid}"]);
+    let pid: u32 = said.trim().parse().expect("a process id");
     let mut watch = Watch::new(lab.tmux.clone());
     let bar = Bar::AtMost(CORE_PERCENT_MAX);
     let what = |of: &str| format!("watch of {PANES} panes once a second, {of}");
-    let none = run(&lab, None, None).await;
-    let (ours, server) = run(&lab, Some(&mut watch), None).await;
+    let none = run(pid, None, None).await;
+    let (ours, server) = run(pid, Some(&mut watch), None).await;
     let server = server - none.1;
     figures.say(&what("all idle"), ours + server, "% of one core", bar);
     figures.say("  of which tmux", server, "% of one core", Bar::None);
 
     let sampler = lab.sampler();
-    let (ours, _) = run(&lab, Some(&mut watch), Some(&sampler)).await;
+    let (ours, _) = run(pid, Some(&mut watch), Some(&sampler)).await;
     figures.say(
         &what("each resolved to an agent's state as well"),
         ours + server,
@@ -71,9 +73,9 @@ async fn measure(figures: &mut Figures) {
     lab.raw(&["kill-session", "-t", "later"]);
     let draws = "while :; do printf '\\033[Hworking %s' $((n = ${n:-0} + 1)); sleep 0.2; done";
     windows(&lab, "busy", BUSY, draws);
-    let none = run(&lab, None, None).await;
+    let none = run(pid, None, None).await;
     let spawned = (lab.tmux.spawned(), faults());
-    let (ours, server) = run(&lab, Some(&mut watch), None).await;
+    let (ours, server) = run(pid, Some(&mut watch), None).await;
     let what_busy = what(&format!("{BUSY} of them drawing"));
     figures.say(&what_busy, ours + server - none.1, "% of one core", bar);
     figures.say(
@@ -89,14 +91,12 @@ async fn measure(figures: &mut Figures) {
         Bar::Exactly(0.0),
     );
     watch.close().await;
-    one_process_a_pane(&lab, figures);
+    one_process_a_pane(&lab, pid, figures);
 }
 
 /// What the same costs the usual way: one `capture-pane` for each pane and second. Fewer ticks, because they do not fit in a second.
-fn one_process_a_pane(lab: &Lab, figures: &mut Figures) {
+fn one_process_a_pane(lab: &Lab, server: u32, figures: &mut Figures) {
     let list = lab.raw(&["list-panes", "-a", "-F", "#{pane_id}"]);
-    let server = lab.raw(&["display-message", "-p", "#{pid}"]);
-    let server: u32 = server.trim().parse().expect("a process id");
     let children = || Process::read(std::process::id());
     let before = (children(), Process::read(server));
     for _ in 0..SPAWNING_TICKS {
@@ -135,9 +135,8 @@ fn windows(lab: &Lab, session: &str, number: u64, script: &str) {
 }
 
 /// Looks for [`TICKS`] ticks, or only waits as long; returns the percent of one core that we and the server took.
-async fn run(lab: &Lab, mut watch: Option<&mut Watch>, sampler: Option<&Sampler>) -> (f64, f64) {
-    let server = lab.raw(&["display-message", "-p", "#{pid}"]);
-    let server: u32 = server.trim().parse().expect("a process id");
+/// It starts no process itself: what is counted across it is the watch's.
+async fn run(server: u32, mut watch: Option<&mut Watch>, sampler: Option<&Sampler>) -> (f64, f64) {
     let mut resolved: BTreeMap<String, Resolved> = BTreeMap::new();
     if let Some(watch) = &mut watch {
         // The first look takes every screen.

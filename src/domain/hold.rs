@@ -51,6 +51,14 @@ pub enum Hold {
     Untrusted { actor: Actor, role: Role },
     /// The text was changed after it was approved, by somebody who could not have approved it.
     NeedsReapproval { by: String },
+    /// Other open issues go first: its text says so.
+    WaitsFor {
+        issues: Vec<IssueNumber>,
+        /// The way back to itself, if they wait for it as well.
+        ring: Vec<IssueNumber>,
+    },
+    /// Other open issues go first: the tracker's own dependencies say so.
+    BlockedBy { count: u32 },
     /// The stage has its number of open dispatches.
     Wip { stage: Label, limit: u32 },
     /// Another issue has the stage's seat.
@@ -159,6 +167,8 @@ impl Hold {
             Self::Unattributed { .. } => "unattributed",
             Self::Untrusted { .. } => "untrusted",
             Self::NeedsReapproval { .. } => "needs-reapproval",
+            Self::WaitsFor { .. } => "waits-for",
+            Self::BlockedBy { .. } => "blocked-by",
             Self::Wip { .. } => "wip",
             Self::Seat { .. } => "seat",
             Self::ActiveMax { .. } => "active-max",
@@ -247,6 +257,15 @@ impl Hold {
             Self::NeedsReapproval { .. } => {
                 Some("read the text again, then remove and set the label".into())
             }
+            Self::WaitsFor { ring, .. } if !ring.is_empty() => {
+                Some("take one of these dependencies out of the issues' texts".into())
+            }
+            Self::WaitsFor { .. } => {
+                Some("it goes on once they are closed, or its text says it no more".into())
+            }
+            Self::BlockedBy { .. } => Some(
+                "it goes on once they are closed, or the dependency is removed on its page".into(),
+            ),
             Self::NoAgent { hint, .. }
             | Self::NotWritable { hint, .. }
             | Self::AdoptedApart { hint, .. }
@@ -334,6 +353,20 @@ impl fmt::Display for Hold {
             Self::NeedsReapproval { by } => {
                 write!(f, "{by} changed the text after it was approved")
             }
+            Self::WaitsFor { issues, ring } if ring.is_empty() => {
+                write!(
+                    f,
+                    "its text says that it waits for {}",
+                    listed(issues, ", ")
+                )
+            }
+            Self::WaitsFor { ring, .. } => write!(
+                f,
+                "these issues wait for one another, by their texts: {}",
+                listed(ring, " -> ")
+            ),
+            Self::BlockedBy { count: 1 } => f.write_str("an open issue blocks it"),
+            Self::BlockedBy { count } => write!(f, "{count} open issues block it"),
             Self::Wip { stage, limit } => write!(f, "{stage} has its {limit} open"),
             Self::Seat { stage, holder } => write!(f, "{holder} has the seat of {stage}"),
             Self::ActiveMax { account, limit } => {
@@ -437,4 +470,9 @@ impl fmt::Display for Hold {
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),
         }
     }
+}
+
+fn listed(issues: &[IssueNumber], between: &str) -> String {
+    let numbers: Vec<String> = issues.iter().map(ToString::to_string).collect();
+    numbers.join(between)
 }

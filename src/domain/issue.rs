@@ -32,6 +32,12 @@ pub struct Head {
     pub updated_at: Timestamp,
     /// Where a person reads it.
     pub url: String,
+    /// Issues of the same repository that its text says it waits for, open or not.
+    #[serde(default)]
+    pub waits_for: BTreeSet<IssueNumber>,
+    /// How many open issues block it by the tracker's own account (GitHub's dependencies); 0 where it keeps none.
+    #[serde(default)]
+    pub blocked_by: u32,
 }
 
 /// Somebody who did something in a tracker.

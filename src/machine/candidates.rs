@@ -10,7 +10,7 @@ use crate::machine::legend::{Legend, Reading};
 use crate::machine::memory::Memory;
 use crate::machine::rank::{Rank, rank};
 use crate::machine::state::State;
-use crate::machine::{open, status, trust};
+use crate::machine::{dependencies, open, status, trust};
 
 /// An open issue that asks for a stage.
 #[derive(Clone, Copy, Debug)]
@@ -162,6 +162,7 @@ pub(super) struct CheapHolds<'a> {
     rules: &'a Rules,
     state: &'a State,
     memory: &'a Memory,
+    seen: &'a Observation,
     stages: Vec<StageHolds>,
     now: Timestamp,
 }
@@ -171,7 +172,7 @@ impl<'a> CheapHolds<'a> {
         rules: &'a Rules,
         state: &'a State,
         memory: &'a Memory,
-        seen: &Observation,
+        seen: &'a Observation,
         now: Timestamp,
     ) -> Self {
         let of_stage = |stage: &Stage| StageHolds {
@@ -188,6 +189,7 @@ impl<'a> CheapHolds<'a> {
             rules,
             state,
             memory,
+            seen,
             stages: rules.workflow.stages.iter().map(of_stage).collect(),
             now,
         }
@@ -212,6 +214,12 @@ impl<'a> CheapHolds<'a> {
             });
         }
         let seated = || self.state.seats.values().any(|holder| *holder == number);
+        // Who has a seat goes on, or both might wait for each other: one for the issue, the other for the seat.
+        if let Some(hold) = dependencies::hold(candidate.head, &self.seen.heads)
+            && !seated()
+        {
+            return Some(hold);
+        }
         if holds.is_full && !seated() {
             return Some(Hold::Wip {
                 stage: stage.label.clone(),

@@ -26,6 +26,7 @@ pub mod check;
 mod claim;
 pub mod decide;
 pub mod delivery;
+mod dependencies;
 mod ending;
 pub mod engine;
 pub mod errand;

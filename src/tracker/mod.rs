@@ -13,6 +13,7 @@ use crate::domain::{
 pub mod github;
 pub mod local;
 pub mod pulls;
+mod waits;
 
 /// A project's tracker.
 #[derive(Clone, Debug)]

@@ -107,11 +107,14 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::LedgerBehind { .. }
         | Hold::Unreadable { .. }
         | Hold::Unknown { .. } => true,
+        // Nobody but a person ends a ring.
+        Hold::WaitsFor { ring, .. } => !ring.is_empty(),
         Hold::Vetoed { .. }
         | Hold::Paused { .. }
         | Hold::BeforeStart { .. }
         | Hold::BeforeAdoption { .. }
         | Hold::Untrusted { .. }
+        | Hold::BlockedBy { .. }
         | Hold::Wip { .. }
         | Hold::Seat { .. }
         | Hold::ActiveMax { .. }

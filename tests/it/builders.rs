@@ -171,6 +171,8 @@ pub fn head(number: u64, title: &str, label: &str) -> Head {
         created_at: minutes(-600),
         updated_at: minutes(-10),
         url: format!("https://example.test/me/blog/issues/{number}"),
+        waits_for: BTreeSet::new(),
+        blocked_by: 0,
     }
 }
 

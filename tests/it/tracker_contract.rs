@@ -28,6 +28,7 @@ macro_rules! contract {
     ($name:ident, $fixture:ty) => {
         contract!(@stories $name, $fixture,
             a_new_issue_is_read_back,
+            what_an_issue_waits_for_is_listed,
             labels_of_a_new_issue_have_events,
             a_poll_without_news_says_so,
             a_poll_tells_what_changed,
@@ -115,6 +116,24 @@ pub(crate) async fn a_new_issue_is_read_back(fixture: &impl Fixture) {
         Some(tracker.whoami().await.expect("we are somebody").id)
     );
     assert_eq!(head.repo, tracker.repo().await.expect("it is there").id);
+}
+
+pub(crate) async fn what_an_issue_waits_for_is_listed(fixture: &impl Fixture) {
+    let tracker = fixture.tracker();
+    let first = open(tracker, "New login").await;
+    let issue = NewIssue {
+        title: "Use the new login".into(),
+        body: format!("See #99.\n\n- Blocked by: {first}"),
+        labels: Vec::new(),
+    };
+    let number = tracker.create_issue(&issue).await.expect("it opens");
+    let listed = tracker.sweep().await.expect("it sweeps").open;
+    let waits = |number| {
+        let head = listed.iter().find(|head: &&Head| head.number == number);
+        head.expect("it is listed").waits_for.clone()
+    };
+    assert_eq!(waits(number), BTreeSet::from([first]));
+    assert_eq!(waits(first), BTreeSet::new());
 }
 
 pub(crate) async fn labels_of_a_new_issue_have_events(fixture: &impl Fixture) {

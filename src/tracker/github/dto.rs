@@ -10,6 +10,7 @@ use crate::domain::{
     Actor, ActorId, ActorKind, Comment, CommentId, Head, IssueId, IssueNumber, Label, LabelEvent,
     LabelEventId, PullHead, RepoId, Role,
 };
+use crate::tracker::waits;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct UserDto {
@@ -103,6 +104,15 @@ pub(super) struct IssueDto {
     pub(super) repository_url: String,
     #[serde(default)]
     pull_request: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    issue_dependencies_summary: DependenciesDto,
+}
+
+/// What GitHub counts of an issue's dependencies: `blocked_by` are those that are open.
+#[derive(Debug, Default, Deserialize)]
+struct DependenciesDto {
+    #[serde(default)]
+    blocked_by: u32,
 }
 
 impl IssueDto {
@@ -139,6 +149,8 @@ impl IssueDto {
             created_at: self.created_at,
             updated_at: self.updated_at,
             url: self.html_url,
+            waits_for: waits::named(&self.body),
+            blocked_by: self.issue_dependencies_summary.blocked_by,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::tracker::local::file::{
 };
 use crate::tracker::local::folder::{Folder, refused};
 use crate::tracker::local::matter::{CommentFile, IssueFile, LABELS_MAX, label_fault, uid};
-use crate::tracker::{NewIssue, TrackerError, Written};
+use crate::tracker::{NewIssue, TrackerError, Written, waits};
 
 /// The longest title of an issue opened here.
 const TITLE_CHARS_MAX: usize = 256;
@@ -293,6 +293,8 @@ impl Folder {
                 "file://{}",
                 self.issue_path(issue.number).join("issue.md").display()
             ),
+            waits_for: waits::named(&issue.file.body),
+            blocked_by: 0,
         }
     }
 

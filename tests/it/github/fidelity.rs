@@ -91,6 +91,7 @@ async fn holds(fact: Fact, world: &World) -> bool {
                 Ok(Written::Already)
             )
         }
+        Fact::DependenciesAreCounted => dependencies_are_counted(world).await,
         Fact::LabellingMovesUpdatedAt => labelling_moves_updated_at(world).await,
         Fact::PermissionIsCoarse | Fact::StrangersHaveNoPermission => permission(world, fact).await,
         Fact::GraphqlKnowsEdits | Fact::GraphqlErrorsAre200 => graphql(world, fact).await,
@@ -233,6 +234,19 @@ fn created_with_label(world: &World, token: &str) -> (Answer, Vec<Value>) {
             Vec::new()
         },
     )
+}
+
+async fn dependencies_are_counted(world: &World) -> bool {
+    let (blocked, first) = (world.open("second"), world.open("first"));
+    world.fake.model().issue(BLOG, blocked).blocked_by = vec![first];
+    let counted = async || {
+        let open = world.github.sweep().await.expect("it sweeps").open;
+        let head = open.into_iter().find(|head| head.number.0 == blocked);
+        head.expect("it is listed").blocked_by
+    };
+    let before = counted().await;
+    world.fake.model().close(BLOG, first, "me");
+    (before, counted().await) == (1, 0)
 }
 
 async fn labelling_moves_updated_at(world: &World) -> bool {

@@ -266,6 +266,15 @@ impl Page {
         for label in labels {
             tracker.label(number, &Label::new(label), true, &alice(), at);
         }
+        let head = &mut tracker.issues.get_mut(&number).expect("it is there").head;
+        for option in options {
+            if let Some(others) = option.strip_prefix("waits-for=") {
+                head.waits_for.extend(others.split(',').map(issue));
+            }
+            if let Some(count) = option.strip_prefix("blocked-by=") {
+                head.blocked_by = count.parse().expect("a number");
+            }
+        }
     }
 
     fn label(&mut self, number: &str, label: &str, rest: &[&str]) {

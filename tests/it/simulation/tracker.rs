@@ -48,6 +48,8 @@ impl Tracker {
             created_at: at,
             updated_at: at,
             url: format!("https://tracker/{number}"),
+            waits_for: BTreeSet::new(),
+            blocked_by: 0,
         };
         let text = Text {
             title: title.to_owned(),

@@ -52,6 +52,8 @@ facts! {
     CreationLabelsAreDroppedSilently = "creation-labels-are-dropped-silently",
     /// Off: removing what is not there succeeds.
     AbsentLabelIs404 = "absent-label-is-404",
+    /// Off: an issue does not say what blocks it.
+    DependenciesAreCounted = "dependencies-are-counted",
     /// Off: a label edit leaves `updated_at` alone.
     LabellingMovesUpdatedAt = "labelling-moves-updated-at",
     /// Off: `permission` says as much as `role_name`.

@@ -67,6 +67,13 @@ impl Model {
             "repository_url": format!("{}/repos/{}", self.base, repo.full_name),
             "author_association": "NONE",
         });
+        if self.is(Fact::DependenciesAreCounted) {
+            let is_open = |number: &&u64| repo.issues.get(*number).is_some_and(|other| other.open);
+            json["issue_dependencies_summary"] = json!({
+                "blocked_by": issue.blocked_by.iter().filter(is_open).count(), "blocking": 0,
+                "total_blocked_by": issue.blocked_by.len(), "total_blocking": 0,
+            });
+        }
         if !issue.open {
             let closed = issue
                 .events

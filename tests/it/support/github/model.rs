@@ -51,6 +51,8 @@ pub(crate) struct Issue {
     pub(crate) author: Option<u64>,
     pub(crate) labels: Vec<String>,
     pub(crate) milestone: Option<u64>,
+    /// Issues that block it, by GitHub's own dependencies.
+    pub(crate) blocked_by: Vec<u64>,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     pub(crate) edited: Option<(Timestamp, Option<u64>)>,
@@ -236,6 +238,7 @@ impl Model {
             author,
             labels: Vec::new(),
             milestone: None,
+            blocked_by: Vec::new(),
             created: now,
             updated: now,
             edited: None,

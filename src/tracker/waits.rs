@@ -1,0 +1,124 @@
+//! What an issue's text says that it waits for: "blocked by #12", "depends on #12, #14 and #15".
+//!
+//! Anybody may write it: it holds only the issue that it stands in.
+
+use std::collections::BTreeSet;
+
+use crate::domain::IssueNumber;
+
+/// What people write before the numbers.
+const PHRASES: [&str; 2] = ["blocked by", "depends on"];
+/// With one of these before it, it says the contrary.
+const NEGATIONS: [&str; 7] = ["not", "never", "longer", "isn't", "doesn't", "was", "were"];
+/// Numbers taken from one text: nobody waits for more, and the rest of a hostile one is left alone.
+const NUMBERS_MAX: usize = 50;
+
+/// Returns the issues of the same repository that a text names so, code and quotations left out.
+pub(super) fn named(text: &str) -> BTreeSet<IssueNumber> {
+    let mut found = BTreeSet::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        let line = line.trim_start();
+        if line.starts_with("```") || line.starts_with("~~~") {
+            fenced = !fenced;
+        }
+        if fenced || line.starts_with('>') {
+            continue;
+        }
+        for phrase in PHRASES {
+            in_line(line, phrase, &mut found);
+        }
+    }
+    found
+}
+
+fn in_line(line: &str, phrase: &str, found: &mut BTreeSet<IssueNumber>) {
+    // Lower case of ASCII alone keeps every place in the line where it is.
+    let lower = line.to_ascii_lowercase();
+    for (at, _) in lower.match_indices(phrase) {
+        let before = &lower[..at];
+        let is_a_word = !before.ends_with(|c: char| c.is_alphanumeric() || c == '`');
+        let last = before.split_whitespace().next_back();
+        if is_a_word && last.is_none_or(|last| !NEGATIONS.contains(&last)) {
+            numbers(&lower[at + phrase.len()..], found);
+        }
+    }
+}
+
+/// Takes `#1, #2 and #3` from the beginning of a text.
+fn numbers(text: &str, found: &mut BTreeSet<IssueNumber>) {
+    let mut rest = text;
+    while found.len() < NUMBERS_MAX {
+        rest = rest.trim_start_matches([' ', '\t', ':', ',', '&', '*', '_']);
+        rest = rest.strip_prefix("and ").unwrap_or(rest).trim_start();
+        let Some(behind) = rest.strip_prefix('#') else {
+            return;
+        };
+        let end = behind
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(behind.len());
+        let Ok(number) = behind[..end].parse() else {
+            return;
+        };
+        found.insert(IssueNumber(number));
+        rest = &behind[end..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn said(text: &str) -> Vec<u64> {
+        named(text).into_iter().map(|number| number.0).collect()
+    }
+
+    #[test]
+    fn what_a_text_waits_for_is_read_as_people_write_it() {
+        assert_eq!(said("Blocked by #12"), [12]);
+        assert_eq!(said("This is blocked by #12."), [12]);
+        assert_eq!(said("- **Depends on:** #12, #14 and #15"), [12, 14, 15]);
+        assert_eq!(said("a\r\nblocked by: #3\r\nDEPENDS ON #4"), [3, 4]);
+        assert_eq!(said("blocked by #3 (see #9)"), [3], "a mention is none");
+    }
+
+    #[test]
+    fn what_says_something_else_is_not_taken_for_it() {
+        for text in [
+            "",
+            "#12",
+            "unblocked by #12",
+            "it is no longer blocked by #12",
+            "not blocked by #12",
+            "was blocked by #12",
+            "blocked by owner/repo#12",
+            "blocked by the weather",
+            "> blocked by #12",
+            "```\nblocked by #12\n```",
+            "write `blocked by #12`",
+            "blocked by #",
+            "blocked by #99999999999999999999999",
+        ] {
+            assert_eq!(said(text), [0_u64; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_text_names_no_more_than_fifty() {
+        let text: Vec<String> = (1..10_000).map(|n| format!("#{n}")).collect();
+        let found = named(&format!("blocked by {}", text.join(", ")));
+        assert_eq!(found.len(), NUMBERS_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn of_any_text_only_what_it_names_is_taken(text in "[ \\PC\n#0-9]{0,80}", middle in "blocked by|DEPENDS ON|") {
+            let text = format!("{text}{middle}{text}");
+            for number in named(&text) {
+                prop_assert!(text.contains(&number.0.to_string()), "{number} of {text:?}");
+            }
+        }
+    }
+}
