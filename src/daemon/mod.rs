@@ -16,6 +16,7 @@ pub mod job;
 pub mod keep;
 pub mod key;
 pub mod logs;
+pub mod looks;
 pub mod merge;
 pub mod news;
 pub mod notify;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::daemon::hands::{chain, failed, now};
+use crate::daemon::looks::{LOOK_MAX, UNREAD};
 use crate::daemon::session::Sources;
 use crate::domain::{
     Activity, AgentState, Composer, Delivery, Finding, Liveness, Outcome, Pane, PaneSample,
@@ -96,7 +97,12 @@ impl Typist {
                 };
             }
         };
-        let baseline = sources.baseline().await;
+        // Without it an older receipt could not be told from this one's.
+        let Some(baseline) = sources.baseline().await else {
+            return Outcome::NotTyped {
+                why: "what the agent wrote so far cannot be read".to_owned(),
+            };
+        };
         match self
             .tmux
             .paste(&guard, &delivery.id, &delivery.line())
@@ -229,8 +235,10 @@ impl Typist {
                 .sample
                 .state
         });
-        let ended = |_| AgentState::unknown("the daemon ends".to_owned());
-        sampling.await.unwrap_or_else(ended)
+        match tokio::time::timeout(LOOK_MAX, sampling).await {
+            Ok(sampled) => sampled.unwrap_or_else(|_| AgentState::unknown("the daemon ends")),
+            Err(_) => AgentState::unknown(UNREAD),
+        }
     }
 
     /// Looks for a receipt until then; afterwards says whether the line is still in the composer. The agent's process may be seen only
