@@ -1,5 +1,6 @@
 //! The fleet: one watch over one tmux server feeds every project; managed agents are kept up.
 
+mod limits;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::daemon::{relay, session};
 use crate::domain::{ProjectName, SessionChoice, Window};
 use crate::terminal::{Seen, Snapshot, Tmux, TmuxError, Watch};
 
+use limits::{Limits, Word};
 pub use window::{Samples, WindowSample};
 
 /// Between two looks while something is open, and while nothing is (DESIGN 3).
@@ -60,6 +62,7 @@ pub struct Fleet {
     servers: Looks<PathBuf, (Watch, Result<Snapshot, String>)>,
     panes: Looks<(ProjectName, Window), WindowSample>,
     folders: Looks<ProjectName, SpoolTimes>,
+    limits: Limits,
 }
 
 /// When a project's spool folders changed last, as far as they are there.
@@ -88,6 +91,7 @@ impl Fleet {
             servers: Looks::default(),
             panes: Looks::default(),
             folders: Looks::default(),
+            limits: Limits::default(),
         }
     }
 
@@ -159,6 +163,9 @@ impl Fleet {
         let before = self.samples.clone();
         let snapshots = self.look(&members).await;
         self.sample(&members, &snapshots).await;
+        let words: Vec<Word<'_>> = self.samples.windows.iter().map(Word::of).collect();
+        self.limits.note(&words, now());
+        self.samples.limits = self.limits.told(&limits::accounts(&self.members));
         self.samples.looked.extend(members.keys().cloned());
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
@@ -495,4 +502,5 @@ fn changed(before: &Samples, after: &Samples, name: &ProjectName) -> bool {
         || before.down.get(name) != after.down.get(name)
         || before.blind.is_some() != after.blind.is_some()
         || before.unread.is_some() != after.unread.is_some()
+        || before.limits != after.limits
 }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::daemon::fleet::WindowSample;
 use crate::daemon::hands::{Comments, Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::daemon::looks::{Begin, Looked, Looks};
 use crate::domain::{
-    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Post, Posting, PullHead, PullRead,
-    Questions, Report, ReportId, Said, SessionChoice, SpoolFile, Subject, Verb, Window,
+    AccountLimit, Answer, Attention, DispatchId, Fresh, Hold, IssueNumber, Observation, PaneSample,
+    Post, Posting, PullHead, PullRead, Questions, Report, ReportId, Said, SessionChoice, SpoolFile,
+    Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -255,9 +257,10 @@ impl Observer {
             (None, None) => Some(("it was not read yet".to_owned(), at)),
             (None, Some(_)) => None,
         };
+        let limits = hands.samples.borrow().limits.clone();
         let panes = [Window::Agent, Window::Check]
             .into_iter()
-            .filter_map(|window| Some((window, hands.sampled(window)?.sample)))
+            .filter_map(|window| Some((window, limited(hands.sampled(window)?, &limits))))
             .collect();
         let dispatch = DispatchId::new(random_letters(DISPATCH_LETTERS));
         let (scans, misplaced) = self.folder(hands).await;
@@ -278,12 +281,25 @@ impl Observer {
             reports,
             posts,
             fleet,
+            limits,
             fresh: Fresh {
                 secret_hash: hands.key.secret_hash(&dispatch),
                 dispatch,
             },
         }
     }
+}
+
+/// A sample as its account's limit leaves it: who shares one that is used up takes no text, whoever found that out.
+fn limited(window: WindowSample, limits: &[AccountLimit]) -> PaneSample {
+    let account = &window.profile.account;
+    let mut sample = window.sample;
+    let limit = limits.iter().find(|limit| limit.account == *account);
+    if let Some(limit) = limit.filter(|_| sample.state.takes_text()) {
+        sample.state.because = format!("account {account} is at its limit, as another agent shows");
+        sample.state.attention = Attention::RateLimited { until: limit.until };
+    }
+    sample
 }
 
 /// Whether an error of a single read says something of that issue only.

@@ -10,7 +10,7 @@ use crate::daemon::hands::{chain, failed, now};
 use crate::daemon::looks::{LOOK_MAX, UNREAD};
 use crate::daemon::session::Sources;
 use crate::domain::{
-    Activity, AgentState, Composer, Delivery, Finding, Liveness, Outcome, Pane, PaneSample,
+    Activity, AgentState, Composer, Delivery, Finding, Liveness, Outcome, Pane, PaneSample, Purpose,
 };
 use crate::machine::delivery::LATE_AFTER;
 use crate::machine::resolve::Resolved;
@@ -75,7 +75,7 @@ impl Typist {
         known: Option<&Known>,
         sources: &Sources,
     ) -> Outcome {
-        let known = match proven_idle(known, pane, now()) {
+        let known = match proven_idle(known, pane, delivery.purpose, now()) {
             Ok(known) => known,
             Err(why) => return Outcome::NotTyped { why },
         };
@@ -84,7 +84,7 @@ impl Typist {
             Err(error) => return Outcome::NotTyped { why: chain(&error) },
         };
         let state = self.state(&seen, Some(known)).await;
-        if !state.takes_text() {
+        if !state.takes(delivery.purpose) {
             return Outcome::NotTyped {
                 why: format!("the agent is not idle any more: {}", state.because),
             };
@@ -324,6 +324,7 @@ impl Typist {
 fn proven_idle<'a>(
     known: Option<&'a Known>,
     pane: &Pane,
+    purpose: Purpose,
     now: Timestamp,
 ) -> Result<&'a Known, String> {
     let known = known.ok_or("the watch does not see the pane")?;
@@ -334,7 +335,7 @@ fn proven_idle<'a>(
     if now.duration_since(sample.at) > SAMPLE_AGE_MAX {
         return Err("the watch has no fresh sample of the pane".to_owned());
     }
-    if !sample.state.takes_text() {
+    if !sample.state.takes(purpose) {
         return Err(format!("the agent is not idle: {}", sample.state.because));
     }
     Ok(known)

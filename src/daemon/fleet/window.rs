@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::daemon::hands::now;
-use crate::domain::{PaneSample, Profile, ProjectName, Window};
+use crate::domain::{AccountLimit, PaneSample, Profile, ProjectName, Window};
 use crate::machine::resolve::{Evidence, Resolved, SAMPLE_GAP_MAX, unheard};
 use crate::terminal::{Process, Sampled, Seen};
 use crate::view::{WindowView, Witnessed};
@@ -123,6 +123,8 @@ pub struct Samples {
     pub blind: Option<String>,
     /// Why nobody reads what agents of another account say.
     pub unread: Option<String>,
+    /// Accounts whose allowance is used up.
+    pub limits: Vec<AccountLimit>,
     /// Why a project's agent is not there.
     pub down: BTreeMap<ProjectName, String>,
     /// The projects whose panes were looked for at least once: before that a missing pane says nothing.
