@@ -10,6 +10,7 @@ pub mod control;
 pub mod deliver;
 pub mod fleet;
 pub mod gates;
+pub mod hand;
 pub mod hands;
 pub mod heartbeat;
 pub mod job;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::daemon::hand::PaneLocks;
 use crate::daemon::hands::{chain, failed, now};
 use crate::daemon::looks::{LOOK_MAX, UNREAD};
 use crate::daemon::session::Sources;
@@ -61,6 +62,8 @@ pub struct Typist {
     pub sampler: Arc<Sampler>,
     /// What is known of the window besides its screen.
     pub station: Station,
+    /// Nobody else types while it does.
+    pub panes: PaneLocks,
     /// How long it waits.
     pub patience: Patience,
 }
@@ -77,6 +80,10 @@ impl Typist {
     ) -> Outcome {
         let known = match proven_idle(known, pane, delivery.purpose, now()) {
             Ok(known) => known,
+            Err(why) => return Outcome::NotTyped { why },
+        };
+        let held = match self.panes.take(pane) {
+            Ok(held) => held,
             Err(why) => return Outcome::NotTyped { why },
         };
         let seen = match self.tmux.look(pane).await {
@@ -108,7 +115,10 @@ impl Typist {
             .paste(&guard, &delivery.id, &delivery.line())
             .await
         {
-            Ok(Guarded::Done) => Outcome::Pasted { baseline },
+            Ok(Guarded::Done) => {
+                self.panes.keep(held);
+                Outcome::Pasted { baseline }
+            }
             Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped {
                 why: blocked.to_string(),
             },
@@ -122,6 +132,8 @@ impl Typist {
 
     /// Waits until the line is seen in the composer.
     pub async fn echo(&self, delivery: &Delivery, pane: &Pane) -> Outcome {
+        // What the paste left to us; after a restart nobody else can have the pane's composer to itself.
+        let _held = self.panes.take(pane);
         let deadline = tokio::time::Instant::now() + self.patience.echo;
         loop {
             match self.tmux.look(pane).await {
@@ -170,7 +182,12 @@ impl Typist {
                 }
                 read_at = now();
             }
-            let why = match self.our_line(delivery, pane).await {
+            let held = self.panes.take(pane);
+            let line = match &held {
+                Ok(_) => self.our_line(delivery, pane).await,
+                Err(why) => Ok(Err(why.clone())),
+            };
+            let why = match line {
                 Err(error) => return failed(&error),
                 Ok(Err(why)) => why,
                 Ok(Ok(guard)) => match self.tmux.enter(&guard, &delivery.id, u32::from(n)).await {
@@ -190,6 +207,10 @@ impl Typist {
     pub async fn clear(&self, delivery: &Delivery, pane: &Pane) -> Outcome {
         let not_cleared = |why: &str| Outcome::NotCleared {
             why: format!("no longer wanted, and {why}"),
+        };
+        let _held = match self.panes.take(pane) {
+            Ok(held) => held,
+            Err(why) => return not_cleared(&why),
         };
         let guard = match self.our_line(delivery, pane).await {
             Ok(Ok(guard)) => guard,
