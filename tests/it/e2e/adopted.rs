@@ -262,6 +262,22 @@ async fn nothing_is_typed_into_an_adopted_pane_that_somebody_looks_at() {
     world.end().await;
 }
 
+/// A process that stands still, and goes on when this is dropped: who stands still for ever cannot be ended politely.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn new(process: Pid) -> Self {
+        kill_process(process, Signal::STOP).expect("it is ours");
+        Self(process)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        kill_process(self.0, Signal::CONT).expect("it is ours");
+    }
+}
+
 /// A person's server that stands still says nothing: what was known of its pane does not stay true, and the others go on.
 #[tokio::test]
 async fn a_server_that_stands_still_makes_its_pane_unknown_and_stops_no_other_agent() {
@@ -276,7 +292,7 @@ async fn a_server_that_stands_still_makes_its_pane_unknown_and_stops_no_other_ag
     while !state("shop").await.is_some_and(|state| state.takes_text()) {}
     let server = theirs(&world, &["display-message", "-p", "#{pid}"]);
     let server = Pid::from_raw(server.parse().expect("a pid")).expect("a pid");
-    kill_process(server, Signal::STOP).expect("it is ours");
+    let stopped = Stopped::new(server);
     let unknown = loop {
         match state("shop").await {
             Some(state) if !state.takes_text() => break state,
@@ -289,6 +305,6 @@ async fn a_server_that_stands_still_makes_its_pane_unknown_and_stops_no_other_ag
         .issue("blog", "Greet", "It should.", "ready-for-prep")
         .await;
     world.until_yours("blog", issue).await;
-    kill_process(server, Signal::CONT).expect("it is ours");
+    drop(stopped);
     while !state("shop").await.is_some_and(|state| state.takes_text()) {}
 }
