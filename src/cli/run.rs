@@ -15,6 +15,8 @@ use crate::machine::text::count;
 
 /// How long SIGTERM waits for what is under way: systemd's default stop time is 90 s.
 const DRAIN_MAX: Duration = Duration::from_mins(1);
+/// How long what is being read may then take.
+const LEAVES_MAX: Duration = Duration::from_secs(2);
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -92,7 +94,8 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     trace(args.verbose);
     let places = edge::places()?;
     let config = load(&places)?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         let daemon = start(places, config).await?;
         let listening = tokio::spawn(control::serve(Arc::clone(&daemon)));
         tokio::spawn(Arc::clone(&daemon).watch_config());
@@ -128,7 +131,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         scheduler.shutdown().await?;
         listening.await??;
         Ok(())
-    })
+    });
+    // A thread that reads from a disk that does not answer ends with the process, and not before.
+    runtime.shutdown_timeout(LEAVES_MAX);
+    ended
 }
 
 fn status(daemon: &Daemon) -> String {

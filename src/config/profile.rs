@@ -84,6 +84,7 @@ fn read(file: &str, sheet: &Sheet<'_>, table: Table<'_>) -> Option<Profile> {
             .table("screen")
             .map(|table| screen(sheet, table))
             .unwrap_or_default(),
+        go_on: table.text("go_on").map(|at| at.value),
         loosens: plain(table.texts("loosens").unwrap_or_default()),
         mends: mends(sheet, table.pairs("mend")),
         name: name?,

@@ -138,7 +138,7 @@ async fn details_of(
     };
     let wanted = match purpose {
         Purpose::Brief => Comments::All,
-        Purpose::Nudge | Purpose::Answer | Purpose::Stop => Comments::Unread,
+        Purpose::Nudge | Purpose::Answer | Purpose::Stop | Purpose::Resume => Comments::Unread,
     };
     let mut details = hands.details(issue, wanted).await?;
     if let Some(pull) = ground.pull {

@@ -72,6 +72,7 @@ fn typist(hands: &Hands, dispatch: &Dispatch) -> Option<Typist> {
         tmux: hands.terminal(dispatch.opening.window),
         sampler: hands.samplers.get(&dispatch.opening.profile)?,
         station: session::station(hands, dispatch.opening.window),
+        panes: hands.panes.clone(),
         patience: Patience::default(),
     })
 }

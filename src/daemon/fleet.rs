@@ -1,5 +1,8 @@
 //! The fleet: one watch over one tmux server feeds every project; managed agents are kept up.
 
+mod limits;
+mod window;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,13 +11,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::daemon::hands::{Hands, chain, now};
+use crate::daemon::looks::{Begin, LOOK_MAX, Looked, Looks, UNREAD};
 use crate::daemon::runner::{Accounts, Message};
 use crate::daemon::starts::{RESTARTS_MAX, Start, Starts};
 use crate::daemon::{relay, session};
-use crate::domain::{PaneSample, Profile, ProjectName, SessionChoice, Window};
-use crate::machine::resolve::{Evidence, Resolved};
-use crate::terminal::{Process, Sampled, Seen, Snapshot, Tmux, TmuxError, Watch};
-use crate::view::{WindowView, Witnessed};
+use crate::domain::{ProjectName, SessionChoice, Window};
+use crate::terminal::{Seen, Snapshot, Tmux, TmuxError, Watch};
+
+use limits::{Limits, Word};
+pub use window::{Samples, WindowSample};
 
 /// Between two looks while something is open, and while nothing is (DESIGN 3).
 const BUSY_TICK: Duration = Duration::from_secs(1);
@@ -24,80 +29,6 @@ const IDLE_TICK: Duration = Duration::from_secs(5);
 const REPORT_TICK: Duration = Duration::from_millis(200);
 /// How long the end of a change that tmux announced is waited for.
 const CHANGE_SETTLES: Duration = Duration::from_millis(100);
-
-/// One window, as the watch saw it last.
-#[derive(Clone, Debug)]
-pub struct WindowSample {
-    /// The resolved state.
-    pub sample: PaneSample,
-    /// What the next sample of the same pane needs.
-    pub resolved: Resolved,
-    /// Every witness.
-    pub evidence: Vec<Evidence>,
-    /// What was not heard, and why.
-    pub ignored: Vec<String>,
-    /// The program's version, if it is known.
-    pub version: Option<String>,
-    /// The agent's process.
-    pub agent: Option<Process>,
-    /// The agent's own id of its conversation.
-    pub session: Option<String>,
-    /// The profile it was looked at with.
-    pub profile: Profile,
-    /// Row and screen.
-    pub seen: Arc<Seen>,
-}
-
-impl WindowSample {
-    /// Returns what `session explain` shows of it.
-    pub fn view(&self, window: Window) -> WindowView {
-        WindowView::new(Witnessed {
-            window,
-            sample: &self.sample,
-            resolved: &self.resolved,
-            evidence: &self.evidence,
-            ignored: &self.ignored,
-            version: self.version.as_deref(),
-            profile: &self.profile,
-        })
-    }
-
-    /// Takes a sample with what it was taken of.
-    pub fn new(sampled: Sampled, profile: Profile, seen: Arc<Seen>) -> Self {
-        Self {
-            profile,
-            sample: sampled.sample,
-            resolved: sampled.resolved,
-            evidence: sampled.evidence,
-            ignored: sampled.ignored,
-            version: sampled.version,
-            agent: sampled.agent,
-            session: sampled.session,
-            seen,
-        }
-    }
-}
-
-/// All windows of all projects.
-#[derive(Clone, Debug, Default)]
-pub struct Samples {
-    windows: BTreeMap<(ProjectName, Window), WindowSample>,
-    /// Why nothing is known now.
-    pub blind: Option<String>,
-    /// Why nobody reads what agents of another account say.
-    pub unread: Option<String>,
-    /// Why a project's agent is not there.
-    pub down: BTreeMap<ProjectName, String>,
-    /// The projects whose panes were looked for at least once: before that a missing pane says nothing.
-    pub looked: BTreeSet<ProjectName>,
-}
-
-impl Samples {
-    /// Returns a project's window.
-    pub fn of(&self, project: &ProjectName, window: Window) -> Option<&WindowSample> {
-        self.windows.get(&(project.clone(), window))
-    }
-}
 
 /// The projects that run, by name. Projects come and go with their files.
 pub type Members = Arc<std::sync::Mutex<BTreeMap<ProjectName, Member>>>;
@@ -126,8 +57,16 @@ pub struct Fleet {
     reviving: bool,
     open: watch::Receiver<Accounts>,
     out: watch::Sender<Arc<Samples>>,
-    spools: BTreeMap<ProjectName, Vec<Option<std::time::SystemTime>>>,
+    spools: BTreeMap<ProjectName, SpoolTimes>,
+    /// Each server, pane and spool is looked at by itself: one that hangs stops no other.
+    servers: Looks<PathBuf, (Watch, Result<Snapshot, String>)>,
+    panes: Looks<(ProjectName, Window), WindowSample>,
+    folders: Looks<ProjectName, SpoolTimes>,
+    limits: Limits,
 }
+
+/// When a project's spool folders changed last, as far as they are there.
+type SpoolTimes = Vec<Option<std::time::SystemTime>>;
 
 impl Fleet {
     /// Watches `tmux` for `members` and publishes what it sees.
@@ -149,6 +88,10 @@ impl Fleet {
             open,
             out,
             spools: BTreeMap::new(),
+            servers: Looks::default(),
+            panes: Looks::default(),
+            folders: Looks::default(),
+            limits: Limits::default(),
         }
     }
 
@@ -166,7 +109,7 @@ impl Fleet {
             let stopped = loop {
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => break false,
-                    () = tokio::time::sleep(REPORT_TICK), if is_open => self.tell_of_reports(),
+                    () = tokio::time::sleep(REPORT_TICK), if is_open => self.tell_of_reports().await,
                     Ok(()) = self.open.changed() => if is_open != self.is_anything_open() { break false },
                     () = woken(&mut self.watches) => {
                         tokio::time::sleep(CHANGE_SETTLES).await;
@@ -191,9 +134,9 @@ impl Fleet {
             .any(|accounts| accounts.values().any(|count| *count > 0))
     }
 
-    fn tell_of_reports(&mut self) {
+    async fn tell_of_reports(&mut self) {
         let members = self.members();
-        for name in self.new_reports(&members) {
+        for name in self.new_reports(&members).await {
             tell(&members, &name);
         }
     }
@@ -220,6 +163,9 @@ impl Fleet {
         let before = self.samples.clone();
         let snapshots = self.look(&members).await;
         self.sample(&members, &snapshots).await;
+        let words: Vec<Word<'_>> = self.samples.windows.iter().map(Word::of).collect();
+        self.limits.note(&words, now());
+        self.samples.limits = self.limits.told(&limits::accounts(&self.members));
         self.samples.looked.extend(members.keys().cloned());
         self.out.send_replace(Arc::new(self.samples.clone()));
         let mut wake: Vec<ProjectName> = Vec::new();
@@ -228,7 +174,7 @@ impl Fleet {
                 wake.push(name.clone());
             }
         }
-        wake.extend(self.new_reports(&members));
+        wake.extend(self.new_reports(&members).await);
         for name in wake {
             tell(&members, &name);
         }
@@ -261,14 +207,37 @@ impl Fleet {
         for watch in gone.iter().filter_map(|socket| self.watches.remove(socket)) {
             watch.close().await;
         }
+        let mut begin: Vec<(PathBuf, Begin<_>)> = Vec::new();
+        for socket in &wanted {
+            let known = self.watches.remove(socket);
+            let server = socket.clone();
+            let look = move || {
+                let mut watch = known.unwrap_or_else(|| Watch::new(Tmux::new(server)));
+                tokio::spawn(async move {
+                    let looked = watch.tick(now()).await.map_err(|error| chain(&error));
+                    (watch, looked)
+                })
+            };
+            begin.push((socket.clone(), Box::new(look)));
+        }
+        let watches = &mut self.watches;
+        let looked = self.servers.all(begin, |socket, (watch, _)| {
+            watches.insert(socket.clone(), watch);
+        });
         let mut snapshots = BTreeMap::new();
-        for socket in wanted {
-            let watch = self
-                .watches
-                .entry(socket.clone())
-                .or_insert_with(|| Watch::new(Tmux::new(&socket)));
-            let looked = watch.tick(now()).await.map_err(|error| chain(&error));
-            snapshots.insert(socket, looked);
+        for (socket, looked) in looked.await {
+            let snapshot = match looked {
+                Looked::Back((watch, snapshot)) => {
+                    self.watches.insert(socket.clone(), watch);
+                    snapshot
+                }
+                Looked::Out => Err(format!(
+                    "the tmux server `{}` does not answer within {} s",
+                    socket.display(),
+                    LOOK_MAX.as_secs()
+                )),
+            };
+            snapshots.insert(socket, snapshot);
         }
         snapshots
     }
@@ -282,7 +251,8 @@ impl Fleet {
         let ours = snapshots.get(self.tmux.socket());
         self.samples.blind = ours.and_then(|looked| looked.as_ref().err().cloned());
         let mut windows = BTreeMap::new();
-        let mut looks = tokio::task::JoinSet::new();
+        let mut seen_now = BTreeMap::new();
+        let mut begin: Vec<(_, Begin<WindowSample>)> = Vec::new();
         for (name, member) in members {
             let Some(rules) = member.hands.rules() else {
                 continue;
@@ -290,11 +260,17 @@ impl Fleet {
             for window in [Window::Agent, Window::Check] {
                 let place = (name, window, &rules.project.session);
                 let socket = member.hands.places.socket_of(&rules.project, window);
-                let Some(Ok(snapshot)) = snapshots.get(socket) else {
-                    // Nothing is known now: what was known stays, and grows old.
-                    let key = (name.clone(), window);
-                    windows.extend(self.samples.windows.remove_entry(&key));
-                    continue;
+                let snapshot = match snapshots.get(socket) {
+                    Some(Ok(snapshot)) => snapshot,
+                    failed => {
+                        // What was known stays for as long as a slow look may take; then nobody knows.
+                        let key = (name.clone(), window);
+                        let kept = self.samples.windows.remove(&key);
+                        let why = failed.and_then(|failed| failed.as_ref().err());
+                        let why = why.map_or("its tmux server was not looked at", |why| why);
+                        windows.extend(kept.map(|kept| (key, kept.aged(why, now()))));
+                        continue;
+                    }
                 };
                 let Some(seen) = find(snapshot, place).cloned() else {
                     continue;
@@ -306,24 +282,35 @@ impl Fleet {
                         .checker()
                         .unwrap_or_else(|| rules.project.agent.clone()),
                 };
-                let previous = self.samples.of(name, window);
+                let Some(sampler) = member.hands.samplers.get(&profile) else {
+                    continue;
+                };
+                let key = (name.clone(), window);
+                let previous = self.samples.windows.remove(&key);
                 let same_pane = previous.filter(|previous| previous.sample.pane == seen.row.pane);
-                let resolved = same_pane.map(|previous| previous.resolved.clone());
-                let (hands, key) = (member.hands.clone(), (name.clone(), window));
-                let station = session::station(&hands, window);
-                looks.spawn_blocking(move || {
-                    let sampler = hands.samplers.get(&profile)?;
-                    let sampled = sampler.sample(&seen, &station, resolved.as_ref(), now());
-                    let profile = sampler.profile().clone();
-                    Some((key, WindowSample::new(sampled, profile, seen)))
+                let resolved = same_pane.as_ref().map(|previous| previous.resolved.clone());
+                let station = session::station(&member.hands, window);
+                let left = same_pane.unwrap_or_else(|| {
+                    WindowSample::unread(sampler.profile(), station.managed, Arc::clone(&seen))
                 });
+                seen_now.insert(key.clone(), left);
+                let look = move || {
+                    tokio::task::spawn_blocking(move || {
+                        let sampled = sampler.sample(&seen, &station, resolved.as_ref(), now());
+                        let profile = sampler.profile().clone();
+                        WindowSample::new(sampled, profile, seen)
+                    })
+                };
+                begin.push((key, Box::new(look)));
             }
         }
-        while let Some(looked) = looks.join_next().await {
-            match looked {
-                Ok(found) => windows.extend(found),
-                Err(error) => tracing::error!(%error, "a window could not be sampled"),
-            }
+        for (key, looked) in self.panes.all(begin, |_, _| {}).await {
+            let left = seen_now.remove(&key);
+            let sampled = match looked {
+                Looked::Back(sampled) => Some(sampled),
+                Looked::Out => left.map(|left| left.unheard(UNREAD, now())),
+            };
+            windows.extend(sampled.map(|sampled| (key, sampled)));
         }
         self.samples.windows = windows;
         for (name, member) in members {
@@ -435,30 +422,31 @@ impl Fleet {
     }
 
     /// Projects whose spool folders changed since the last look.
-    fn new_reports(&mut self, members: &BTreeMap<ProjectName, Member>) -> Vec<ProjectName> {
-        let mut news = Vec::new();
+    async fn new_reports(&mut self, members: &BTreeMap<ProjectName, Member>) -> Vec<ProjectName> {
+        let mut begin: Vec<(ProjectName, Begin<SpoolTimes>)> = Vec::new();
         for (name, member) in members {
             let Some(project) = member.hands.project() else {
                 continue;
             };
-            let times: Vec<_> = [Window::Agent, Window::Check]
-                .into_iter()
-                .map(|window| {
-                    member
-                        .hands
-                        .places
-                        .tree(&project, window)
-                        .join(".pointsman/spool")
-                })
-                .map(|folder| {
-                    std::fs::metadata(folder)
-                        .and_then(|facts| facts.modified())
-                        .ok()
-                })
-                .collect();
-            if self.spools.get(name) != Some(&times) {
+            let folders = [Window::Agent, Window::Check].map(|window| {
+                let tree = member.hands.places.tree(&project, window);
+                tree.join(".pointsman/spool")
+            });
+            let changed = |folder: &PathBuf| {
+                let facts = std::fs::metadata(folder);
+                facts.and_then(|facts| facts.modified()).ok()
+            };
+            let look =
+                move || tokio::task::spawn_blocking(move || folders.iter().map(changed).collect());
+            begin.push((name.clone(), Box::new(look)));
+        }
+        let mut news = Vec::new();
+        for (name, looked) in self.folders.all(begin, |_, _| {}).await {
+            if let Looked::Back(times) = looked
+                && self.spools.get(&name) != Some(&times)
+            {
                 self.spools.insert(name.clone(), times);
-                news.push(name.clone());
+                news.push(name);
             }
         }
         news
@@ -514,4 +502,5 @@ fn changed(before: &Samples, after: &Samples, name: &ProjectName) -> bool {
         || before.down.get(name) != after.down.get(name)
         || before.blind.is_some() != after.blind.is_some()
         || before.unread.is_some() != after.unread.is_some()
+        || before.limits != after.limits
 }

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::daemon::fleet::Samples;
+use crate::daemon::hand::PaneLocks;
 use crate::daemon::key::Key;
 use crate::daemon::places::Places;
 use crate::daemon::samplers::Samplers;
@@ -96,6 +97,8 @@ pub struct Inner {
     pub kept: std::sync::atomic::AtomicBool,
     /// The project's bare mirror: one, because its fetches go one after the other.
     pub mirror: tokio::sync::OnceCell<Mirror>,
+    /// Whose panes are being typed into.
+    pub panes: PaneLocks,
     /// Held by whoever works in the `gate` tree: two dispatches are measured at once, and there is one tree.
     pub gate_tree: tokio::sync::Mutex<()>,
     /// The project's name.
@@ -144,6 +147,7 @@ impl Hands {
             .map(|dispatch| dispatch.opening.profile.clone());
         let inner = Inner {
             tmux: Tmux::new(&shared.places.socket),
+            panes: PaneLocks::new(&shared.places.runtime, &shared.places.state),
             shared,
             tracker: own.tracker,
             heads: Mutex::new(own.heads),

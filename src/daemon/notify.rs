@@ -36,7 +36,8 @@ const SENTENCE_CHARS_MAX: usize = 600;
 /// Holds that stop a whole project: nothing that its issues or its agent waited for can be seen to be over.
 const HIDES_PROJECT: [&str; 4] = ["tracker", "paused", "hours", "daily-cap"];
 /// Holds that hide what else an issue waits for.
-const HIDES_ISSUE: [&str; 8] = [
+const HIDES_ISSUE: [&str; 9] = [
+    "account-limit",
     "active-max",
     "wip",
     "seat",
@@ -330,6 +331,11 @@ fn keyed(matter: Attention) -> (Key, Item) {
         "window" => {
             let what = matter.says.split(" until ").next().unwrap_or_default();
             (digest(what), true)
+        }
+        // And the projects that share it come and go.
+        "limit" => {
+            let what = matter.says.split(" is at ").next().unwrap_or_default();
+            (digest(what), false)
         }
         // A second question, or another mistake, is another occurrence.
         "asked" | "configuration" | "not-running" | "version" => (digest(&matter.says), true),

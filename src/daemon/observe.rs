@@ -1,17 +1,23 @@
 //! One look at the world, with its gaps: what the engine decides on.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::daemon::fleet::WindowSample;
 use crate::daemon::hands::{Comments, Hands, chain, now};
 use crate::daemon::key::random_letters;
+use crate::daemon::looks::{Begin, Looked, Looks};
 use crate::domain::{
-    Answer, DispatchId, Fresh, Hold, IssueNumber, Observation, Post, Posting, PullHead, PullRead,
-    Questions, Report, ReportId, Said, SessionChoice, SpoolFile, Subject, Verb, Window,
+    AccountLimit, Answer, Attention, DispatchId, Fresh, Hold, IssueNumber, Observation, PaneSample,
+    Post, Posting, PullHead, PullRead, Questions, Report, ReportId, Said, SessionChoice, SpoolFile,
+    Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
+use crate::repo::RepoError;
+use crate::repo::spool::Scan;
 use crate::tracker::pulls::ListedPull;
 use crate::tracker::{Poll, PollMark, TrackerError};
 
@@ -30,7 +36,11 @@ pub struct Observer {
     /// Until when the tracker asked to be left alone.
     quiet_until: Option<Timestamp>,
     swept: bool,
+    folder: Looks<(), (Vec<Scanned>, Option<Hold>)>,
 }
+
+/// What lies in the spool of one tree.
+type Scanned = (Window, PathBuf, Result<Scan, RepoError>);
 
 /// How much of the tracker a look asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +186,36 @@ impl Observer {
         self.fault = Some(fault(error));
     }
 
+    /// Looks into the project's trees: what is spooled, and whether we may write. On a disk that does not answer nothing was reported.
+    async fn folder(&mut self, hands: &Hands) -> (Vec<Scanned>, Option<Hold>) {
+        let Some(project) = hands.project() else {
+            return (Vec::new(), None);
+        };
+        let mut trees = vec![(Window::Agent, hands.places.tree(&project, Window::Agent))];
+        if project.git {
+            trees.push((Window::Check, hands.places.tree(&project, Window::Check)));
+        }
+        let own = hands.clone();
+        let look = move || {
+            let there = trees.into_iter().filter(|(_, tree)| tree.exists());
+            let scanned = there.map(|(window, tree)| {
+                let scan = crate::repo::spool::list(&tree);
+                (window, tree, scan)
+            });
+            (scanned.collect(), crate::daemon::writable::hold(&own))
+        };
+        let begin: Begin<_> = Box::new(|| tokio::task::spawn_blocking(look));
+        let looked = self.folder.all(vec![((), begin)], |(), _| {}).await;
+        match looked.into_values().next() {
+            Some(Looked::Back(found)) => found,
+            Some(Looked::Out) | None => {
+                let path = project.path.display().to_string();
+                let hint = "its disk does not answer".to_owned();
+                (Vec::new(), Some(Hold::NotWritable { path, hint }))
+            }
+        }
+    }
+
     /// Puts an observation together.
     pub async fn observe(
         &mut self,
@@ -217,12 +257,14 @@ impl Observer {
             (None, None) => Some(("it was not read yet".to_owned(), at)),
             (None, Some(_)) => None,
         };
+        let limits = hands.samples.borrow().limits.clone();
         let panes = [Window::Agent, Window::Check]
             .into_iter()
-            .filter_map(|window| Some((window, hands.sampled(window)?.sample)))
+            .filter_map(|window| Some((window, limited(hands.sampled(window)?, &limits))))
             .collect();
         let dispatch = DispatchId::new(random_letters(DISPATCH_LETTERS));
-        let (reports, posts) = spooled(hands, state, at);
+        let (scans, misplaced) = self.folder(hands).await;
+        let (reports, posts) = spooled(hands, state, scans, at);
         Observation {
             at,
             local_minute: local_minute(at),
@@ -235,16 +277,29 @@ impl Observer {
             unread,
             panes,
             no_agent: no_agent(hands),
-            misplaced: crate::daemon::writable::hold(hands),
+            misplaced,
             reports,
             posts,
             fleet,
+            limits,
             fresh: Fresh {
                 secret_hash: hands.key.secret_hash(&dispatch),
                 dispatch,
             },
         }
     }
+}
+
+/// A sample as its account's limit leaves it: who shares one that is used up takes no text, whoever found that out.
+fn limited(window: WindowSample, limits: &[AccountLimit]) -> PaneSample {
+    let account = &window.profile.account;
+    let mut sample = window.sample;
+    let limit = limits.iter().find(|limit| limit.account == *account);
+    if let Some(limit) = limit.filter(|_| sample.state.takes_text()) {
+        sample.state.because = format!("account {account} is at its limit, as another agent shows");
+        sample.state.attention = Attention::RateLimited { until: limit.until };
+    }
+    sample
 }
 
 /// Whether an error of a single read says something of that issue only.
@@ -295,18 +350,16 @@ fn no_agent(hands: &Hands) -> Option<Hold> {
     })
 }
 
-/// Reads the spools of the project's trees: reports without an answer that are not in the ledger yet.
-fn spooled(hands: &Hands, state: &State, at: Timestamp) -> (Vec<Report>, Vec<Post>) {
-    let Some(project) = hands.project() else {
-        return (Vec::new(), Vec::new());
-    };
-    let mut trees = vec![(Window::Agent, hands.places.tree(&project, Window::Agent))];
-    if project.git {
-        trees.push((Window::Check, hands.places.tree(&project, Window::Check)));
-    }
+/// Reads what was spooled: reports without an answer that are not in the ledger yet.
+fn spooled(
+    hands: &Hands,
+    state: &State,
+    scans: Vec<Scanned>,
+    at: Timestamp,
+) -> (Vec<Report>, Vec<Post>) {
     let (mut reports, mut posts) = (Vec::new(), Vec::new());
-    for (window, tree) in trees.into_iter().filter(|(_, tree)| tree.exists()) {
-        let scan = match crate::repo::spool::list(&tree) {
+    for (window, tree, scan) in scans {
+        let scan = match scan {
             Ok(scan) => scan,
             Err(error) => {
                 tracing::warn!(error = chain(&error), tree = %tree.display(), "the spool cannot be read");

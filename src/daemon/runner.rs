@@ -19,7 +19,7 @@ use crate::domain::{
 use crate::machine::decide::Memory;
 use crate::machine::engine::{CycleReport, Effect, Engine, Input, Scope};
 use crate::machine::state::State;
-use crate::view::{ProjectView, Remembered, Sight};
+use crate::view::{ACCOUNTS, ProjectView, Remembered, Sight, account_limits};
 
 /// Letters in a runner's mailbox.
 pub const MAILBOX: usize = 256;
@@ -249,6 +249,8 @@ impl Runner {
                     Sight::Live(seen),
                 );
                 self.notifier.hear_project(&view, now());
+                let limits = self.hands.samples.borrow().limits.clone();
+                self.notifier.hear(ACCOUNTS, account_limits(&limits));
             }
         }
         self.count_accounts(is_removed);

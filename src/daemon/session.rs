@@ -17,6 +17,9 @@ use crate::terminal::{AgentsHome, Environment, NewWindow, Sampler, Station};
 /// How long a fresh agent may take until it is proven idle (facts/agents.md 5.3: `OpenCode` took 28 s on a loaded machine).
 pub const READY_MAX: Duration = Duration::from_secs(90);
 
+/// How long the files of one agent are waited for: the longest transcripts take a second on a loaded machine.
+const READ_MAX: Duration = Duration::from_secs(10);
+
 /// Where a receipt of one agent can be.
 #[derive(Clone, Debug)]
 pub struct Sources {
@@ -32,13 +35,12 @@ impl Sources {
         Self { home, profile, at }
     }
 
-    /// Records how far every source is, as text for the ledger.
-    pub async fn baseline(&self) -> String {
+    /// Records how far every source is, as text for the ledger; `None` if they cannot be read now.
+    pub async fn baseline(&self) -> Option<String> {
         let offsets = self
             .blocking(|sources| sources.home.offsets(&sources.profile, &sources.at))
-            .await
-            .unwrap_or_default();
-        serde_json::to_string(&offsets).expect("offsets are plain data")
+            .await?;
+        Some(serde_json::to_string(&offsets).expect("offsets are plain data"))
     }
 
     /// Looks for a delivery's id behind the baseline. A fresh agent's baseline is empty: all of its files count.
@@ -53,14 +55,15 @@ impl Sources {
         .await?
     }
 
-    /// Files of megabytes and an agent's own server are read where nobody else waits. `None` only while the daemon ends.
+    /// Files of megabytes and an agent's own server are read where nobody else waits. `None` while the daemon ends, and for a disk
+    /// that does not answer.
     async fn blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Option<T> {
         let sources = self.clone();
         let reading = tokio::task::spawn_blocking(move || read(&sources));
-        reading.await.ok()
+        tokio::time::timeout(READ_MAX, reading).await.ok()?.ok()
     }
 }
 
@@ -292,9 +295,15 @@ pub async fn keep_agent(hands: &Hands, profile: &Profile, resume: bool) -> Resul
         Some(tree) => {
             // The relay answers it under two users, and may take its time.
             let profile = profile.clone();
-            tokio::task::spawn_blocking(move || home.may_continue(&profile, &tree))
-                .await
-                .unwrap_or(false)
+            let asking = tokio::task::spawn_blocking(move || home.may_continue(&profile, &tree));
+            match tokio::time::timeout(READ_MAX, asking).await {
+                Ok(may) => may.unwrap_or(false),
+                Err(_) => {
+                    return Err(
+                        "its last conversation cannot be read: a disk does not answer".to_owned(),
+                    );
+                }
+            }
         }
         None => false,
     };

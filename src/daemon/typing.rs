@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::daemon::hand::PaneLocks;
 use crate::daemon::hands::{chain, failed, now};
+use crate::daemon::looks::{LOOK_MAX, UNREAD};
 use crate::daemon::session::Sources;
 use crate::domain::{
-    Activity, AgentState, Composer, Delivery, Finding, Liveness, Outcome, Pane, PaneSample,
+    Activity, AgentState, Composer, Delivery, Finding, Liveness, Outcome, Pane, PaneSample, Purpose,
 };
 use crate::machine::delivery::LATE_AFTER;
 use crate::machine::resolve::Resolved;
@@ -60,6 +62,8 @@ pub struct Typist {
     pub sampler: Arc<Sampler>,
     /// What is known of the window besides its screen.
     pub station: Station,
+    /// Nobody else types while it does.
+    pub panes: PaneLocks,
     /// How long it waits.
     pub patience: Patience,
 }
@@ -74,8 +78,12 @@ impl Typist {
         known: Option<&Known>,
         sources: &Sources,
     ) -> Outcome {
-        let known = match proven_idle(known, pane, now()) {
+        let known = match proven_idle(known, pane, delivery.purpose, now()) {
             Ok(known) => known,
+            Err(why) => return Outcome::NotTyped { why },
+        };
+        let held = match self.panes.take(pane) {
+            Ok(held) => held,
             Err(why) => return Outcome::NotTyped { why },
         };
         let seen = match self.tmux.look(pane).await {
@@ -83,7 +91,7 @@ impl Typist {
             Err(error) => return Outcome::NotTyped { why: chain(&error) },
         };
         let state = self.state(&seen, Some(known)).await;
-        if !state.takes_text() {
+        if !state.takes(delivery.purpose) {
             return Outcome::NotTyped {
                 why: format!("the agent is not idle any more: {}", state.because),
             };
@@ -96,13 +104,21 @@ impl Typist {
                 };
             }
         };
-        let baseline = sources.baseline().await;
+        // Without it an older receipt could not be told from this one's.
+        let Some(baseline) = sources.baseline().await else {
+            return Outcome::NotTyped {
+                why: "what the agent wrote so far cannot be read".to_owned(),
+            };
+        };
         match self
             .tmux
             .paste(&guard, &delivery.id, &delivery.line())
             .await
         {
-            Ok(Guarded::Done) => Outcome::Pasted { baseline },
+            Ok(Guarded::Done) => {
+                self.panes.keep(held);
+                Outcome::Pasted { baseline }
+            }
             Ok(Guarded::Blocked(blocked)) => Outcome::NotTyped {
                 why: blocked.to_string(),
             },
@@ -116,6 +132,8 @@ impl Typist {
 
     /// Waits until the line is seen in the composer.
     pub async fn echo(&self, delivery: &Delivery, pane: &Pane) -> Outcome {
+        // What the paste left to us; after a restart nobody else can have the pane's composer to itself.
+        let _held = self.panes.take(pane);
         let deadline = tokio::time::Instant::now() + self.patience.echo;
         loop {
             match self.tmux.look(pane).await {
@@ -164,7 +182,12 @@ impl Typist {
                 }
                 read_at = now();
             }
-            let why = match self.our_line(delivery, pane).await {
+            let held = self.panes.take(pane);
+            let line = match &held {
+                Ok(_) => self.our_line(delivery, pane).await,
+                Err(why) => Ok(Err(why.clone())),
+            };
+            let why = match line {
                 Err(error) => return failed(&error),
                 Ok(Err(why)) => why,
                 Ok(Ok(guard)) => match self.tmux.enter(&guard, &delivery.id, u32::from(n)).await {
@@ -184,6 +207,10 @@ impl Typist {
     pub async fn clear(&self, delivery: &Delivery, pane: &Pane) -> Outcome {
         let not_cleared = |why: &str| Outcome::NotCleared {
             why: format!("no longer wanted, and {why}"),
+        };
+        let _held = match self.panes.take(pane) {
+            Ok(held) => held,
+            Err(why) => return not_cleared(&why),
         };
         let guard = match self.our_line(delivery, pane).await {
             Ok(Ok(guard)) => guard,
@@ -229,8 +256,10 @@ impl Typist {
                 .sample
                 .state
         });
-        let ended = |_| AgentState::unknown("the daemon ends".to_owned());
-        sampling.await.unwrap_or_else(ended)
+        match tokio::time::timeout(LOOK_MAX, sampling).await {
+            Ok(sampled) => sampled.unwrap_or_else(|_| AgentState::unknown("the daemon ends")),
+            Err(_) => AgentState::unknown(UNREAD),
+        }
     }
 
     /// Looks for a receipt until then; afterwards says whether the line is still in the composer. The agent's process may be seen only
@@ -316,6 +345,7 @@ impl Typist {
 fn proven_idle<'a>(
     known: Option<&'a Known>,
     pane: &Pane,
+    purpose: Purpose,
     now: Timestamp,
 ) -> Result<&'a Known, String> {
     let known = known.ok_or("the watch does not see the pane")?;
@@ -326,7 +356,7 @@ fn proven_idle<'a>(
     if now.duration_since(sample.at) > SAMPLE_AGE_MAX {
         return Err("the watch has no fresh sample of the pane".to_owned());
     }
-    if !sample.state.takes_text() {
+    if !sample.state.takes(purpose) {
         return Err(format!("the agent is not idle: {}", sample.state.because));
     }
     Ok(known)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{DeliveryId, Subject};
+use crate::domain::{DeliveryId, Purpose, Subject};
 
 /// The identity of a pane, pinned: a name can be reused, this cannot (PROTOCOLS 3, G1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,6 +73,23 @@ impl AgentState {
         self.liveness == Liveness::Alive
             && matches!(self.activity, Activity::Idle { .. })
             && self.attention == Attention::None
+    }
+
+    /// Returns whether a text of that purpose may be typed: who stopped with an error takes the word to go on, and nothing else.
+    pub fn takes(&self, purpose: Purpose) -> bool {
+        self.takes_text() || (purpose == Purpose::Resume && self.stopped_since().is_some())
+    }
+
+    /// Returns since when it stands still after an error, with an empty composer and nobody at it.
+    pub fn stopped_since(&self) -> Option<Timestamp> {
+        match self.activity {
+            Activity::Idle { since }
+                if self.liveness == Liveness::Alive && self.attention == Attention::Error =>
+            {
+                Some(since)
+            }
+            _ => None,
+        }
     }
 
     /// Returns whether it is there, and no more is known than that nothing wants a person.
@@ -163,10 +180,10 @@ impl Attention {
             | Self::Dialog
             | Self::Login
             | Self::Survey
-            | Self::RateLimited { .. }
             | Self::Error
             | Self::Stuck => true,
-            Self::None | Self::HumanPresent => false,
+            // A limit is the account's and is told once, however many agents show it (`AccountLimit`).
+            Self::None | Self::HumanPresent | Self::RateLimited { .. } => false,
         }
     }
 

@@ -373,6 +373,8 @@ pub enum Purpose {
     Answer,
     /// The labelling no longer holds: stop, leave the tree as it is.
     Stop,
+    /// The agent's provider failed: go on.
+    Resume,
 }
 
 /// How a delivery gets into the session.

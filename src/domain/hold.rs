@@ -65,6 +65,11 @@ pub enum Hold {
     Seat { stage: Label, holder: IssueNumber },
     /// The agent's account has its number of open dispatches.
     ActiveMax { account: String, limit: u32 },
+    /// The account's allowance is used up, for every project that shares it.
+    AccountLimit {
+        account: String,
+        until: Option<Timestamp>,
+    },
     /// The day's dispatches are spent.
     DailyCap { limit: u32, until: Timestamp },
     /// Outside of the hours in which work may start.
@@ -172,6 +177,7 @@ impl Hold {
             Self::Wip { .. } => "wip",
             Self::Seat { .. } => "seat",
             Self::ActiveMax { .. } => "active-max",
+            Self::AccountLimit { .. } => "account-limit",
             Self::DailyCap { .. } => "daily-cap",
             Self::Hours { .. } => "hours",
             Self::BackOff { .. } => "back-off",
@@ -372,6 +378,14 @@ impl fmt::Display for Hold {
             Self::ActiveMax { account, limit } => {
                 write!(f, "account {account} has its {limit} open")
             }
+            Self::AccountLimit {
+                account,
+                until: Some(until),
+            } => write!(f, "account {account} is at its limit until {until:.0}"),
+            Self::AccountLimit {
+                account,
+                until: None,
+            } => write!(f, "account {account} is at its limit"),
             Self::DailyCap { limit, until } => {
                 write!(f, "{limit} dispatches in 24 h; again at {until:.0}")
             }

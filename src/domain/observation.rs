@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Comment, CommentId, CommentMode, DispatchId, Head, Hold, IssueNumber, LabelEvent,
-    PaneSample, Post, Profile, Project, PullHead, PullRead, Report, Role, SingleRead, SkillName,
-    Window, Workflow,
+    PaneSample, Post, Profile, Project, ProjectName, PullHead, PullRead, Report, Role, SingleRead,
+    SkillName, Window, Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -69,6 +69,9 @@ pub struct Observation {
     pub posts: Vec<Post>,
     /// Open dispatches per account, over all projects.
     pub fleet: BTreeMap<String, u32>,
+    /// Accounts whose allowance is used up, over all projects.
+    #[serde(default)]
+    pub limits: Vec<AccountLimit>,
     /// Ids and chance for what this cycle may open.
     pub fresh: Fresh,
 }
@@ -86,6 +89,17 @@ pub struct Details {
     pub comments: Option<Vec<Comment>>,
     /// When it was read.
     pub at: Timestamp,
+}
+
+/// An account whose allowance is used up: whoever shares it waits, whoever saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountLimit {
+    /// The account, as the agents' profiles name it.
+    pub account: String,
+    /// Until when, if it is known; else for as long as it is shown.
+    pub until: Option<Timestamp>,
+    /// The projects whose agents share it.
+    pub projects: Vec<ProjectName>,
 }
 
 /// Ids and chance, made at the edge: a decision is a function of its arguments.

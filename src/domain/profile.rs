@@ -60,6 +60,9 @@ pub struct Profile {
     pub signals: Signals,
     /// Screen rules, first match wins.
     pub screen: ScreenRules,
+    /// What it is told when its provider failed; without it a person is called at once.
+    #[serde(default)]
+    pub go_on: Option<String>,
     /// What the profile loosens in the agent's own permissions, in words; printed by `up`.
     pub loosens: Vec<String>,
     /// The setting that mends a step which the agent does not take by itself, in words; printed by `agent check`.

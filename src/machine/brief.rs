@@ -146,6 +146,12 @@ pub fn message(envelope: &Envelope, purpose: Purpose, said: &str) -> String {
             ),
             "Go on with the brief that you have.",
         ),
+        Purpose::Resume => (
+            format!(
+                "Your last turn for {issue} ended with an error of your provider, which may be over:"
+            ),
+            "What you did so far stands. If you cannot go on, say so with `fail`.",
+        ),
         Purpose::Stop => (
             format!("Stop working on {issue}; nothing more is wanted of this dispatch:"),
             "Leave the tree exactly as it is: commit nothing, undo nothing. No report is needed. End your turn.",

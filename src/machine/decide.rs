@@ -11,6 +11,7 @@ use crate::domain::{Answer, Event, Hold, IssueNumber, Observation, Questions, Ru
 use crate::machine::candidates::{Candidate, CheapHolds, candidates, project_hold, ranked};
 pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
+use crate::machine::resolve::RESET_SLACK;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::{flow, in_hand, note, post, pull, route, schedule, status, walks, watchdog};
@@ -252,6 +253,9 @@ fn next_moment(
             | Hold::DailyCap { until, .. }
             | Hold::Stalled { until, .. }
             | Hold::Failing { until, .. } => Some(*until),
+            Hold::AccountLimit { until, .. } => {
+                until.and_then(|until| until.checked_add(RESET_SLACK).ok())
+            }
             _ => None,
         })
         .collect();

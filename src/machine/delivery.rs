@@ -103,7 +103,7 @@ fn begin(dispatch: &Dispatch, delivery: &Delivery, sample: Option<&PaneSample>) 
                 witness: "its session is gone".to_owned(),
             }])
         }
-        Via::Paste => match sample.filter(|sample| sample.state.takes_text()) {
+        Via::Paste => match sample.filter(|sample| sample.state.takes(delivery.purpose)) {
             None => Step::Rest,
             Some(sample) => Step::Intend(
                 vec![Event::PasteIntended {
@@ -347,7 +347,10 @@ pub fn is_over(delivery: &Delivery) -> bool {
         } => true,
         // A nudge or a farewell that nobody took is not worth a person's time.
         DeliveryStep::Settled { .. } => {
-            matches!(delivery.purpose, Purpose::Nudge | Purpose::Stop)
+            matches!(
+                delivery.purpose,
+                Purpose::Nudge | Purpose::Stop | Purpose::Resume
+            )
         }
         _ => false,
     }

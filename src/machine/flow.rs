@@ -11,7 +11,7 @@ use crate::machine::stall::Failure;
 use crate::machine::state::State;
 use crate::machine::step::Step;
 use crate::machine::{
-    check, delivery, ending, errand, gate, judging, pull, question, route, stall, status,
+    check, delivery, ending, errand, gate, judging, pull, question, recovery, route, stall, status,
 };
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
@@ -180,6 +180,9 @@ fn work(
     }
     if let Some(asked) = &dispatch.asked {
         return question::next(state, dispatch, asked, rules, sample, now);
+    }
+    if let Some(step) = recovery::next(state, dispatch, rules, sample, now) {
+        return step;
     }
     let silent = dispatch
         .report

@@ -48,6 +48,7 @@ pub mod pull;
 pub mod question;
 pub mod quote;
 pub mod rank;
+pub mod recovery;
 mod repeat;
 pub mod resolve;
 pub mod route;

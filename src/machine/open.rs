@@ -121,6 +121,13 @@ pub fn window_hold(
             limit,
         });
     }
+    let mut limits = seen.limits.iter();
+    if let Some(limit) = limits.find(|limit| limit.account == profile.account) {
+        return Some(Hold::AccountLimit {
+            account: limit.account.clone(),
+            until: limit.until,
+        });
+    }
     let window = window_of(stage);
     if let Some(other) = state.in_window(window) {
         // What is over and only waits for its agent's turn to end may wait for a person's answer.
@@ -156,6 +163,13 @@ pub(super) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
             hint: format!("pointsman up {}", rules.project.name),
         }));
     };
+    if let Attention::RateLimited { until } = sample.state.attention {
+        let profile = rules.profiles.get(&rules.project.agent);
+        return Some(Hold::AccountLimit {
+            account: profile.map_or_else(String::new, |profile| profile.account.clone()),
+            until,
+        });
+    }
     if let Some(what) = asked(&sample.state.attention) {
         return Some(Hold::AgentAsks { what });
     }
@@ -168,16 +182,12 @@ pub(super) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
 /// Says what an agent asks for; `None` when it asks for nothing.
 fn asked(attention: &Attention) -> Option<String> {
     Some(match attention {
-        Attention::None => return None,
+        Attention::None | Attention::RateLimited { .. } => return None,
         Attention::Permission => "for a permission".to_owned(),
         Attention::Question => "a question of its own".to_owned(),
         Attention::Dialog => "to settle a dialog".to_owned(),
         Attention::Login => "to be logged in".to_owned(),
         Attention::Survey => "how it did".to_owned(),
-        Attention::RateLimited { until: Some(until) } => {
-            format!("to wait: its account is at its limit until {until:.0}")
-        }
-        Attention::RateLimited { until: None } => "to wait: its account is at its limit".to_owned(),
         Attention::Error => "for help: it stopped with an error".to_owned(),
         Attention::Stuck => "to be looked at: nobody can tell what it does".to_owned(),
         Attention::HumanPresent => "to be left alone: a person is at its pane".to_owned(),

@@ -283,6 +283,26 @@ pub fn resolve(
     }
 }
 
+/// What is known of an agent that could not be asked at all: nothing, and why. After a while a person is told.
+pub fn unheard(why: &str, previous: Option<&Resolved>, now: Timestamp) -> Resolved {
+    let since = previous
+        .filter(|last| is_soon(last, now))
+        .and_then(|last| last.unknown_since)
+        .unwrap_or(now);
+    let mut state = AgentState::unknown(why);
+    if now.duration_since(since) >= signed(UNKNOWN_MAX) {
+        state.attention = Attention::Stuck;
+    }
+    Resolved {
+        state,
+        at: now,
+        ready_since: None,
+        unknown_since: Some(since),
+        print: String::new(),
+        lacks: vec![why.to_owned()],
+    }
+}
+
 /// Returns whether the last sample is near enough to be of one stretch with this one.
 fn is_soon(last: &Resolved, now: Timestamp) -> bool {
     let gap = now.duration_since(last.at);

@@ -17,6 +17,9 @@ use crate::machine::status::Notice;
 /// The openings that are remembered for the daily cap; more than any sensible cap.
 pub(crate) const OPENINGS_MAX: usize = 1024;
 
+/// The words to go on that are remembered; more than an hour takes.
+pub(crate) const RESUMES_KEPT: usize = 16;
+
 /// The fold of one project's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -46,6 +49,8 @@ pub struct State {
     pub seats: BTreeMap<Label, IssueNumber>,
     /// When dispatches were opened, oldest first.
     pub openings: VecDeque<Timestamp>,
+    /// When agents were told to go on after an error, oldest first.
+    pub resumes: VecDeque<Timestamp>,
     /// Reports that were taken, newest last: a spool file is taken once.
     pub reports: VecDeque<ReportId>,
     /// The answers that were given last, newest last: a report that still lies unanswered gets its own again.

@@ -531,7 +531,8 @@ pub fn moments(state: &State, dispatch: &Dispatch, seen: &Observation) -> Vec<Ti
     {
         moments.push(seen.at + delivery::LOOK_AGAIN);
     }
-    if dispatch.phase == Phase::Working && dispatch.opening.window == Window::Agent {
+    let stopped = sample_for(dispatch, seen).is_some_and(|it| it.state.stopped_since().is_some());
+    if dispatch.phase == Phase::Working && (stopped || dispatch.opening.window == Window::Agent) {
         moments.push(seen.at + SignedDuration::from_secs(5));
     }
     moments

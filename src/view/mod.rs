@@ -25,6 +25,8 @@ pub use rehearse::dry_run;
 pub use scheduled::ScheduleRow;
 pub use session::{SessionView, WindowView, Witnessed, render_session};
 pub use sight::{Remembered, Sight};
-pub use snapshot::{AgentView, Attention, Gap, IssueRow, ProjectView, Snapshot, Standing};
+pub use snapshot::{
+    ACCOUNTS, AgentView, Attention, Gap, IssueRow, ProjectView, Snapshot, Standing, account_limits,
+};
 pub use status::{Ink, render_status};
 pub use timeline::{Told, sentence};

@@ -13,15 +13,17 @@ use super::sight::Sight;
 use super::standing::{hold, standing};
 use super::words;
 use crate::domain::{
-    Build, Cause, Dispatch, Head, Hold, IssueNumber, Label, Observation, Rules, SessionChoice,
-    TrackerChoice, Window,
+    AccountLimit, Build, Cause, Dispatch, Head, Hold, IssueNumber, Label, Observation, ProjectName,
+    Rules, SessionChoice, TrackerChoice, Window,
 };
 use crate::machine::engine::CycleReport;
-use crate::machine::markdown;
 use crate::machine::state::{State, Walk};
 use crate::machine::text::one_line;
 use crate::machine::trust;
+use crate::machine::{markdown, recovery};
 
+/// What stands in a project's place where something concerns an account.
+pub const ACCOUNTS: &str = "accounts";
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
 /// Characters of a goal line.
@@ -73,6 +75,9 @@ pub struct ProjectView {
     /// Without a daemon: when the tracker was as it is shown here.
     #[serde(default)]
     pub remembered: Option<Timestamp>,
+    /// Accounts whose allowance is used up, over all projects.
+    #[serde(default)]
+    pub limits: Vec<AccountLimit>,
 }
 
 /// A tracker that does not answer.
@@ -169,7 +174,12 @@ pub struct Attention {
 impl Snapshot {
     /// Puts the projects together; what needs a person is collected from them.
     pub fn new(at: Timestamp, version: impl Into<String>, projects: Vec<ProjectView>) -> Self {
-        let attention = projects.iter().flat_map(ProjectView::attention).collect();
+        let mut attention: Vec<Attention> =
+            projects.iter().flat_map(ProjectView::attention).collect();
+        // Every project saw the same ones: one of them tells.
+        let limits = projects.iter().map(|project| &project.limits);
+        let limits = limits.max_by_key(|limits| limits.len());
+        attention.extend(limits.into_iter().flat_map(|limits| account_limits(limits)));
         Self {
             at,
             version: version.into(),
@@ -202,7 +212,7 @@ impl ProjectView {
             path: project.path.display().to_string(),
             session,
             paused: state.paused.clone(),
-            agents: agents(sight.live()),
+            agents: agents(rules, state, sight.live()),
             branch: state
                 .in_window(Window::Agent)
                 .and_then(|dispatch| dispatch.opening.branch.clone()),
@@ -216,6 +226,10 @@ impl ProjectView {
             cycle_at: report.at,
             gap: gap.map(|(why, since)| Gap { why, since }),
             remembered: sight.remembered().map(|remembered| remembered.at),
+            limits: sight
+                .live()
+                .map(|seen| seen.limits.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -264,7 +278,30 @@ impl ProjectView {
     }
 }
 
-fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
+/// What is told of limits: one matter an account, however many projects share it.
+pub fn account_limits(limits: &[AccountLimit]) -> Vec<Attention> {
+    let matter = |limit: &AccountLimit| {
+        let until = limit
+            .until
+            .map_or_else(String::new, |until| format!(" until {until:.0}"));
+        let names: Vec<&str> = limit.projects.iter().map(ProjectName::as_str).collect();
+        Attention {
+            project: ACCOUNTS.to_owned(),
+            issue: None,
+            kind: "limit".to_owned(),
+            url: None,
+            says: format!(
+                "{} is at its limit{until}: {} wait",
+                limit.account,
+                names.join(", ")
+            ),
+            hint: Some("it ends by itself".to_owned()),
+        }
+    };
+    limits.iter().map(matter).collect()
+}
+
+fn agents(rules: &Rules, state: &State, seen: Option<&Observation>) -> Vec<AgentView> {
     let Some(seen) = seen else {
         return Vec::new();
     };
@@ -276,7 +313,9 @@ fn agents(seen: Option<&Observation>) -> Vec<AgentView> {
             state: words::agent_asks(&sample.state),
             since: words::agent_since(&sample.state),
             because: sample.state.because.clone(),
-            asks: sample.state.attention.wants_somebody(),
+            // While it is told to go on by itself, nobody has to come.
+            asks: sample.state.attention.wants_somebody()
+                && !recovery::is_hoped_for(state, rules, *window, sample),
             other_version: sample.other_version.clone(),
         })
         .collect();

@@ -118,6 +118,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Wip { .. }
         | Hold::Seat { .. }
         | Hold::ActiveMax { .. }
+        | Hold::AccountLimit { .. }
         | Hold::DailyCap { .. }
         | Hold::Hours { .. }
         | Hold::BackOff { .. }

@@ -72,6 +72,7 @@ pub(super) fn purpose(purpose: Purpose) -> &'static str {
         Purpose::Nudge => "nudge",
         Purpose::Answer => "answer",
         Purpose::Stop => "stop",
+        Purpose::Resume => "word to go on",
     }
 }
 

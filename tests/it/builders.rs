@@ -261,6 +261,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         reports: Vec::new(),
         posts: Vec::new(),
         fleet: BTreeMap::new(),
+        limits: Vec::new(),
         fresh: Fresh {
             dispatch: DispatchId::new("zz9zz9"),
             secret_hash: "h".into(),

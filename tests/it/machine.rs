@@ -333,6 +333,7 @@ fn dispatch_events() -> Vec<(String, Event)> {
         Purpose::Nudge,
         Purpose::Answer,
         Purpose::Stop,
+        Purpose::Resume,
     ] {
         events.push(Event::DeliveryPlanned {
             delivery: Box::new(delivery(DeliveryId::new("v2"), purpose)),

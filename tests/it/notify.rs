@@ -169,6 +169,7 @@ fn view(name: &str, rows: &[IssueRow]) -> ProjectView {
         cycle_at: Some(at()),
         gap: None,
         remembered: None,
+        limits: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::steps::step_after;
 use super::{ask, dispatch};
 use crate::domain::{Delivery, DeliveryStep, Dispatch, Event, Phase, Purpose, Verdict};
-use crate::machine::state::State;
+use crate::machine::state::{RESUMES_KEPT, State};
 
 /// Takes a text that is about to be delivered: one at a time, and only what the dispatch's phase calls for.
 pub(super) fn plan(state: &mut State, delivery: &Delivery) -> Result<(), String> {
@@ -28,7 +28,7 @@ pub(super) fn plan(state: &mut State, delivery: &Delivery) -> Result<(), String>
     let found = dispatch(state, &delivery.dispatch)?;
     match (delivery.purpose, &found.phase) {
         (Purpose::Stop, Phase::Closed { .. }) | (Purpose::Brief, Phase::Delivering) => {}
-        (Purpose::Nudge | Purpose::Answer, Phase::Working) => {}
+        (Purpose::Nudge | Purpose::Answer | Purpose::Resume, Phase::Working) => {}
         (purpose, phase) => return Err(format!("no {purpose:?} while {phase:?}")),
     }
     if delivery.purpose == Purpose::Nudge {
@@ -38,6 +38,11 @@ pub(super) fn plan(state: &mut State, delivery: &Delivery) -> Result<(), String>
         asked.told = asked.replies.len();
     }
     found.deliveries.push(delivery.id.clone());
+    if delivery.purpose == Purpose::Resume {
+        state.resumes.push_back(delivery.since);
+        let surplus = state.resumes.len().saturating_sub(RESUMES_KEPT);
+        state.resumes.drain(..surplus);
+    }
     state
         .deliveries
         .insert(delivery.id.clone(), delivery.clone());
@@ -117,7 +122,7 @@ fn settle(owner: &mut Dispatch, delivery: &Delivery, verdict: Verdict, at: Times
             owner.undelivered += 1;
             return;
         }
-        Purpose::Nudge | Purpose::Stop => return,
+        Purpose::Nudge | Purpose::Stop | Purpose::Resume => return,
     }
     match verdict {
         Verdict::Confirmed => {

@@ -145,12 +145,15 @@ impl<'a> Heard<'a> {
             return Some((Attention::RateLimited { until }, row));
         }
         let busy = self.says(&Claim::Busy);
-        let failed = self.says(&Claim::Failed).filter(|_| busy.is_none());
+        let person = self.says(&Claim::HumanPresent);
+        // Whoever is at its pane sees the error, and does what is to be done.
+        let is_left = busy.is_none() && person.is_none();
+        let failed = self.says(&Claim::Failed).filter(|_| is_left);
         let silent = self.says(&Claim::Silent).filter(|_| busy.is_some());
         failed
             .map(|row| (Attention::Error, row))
             .or_else(|| silent.map(|row| (Attention::Stuck, row)))
-            .or_else(|| Some((Attention::HumanPresent, self.says(&Claim::HumanPresent)?)))
+            .or_else(|| Some((Attention::HumanPresent, person?)))
     }
 
     /// What is asked, in the program's own words if it told them, else by the name of what saw it.

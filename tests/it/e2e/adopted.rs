@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use pointsman::daemon::said;
 use pointsman::domain::{Activity, Hold, Outcome, ProjectName, Verdict, Window};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::world::{World, assert_confirmed};
 
@@ -259,4 +260,51 @@ async fn nothing_is_typed_into_an_adopted_pane_that_somebody_looks_at() {
         }
     )));
     world.end().await;
+}
+
+/// A process that stands still, and goes on when this is dropped: who stands still for ever cannot be ended politely.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn new(process: Pid) -> Self {
+        kill_process(process, Signal::STOP).expect("it is ours");
+        Self(process)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        kill_process(self.0, Signal::CONT).expect("it is ours");
+    }
+}
+
+/// A person's server that stands still says nothing: what was known of its pane does not stay true, and the others go on.
+#[tokio::test]
+async fn a_server_that_stands_still_makes_its_pane_unknown_and_stops_no_other_agent() {
+    let mut world = adopting();
+    world.project("blog");
+    world.start().await;
+    let state = async |project: &str| {
+        let seen = world.cycles(project, 1).await.seen;
+        seen.and_then(|seen| seen.panes.get(&Window::Agent).cloned())
+            .map(|sample| sample.state)
+    };
+    while !state("shop").await.is_some_and(|state| state.takes_text()) {}
+    let server = theirs(&world, &["display-message", "-p", "#{pid}"]);
+    let server = Pid::from_raw(server.parse().expect("a pid")).expect("a pid");
+    let stopped = Stopped::new(server);
+    let unknown = loop {
+        match state("shop").await {
+            Some(state) if !state.takes_text() => break state,
+            _ => {}
+        }
+    };
+    assert_eq!(unknown.activity, Activity::Unknown);
+    assert!(unknown.because.contains("does not answer"), "{unknown:?}");
+    let issue = world
+        .issue("blog", "Greet", "It should.", "ready-for-prep")
+        .await;
+    world.until_yours("blog", issue).await;
+    drop(stopped);
+    while !state("shop").await.is_some_and(|state| state.takes_text()) {}
 }

@@ -1,16 +1,29 @@
 //! Rows that cannot arise, because of what is never sent: a test for each, and for the list of all rows.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
+use jiff::Timestamp;
+use pointsman::daemon::hand::PaneLocks;
+use pointsman::daemon::session::Sources;
+use pointsman::daemon::typing::{Known, Patience, Typist};
 use pointsman::domain::{Action, Composer, DeliveryId, DeliveryStep, Outcome, line_of};
 use pointsman::machine::delivery;
+use pointsman::machine::resolve::IDLE_APART;
 use pointsman::machine::step::Step;
-use pointsman::terminal::{Guard, Guarded, TmuxError};
+use pointsman::terminal::receipt::Whereabouts;
+use pointsman::terminal::{Guard, Guarded, Station, TmuxError};
 use regex::Regex;
 
 use super::table;
 use crate::builders;
 use crate::support::tmux::Lab;
+
+#[expect(clippy::disallowed_methods, reason = "a test is an edge")]
+fn wall() -> Timestamp {
+    Timestamp::now()
+}
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -213,6 +226,69 @@ async fn two_dispatchers_at_one_composer_submit_nothing_mixed() {
     };
     assert_eq!(guards, wanted, "{}", seen.capture.text());
     assert_eq!(lab.raw(&["list-buffers"]), "");
+}
+
+/// Two daemons with two ledgers and one tmux server: who types has the pane alone, and the other one is told who that is.
+#[tokio::test]
+async fn a_pane_that_another_daemon_types_into_is_left_to_it() {
+    let lab = Lab::new().await;
+    let pane = lab.agent().await;
+    let sampler = Arc::new(lab.sampler());
+    let panes = |state: &str| PaneLocks::new(lab.dir.path(), Path::new(state));
+    let typist = |state: &str| Typist {
+        tmux: lab.tmux.clone(),
+        sampler: Arc::clone(&sampler),
+        station: Station::MANAGED,
+        panes: panes(state),
+        patience: Patience::default(),
+    };
+    let known = async || {
+        let seen = lab.tmux.look(&pane).await.unwrap();
+        let mut last = sampler.sample(&seen, &Station::MANAGED, None, wall());
+        while !last.sample.state.takes_text() {
+            tokio::time::sleep(IDLE_APART).await;
+            let seen = lab.tmux.look(&pane).await.unwrap();
+            last = sampler.sample(&seen, &Station::MANAGED, Some(&last.resolved), wall());
+        }
+        Known {
+            sample: last.sample,
+            resolved: last.resolved,
+        }
+    };
+    let sources = Sources::new(
+        sampler.profile().clone(),
+        Whereabouts {
+            home: lab.dir.path().to_owned(),
+            cwd: lab.dir.path().to_owned(),
+            agent: None,
+            session: None,
+            hooks: None,
+        },
+    );
+    let (ours, theirs) = (typist("/ours"), panes("/theirs"));
+    let dispatch = builders::dispatch("ab12cd", 7, "Add an FAQ", builders::dev());
+    let delivery = super::walk::planned(&dispatch, &DeliveryId::new("first000"), wall());
+    let held = theirs.take(&pane).unwrap();
+    let idle = known().await;
+    let refused = ours.paste(&delivery, &pane, Some(&idle), &sources).await;
+    let Outcome::NotTyped { why } = &refused else {
+        panic!("{refused:?}");
+    };
+    let holder = format!("(process {}, ledger in /theirs)", std::process::id());
+    assert!(why.contains(&holder), "{why}");
+
+    drop(held);
+    let idle = known().await;
+    let pasted = ours.paste(&delivery, &pane, Some(&idle), &sources).await;
+    assert!(matches!(pasted, Outcome::Pasted { .. }), "{pasted:?}");
+    let taken = theirs.take(&pane).map(drop).unwrap_err();
+    assert!(
+        taken.contains("ledger in /ours"),
+        "until it is seen: {taken}"
+    );
+    let echoed = ours.echo(&delivery, &pane).await;
+    assert!(matches!(echoed, Outcome::Echoed { .. }), "{echoed:?}");
+    theirs.take(&pane).map(drop).unwrap();
 }
 
 /// Every row of the matrix is answered in `tests/FAULTS.md`, by tests that are there.

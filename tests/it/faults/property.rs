@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use pointsman::domain::Verdict;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::model::Model;
 use super::real::Real;
 use super::schedule::Schedule;
+use super::tui::Said;
 use super::walk::{BUGS, Bug, ENTER, PASTE, RECEIPT, walk};
 
 /// Schedules in the model in a plain test; `FAULT_SCHEDULES_MODELLED` asks for another number.
@@ -113,6 +115,49 @@ fn no_schedule_in_the_model_breaks_a_rule() {
 async fn no_schedule_on_real_tmux_breaks_a_rule() {
     let seeds = only().map_or(0..number("FAULT_SCHEDULES", REAL), |seed| seed..seed + 1);
     let broken: Vec<String> = all_real(seeds).await.into_iter().flatten().collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Before an act, in it, and when it is over and nobody heard of it; and the next daemon dies as well, or does not.
+const DEATHS: [&str; 3] = ["F67b", "F67", "F67a"];
+
+/// The daemon dies at every point of a delivery that nothing else disturbs: what it typed arrives once, and it is known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_point_of_a_delivery_the_line_arrives_once() {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut runs = JoinSet::new();
+    let points = (PASTE..=RECEIPT).flat_map(|act| DEATHS.map(|death| (act, death)));
+    let again = [None, Some("F67b"), Some("F67a")];
+    let points = points.flat_map(|(act, death)| again.map(|again| (act, death, again)));
+    for (seed, (act, death, again)) in points.enumerate() {
+        let schedule = Schedule {
+            seed: seed as u64,
+            at: again
+                .map(|again| (act + 1, again))
+                .into_iter()
+                .chain([(act, death)])
+                .collect(),
+            ..Schedule::default()
+        };
+        let places = places.clone();
+        runs.spawn(async move {
+            let _place = places.acquire_owned().await.unwrap();
+            let mut real = Real::start(schedule.clone()).await;
+            let told = walk(&mut real, &tag(schedule.seed), None).await;
+            let left = real.end().await;
+            let mut broken = left.broken(&schedule, &told);
+            let submitted = |said: &&Said| matches!(said, Said::Submitted(_) | Said::Lost(_));
+            let times = left.said.iter().filter(submitted).count();
+            if times != 1 || told.last() != Verdict::Confirmed {
+                broken.push(format!("submitted {times} times, {:?}", told.verdicts));
+            }
+            if !broken.is_empty() {
+                broken.push(format!("{:?}\n{:#?}", schedule.at, told.acts));
+            }
+            broken
+        });
+    }
+    let broken: Vec<String> = runs.join_all().await.into_iter().flatten().collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::config::parse_profile;
+use pointsman::daemon::hand::PaneLocks;
 use pointsman::daemon::session::Sources;
 use pointsman::daemon::typing::{Known, Patience, Typist};
 use pointsman::domain::{Action, Outcome, Pane, PaneSample, Profile};
@@ -35,6 +36,8 @@ pub(crate) struct Real {
     start: Timestamp,
     last: Option<Sampled>,
     orders: usize,
+    /// When in the act the daemon dies: before it, somewhere in it, or when nobody hears of its end any more.
+    death: Option<&'static str>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test is an edge")]
@@ -70,6 +73,7 @@ impl Real {
             tmux: lab.tmux.clone(),
             sampler,
             station,
+            panes: PaneLocks::new(lab.dir.path(), lab.dir.path()),
             patience: Patience {
                 echo: Duration::from_millis(700),
                 enter: Duration::from_millis(900),
@@ -89,6 +93,7 @@ impl Real {
             start: wall(),
             last: None,
             orders: 0,
+            death: None,
             lab,
         };
         real.lab
@@ -149,7 +154,7 @@ impl Real {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 self.lab.raw(&words);
             }
-            "F67" => {}
+            "F67" | "F67b" | "F67a" => self.death = Some(row),
             order => return self.order(order).await,
         }
         tokio::time::sleep(DRAWN).await;
@@ -283,11 +288,12 @@ impl Hand for Real {
     }
 
     async fn before(&mut self, act: usize) -> bool {
+        self.death = None;
         let due = self.schedule.due(act);
         for row in &due {
             self.happen(row).await;
         }
-        due.contains(&"F67")
+        self.death.is_some()
     }
 
     async fn sample(&mut self) -> Option<PaneSample> {
@@ -304,11 +310,11 @@ impl Hand for Real {
     }
 
     async fn perform(&mut self, action: &Action, dies: bool) -> Option<Outcome> {
-        let life = Duration::from_micros(if dies {
-            self.rng.below(12_000)
-        } else {
-            3_600_000_000
-        });
+        let life = match self.death {
+            Some("F67b") => return None,
+            Some("F67") => Duration::from_micros(self.rng.below(12_000)),
+            _ => Duration::from_hours(1),
+        };
         let typist = self.typist.clone();
         let known = self.last.as_ref().map(|last| Known {
             sample: last.sample.clone(),

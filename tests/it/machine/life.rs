@@ -47,6 +47,7 @@ pub(super) fn working_rules() -> Rules {
             ..ScreenRules::default()
         },
         loosens: Vec::new(),
+        go_on: None,
         mends: BTreeMap::new(),
     };
     rules.profiles = BTreeMap::from([(profile.name.clone(), profile)]);

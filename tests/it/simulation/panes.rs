@@ -12,11 +12,19 @@ use pointsman::domain::{
 /// What the agent in a pane is doing, as it really is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Doing {
-    Idle { since: Timestamp },
+    Idle {
+        since: Timestamp,
+    },
     Busy,
     Dialog,
+    /// Its provider failed.
+    Failed {
+        since: Timestamp,
+    },
     CopyMode,
-    Dead { since: Timestamp },
+    Dead {
+        since: Timestamp,
+    },
 }
 
 /// What an agent makes of a brief.
@@ -79,9 +87,14 @@ impl SimPane {
         }
     }
 
+    /// Returns whether its composer has the keys.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self.doing, Doing::Idle { .. } | Doing::Failed { .. })
+    }
+
     /// Returns whether the paste guard would let a line through.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.doing, Doing::Idle { .. }) && self.composer.is_empty()
+        self.waits() && self.composer.is_empty()
     }
 
     pub(crate) fn sample(&self, now: Timestamp) -> PaneSample {
@@ -91,7 +104,14 @@ impl SimPane {
                 Activity::Idle { since: *since },
                 Attention::None,
             ),
-            Doing::Idle { .. } => (Liveness::Alive, Activity::Draft, Attention::None),
+            Doing::Failed { since } if self.composer.is_empty() => (
+                Liveness::Alive,
+                Activity::Idle { since: *since },
+                Attention::Error,
+            ),
+            Doing::Idle { .. } | Doing::Failed { .. } => {
+                (Liveness::Alive, Activity::Draft, Attention::None)
+            }
             Doing::Busy => (Liveness::Alive, Activity::Busy, Attention::None),
             Doing::Dialog => (Liveness::Alive, Activity::Unknown, Attention::Dialog),
             Doing::CopyMode => (Liveness::Alive, Activity::Obscured, Attention::None),

@@ -285,7 +285,9 @@ impl Driver {
 
 fn pane_is_cleared(pane: &mut super::panes::SimPane, now: jiff::Timestamp) {
     match pane.doing {
-        Doing::Dialog | Doing::CopyMode => pane.doing = Doing::Idle { since: now },
+        Doing::Dialog | Doing::CopyMode | Doing::Failed { .. } => {
+            pane.doing = Doing::Idle { since: now }
+        }
         Doing::Idle { .. } if !pane.composer.is_empty() => {
             pane.composer.clear();
             pane.doing = Doing::Idle { since: now };

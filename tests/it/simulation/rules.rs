@@ -158,6 +158,7 @@ fn profile(first_line: FirstLine) -> Profile {
             ..ScreenRules::default()
         },
         loosens: Vec::new(),
+        go_on: Some("Go on.".to_owned()),
         mends: BTreeMap::new(),
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use pointsman::domain::{
-    Actor, CommentMode, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label, Limits, Merge,
-    Posting, Questions, ReportId, Request, SkillName, Verb, Window,
+    AccountLimit, Actor, CommentMode, Dispatch, DispatchId, Event, FirstLine, IssueNumber, Label,
+    Limits, Merge, Posting, ProjectName, Questions, ReportId, Request, SkillName, Verb, Window,
 };
 use pointsman::ledger::Records;
 use pointsman::machine::schedule::{self, Turn};
@@ -208,6 +208,16 @@ impl Page {
             ["hears", _] => self.driver.world.faults.deaf = None,
             ["hollow", word] => self.driver.world.faults.hollow = Some((*word).to_owned()),
             ["again", number] => self.said_again(number),
+            ["limit", "over"] => self.driver.world.limits.clear(),
+            ["limit", minutes] => {
+                let minutes = minutes.parse().expect("minutes");
+                let until = self.driver.world.now + SignedDuration::from_mins(minutes);
+                self.driver.world.limits = vec![AccountLimit {
+                    account: "fake".to_owned(),
+                    until: Some(until),
+                    projects: vec![ProjectName::new("blog"), ProjectName::new("shop")],
+                }];
+            }
             ["tree", "clean"] => self.driver.world.dirty.clear(),
             ["tree", file] => self.driver.world.dirty.push((*file).to_owned()),
             ["build", is] => self.driver.world.build_is_red = *is == "red",
@@ -311,6 +321,11 @@ impl Page {
                 pane.job = None;
             }
             "busy" => pane.doing = Doing::Busy,
+            "failed" => {
+                pane.doing = Doing::Failed { since: now };
+                pane.composer.clear();
+                pane.job = None;
+            }
             "asking" => pane.doing = Doing::Dialog,
             "copying" => pane.doing = Doing::CopyMode,
             "draft" => pane.composer.push_str("hm, "),

@@ -73,7 +73,8 @@ impl World {
         let Some(pane) = self.panes.get_mut(&window) else {
             return;
         };
-        let open = pane.is_open();
+        let has_failed = matches!(pane.doing, Doing::Failed { .. });
+        let open = pane.is_open() && (!has_failed || delivery.purpose == Purpose::Resume);
         let brief = delivery.purpose == Purpose::Brief;
         pane.composer.push_str(&delivery.line());
         pane.traces.insert(delivery.id.clone(), Trace::default());
@@ -140,7 +141,7 @@ impl World {
         };
         let swallowed = self.lose.remove(&Lose::Enter) || self.rng.chance(self.faults.swallow);
         let pane = self.panes.get_mut(&window).expect("it was found");
-        let guard = matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line();
+        let guard = pane.waits() && pane.composer == delivery.line();
         if !guard {
             return refused;
         }
@@ -158,9 +159,7 @@ impl World {
         let window = self.window_of(pane);
         let pane = window.and_then(|window| self.panes.get_mut(&window));
         match pane {
-            Some(pane)
-                if matches!(pane.doing, Doing::Idle { .. }) && pane.composer == delivery.line() =>
-            {
+            Some(pane) if pane.waits() && pane.composer == delivery.line() => {
                 pane.composer.clear();
                 pane.doing = Doing::Idle { since: now };
                 Outcome::Cleared

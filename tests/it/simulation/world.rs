@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Answer, DeliveryId, Dispatch, DispatchId, Fresh, IssueNumber, Label, Observation, Post,
-    Posting, Purpose, Questions, Report, ReportId, Rules, Sighting, Subject, Verb, Window,
+    AccountLimit, Answer, DeliveryId, Dispatch, DispatchId, Fresh, IssueNumber, Label, Observation,
+    Post, Posting, Purpose, Questions, Report, ReportId, Rules, Sighting, Subject, Verb, Window,
 };
 use pointsman::machine::state::State;
 
@@ -84,6 +84,8 @@ pub(crate) struct World {
     pub(crate) gap: Option<Timestamp>,
     /// Open dispatches of other projects on the same account.
     pub(crate) others: u64,
+    /// Limits of accounts, as another project's agent showed them.
+    pub(crate) limits: Vec<AccountLimit>,
     pub(crate) build_is_red: bool,
     /// Files in the project's tree that a person changed.
     pub(crate) dirty: Vec<String>,
@@ -117,6 +119,7 @@ impl World {
             lively: true,
             gap: None,
             others: 0,
+            limits: Vec::new(),
             build_is_red: false,
             dirty: Vec::new(),
             broken: None,
@@ -202,6 +205,7 @@ impl World {
                 .map(|(post, _)| post.clone())
                 .collect(),
             fleet: BTreeMap::from([("fake".to_owned(), open + others)]),
+            limits: self.limits.clone(),
             fresh: Fresh {
                 dispatch: DispatchId::new(format!("d{}", self.serial)),
                 secret_hash: format!("secret of {}", self.serial),
@@ -261,7 +265,7 @@ impl World {
         let jobs = self.panes.values().filter_map(|pane| match pane.doing {
             Doing::Dead { since } => Some(since + RESPAWN_AFTER + SignedDuration::from_secs(1)),
             Doing::Busy => pane.job.as_ref().map(|job| job.until),
-            Doing::Idle { .. } | Doing::Dialog | Doing::CopyMode => None,
+            Doing::Idle { .. } | Doing::Failed { .. } | Doing::Dialog | Doing::CopyMode => None,
         });
         let late = self.late_writes.iter().map(|(at, ..)| *at);
         jobs.chain(late).min()

@@ -175,6 +175,7 @@ pub(crate) fn profile(dir: &Path) -> Profile {
             placeholder_dim: true,
         },
         loosens: Vec::new(),
+        go_on: None,
         mends: std::collections::BTreeMap::new(),
     }
 }

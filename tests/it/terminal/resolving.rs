@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use pointsman::domain::{Activity, AgentState, Liveness, Profile, Signals};
-use pointsman::machine::resolve::{Claim, Evidence, Resolved, Source, resolve};
+use pointsman::domain::{Activity, AgentState, Attention, Liveness, Profile, Signals};
+use pointsman::machine::resolve::{Claim, Evidence, Resolved, Source, resolve, unheard};
 use pointsman::terminal::{Capture, Composer, Recogniser};
 
 use crate::support::tmux::profile;
@@ -57,6 +57,34 @@ fn check(name: &str, more: &[(Source, Claim)], wanted: &str) {
     assert_eq!(state.takes_text(), wanted == "Alive Idle None", "{name}");
 }
 
+/// Who could not be asked at all is unknown with the reason, and after a while a person is told.
+#[test]
+fn an_agent_that_cannot_be_asked_is_unknown_and_in_the_end_a_persons() {
+    let why = "a disk does not answer";
+    let profile = profile(Path::new("/h"));
+    let first = resolve(&rows(&READY, 0), &profile, "p", None, at(0));
+    let idle = resolve(&rows(&READY, 1000), &profile, "p", Some(&first), at(1000));
+    assert!(idle.state.takes_text());
+    let mut last = unheard(why, Some(&idle), at(2000));
+    assert_eq!(last.state.because, why);
+    assert_eq!(last.state.activity, Activity::Unknown);
+    assert!(!last.state.takes_text() && last.ready_since.is_none());
+    for second in 3..=92 {
+        assert_eq!(last.state.attention, Attention::None, "{second}");
+        last = unheard(why, Some(&last), at(second * 1000));
+    }
+    assert_eq!(last.state.attention, Attention::Stuck);
+    // Asked again, it begins anew: idle takes two samples.
+    let asked = resolve(
+        &rows(&READY, 93_000),
+        &profile,
+        "p",
+        Some(&last),
+        at(93_000),
+    );
+    assert!(!asked.state.takes_text());
+}
+
 #[test]
 fn each_witness_moves_the_state_as_the_table_says() {
     use Claim::*;
@@ -104,6 +132,11 @@ fn whoever_wants_a_person_is_not_typed_to() {
         "Alive Idle HumanPresent",
     );
     check("an error", &[(Screen, Failed)], "Alive Idle Error");
+    check(
+        "an error, and a person at it",
+        &[(Screen, Failed), (Client, HumanPresent)],
+        "Alive Idle HumanPresent",
+    );
     check(
         "a retry",
         &[(Screen, Failed), busy.clone()],

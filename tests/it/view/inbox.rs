@@ -122,3 +122,63 @@ fn an_issue_with_a_pull_request_is_ended_there_or_here() {
         ["merge https://example.test/me/blog/pull/13, or pointsman approve 6 --project blog"]
     );
 }
+
+/// Two projects share an account that is at its limit.
+#[test]
+fn a_limit_is_one_matter_however_many_projects_share_the_account() {
+    let limit = AccountLimit {
+        account: "anthropic".into(),
+        until: Some(minutes(90)),
+        projects: vec![ProjectName::new("blog"), ProjectName::new("shop")],
+    };
+    let view = |name: &str| {
+        let mut seen = seen(vec![]);
+        let limited = Attention::RateLimited { until: limit.until };
+        seen.panes
+            .insert(Window::Agent, sample(Activity::Unknown, limited));
+        seen.limits = vec![limit.clone()];
+        let mut rules = rules();
+        rules.project.name = ProjectName::new(name);
+        let report = CycleReport::default();
+        ProjectView::new(&rules, &State::default(), &report, Sight::Live(&seen))
+    };
+    let snapshot = Snapshot::new(ten(), "0.1.0", vec![view("blog"), view("shop")]);
+    assert_snapshot!(render_inbox(&Inbox::new(&snapshot), 120), @"accounts    limit  anthropic is at its limit until 2026-11-20T11:30:00Z: blog, shop wait  it ends by itself");
+}
+
+/// As long as an agent that stopped with an error will be told to go on, nobody is called.
+#[test]
+fn an_error_is_a_persons_when_no_word_to_go_on_is_left() {
+    let (mut state, report, mut seen) = busy();
+    let mut rules = rules();
+    let mut profile = crate::support::tmux::profile(std::path::Path::new("/h"));
+    profile.go_on = Some("Go on.".to_owned());
+    let open = state.dispatches.values_mut().next().unwrap();
+    open.phase = Phase::Working;
+    rules.profiles.insert(open.opening.profile.clone(), profile);
+    let stopped = Activity::Idle { since: minutes(-1) };
+    seen.panes
+        .insert(Window::Agent, sample(stopped, Attention::Error));
+    let asks = |rules: &Rules, state: &State| {
+        let view = ProjectView::new(rules, state, &report, Sight::Live(&seen));
+        view.agents[0].asks
+    };
+    assert!(!asks(&rules, &state), "it is told to go on");
+    let mut silent = rules.clone();
+    for profile in silent.profiles.values_mut() {
+        profile.go_on = None;
+    }
+    assert!(asks(&silent, &state), "its profile has no word");
+    for id in ["r1r1r1r1", "r2r2r2r2", "r3r3r3r3"] {
+        assert!(!asks(&rules, &state), "before {id}");
+        let settled = DeliveryStep::Settled {
+            verdict: Verdict::Confirmed,
+            witness: "transcript".into(),
+        };
+        let word = delivery(id, Purpose::Resume, settled);
+        let open = state.dispatches.values_mut().next().unwrap();
+        open.deliveries.push(word.id.clone());
+        state.deliveries.insert(word.id.clone(), word);
+    }
+    assert!(asks(&rules, &state), "three words are spent");
+}
