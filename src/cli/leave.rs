@@ -18,7 +18,7 @@ use crate::daemon::places::Places;
 use crate::domain::{IssueNumber, ProjectName, Window};
 use crate::machine::state::State;
 use crate::machine::text::count;
-use crate::terminal::{Tmux, TmuxError};
+use crate::terminal::TmuxError;
 use project::Beside;
 
 /// Arguments of `remove`.
@@ -98,7 +98,7 @@ enum Step {
     /// Our state, whatever a daemon wrote since the list was made; the issues that live in it stay.
     State(PathBuf),
     Units(Box<service::Site>, service::Traces),
-    Server(PathBuf),
+    Server,
 }
 
 impl Trace {
@@ -202,7 +202,7 @@ fn row(trace: &Trace) -> Row<'_> {
     match &trace.fate {
         Fate::Goes(step) => Row {
             fate: match step {
-                Step::EndSession(_) | Step::Server(_) => "end",
+                Step::EndSession(_) | Step::Server => "end",
                 Step::Switch { .. } => "switch",
                 _ => "remove",
             },
@@ -283,10 +283,7 @@ async fn take_back(places: &Places, step: Step) -> Result<(), Failure> {
         },
         Step::State(path) => remove_state(&path),
         Step::Units(site, traces) => service::take_away(&site, &traces),
-        Step::Server(socket) => Tmux::new(socket)
-            .kill_server()
-            .await
-            .map_err(Failure::of_tmux),
+        Step::Server => places.tmux().kill_server().await.map_err(Failure::of_tmux),
     }
 }
 
@@ -298,7 +295,7 @@ async fn end_session(places: &Places, name: &ProjectName) -> Result<(), Failure>
     };
     // A daemon that does not know the project keeps nothing up in it.
     drop(client::call(places, &call).await?);
-    let tmux = Tmux::new(&places.socket);
+    let tmux = places.tmux();
     for window in [Window::Agent, Window::Check] {
         match tmux.find(name.as_str(), window.as_str()).await {
             Ok(Some(row)) => drop(tmux.kill_pane(&row.pane).await.map_err(Failure::of_tmux)?),

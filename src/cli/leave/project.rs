@@ -11,7 +11,6 @@ use crate::daemon::trackers::Trackers;
 use crate::domain::{Event, IssueNumber, Project, SessionChoice, TrackerChoice};
 use crate::ledger::Store as _;
 use crate::machine::text::count;
-use crate::terminal::Tmux;
 
 /// Events read at once.
 const PAGE: usize = 2_000;
@@ -34,7 +33,7 @@ pub(super) async fn traces(
 ) -> Result<Vec<Trace>, Failure> {
     let mut traces = Vec::new();
     let name = &project.name;
-    let panes = Tmux::new(&places.socket).list_panes().await;
+    let panes = places.tmux().list_panes().await;
     let has_session = panes.is_ok_and(|rows| rows.iter().any(|row| row.session == name.as_str()));
     if has_session {
         let step = Step::EndSession(name.clone());

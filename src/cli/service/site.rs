@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::accounts;
-use super::units::{self, DAEMON, PROJECTS, Programs, SERVER, Scope, Site};
+use super::units::{self, DAEMON, PROJECTS, Programs, RELAY, SERVER, Scope, Site};
 use super::{ScopeArgs, Standing, sealed};
 use crate::cli::edge::{SYSTEM_CONFIG, SYSTEM_STATE};
 use crate::cli::{Failure, edge};
@@ -250,6 +250,7 @@ pub(super) fn paths(site: &Site) -> Vec<PathBuf> {
     vec![
         site.units.join(PROJECTS),
         site.units.join(DAEMON),
+        site.units.join(RELAY),
         site.units.join(SERVER),
     ]
 }
