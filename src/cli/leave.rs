@@ -20,6 +20,7 @@ use crate::machine::state::State;
 use crate::machine::text::count;
 use crate::terminal::TmuxError;
 use project::Beside;
+use tree::Hand;
 
 /// Arguments of `remove`.
 #[derive(Debug, Args)]
@@ -266,18 +267,19 @@ async fn perform(places: &Places, traces: Vec<Trace>) -> Result<(), Failure> {
 }
 
 async fn take_back(places: &Places, step: Step) -> Result<(), Failure> {
+    let hand = Hand::of(places);
     match step {
         Step::EndSession(name) => end_session(places, &name).await,
-        Step::Worktree { project, tree } => tree::remove_worktree(&project, &tree),
+        Step::Worktree { project, tree } => tree::remove_worktree(&hand, &project, &tree),
         Step::Branch {
             project,
             name,
             commit,
-        } => tree::remove_branch(&project, &name, &commit),
-        Step::Switch { project, branch } => tree::switch(&project, &branch),
+        } => tree::remove_branch(&hand, &project, &name, &commit),
+        Step::Switch { project, branch } => tree::switch(&hand, &project, &branch),
         Step::File(path) => gone(std::fs::remove_file(&path), &path),
-        Step::Folder(path) => gone(std::fs::remove_dir_all(&path), &path),
-        Step::EmptyFolder(path) => match std::fs::remove_dir(&path) {
+        Step::Folder(path) => gone(hand.remove(&path, false), &path),
+        Step::EmptyFolder(path) => match hand.remove(&path, true) {
             Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
             done => gone(done, &path),
         },

@@ -141,6 +141,11 @@ impl Places {
         }
     }
 
+    /// Returns who does in the agents' folders what the daemon may not, if it is another account.
+    pub fn relay(&self) -> Option<Relay> {
+        self.apart.as_ref().map(Apart::relay)
+    }
+
     /// Returns the agents' home, with who reads it.
     pub fn agents_home(&self) -> AgentsHome {
         match &self.apart {

@@ -31,6 +31,8 @@ pub use answer::serve;
 
 /// How long an answer may take: transcripts of megabytes are read for some, and `OpenCode`'s server may take two seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long git, or the removal of a folder, may take: a work tree may hold gigabytes of what was built.
+const CHORE_MAX: Duration = Duration::from_mins(1);
 /// How much longer than the client itself the answer about it may take.
 const CLIENT_MARGIN: Duration = Duration::from_secs(1);
 /// The longest question or answer, bytes: a client's whole output, escaped as JSON.
@@ -75,6 +77,16 @@ enum Question {
     Control {
         session: String,
     },
+    /// Git in a folder, without its hooks and its file monitor.
+    Git {
+        folder: PathBuf,
+        words: Vec<String>,
+    },
+    /// A folder goes, with what is in it or only if it is empty.
+    Remove {
+        folder: PathBuf,
+        only_empty: bool,
+    },
 }
 
 /// A relay, as the daemon knows it.
@@ -105,6 +117,27 @@ impl Relay {
     /// Lets it signal processes of its account.
     pub(super) fn end(&self, kill: bool, processes: Vec<Process>) -> std::io::Result<()> {
         self.ask(&Question::End { kill, processes })
+    }
+
+    /// Lets it run git in a folder of its account, and returns what git printed. Git reads a repository's own configuration, which may name
+    /// programs: in a folder of the agents' they are theirs.
+    pub fn git(&self, folder: &Path, words: &[&str]) -> Result<String, String> {
+        let question = Question::Git {
+            folder: folder.to_owned(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        let asked = self.ask_within(&question, CHORE_MAX);
+        asked.unwrap_or_else(|error| Err(self.gone(&error).to_string()))
+    }
+
+    /// Lets it remove a folder that its account may remove.
+    pub fn remove(&self, folder: &Path, only_empty: bool) -> std::io::Result<()> {
+        let question = Question::Remove {
+            folder: folder.to_owned(),
+            only_empty,
+        };
+        let done: Result<(), i32> = self.ask_within(&question, CHORE_MAX)?;
+        done.map_err(std::io::Error::from_raw_os_error)
     }
 
     /// Lets it run one client. The first word of `words` is a command of tmux.
@@ -155,7 +188,15 @@ impl Relay {
     }
 
     fn ask<T: DeserializeOwned>(&self, question: &Question) -> std::io::Result<T> {
-        let mut within = Within::new(self.connect()?);
+        self.ask_within(question, ANSWER_MAX)
+    }
+
+    fn ask_within<T: DeserializeOwned>(
+        &self,
+        question: &Question,
+        limit: Duration,
+    ) -> std::io::Result<T> {
+        let mut within = Within::new(self.connect()?, limit);
         within.write_all(&line(question)?)?;
         let mut answer = Vec::new();
         let mut reader = BufReader::new(within).take(LINE_BYTES_MAX);
@@ -318,10 +359,10 @@ struct Within {
 }
 
 impl Within {
-    fn new(stream: UnixStream) -> Self {
+    fn new(stream: UnixStream, limit: Duration) -> Self {
         Self {
             stream,
-            until: Instant::now() + ANSWER_MAX,
+            until: Instant::now() + limit,
         }
     }
 

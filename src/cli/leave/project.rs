@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::tree::Hand;
 use super::{Step, Trace, tree};
 use crate::cli::{Failure, edge, known, labels};
 use crate::config::Config;
@@ -46,7 +47,11 @@ pub(super) async fn traces(
     let file = places.config.join("projects").join(format!("{name}.toml"));
     traces.extend(Trace::file(file));
     if project.git {
-        traces.extend(tree::traces(&project.path, &places.trees(name))?);
+        traces.extend(tree::traces(
+            &Hand::of(places),
+            &project.path,
+            &places.trees(name),
+        )?);
     }
     traces.extend(in_folder(project));
     traces.extend(

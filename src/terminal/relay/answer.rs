@@ -16,7 +16,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::runtime::Runtime;
 
-use super::{LINE_BYTES_MAX, Question, Within};
+use super::{ANSWER_MAX, CHORE_MAX, LINE_BYTES_MAX, Question, Within};
 use crate::terminal::agent_files::listen;
 use crate::terminal::client::Tmux;
 use crate::terminal::error::TmuxError;
@@ -108,7 +108,7 @@ fn pause() {
 impl Shared {
     fn answer(&self, stream: UnixStream) -> std::io::Result<()> {
         let mut line = Vec::new();
-        let within = Within::new(stream.try_clone()?);
+        let within = Within::new(stream.try_clone()?, ANSWER_MAX);
         BufReader::new(within)
             .take(LINE_BYTES_MAX)
             .read_until(b'\n', &mut line)?;
@@ -141,10 +141,16 @@ impl Shared {
             Question::Tmux { words, stdin } => {
                 serde_json::to_vec(&self.client(words, stdin.as_deref()))
             }
+            Question::Git { folder, words } => {
+                serde_json::to_vec(&self.runtime.block_on(git(&folder, &words)))
+            }
+            Question::Remove { folder, only_empty } => {
+                serde_json::to_vec(&remove(&folder, only_empty))
+            }
             Question::Control { session } => return self.control(&stream, &session),
         }?;
         said.push(b'\n');
-        Within::new(stream).write_all(&said)
+        Within::new(stream, ANSWER_MAX).write_all(&said)
     }
 
     /// Runs a short-lived client. The words are a command's: which server they go to is not theirs to say.
@@ -185,6 +191,41 @@ impl Shared {
         self.runtime.block_on(child.kill())?;
         stream.shutdown(std::net::Shutdown::Both)
     }
+}
+
+/// Runs git as a person would, but for what a repository makes it start unasked.
+async fn git(folder: &Path, words: &[String]) -> Result<String, String> {
+    let mut command = tokio::process::Command::new("git");
+    command
+        .args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ])
+        .arg("-C")
+        .arg(folder)
+        .args(words)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match tokio::time::timeout(CHORE_MAX, command.output()).await {
+        Ok(Ok(output)) if output.status.success() => Ok(text(&output.stdout)),
+        Ok(Ok(output)) => Err(text(&output.stderr)),
+        Ok(Err(error)) => Err(format!("cannot start `git`: {error}")),
+        Err(_) => Err("git does not end".to_owned()),
+    }
+}
+
+/// Returns the error by its number, or 0 if it has none.
+fn remove(folder: &Path, only_empty: bool) -> Result<(), i32> {
+    let done = if only_empty {
+        std::fs::remove_dir(folder)
+    } else {
+        std::fs::remove_dir_all(folder)
+    };
+    done.map_err(|error| error.raw_os_error().unwrap_or_default())
 }
 
 fn has_hung_up(stream: &UnixStream) -> bool {
