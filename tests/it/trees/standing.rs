@@ -55,6 +55,9 @@ async fn with_two_users_a_tree_has_folders_that_both_may_write_in() {
         std::fs::remove_dir_all(tree.join(".pointsman")).unwrap();
     }
     assert_eq!(writable::hold(&hands), None);
+    // No installation made the folder for this project's logs, as after a new name for its file.
+    let logs = std::fs::metadata(hands.places.logs(&hands.name)).expect("jobs ran");
+    assert_eq!(logs.permissions().mode() & 0o777, 0o770);
 }
 
 #[tokio::test]
