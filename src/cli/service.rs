@@ -113,6 +113,7 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
     refuse_strangers(&site, &files)?;
     refuse_started_by_hand(&site)?;
     site::refuse_out_of_reach(&site, &programs)?;
+    site::refuse_what_two_left(&site)?;
     for line in site::agents_not_found(&config, &programs.path) {
         say::talk(&line);
     }
@@ -121,6 +122,7 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
     }
     if args.dry_run {
         accounts::tell_folders(&site, &config)?;
+        site::tell_owners(&site)?;
         for file in &files {
             told(file)?;
         }

@@ -234,6 +234,29 @@ as_agents rmdir /run/pointsman-relay/sock
 is_prepared() { pointsman ledger show --project stone | grep -q '#2 .*confirmed\|#2 closed\|#2.*ready-for-dev' || pointsman explain 2 --project stone | grep -q 'confirmed'; }
 until_true 60 "and goes on by itself when it is back" is_prepared
 
+# Leaving: trees and branches are the agents', and git in them would start what they configured.
+mkdir /srv/pebble
+echo pebble >/srv/pebble/pebble.txt
+chown -R agents: /srv/pebble
+as_agents git -C /srv/pebble init -q -b main
+as_agents git -C /srv/pebble add -A
+as_agents git -C /srv/pebble commit -q -m "a smaller project"
+pointsman init /srv/pebble --local --agent demo --build true >/dev/null || fail "a second project"
+/usr/local/bin/pointsman service install --two-users >/dev/null || fail "its folders"
+until_true 30 "its agent is up" on_tmux list-panes -t pebble:agent
+as_agents git -C /srv/pebble branch pointsman/7-done
+as_agents git -C /srv/pebble worktree add -q --detach /var/lib/pointsman-agents/trees/pebble/gate
+as_agents mkdir /var/lib/pointsman-agents/trees/pebble/more
+install -m 0666 /dev/null /srv/started-by
+as_agents git -C /srv/pebble config filter.spy.clean 'id -un >>/srv/started-by; cat'
+as_agents sh -c 'echo "* filter=spy" >/srv/pebble/.git/info/attributes; git -C /srv/pebble switch -q pointsman/7-done; touch /srv/pebble/pebble.txt'
+: >/srv/started-by
+removed=$(cd / && pointsman remove pebble --yes 2>&1) || fail "a project is removed: $removed"
+check "its work trees are gone" "" "$(ls -d /var/lib/pointsman-agents/trees/pebble /var/lib/pointsman-agents/logs/pebble /srv/pebble/.pointsman 2>/dev/null)"
+check "and its branches, and it stands on its own" "main main" "$(as_agents git -C /srv/pebble symbolic-ref --short HEAD) $(as_agents git -C /srv/pebble for-each-ref --format='%(refname:short)' refs/heads)"
+check "what agents configured there started as the agents" "agents" "$(sort -u /srv/started-by)"
+on_tmux has-session -t =pebble 2>/dev/null && fail "its agent is ended"
+
 systemctl stop pointsman
 # A client writes for whoever it runs as, and the server says what: as root's it would write as root.
 on_tmux set-buffer -b probe hello
@@ -254,7 +277,22 @@ done
 /usr/local/bin/pointsman service uninstall --system --yes >/dev/null || fail "the units are taken away"
 check "nothing of ours is left of the units" "" "$(cd /etc/systemd/system && find . -type f -path '*pointsman*')"
 
+# One account for both after two: a third one would look for agents in what two left, and is told; agents' own is fine, and back again.
+useradd --create-home --user-group third
+refused=$(/usr/local/bin/pointsman service install --system --account third 2>&1) && fail "what two users left is refused for a third"
+grep -q 'sudo rm -r /var/lib/pointsman-agents' <<<"$refused" || fail "with what mends it: $refused"
+echo "ok    what two users left is named to a third account"
+
 # The same probe with one account for both: it gets everything, so the probe can tell.
 /usr/local/bin/pointsman service install --system --account agents >/dev/null || fail "one account for both"
 until_true 30 "with one account the agent is up" agent_pid
 check "the same pane can do all of it with one account" "9" "$(probed | grep -vc '^end')"
+
+# And back to two: what the agents' account wrote into the configuration meanwhile is the daemon's, also by its other names.
+as_agents env HOME=/home/agents sh -c 'echo "# agents wrote this" >>/etc/pointsman/projects/stone.toml; ln /etc/pointsman/projects/stone.toml /home/agents/stone.toml' || fail "with one account the configuration is the agents'"
+again=$(/usr/local/bin/pointsman service install --two-users 2>&1) || fail "back to two users: $again"
+grep -q '^owner .*/etc/pointsman/projects/stone.toml' <<<"$again" || fail "what was taken over is named: $again"
+check "the configuration is the daemon's" "pointsman:pointsman" "$(stat -c %U:%G /etc/pointsman/projects/stone.toml)"
+check "and no other name of it is" "1" "$(stat -c %h /etc/pointsman/projects/stone.toml)"
+check "key and ledger are the daemon's" "pointsman pointsman" "$(stat -c %U /var/lib/pointsman/key /var/lib/pointsman/ledger.sqlite | xargs)"
+until_true 30 "and doctor finds it right" sh -c "! runuser -u pointsman -- env -C / HOME=/ /usr/local/bin/pointsman doctor 2>&1 | grep '^wrong'"
