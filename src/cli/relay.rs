@@ -23,14 +23,16 @@ pub(super) struct RelayArgs {
 
 /// Answers until it is ended.
 pub(super) fn relay(args: &RelayArgs) -> Result<(), Failure> {
-    let daemon = edge::account(&args.daemon).ok_or_else(|| {
+    let number = args.daemon.parse().ok();
+    let named = || edge::account(&args.daemon).map(|account| account.uid);
+    let daemon = number.or_else(named).ok_or_else(|| {
         Failure::new(anyhow::anyhow!("there is no account `{}`", args.daemon)).hint(
             "`sudo pointsman service install --two-users` makes both accounts, and starts this"
                 .to_owned(),
         )
     })?;
     let ready = || run::notify(&[sd_notify::NotifyState::Ready]);
-    relay::serve(&args.listen, &args.tmux, daemon.uid, ready).map_err(|error| {
+    relay::serve(&args.listen, &args.tmux, daemon, ready).map_err(|error| {
         let what = format!("cannot listen on `{}`", args.listen.display());
         Failure::new(anyhow::Error::new(error).context(what)).hint(
             "it runs as the agents' account, which owns the folder, and alone there".to_owned(),
