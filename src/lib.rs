@@ -58,7 +58,8 @@
 //! - [`terminal`] never judges whether a text should be typed and never types one twice. Issue text is never on a typed line.
 //! - Nothing below [`cli`] asks the environment who or where it is; folders, tokens and variables come in as values. (The scripted
 //!   agent is a program of its own, and `terminal` takes an allow-list for its clients.)
-//! - Under two users the daemon opens nothing in the agents' home: `pointsman relay`, a process of theirs, reads it with the same code.
+//! - Under two users the daemon opens nothing in the agents' home and is no client of their tmux server, which opens files through its
+//!   clients: `pointsman relay`, a process of theirs, does both with the same code.
 //! - No timers per issue and no retry library: back-off is a decision, hence pure and tested; the cycle is the retry.
 //! - No model is called anywhere.
 

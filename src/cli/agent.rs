@@ -129,6 +129,6 @@ fn ask(
 /// Returns the pane of ours that this very process runs below: then no person speaks.
 async fn above(places: &Places, config: &crate::config::Config) -> Option<String> {
     let names: Vec<ProjectName> = config.projects.keys().cloned().collect();
-    let tmux = crate::terminal::Tmux::new(&places.socket);
+    let tmux = places.tmux();
     caller::pane_above(&tmux, &names, std::process::id()).await
 }

@@ -12,7 +12,7 @@ use crate::daemon::hands::now;
 use crate::daemon::places::Places;
 use crate::daemon::session;
 use crate::domain::{Activity, AgentState, Attention, Profile, Project, SessionChoice, Window};
-use crate::terminal::{Composer, Sampled, Sampler, Seen, Tmux, TmuxError, masked};
+use crate::terminal::{Composer, Sampled, Sampler, Seen, TmuxError, masked};
 
 /// Looks at the pane: idle takes two that agree.
 const LOOKS: u32 = 4;
@@ -110,7 +110,7 @@ async fn look(
     project: &Project,
     sampler: Arc<Sampler>,
 ) -> Result<(Seen, Sampled), Failure> {
-    let tmux = Tmux::new(places.socket_of(project, Window::Agent));
+    let tmux = places.tmux_of(project, Window::Agent);
     let managed = project.session == SessionChoice::Managed;
     let found = match &project.session {
         SessionChoice::Managed => {

@@ -23,7 +23,6 @@ use crate::daemon::places::Places;
 use crate::daemon::runner::Message;
 use crate::daemon::{Daemon, open_local};
 use crate::domain::{IssueNumber, Label, ProjectName};
-use crate::terminal::Tmux;
 use crate::tracker::NewIssue;
 
 /// The profile of the scripted agent.
@@ -95,7 +94,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
     installed(&config, &args.agent)?;
     let runtime = run::runtime()?;
     let outcome = runtime.block_on(walk(places.clone(), config, args));
-    let ended = runtime.block_on(Tmux::new(&places.socket).kill_server());
+    let ended = runtime.block_on(places.tmux().kill_server());
     let closed = folder.close();
     outcome?;
     ended.map_err(Failure::of_tmux)?;

@@ -64,7 +64,7 @@ pub(super) fn places() -> Result<Places, Failure> {
         .map(PathBuf::from)
         .or_else(|| fixed(SYSTEM_CONFIG))
         .unwrap_or_else(|| folder("XDG_CONFIG_HOME", ".config").join("pointsman"));
-    let apart = apart(&state)?;
+    let apart = apart(&state, &runtime)?;
     let agents = apart.as_ref().and_then(|apart| account(&apart.name));
     let mut env = passed_on();
     if let Some(agents) = &agents {
@@ -91,7 +91,7 @@ pub(super) fn places() -> Result<Places, Failure> {
 
 /// Returns the agents' account, if it is another than ours: whose the folder is in which they work. `service install --two-users` makes
 /// it, and nothing else says so.
-fn apart(state: &Path) -> Result<Option<Apart>, Failure> {
+fn apart(state: &Path, runtime: &Path) -> Result<Option<Apart>, Failure> {
     let folder = agents_state(state);
     let facts = match std::fs::metadata(folder.join("trees")) {
         Ok(facts) => facts,
@@ -130,6 +130,7 @@ fn apart(state: &Path) -> Result<Option<Apart>, Failure> {
         name: found.name,
         uid,
         state: folder,
+        relay: runtime.join("pointsman-relay").join("sock"),
     }))
 }
 
@@ -218,6 +219,14 @@ pub(super) fn default_socket() -> PathBuf {
     let folder = variable("TMUX_TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
     let uid = rustix::process::geteuid().as_raw();
     folder.join(format!("tmux-{uid}")).join("default")
+}
+
+/// Returns the same if its folder is the user's own, and nothing else. In /tmp anybody may have been first, and a client opens files for
+/// whoever owns its server.
+pub(super) fn own_socket() -> Option<PathBuf> {
+    let socket = default_socket();
+    let facts = std::fs::symlink_metadata(socket.parent()?).ok()?;
+    (facts.is_dir() && facts.uid() == rustix::process::geteuid().as_raw()).then_some(socket)
 }
 
 /// Returns the user's home folder.

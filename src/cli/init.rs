@@ -273,7 +273,7 @@ async fn agent(config: &Config, asked: Option<&str>) -> Result<Named, Failure> {
 /// A pane of the person's own tmux in which this agent runs in this folder: it may be adopted.
 async fn running_agent(config: &Config, agent: &str, root: &Path) -> Option<String> {
     let profile = config.profiles.get(&ProfileName::new(agent))?;
-    let tmux = Tmux::new(edge::default_socket());
+    let tmux = Tmux::new(edge::own_socket()?);
     let rows = tmux.list_panes().await.ok()?;
     let row = rows
         .into_iter()

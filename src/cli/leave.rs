@@ -18,8 +18,9 @@ use crate::daemon::places::Places;
 use crate::domain::{IssueNumber, ProjectName, Window};
 use crate::machine::state::State;
 use crate::machine::text::count;
-use crate::terminal::{Tmux, TmuxError};
+use crate::terminal::TmuxError;
 use project::Beside;
+use tree::Hand;
 
 /// Arguments of `remove`.
 #[derive(Debug, Args)]
@@ -98,7 +99,7 @@ enum Step {
     /// Our state, whatever a daemon wrote since the list was made; the issues that live in it stay.
     State(PathBuf),
     Units(Box<service::Site>, service::Traces),
-    Server(PathBuf),
+    Server,
 }
 
 impl Trace {
@@ -202,7 +203,7 @@ fn row(trace: &Trace) -> Row<'_> {
     match &trace.fate {
         Fate::Goes(step) => Row {
             fate: match step {
-                Step::EndSession(_) | Step::Server(_) => "end",
+                Step::EndSession(_) | Step::Server => "end",
                 Step::Switch { .. } => "switch",
                 _ => "remove",
             },
@@ -266,27 +267,25 @@ async fn perform(places: &Places, traces: Vec<Trace>) -> Result<(), Failure> {
 }
 
 async fn take_back(places: &Places, step: Step) -> Result<(), Failure> {
+    let hand = Hand::of(places);
     match step {
         Step::EndSession(name) => end_session(places, &name).await,
-        Step::Worktree { project, tree } => tree::remove_worktree(&project, &tree),
+        Step::Worktree { project, tree } => tree::remove_worktree(&hand, &project, &tree),
         Step::Branch {
             project,
             name,
             commit,
-        } => tree::remove_branch(&project, &name, &commit),
-        Step::Switch { project, branch } => tree::switch(&project, &branch),
+        } => tree::remove_branch(&hand, &project, &name, &commit),
+        Step::Switch { project, branch } => tree::switch(&hand, &project, &branch),
         Step::File(path) => gone(std::fs::remove_file(&path), &path),
-        Step::Folder(path) => gone(std::fs::remove_dir_all(&path), &path),
-        Step::EmptyFolder(path) => match std::fs::remove_dir(&path) {
+        Step::Folder(path) => gone(hand.remove(&path, false), &path),
+        Step::EmptyFolder(path) => match hand.remove(&path, true) {
             Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
             done => gone(done, &path),
         },
         Step::State(path) => remove_state(&path),
         Step::Units(site, traces) => service::take_away(&site, &traces),
-        Step::Server(socket) => Tmux::new(socket)
-            .kill_server()
-            .await
-            .map_err(Failure::of_tmux),
+        Step::Server => places.tmux().kill_server().await.map_err(Failure::of_tmux),
     }
 }
 
@@ -298,7 +297,7 @@ async fn end_session(places: &Places, name: &ProjectName) -> Result<(), Failure>
     };
     // A daemon that does not know the project keeps nothing up in it.
     drop(client::call(places, &call).await?);
-    let tmux = Tmux::new(&places.socket);
+    let tmux = places.tmux();
     for window in [Window::Agent, Window::Check] {
         match tmux.find(name.as_str(), window.as_str()).await {
             Ok(Some(row)) => drop(tmux.kill_pane(&row.pane).await.map_err(Failure::of_tmux)?),

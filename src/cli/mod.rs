@@ -130,7 +130,7 @@ enum Verb {
     Demo(demo::DemoArgs),
     #[command(flatten)]
     Report(report::ReportVerb),
-    /// Read the agents' home for a daemon of another account; the daemon starts it
+    /// Read the agents' home and run their tmux's clients for a daemon of another account; its unit starts it
     #[command(hide = true)]
     Relay(relay::RelayArgs),
     /// Run the scripted agent of `pointsman demo` in this terminal

@@ -141,7 +141,7 @@ fn status(daemon: &Daemon) -> String {
     count(daemon.projects().len(), "project")
 }
 
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
+pub(super) fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "systemd was not told");
     }

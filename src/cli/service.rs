@@ -23,6 +23,7 @@ use crate::terminal::Tmux;
 use sealed::Standing;
 pub(super) use site::installed;
 pub(super) use systemd::Systemd;
+use units::RELAY;
 use units::Wanted;
 pub(super) use units::{DAEMON, SERVER, Scope, Site};
 
@@ -41,7 +42,7 @@ pub(super) struct ScopeArgs {
     /// For the whole machine, in place of the calling user
     #[arg(long)]
     system: bool,
-    /// For the whole machine, with an account of its own for the daemon: it keeps accidents apart (SECURITY.md says what it is no wall against)
+    /// For the whole machine, with an account of its own for the daemon, whose token and ledger agents cannot read (SECURITY.md says what was tried)
     #[arg(long)]
     two_users: bool,
     /// The account that agents run as, and without `--two-users` the daemon as well [default: agents]
@@ -112,6 +113,7 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
     refuse_strangers(&site, &files)?;
     refuse_started_by_hand(&site)?;
     site::refuse_out_of_reach(&site, &programs)?;
+    site::refuse_what_two_left(&site)?;
     for line in site::agents_not_found(&config, &programs.path) {
         say::talk(&line);
     }
@@ -120,6 +122,7 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
     }
     if args.dry_run {
         accounts::tell_folders(&site, &config)?;
+        site::tell_owners(&site)?;
         for file in &files {
             told(file)?;
         }
@@ -209,7 +212,12 @@ fn refuse_started_by_hand(site: &Site) -> Result<(), Failure> {
         .map(|name| format!("`pointsman down {name}`"))
         .collect();
     let socket = site.socket.display();
-    let last = format!("`tmux -S {socket} kill-server`");
+    let last = match &site.scope {
+        Scope::User => format!("`tmux -S {socket} kill-server`"),
+        Scope::System { agents, .. } => {
+            format!("`sudo -u {agents} tmux -S {socket} kill-server`")
+        }
+    };
     Err(Failure::new(anyhow::anyhow!(
         "a tmux server that was started by hand listens on `{socket}`{}",
         if sessions.is_empty() {
@@ -259,15 +267,28 @@ fn server_of(site: &Site) -> Option<Tmux> {
 /// Starts what is new. A server that runs is left alone: its agents would end.
 fn start(site: &Site, changed: &[&Path]) -> Result<(), Failure> {
     let systemd = Systemd(&site.scope);
-    let (server, daemon) = (systemd.is_active(SERVER), systemd.is_active(DAEMON));
+    let server = systemd.is_active(SERVER);
+    end_relay_of_two(site)?;
     systemd.run(&["daemon-reload"])?;
-    systemd.run(&["enable", "--now", SERVER, DAEMON])?;
-    if daemon {
-        // Also when no file changed: what `init` wrote counts only from a restart on.
-        systemd.run(&["restart", DAEMON])?;
+    let units = site.scope.units();
+    // What runs and keeps nothing is started anew: the daemon also when no file changed, because what `init` wrote counts only from then.
+    let again: Vec<&str> = units
+        .iter()
+        .copied()
+        .filter(|unit| *unit != SERVER && systemd.is_active(unit))
+        .collect();
+    systemd.run(&[&["enable", "--now"], units].concat())?;
+    if !again.is_empty() {
+        systemd.run(&[&["restart"], again.as_slice()].concat())?;
     }
-    let word = if daemon { "restarted" } else { "started" };
-    say::out(&format!("{word:<9} {DAEMON}"))?;
+    for unit in units.iter().filter(|unit| **unit != SERVER) {
+        let word = if again.contains(unit) {
+            "restarted"
+        } else {
+            "started"
+        };
+        say::out(&format!("{word:<9} {unit}"))?;
+    }
     let word = if server { "runs" } else { "started" };
     say::out(&format!("{word:<9} {SERVER}"))?;
     if server && changed.iter().any(|path| path.ends_with(SERVER)) {
@@ -278,6 +299,21 @@ fn start(site: &Site, changed: &[&Path]) -> Result<(), Failure> {
     }
     afterwards(site);
     Ok(())
+}
+
+/// One account for both needs no relay: one that two users left behind would wait for a daemon that is gone.
+fn end_relay_of_two(site: &Site) -> Result<(), Failure> {
+    let path = site.units.join(RELAY);
+    let is_ours = matches!(
+        sealed::standing(site::text(&path)?.as_deref()),
+        Standing::Ours { .. }
+    );
+    if site.scope.units().contains(&RELAY) || !is_ours {
+        return Ok(());
+    }
+    Systemd(&site.scope).run(&["disable", "--now", RELAY])?;
+    site::remove(&path)?;
+    say::out(&format!("remove    {}", path.display()))
 }
 
 /// What a person has to know after it.
@@ -295,7 +331,7 @@ fn afterwards(site: &Site) {
     }
     if site.scope.two().is_some() {
         say::talk(
-            "\nTwo users keep accidents apart. They are no wall yet: the daemon is a client of the agents' tmux server, and hooks that a hostile agent sets there read and write files as the daemon's account. SECURITY.md says more",
+            "\nWhat is the daemon's is closed to agents, also by way of their tmux server. What they say stays their word, and their own account is all theirs: SECURITY.md says what was tried, and what two users do not change",
         );
     }
     if let Some(account) = site.scope.caller() {
@@ -336,7 +372,7 @@ fn uninstall(site: &Site, args: &UninstallArgs) -> Result<(), Failure> {
         return say::out("no units of ours are installed");
     }
     let sessions = run::runtime()?.block_on(sessions(site)).unwrap_or_default();
-    for unit in [DAEMON, SERVER] {
+    for unit in site.scope.units().iter().rev() {
         say::out(&format!("stop      {unit}"))?;
     }
     for name in sessions {
@@ -366,7 +402,7 @@ fn uninstall(site: &Site, args: &UninstallArgs) -> Result<(), Failure> {
 pub(super) fn take_away(site: &Site, traces: &Traces) -> Result<(), Failure> {
     let systemd = Systemd(&site.scope);
     // A manager that does not answer runs nothing that could be stopped.
-    for unit in [DAEMON, SERVER] {
+    for unit in [DAEMON, RELAY, SERVER] {
         if systemd.is_active(unit) || site.units.join(unit).exists() {
             systemd.run(&["disable", "--now", unit])?;
         }

@@ -180,6 +180,18 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
             (vec!["-S".to_owned(), socket.to_string()], target.clone())
         }
     };
+    if let Some(apart) = &places.apart {
+        // A client opens files for its server's owner, and would be the daemon's account here.
+        return Err(Failure::new(anyhow::anyhow!(
+            "the tmux server is `{}`'s, and no client of it runs as another account",
+            apart.name
+        ))
+        .hint(format!(
+            "`sudo -u {} tmux -S {} attach-session -t {target}`",
+            apart.name,
+            places.socket.display()
+        )));
+    }
     let words = |server: &[String], verb: &str| {
         [server, &[verb.to_owned(), "-t".to_owned(), target.clone()]].concat()
     };

@@ -10,7 +10,6 @@ use crate::daemon::{caller, store};
 use crate::domain::{Event, IssueNumber, Label, ProjectName, Request};
 use crate::ledger::{Sqlite, Store as _};
 use crate::machine::engine::{Effect, Engine, Input};
-use crate::terminal::Tmux;
 
 /// Arguments of `pause` and `resume`.
 #[derive(Debug, Args)]
@@ -146,7 +145,7 @@ fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<R
     known::project(&config, name.as_str())?;
     let rules = rules_of(&config, name).expect("the project was found in this configuration");
     let names: Vec<ProjectName> = config.projects.keys().cloned().collect();
-    let tmux = Tmux::new(&places.socket);
+    let tmux = places.tmux();
     let above = caller::pane_above(&tmux, &names, std::process::id());
     if let Some(pane) = run::runtime()?.block_on(above) {
         return Ok(Reply::refused(caller::refusal(&pane)));

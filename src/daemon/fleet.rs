@@ -3,7 +3,7 @@
 mod limits;
 mod window;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, watch};
 use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::looks::{Begin, LOOK_MAX, Looked, Looks, UNREAD};
 use crate::daemon::runner::{Accounts, Message};
+use crate::daemon::session;
 use crate::daemon::starts::{RESTARTS_MAX, Start, Starts};
-use crate::daemon::{relay, session};
 use crate::domain::{ProjectName, SessionChoice, Window};
 use crate::terminal::{Seen, Snapshot, Tmux, TmuxError, Watch};
 
@@ -186,33 +186,28 @@ impl Fleet {
         members: &BTreeMap<ProjectName, Member>,
     ) -> BTreeMap<PathBuf, Result<Snapshot, String>> {
         let ours = self.tmux.socket().to_owned();
-        let mut wanted = BTreeSet::from([ours]);
+        let mut wanted = BTreeMap::from([(ours, self.tmux.clone())]);
         for member in members.values() {
             if let Some(project) = member.hands.project() {
-                wanted.insert(
-                    member
-                        .hands
-                        .places
-                        .socket_of(&project, Window::Agent)
-                        .to_owned(),
-                );
+                let server = member.hands.places.tmux_of(&project, Window::Agent);
+                wanted.insert(server.socket().to_owned(), server);
             }
         }
         let gone: Vec<PathBuf> = self
             .watches
             .keys()
-            .filter(|socket| !wanted.contains(*socket))
+            .filter(|socket| !wanted.contains_key(*socket))
             .cloned()
             .collect();
         for watch in gone.iter().filter_map(|socket| self.watches.remove(socket)) {
             watch.close().await;
         }
         let mut begin: Vec<(PathBuf, Begin<_>)> = Vec::new();
-        for socket in &wanted {
+        for (socket, server) in &wanted {
             let known = self.watches.remove(socket);
-            let server = socket.clone();
+            let server = server.clone();
             let look = move || {
-                let mut watch = known.unwrap_or_else(|| Watch::new(Tmux::new(server)));
+                let mut watch = known.unwrap_or_else(|| Watch::new(server));
                 tokio::spawn(async move {
                     let looked = watch.tick(now()).await.map_err(|error| chain(&error));
                     (watch, looked)
@@ -319,11 +314,11 @@ impl Fleet {
     }
 
     /// Without a relay nobody reads what agents of another account say: their projects wait, and it is said.
-    async fn keep_relay(&mut self, members: &BTreeMap<ProjectName, Member>) -> Result<(), String> {
-        match members.values().next() {
-            Some(member) if self.has_server => relay::keep(&self.tmux, &member.hands.places).await,
-            Some(_) | None => Ok(()),
-        }
+    async fn is_unread(members: &BTreeMap<ProjectName, Member>) -> Option<String> {
+        let home = members.values().next()?.hands.places.agents_home();
+        let asked = tokio::task::spawn_blocking(move || home.unread());
+        // No word that it is read is none.
+        asked.await.unwrap_or_else(|error| Some(error.to_string()))
     }
 
     /// An adopted pane is never started by us: that it is missing is said, and that is all.
@@ -371,12 +366,12 @@ impl Fleet {
     /// Managed agents are ours to keep: started at start, again when they end, three times an hour at most.
     async fn keep_agents(&mut self, members: &BTreeMap<ProjectName, Member>) {
         self.reviving = false;
-        if let Err(error) = self.keep_server(members).await {
-            self.samples.blind = Some(chain(&error));
+        self.samples.unread = Self::is_unread(members).await;
+        if self.samples.unread.is_some() {
             return;
         }
-        self.samples.unread = self.keep_relay(members).await.err();
-        if self.samples.unread.is_some() {
+        if let Err(error) = self.keep_server(members).await {
+            self.samples.blind = Some(chain(&error));
             return;
         }
         for (name, member) in members {

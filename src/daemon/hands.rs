@@ -134,7 +134,7 @@ impl Hands {
     /// Returns the tmux server that a window of the project is on.
     pub fn terminal(&self, window: Window) -> Tmux {
         match self.project() {
-            Some(project) => Tmux::new(self.places.socket_of(&project, window)),
+            Some(project) => self.places.tmux_of(&project, window),
             None => self.tmux.clone(),
         }
     }
@@ -146,7 +146,7 @@ impl Hands {
             .in_window(Window::Check)
             .map(|dispatch| dispatch.opening.profile.clone());
         let inner = Inner {
-            tmux: Tmux::new(&shared.places.socket),
+            tmux: shared.places.tmux(),
             panes: PaneLocks::new(&shared.places.runtime, &shared.places.state),
             shared,
             tracker: own.tracker,

@@ -164,7 +164,7 @@ async fn finish(tmux: &Tmux, job: &Job, running: Option<PaneRow>) -> Result<Ran,
     let pane = if let Some(row) = running {
         row.pane
     } else {
-        clear_log(&job.log).map_err(log_error)?;
+        clear_log(&job.log, job.writer.is_some()).map_err(log_error)?;
         keep_session(tmux, job).await?;
         tmux.new_window(&window(job)).await?
     };
@@ -207,10 +207,15 @@ async fn keep_session(tmux: &Tmux, job: &Job) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Makes room for a job's log; the job itself makes the file, as its own account.
-fn clear_log(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
+/// Makes room for a job's log; the job itself makes the file, as its own account. A folder that `service install` does not know yet (of
+/// a project whose file got another name) has that account's group from the one above, and has to let it in.
+fn clear_log(path: &Path, is_shared: bool) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
         std::fs::create_dir_all(folder)?;
+        if is_shared {
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o770))?;
+        }
     }
     for old in [exit_note(path), path.to_owned()] {
         match std::fs::remove_file(old) {

@@ -29,7 +29,6 @@ pub mod places;
 pub mod posts;
 pub mod pulls;
 pub mod push;
-pub mod relay;
 pub mod runner;
 pub mod said;
 pub mod samplers;
@@ -202,7 +201,7 @@ impl Daemon {
             .await
             .map_err(|error| StartError::Replay(error.into()))?;
         let samplers = Samplers::new(&config.profiles, places.agents_home())?;
-        let tmux = Tmux::new(&places.socket);
+        let tmux = places.tmux();
         let (samples_out, samples) = watch::channel(Arc::new(Samples::default()));
         let members = Members::default();
         let (stop, stopped) = watch::channel(false);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Project, ProjectName, SessionChoice, TRACKER_TOKENS, Window};
 use crate::repo::Users;
-use crate::terminal::AgentsHome;
+use crate::terminal::{AgentsHome, Relay, Tmux};
 
 /// The folders and the environment of one installation.
 #[derive(Clone, Debug)]
@@ -41,6 +41,17 @@ pub struct Apart {
     pub uid: u32,
     /// Work trees, logs of jobs and the hooks' spool: what jobs and agents write and the daemon reads.
     pub state: PathBuf,
+    /// Where its relay listens.
+    pub relay: PathBuf,
+}
+
+impl Apart {
+    fn relay(&self) -> Relay {
+        Relay {
+            socket: self.relay.clone(),
+            uid: self.uid,
+        }
+    }
 }
 
 /// The daemon's own environment without the tracker's tokens. Its values are not for logs.
@@ -72,9 +83,12 @@ impl std::fmt::Debug for Offered {
 
 impl Places {
     /// Returns the socket of the server that a window of the project is on: the user's for the agent of an adopted pane, else ours.
+    /// Under two users no pane is adopted, and no other server is asked.
     pub fn socket_of<'a>(&'a self, project: &'a Project, window: Window) -> &'a Path {
         match &project.session {
-            SessionChoice::Adopted { socket, .. } if window == Window::Agent => {
+            SessionChoice::Adopted { socket, .. }
+                if window == Window::Agent && self.apart.is_none() =>
+            {
                 if socket == SessionChoice::DEFAULT_SOCKET {
                     &self.default_socket
                 } else {
@@ -82,6 +96,24 @@ impl Places {
                 }
             }
             SessionChoice::Adopted { .. } | SessionChoice::Managed => &self.socket,
+        }
+    }
+
+    /// Returns our own server.
+    pub fn tmux(&self) -> Tmux {
+        self.server(&self.socket)
+    }
+
+    /// Returns the server that a window of the project is on.
+    pub fn tmux_of(&self, project: &Project, window: Window) -> Tmux {
+        self.server(self.socket_of(project, window))
+    }
+
+    /// Returns the server on a socket. Under two users it is the agents', and no client of it runs as the daemon (PROTOCOLS 13).
+    pub fn server(&self, socket: &Path) -> Tmux {
+        match &self.apart {
+            Some(apart) => Tmux::relayed(socket, apart.relay()),
+            None => Tmux::new(socket),
         }
     }
 
@@ -109,10 +141,15 @@ impl Places {
         }
     }
 
+    /// Returns who does in the agents' folders what the daemon may not, if it is another account.
+    pub fn relay(&self) -> Option<Relay> {
+        self.apart.as_ref().map(Apart::relay)
+    }
+
     /// Returns the agents' home, with who reads it.
     pub fn agents_home(&self) -> AgentsHome {
-        match self.apart {
-            Some(_) => AgentsHome::relayed(&self.home, &self.socket),
+        match &self.apart {
+            Some(apart) => AgentsHome::relayed(&self.home, apart.relay()),
             None => AgentsHome::from(&self.home),
         }
     }

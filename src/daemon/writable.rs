@@ -24,9 +24,7 @@ pub fn hold(hands: &Hands) -> Option<Hold> {
     }
     if let Some(why) = hands.samples.borrow().unread.clone() {
         return Some(Hold::AgentsUnread {
-            hint: format!(
-                "{why}; it is started again by itself, and `pointsman doctor` looks at it"
-            ),
+            hint: format!("{why}; its unit starts it again, and `pointsman doctor` looks at it"),
         });
     }
     let ours = project.path.join(".pointsman");

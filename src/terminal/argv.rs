@@ -32,12 +32,25 @@ fn client(socket: &Path) -> Binary<'static> {
 
 /// Returns the whole argv: `tmux -u -f /dev/null -S <socket>` and the commands, separated by `;`.
 pub fn words(socket: &Path, commands: &[TmuxCommand<'_>]) -> Vec<String> {
-    let mut words: Vec<String> = client(socket)
-        .build()
-        .to_vec()
-        .into_iter()
-        .map(Cow::into_owned)
-        .collect();
+    line(socket, command_words(commands))
+}
+
+/// Returns the whole argv of a client that is given these words.
+pub(super) fn line(socket: &Path, words: Vec<String>) -> Vec<String> {
+    let client = client(socket).build();
+    let own = client.to_vec().into_iter().map(Cow::into_owned);
+    own.chain(words).collect()
+}
+
+/// Takes from a client's argv the right to start a server where none listens.
+pub(super) fn without_start(mut line: Vec<String>) -> Vec<String> {
+    line.insert(1, "-N".to_owned());
+    line
+}
+
+/// Returns the commands' own words, separated by `;`.
+pub(super) fn command_words(commands: &[TmuxCommand<'_>]) -> Vec<String> {
+    let mut words = Vec::new();
     for (index, command) in commands.iter().enumerate() {
         if index > 0 {
             words.push(";".to_owned());

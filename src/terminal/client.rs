@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::argv;
 use super::error::TmuxError;
+use super::relay::Relay;
 
 /// Deadline of one call (facts/terminal.md F56: clients hang on stuck servers; the slowest honest call measured takes 50 ms).
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
@@ -47,6 +48,8 @@ pub struct Tmux {
     env: Vec<(OsString, OsString)>,
     /// Whose process a client is, if not the caller's: user and group.
     account: Option<(u32, u32)>,
+    /// Who runs the clients, if the server is another account's.
+    relay: Option<Relay>,
     slots: Arc<Semaphore>,
     spawned: Arc<AtomicU64>,
 }
@@ -61,9 +64,24 @@ impl Tmux {
             socket: socket.into(),
             env,
             account: None,
+            relay: None,
             slots: Arc::new(Semaphore::new(CLIENTS_MAX)),
             spawned: Arc::new(AtomicU64::new(0)),
         }
+    }
+
+    /// Addresses the server of another account. A client opens files for whoever owns its server (hooks that load and save buffers), so
+    /// none runs in this one: the relay of that account runs them.
+    pub fn relayed(socket: impl Into<PathBuf>, relay: Relay) -> Self {
+        Self {
+            relay: Some(relay),
+            ..Self::new(socket)
+        }
+    }
+
+    /// Returns who runs the clients, if it is not this process.
+    pub(super) fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
     }
 
     /// Sets one variable of the clients' environment, over what was inherited.
@@ -101,11 +119,12 @@ impl Tmux {
     pub(super) async fn run_with(
         &self,
         commands: Vec<TmuxCommand<'_>>,
-        stdin: Option<&[u8]>,
+        stdin: Option<&str>,
     ) -> Result<String, TmuxError> {
-        let words = argv::words(&self.socket, &commands);
-        let name = argv::name(&words);
-        let bytes: usize = words.iter().map(|word| word.len() + 1).sum();
+        let words = argv::command_words(&commands);
+        let line = argv::line(&self.socket, words.clone());
+        let name = argv::name(&line);
+        let bytes: usize = line.iter().map(|word| word.len() + 1).sum();
         if bytes > ARGV_BYTES_MAX {
             return Err(TmuxError::TooLong {
                 command: name,
@@ -117,14 +136,25 @@ impl Tmux {
             .acquire()
             .await
             .expect("nobody closes the semaphore");
-        let mut child = self.spawn(
-            &words,
-            if stdin.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
-            },
-        )?;
+        match &self.relay {
+            Some(relay) => relay.client(words, stdin.map(str::to_owned)).await,
+            None => self.run_line(&line, stdin).await,
+        }
+    }
+
+    /// Runs one client of this process's own.
+    pub(super) async fn run_line(
+        &self,
+        line: &[String],
+        stdin: Option<&str>,
+    ) -> Result<String, TmuxError> {
+        let name = argv::name(line);
+        let reads = if stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        let mut child = self.spawn(line, (reads, Stdio::piped(), Stdio::piped()))?;
         let group = child
             .id()
             .and_then(|pid| i32::try_from(pid).ok())
@@ -160,16 +190,20 @@ impl Tmux {
         }
     }
 
-    /// Starts one client in a process group of its own.
-    pub(super) fn spawn(&self, words: &[String], stdin: Stdio) -> Result<Child, TmuxError> {
+    /// Starts one client in a process group of its own, with these three: what it reads, writes and says of errors.
+    pub(super) fn spawn(
+        &self,
+        words: &[String],
+        (stdin, stdout, stderr): (Stdio, Stdio, Stdio),
+    ) -> Result<Child, TmuxError> {
         let mut command = Command::new(&words[0]);
         command
             .args(&words[1..])
             .env_clear()
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             .process_group(0)
             .kill_on_drop(true);
         if let Some((uid, gid)) = self.account {
@@ -188,10 +222,10 @@ impl Tmux {
 }
 
 /// Writes the payload, reads both outputs to their end and waits for the exit.
-async fn talk(child: &mut Child, stdin: Option<&[u8]>) -> std::io::Result<(bool, String, String)> {
+async fn talk(child: &mut Child, stdin: Option<&str>) -> std::io::Result<(bool, String, String)> {
     if let (Some(mut pipe), Some(payload)) = (child.stdin.take(), stdin) {
         // A client that ended early closes the pipe; its exit code and words say why.
-        let _broken = pipe.write_all(payload).await;
+        let _broken = pipe.write_all(payload.as_bytes()).await;
         drop(pipe);
     }
     let (out, err) = tokio::join!(slurp(child.stdout.take()), slurp(child.stderr.take()));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use super::argv;
@@ -29,12 +30,23 @@ const READER: &str = "POINTSMAN_READER";
 /// A connected control-mode client.
 #[derive(Debug)]
 pub(super) struct Control {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: ChildStdout,
+    link: Link,
     unread: BytesMut,
     /// A notification came that means something appeared or went away.
     woken: bool,
+}
+
+/// Where the client is.
+#[derive(Debug)]
+enum Link {
+    /// A process of ours.
+    Here {
+        child: Box<Child>,
+        stdin: ChildStdin,
+        stdout: ChildStdout,
+    },
+    /// One of the agents' account, which its relay ends with the connection.
+    Relay(UnixStream),
 }
 
 /// The answer to one command.
@@ -47,16 +59,12 @@ pub(super) struct Reply {
 impl Control {
     /// Attaches to `session` and waits until the server takes commands.
     pub(super) async fn attach(tmux: &Tmux, session: &str) -> Result<Self, TmuxError> {
-        let tmux = &tmux
-            .clone()
-            .with_env(READER, std::process::id().to_string());
-        let mut child = tmux.spawn(&argv::control(tmux.socket(), session), Stdio::piped())?;
-        let stdin = child.stdin.take().expect("it was piped");
-        let stdout = child.stdout.take().expect("it was piped");
+        let link = match tmux.relay() {
+            Some(relay) => Link::Relay(relay.control(session).await?),
+            None => Link::start(tmux, session)?,
+        };
         let mut control = Self {
-            child,
-            stdin,
-            stdout,
+            link,
             unread: BytesMut::new(),
             woken: false,
         };
@@ -77,20 +85,13 @@ impl Control {
                 Err(_) => break,
             }
         }
-        if let Some(mut stderr) = self.child.stderr.take() {
-            // What was read before the pipe broke is enough to classify.
-            let _partial = stderr.read_to_string(&mut words).await;
-        }
+        self.link.complaint(&mut words).await;
         Err(TmuxError::classify("attach-session", tmux.socket(), &words))
     }
 
     /// Sends command lines, each ended by a newline. At most one chunk at a time, so that neither side waits for the other.
     pub(super) async fn send(&mut self, lines: &str) -> Result<(), TmuxError> {
-        self.stdin
-            .write_all(lines.as_bytes())
-            .await
-            .map_err(|_| lost())?;
-        self.stdin.flush().await.map_err(|_| lost())
+        self.link.write(lines.as_bytes()).await.map_err(|_| lost())
     }
 
     /// Reads the answer to our next command. With `rows`, the first that many lines are text whatever they look like.
@@ -168,7 +169,7 @@ impl Control {
                     why: "a line without an end".to_owned(),
                 });
             }
-            match self.stdout.read_buf(&mut self.unread).await {
+            match self.link.read(&mut self.unread).await {
                 Ok(0) | Err(_) => return Err(lost()),
                 Ok(_) => {}
             }
@@ -177,12 +178,14 @@ impl Control {
 
     /// Leaves politely: closes stdin, waits for the client to go, ends it last.
     pub(super) async fn leave(self) {
-        let Self {
+        let Link::Here {
             mut child,
             stdin,
             stdout,
-            ..
-        } = self;
+        } = self.link
+        else {
+            return;
+        };
         drop((stdin, stdout));
         if tokio::time::timeout(LEAVE, child.wait()).await.is_err() {
             // It had its second; dropping it would end it as well.
@@ -191,9 +194,58 @@ impl Control {
     }
 }
 
+impl Link {
+    /// Starts a client of ours.
+    fn start(tmux: &Tmux, session: &str) -> Result<Self, TmuxError> {
+        let tmux = tmux
+            .clone()
+            .with_env(READER, std::process::id().to_string());
+        let ends = (Stdio::piped(), Stdio::piped(), Stdio::piped());
+        let mut child = tmux.spawn(&argv::control(tmux.socket(), session), ends)?;
+        let stdin = child.stdin.take().expect("it was piped");
+        let stdout = child.stdout.take().expect("it was piped");
+        Ok(Self::Here {
+            child: Box::new(child),
+            stdin,
+            stdout,
+        })
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Here { stdin, .. } => {
+                stdin.write_all(bytes).await?;
+                stdin.flush().await
+            }
+            Self::Relay(stream) => stream.write_all(bytes).await,
+        }
+    }
+
+    async fn read(&mut self, into: &mut BytesMut) -> std::io::Result<usize> {
+        match self {
+            Self::Here { stdout, .. } => stdout.read_buf(into).await,
+            Self::Relay(stream) => stream.read_buf(into).await,
+        }
+    }
+
+    /// Reads what a client that ended said of it. On the relay's connection it came with the rest.
+    async fn complaint(&mut self, words: &mut String) {
+        if let Self::Here { child, .. } = self
+            && let Some(mut stderr) = child.stderr.take()
+        {
+            // What was read before the pipe broke is enough to classify.
+            let _partial = stderr.read_to_string(words).await;
+        }
+    }
+}
+
 /// Ends the clients on `session` whose reader was killed. tmux does not always: one with an answer that nobody read neither ends
 /// nor lets its server end (3.3a, measured).
 pub(super) async fn end_orphans(tmux: &Tmux, session: &str) -> Result<(), TmuxError> {
+    if tmux.relay().is_some() {
+        // The relay ends its clients itself.
+        return Ok(());
+    }
     let listed = match tmux.run(vec![argv::list_clients(session)]).await {
         Err(TmuxError::NoTarget { .. }) => return Ok(()),
         listed => listed?,
@@ -202,7 +254,7 @@ pub(super) async fn end_orphans(tmux: &Tmux, session: &str) -> Result<(), TmuxEr
         .lines()
         .filter_map(|pid| Process::read(pid.parse().ok()?))
         .filter(is_orphan);
-    Held::of(orphans).end(tmux.socket()).await;
+    Held::of(orphans).end(tmux).await;
     Ok(())
 }
 

@@ -100,7 +100,7 @@ impl Tmux {
         let guard = &guard.clone().traced(id, "");
         let act = self.guarded(guard, &then, &[argv::delete_buffer(&buffer)]);
         let answer = self
-            .run_with(vec![argv::load_buffer(&buffer), act], Some(line.as_bytes()))
+            .run_with(vec![argv::load_buffer(&buffer), act], Some(line))
             .await;
         if answer.is_err() {
             // Of our own making and already reported: a buffer that is gone is what we want.

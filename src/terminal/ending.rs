@@ -5,15 +5,14 @@
 //! process since is never signalled. Absent on purpose: what left the tree before. A service that an agent started is not ours.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::client::Tmux;
 use super::process::{Process, ProcessTree};
-use super::relay;
+use super::relay::Relay;
 
 /// What is sent, and how long it may take: first nothing, because tmux has just hung up.
 const STEPS: [(Option<Signal>, Duration); 3] = [
@@ -70,21 +69,15 @@ impl Held {
         }
     }
 
-    /// Returns once all are gone. The panes have to be closed already. Who belongs to another account is ended by the relay of the
-    /// server on `socket`.
-    pub(super) async fn end(mut self, socket: &Path) {
+    /// Returns once all are gone. The panes have to be closed already. What another account's server named is ended by its relay alone:
+    /// it may name a process of ours.
+    pub(super) async fn end(mut self, tmux: &Tmux) {
         for (signal, patience) in STEPS {
             self.hold_children();
             if let Some(signal) = signal {
-                let foreign = self.send(signal);
-                if !foreign.is_empty() {
-                    let socket = socket.to_owned();
-                    let ended = tokio::task::spawn_blocking(move || {
-                        relay::end(&socket, signal == Signal::KILL, foreign)
-                    });
-                    if let Ok(Err(error)) = ended.await {
-                        tracing::warn!(%error, "the relay does not end what is left over");
-                    }
+                match tmux.relay() {
+                    None => self.send(signal),
+                    Some(relay) => self.hand(signal, relay.clone()).await,
                 }
             }
             if tokio::time::timeout(patience, self.exits()).await.is_ok() {
@@ -94,13 +87,21 @@ impl Held {
         tracing::warn!("a process that is left over does not end");
     }
 
-    /// Sends it to all of them; returns those that only their own account may signal.
-    fn send(&self, signal: Signal) -> Vec<Process> {
-        let is_foreign =
-            |held: &&Holding| pidfd_send_signal(&held.handle, signal) == Err(Errno::PERM);
-        // One that is gone already is what we want.
-        let foreign = self.0.iter().filter(is_foreign);
-        foreign.map(|held| held.process.clone()).collect()
+    fn send(&self, signal: Signal) {
+        for held in &self.0 {
+            // One that is gone already is what we want.
+            let _gone = pidfd_send_signal(&held.handle, signal);
+        }
+    }
+
+    /// Lets the relay send it to all of them.
+    async fn hand(&self, signal: Signal, relay: Relay) {
+        let processes = self.0.iter().map(|held| held.process.clone()).collect();
+        let ended =
+            tokio::task::spawn_blocking(move || relay.end(signal == Signal::KILL, processes));
+        if let Ok(Err(error)) = ended.await {
+            tracing::warn!(%error, "the relay does not end what is left over");
+        }
     }
 
     /// Whoever did not end may have started others since.
@@ -143,10 +144,10 @@ impl Holding {
     }
 }
 
-/// Signals processes once, for a daemon that may not.
+/// Signals processes once, as the relay.
 pub(super) fn signal(kill: bool, processes: Vec<Process>) {
     let signal = if kill { Signal::KILL } else { Signal::TERM };
-    let _foreign = Held::of(processes).send(signal);
+    Held::of(processes).send(signal);
 }
 
 fn is_same(one: &Process, other: &Process) -> bool {

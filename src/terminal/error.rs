@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// A call of tmux that did not do what was asked. A protocol error or a deadline never means that a session is gone.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, serde::Serialize, serde::Deserialize, thiserror::Error)]
 pub enum TmuxError {
     /// The program is not installed.
     #[error("the program `tmux` is not on PATH")]
@@ -13,6 +13,14 @@ pub enum TmuxError {
     NoServer {
         /// The socket.
         socket: PathBuf,
+    },
+    /// Nobody of the agents' account runs clients for us; nothing was asked.
+    #[error("the relay does not answer on `{socket}`: {why}")]
+    NoRelay {
+        /// Its socket.
+        socket: PathBuf,
+        /// What connecting met.
+        why: String,
     },
     /// The server is there; the pane, window or session is not.
     #[error("{what} is not in the tmux server")]
@@ -63,6 +71,9 @@ impl TmuxError {
             Self::NoServer { .. } => {
                 Some("start it with `pointsman up`, or `systemctl --user start pointsman-tmux`")
             }
+            Self::NoRelay { .. } => Some(
+                "`systemctl status pointsman-relay` says whether it runs; `sudo pointsman service install --two-users` installs it",
+            ),
             Self::ProtocolMismatch { .. } => Some(
                 "tmux was upgraded while its server ran: finish the sessions, then `pointsman down` and `pointsman up`",
             ),

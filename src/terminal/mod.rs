@@ -1,8 +1,9 @@
 //! Terminals (layer 2): tmux, the agents in its panes, and the proof that a text reached one of them.
 //!
-//! [`Tmux`] runs short-lived clients, each with a deadline and a classified error; [`Watch`] keeps one control-mode client per
-//! socket and starts no process per tick. What acts on a pane ([`Tmux::paste`], [`Tmux::enter`], [`Tmux::clear_line`]) checks a
-//! [`Guard`] and acts in *one* entry of the server's command queue, so nothing can change in between (PROTOCOLS 3).
+//! [`Tmux`] runs short-lived clients, each with a deadline and a classified error, or lets the [`Relay`] of another account run
+//! them; [`Watch`] keeps one control-mode client per socket and starts no process per tick. What acts on a pane ([`Tmux::paste`],
+//! [`Tmux::enter`], [`Tmux::clear_line`]) checks a [`Guard`] and acts in *one* entry of the server's command queue, so nothing can change
+//! in between (PROTOCOLS 3).
 //!
 //! Absent on purpose: deciding. Nothing here judges whether a text should be typed, and nothing types it twice.
 
@@ -37,7 +38,7 @@ pub use error::TmuxError;
 pub use guard::{Blocked, Guard, Guarded};
 pub use mask::masked;
 pub use process::{Process, ProcessTree};
-pub use relay::AgentsHome;
+pub use relay::{AgentsHome, Relay};
 pub use row::{PaneRow, ROW_FORMAT, Seen};
 pub use sample::{Sampled, Sampler, Station};
 pub use screen::{Capture, Composer, ProfileError, Recogniser, Row, ScreenReading};

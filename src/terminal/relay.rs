@@ -1,37 +1,45 @@
 //! The relay: what a daemon of another account may not do itself is done by one process of the agents' account (PROTOCOLS 13).
 //!
 //! It reads what lies in the agents' home (status files, transcripts) with the same functions that a daemon of the same account uses,
-//! and ends processes. It decides nothing, keeps nothing and knows no configuration: each question brings what is asked about. Its word
-//! is the agents' word, as the files are. Blocking; one connection is one question, a line of JSON each way.
+//! ends processes, and runs the clients of the agents' tmux server. tmux lets a server open files through its clients, so under two
+//! users none runs as the daemon. The relay decides nothing, keeps nothing and knows no configuration: each question brings what is
+//! asked about. Its word is the agents' word, as the files and the server are. One connection is one question, a line of JSON each way;
+//! after [`Question::Control`] the connection is the control-mode client's own.
+
+mod answer;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::agent_files::{Gather, Wanted, listen};
-use super::ending;
+use super::client::DEADLINE;
+use super::error::TmuxError;
 use super::process::Process;
 use super::receipt::{self, Offsets, Receipt, Whereabouts};
 use super::turns::FileCache;
 use crate::domain::{DeliveryId, Profile};
 
-/// The socket's name, in the folder of the tmux server's.
-const NAME: &str = "relay";
+pub use answer::serve;
+
 /// How long an answer may take: transcripts of megabytes are read for some, and `OpenCode`'s server may take two seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// The longest question or answer, bytes: offsets of some hundred files have 100 KB.
-const LINE_BYTES_MAX: u64 = 4 << 20;
-/// Questions that are answered at once; the next waits.
-const QUESTIONS_MAX: usize = 32;
-/// How long a question that is one too many waits.
-const FULL_PAUSE: Duration = Duration::from_millis(5);
+/// How long git, or the removal of a folder, may take: a work tree may hold gigabytes of what was built.
+const CHORE_MAX: Duration = Duration::from_mins(1);
+/// How much longer than the client itself the answer about it may take.
+const CLIENT_MARGIN: Duration = Duration::from_secs(1);
+/// The longest question or answer, bytes: a client's whole output, escaped as JSON.
+const LINE_BYTES_MAX: u64 = 8 << 20;
+
+/// Letters of a version that are shown.
+const VERSION_CHARS: usize = 40;
 
 /// What is asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,14 +68,190 @@ enum Question {
         kill: bool,
         processes: Vec<Process>,
     },
+    /// One short-lived client of the relay's own server: its commands' words, and what it reads.
+    Tmux {
+        words: Vec<String>,
+        stdin: Option<String>,
+    },
+    /// A control-mode client on that session.
+    Control {
+        session: String,
+    },
+    /// Git in a folder, without its hooks and its file monitor.
+    Git {
+        folder: PathBuf,
+        words: Vec<String>,
+    },
+    /// A folder goes, with what is in it or only if it is empty.
+    Remove {
+        folder: PathBuf,
+        only_empty: bool,
+    },
+}
+
+/// A relay, as the daemon knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// Whose it has to be. The folder is the agents', and a link in it could lead to anybody who trusts the daemon.
+    pub uid: u32,
+}
+
+impl Relay {
+    /// Says why it cannot be used now; `None` if it can.
+    pub fn missing(&self) -> Option<String> {
+        match self.ask::<String>(&Question::Version) {
+            Ok(version) if version == env!("CARGO_PKG_VERSION") => None,
+            Ok(version) => Some(format!(
+                "the relay is of version {}",
+                version.chars().take(VERSION_CHARS).collect::<String>()
+            )),
+            Err(error) => Some(format!(
+                "the relay does not answer on `{}`: {error}",
+                self.socket.display()
+            )),
+        }
+    }
+
+    /// Lets it signal processes of its account.
+    pub(super) fn end(&self, kill: bool, processes: Vec<Process>) -> std::io::Result<()> {
+        self.ask(&Question::End { kill, processes })
+    }
+
+    /// Lets it run git in a folder of its account, and returns what git printed. Git reads a repository's own configuration, which may name
+    /// programs: in a folder of the agents' they are theirs.
+    pub fn git(&self, folder: &Path, words: &[&str]) -> Result<String, String> {
+        let question = Question::Git {
+            folder: folder.to_owned(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        let asked = self.ask_within(&question, CHORE_MAX);
+        asked.unwrap_or_else(|error| Err(self.gone(&error).to_string()))
+    }
+
+    /// Lets it remove a folder that its account may remove.
+    pub fn remove(&self, folder: &Path, only_empty: bool) -> std::io::Result<()> {
+        let question = Question::Remove {
+            folder: folder.to_owned(),
+            only_empty,
+        };
+        let done: Result<(), i32> = self.ask_within(&question, CHORE_MAX)?;
+        done.map_err(std::io::Error::from_raw_os_error)
+    }
+
+    /// Lets it run one client. The first word of `words` is a command of tmux.
+    pub(super) async fn client(
+        &self,
+        words: Vec<String>,
+        stdin: Option<String>,
+    ) -> Result<String, TmuxError> {
+        let name = words.first().cloned().unwrap_or_default();
+        let mut stream = self.open()?;
+        let question = Question::Tmux { words, stdin };
+        let limit = DEADLINE + CLIENT_MARGIN;
+        let asked = tokio::time::timeout(limit, async {
+            stream.write_all(&line(&question)?).await?;
+            let mut answer = Vec::new();
+            let mut reader = tokio::io::BufReader::new(stream).take(LINE_BYTES_MAX);
+            reader.read_until(b'\n', &mut answer).await?;
+            Ok::<Result<String, TmuxError>, std::io::Error>(serde_json::from_slice(&answer)?)
+        });
+        match asked.await {
+            Ok(Ok(answer)) => answer,
+            // It was asked: whether the commands ran is not known.
+            Ok(Err(error)) => Err(TmuxError::Failed {
+                command: name,
+                why: format!("the relay went away: {error}"),
+            }),
+            Err(_) => Err(TmuxError::Timeout {
+                command: name,
+                seconds: limit.as_secs(),
+            }),
+        }
+    }
+
+    /// Lets it run a control-mode client, whose bytes the connection has from now on; it ends with the connection.
+    pub(super) async fn control(&self, session: &str) -> Result<tokio::net::UnixStream, TmuxError> {
+        let session = session.to_owned();
+        let mut stream = self.open()?;
+        let asked = async {
+            stream
+                .write_all(&line(&Question::Control { session })?)
+                .await
+        };
+        match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(Ok(())) => Ok(stream),
+            Ok(Err(error)) => Err(self.gone(&error)),
+            Err(_) => Err(self.gone(&std::io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    fn ask<T: DeserializeOwned>(&self, question: &Question) -> std::io::Result<T> {
+        self.ask_within(question, ANSWER_MAX)
+    }
+
+    fn ask_within<T: DeserializeOwned>(
+        &self,
+        question: &Question,
+        limit: Duration,
+    ) -> std::io::Result<T> {
+        let mut within = Within::new(self.connect()?, limit);
+        within.write_all(&line(question)?)?;
+        let mut answer = Vec::new();
+        let mut reader = BufReader::new(within).take(LINE_BYTES_MAX);
+        reader.read_until(b'\n', &mut answer)?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    fn open(&self) -> Result<tokio::net::UnixStream, TmuxError> {
+        let open = || {
+            let stream = self.connect()?;
+            stream.set_nonblocking(true)?;
+            tokio::net::UnixStream::from_std(stream)
+        };
+        open().map_err(|error| self.gone(&error))
+    }
+
+    /// Nothing was asked.
+    fn gone(&self, error: &std::io::Error) -> TmuxError {
+        TmuxError::NoRelay {
+            socket: self.socket.clone(),
+            why: error.to_string(),
+        }
+    }
+
+    /// Connects or fails at once: a queue that somebody keeps full is not waited for, and nothing is said to anybody else.
+    fn connect(&self) -> std::io::Result<UnixStream> {
+        let address = SocketAddrUnix::new(&self.socket)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let open = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::connect(&open, &address)?;
+        let whose = socket_peercred(&open)?.uid.as_raw();
+        if whose != self.uid {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::PermissionDenied,
+                format!("uid {whose} listens there, and not uid {}", self.uid),
+            ));
+        }
+        let stream = UnixStream::from(open);
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    }
+}
+
+fn line(question: &Question) -> std::io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(question)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// The agents' home folder, and how it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentsHome {
     folder: PathBuf,
-    /// The relay's socket, if the daemon's account is not the agents'.
-    relay: Option<PathBuf>,
+    /// Who reads it, if the daemon's account is not the agents'.
+    relay: Option<Relay>,
 }
 
 impl<P: Into<PathBuf>> From<P> for AgentsHome {
@@ -81,11 +265,11 @@ impl<P: Into<PathBuf>> From<P> for AgentsHome {
 }
 
 impl AgentsHome {
-    /// The home of another account, read by the relay beside that account's tmux server.
-    pub fn relayed(folder: &Path, tmux: &Path) -> Self {
+    /// The home of another account, read by its relay.
+    pub fn relayed(folder: &Path, relay: Relay) -> Self {
         Self {
             folder: folder.to_owned(),
-            relay: Some(socket(tmux)),
+            relay: Some(relay),
         }
     }
 
@@ -96,15 +280,7 @@ impl AgentsHome {
 
     /// Says why nobody reads it now; `None` if somebody does.
     pub fn unread(&self) -> Option<String> {
-        let socket = self.relay.as_ref()?;
-        match ask::<String>(socket, &Question::Version) {
-            Ok(version) if version == env!("CARGO_PKG_VERSION") => None,
-            Ok(version) => Some(format!("the relay is of version {version}")),
-            Err(error) => Some(format!(
-                "the relay does not answer on `{}`: {error}",
-                socket.display()
-            )),
-        }
+        self.relay.as_ref()?.missing()
     }
 
     /// As [`receipt::receipt_offsets`].
@@ -166,49 +342,14 @@ impl AgentsHome {
         here: impl FnOnce() -> T,
         question: impl FnOnce() -> Question,
     ) -> T {
-        let Some(socket) = &self.relay else {
+        let Some(relay) = &self.relay else {
             return here();
         };
-        ask(socket, &question()).unwrap_or_else(|error| {
+        relay.ask(&question()).unwrap_or_else(|error| {
             tracing::debug!(%error, "the relay does not answer");
             T::default()
         })
     }
-}
-
-/// Returns where the relay of a tmux server's account listens.
-pub fn socket(tmux: &Path) -> PathBuf {
-    tmux.with_file_name(NAME)
-}
-
-/// Lets the relay beside a tmux server signal processes of its account.
-pub(super) fn end(tmux: &Path, kill: bool, processes: Vec<Process>) -> std::io::Result<()> {
-    ask(&socket(tmux), &Question::End { kill, processes })
-}
-
-fn ask<T: DeserializeOwned>(socket: &Path, question: &Question) -> std::io::Result<T> {
-    let mut within = Within {
-        stream: connect(socket)?,
-        until: Instant::now() + ANSWER_MAX,
-    };
-    let mut line = serde_json::to_vec(question)?;
-    line.push(b'\n');
-    within.write_all(&line)?;
-    let mut answer = Vec::new();
-    let mut reader = BufReader::new(within).take(LINE_BYTES_MAX);
-    reader.read_until(b'\n', &mut answer)?;
-    Ok(serde_json::from_slice(&answer)?)
-}
-
-/// Connects or fails at once: a queue that somebody keeps full is not waited for.
-fn connect(socket: &Path) -> std::io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(socket)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let open = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::connect(&open, &address)?;
-    let stream = UnixStream::from(open);
-    stream.set_nonblocking(false)?;
-    Ok(stream)
 }
 
 /// A connection with one deadline for all that is said on it: whoever answers a byte now and then gets no more time for it.
@@ -218,6 +359,13 @@ struct Within {
 }
 
 impl Within {
+    fn new(stream: UnixStream, limit: Duration) -> Self {
+        Self {
+            stream,
+            until: Instant::now() + limit,
+        }
+    }
+
     fn left(&self) -> std::io::Result<Option<Duration>> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -243,70 +391,4 @@ impl std::io::Write for Within {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// Answers until the process ends. A socket that is there belongs to a relay that is gone, or is about to be.
-pub fn serve(socket: &Path) -> std::io::Result<()> {
-    match std::fs::remove_file(socket) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let listener = UnixListener::bind(socket)?;
-    // The folder says who gets this far: the agents' account, and the daemon's as a member of its group.
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o660);
-    std::fs::set_permissions(socket, mode)?;
-    let (open, cache) = (Arc::new(AtomicUsize::new(0)), Arc::<FileCache>::default());
-    for stream in listener.incoming() {
-        let stream = stream?;
-        while open.load(Ordering::Acquire) >= QUESTIONS_MAX {
-            pause();
-        }
-        open.fetch_add(1, Ordering::AcqRel);
-        let (one, cache) = (Arc::clone(&open), Arc::clone(&cache));
-        std::thread::spawn(move || {
-            // Who asked and went away needs no answer.
-            let _gone = answer(&stream, &cache);
-            one.fetch_sub(1, Ordering::AcqRel);
-        });
-    }
-    Ok(())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the relay is a process of its own, without tokio"
-)]
-fn pause() {
-    std::thread::sleep(FULL_PAUSE);
-}
-
-fn answer(mut stream: &UnixStream, cache: &FileCache) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
-    stream.set_write_timeout(Some(ANSWER_MAX))?;
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(stream).take(LINE_BYTES_MAX);
-    reader.read_until(b'\n', &mut line)?;
-    let question: Question = serde_json::from_slice(&line)?;
-    let mut said = match question {
-        Question::Version => serde_json::to_vec(env!("CARGO_PKG_VERSION")),
-        Question::Told { home, wanted } => serde_json::to_vec(&listen(&home, cache, &wanted)),
-        Question::Offsets { profile, at } => {
-            serde_json::to_vec(&receipt::receipt_offsets(&profile, &at))
-        }
-        Question::Receipt {
-            profile,
-            at,
-            since,
-            id,
-        } => serde_json::to_vec(&receipt::find_receipt(&profile, &at, &since, &id)),
-        Question::MayContinue { profile, home, cwd } => {
-            serde_json::to_vec(&receipt::may_continue(&profile, &home, &cwd))
-        }
-        Question::End { kill, processes } => {
-            ending::signal(kill, processes);
-            serde_json::to_vec(&())
-        }
-    }?;
-    said.push(b'\n');
-    stream.write_all(&said)
 }

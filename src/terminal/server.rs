@@ -277,7 +277,7 @@ impl Tmux {
             )
             .await?;
         if answer == Guarded::Done {
-            held.end(self.socket()).await;
+            held.end(self).await;
         }
         Ok(answer)
     }
@@ -299,7 +299,7 @@ impl Tmux {
             Ok(_) | Err(TmuxError::NoServer { .. }) => {}
             Err(error) => return Err(error),
         }
-        held.end(self.socket()).await;
+        held.end(self).await;
         Ok(())
     }
 

@@ -1,36 +1,20 @@
-//! The relay: what it reads for a daemon of another account is what that account's own daemon would read.
+//! The relay: what it reads for a daemon of another account is what that account's own daemon would read, and the clients it runs do what
+//! that daemon's own would do.
 #![expect(clippy::disallowed_methods, reason = "a test is an edge")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pointsman::domain::{DeliveryId, Profile};
-use pointsman::terminal::AgentsHome;
 use pointsman::terminal::receipt::{ReceiptKind, Whereabouts};
 
-use crate::support::tmux::profile;
+use pointsman::terminal::{AgentsHome, Guarded, PaneRow, ROW_FORMAT, Tmux, TmuxError, Watch};
 
-/// A relay beside the socket of a tmux server that is not needed for it.
-struct Relay(Child);
-
-impl Relay {
-    fn beside(tmux: &Path) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_pointsman"))
-            .arg("relay")
-            .arg(tmux)
-            .spawn()
-            .expect("it starts");
-        Self(child)
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.0.kill().expect("it is ours");
-        self.0.wait().expect("it ended");
-    }
-}
+use crate::support::relay::{Relay, known};
+use crate::support::tmux::{Lab, profile};
 
 /// A home with a transcript in it.
 struct Home {
@@ -49,7 +33,6 @@ impl Home {
     }
 
     fn say(&self, text: &str) {
-        use std::io::Write as _;
         let path = self.dir.path().join("said.jsonl");
         let mut file = std::fs::OpenOptions::new()
             .create(true)
@@ -74,18 +57,8 @@ impl Home {
     }
 
     fn relayed(&self) -> AgentsHome {
-        AgentsHome::relayed(self.dir.path(), &self.tmux())
+        AgentsHome::relayed(self.dir.path(), known(&self.tmux().with_file_name("relay")))
     }
-}
-
-fn until_read(home: &AgentsHome) {
-    for _ in 0..400 {
-        if home.unread().is_none() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    panic!("{:?}", home.unread());
 }
 
 #[test]
@@ -93,7 +66,7 @@ fn a_receipt_by_relay_is_the_receipt_itself() {
     let home = Home::new();
     let _relay = Relay::beside(&home.tmux());
     let (here, there) = (AgentsHome::from(home.dir.path()), home.relayed());
-    until_read(&there);
+    assert_eq!(there.unread(), None);
     let (profile, at) = (&home.profile, home.at());
     let since = there.offsets(profile, &at);
     assert_eq!(since, here.offsets(profile, &at));
@@ -124,25 +97,296 @@ fn without_a_relay_nothing_is_evidence_and_it_is_said() {
 }
 
 /// Agents own the folder, and can put a relay of their own there.
-#[test]
-fn one_that_answers_a_byte_now_and_then_is_not_waited_for() {
-    use std::io::Write as _;
+#[tokio::test]
+async fn one_that_answers_a_byte_now_and_then_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
-    let listener = std::os::unix::net::UnixListener::bind(dir.path().join("relay")).unwrap();
+    let relay = known(&dir.path().join("relay"));
+    let listener = UnixListener::bind(&relay.socket).unwrap();
     std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        for _ in 0..9 {
+        while let Ok((mut stream, _)) = listener.accept() {
             // Who asked may have gone.
-            let _gone = stream.write_all(b" ");
-            std::thread::sleep(Duration::from_secs(1));
+            while stream.write_all(b" ").is_ok() {
+                std::thread::sleep(Duration::from_secs(1));
+            }
         }
     });
     let began = std::time::Instant::now();
-    let why = AgentsHome::relayed(dir.path(), &dir.path().join("sock")).unread();
+    let why = AgentsHome::relayed(dir.path(), relay.clone()).unread();
     assert!(why.is_some());
-    assert!(
-        began.elapsed() < Duration::from_secs(7),
-        "{:?}",
-        began.elapsed()
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let began = std::time::Instant::now();
+    let tmux = Tmux::relayed(dir.path().join("sock"), relay);
+    let error = tmux.list_panes().await.unwrap_err();
+    assert!(matches!(error, TmuxError::Timeout { .. }), "{error}");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+/// A server, and its relay.
+async fn lab() -> (Lab, Relay, Tmux) {
+    let lab = Lab::new().await;
+    let relay = Relay::beside(lab.tmux.socket());
+    let tmux = Tmux::relayed(lab.tmux.socket(), relay.known());
+    (lab, relay, tmux)
+}
+
+/// Asks as the daemon's process would, in its own words.
+fn ask(relay: &Relay, question: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(relay.known().socket).unwrap();
+    writeln!(stream, "{question}").unwrap();
+    stream
+}
+
+fn answer(mut stream: UnixStream) -> String {
+    let mut answer = String::new();
+    // One that was refused may be reset.
+    let _cut = stream.read_to_string(&mut answer);
+    answer
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test]
+async fn clients_by_relay_do_what_ones_own_do_and_none_is_ours() {
+    let (lab, _relay, tmux) = lab().await;
+    let pane = lab.agent().await;
+    let names = |rows: Vec<PaneRow>| -> Vec<_> {
+        let name = |row: PaneRow| (row.pane, row.session, row.window, row.command, row.path);
+        rows.into_iter().map(name).collect()
+    };
+    assert_eq!(
+        names(tmux.list_panes().await.unwrap()),
+        names(lab.tmux.list_panes().await.unwrap())
     );
+    let there = tmux.look(&pane).await.unwrap();
+    assert_eq!(there.row.pane, pane);
+    assert!(there.capture.text().contains("fake agent"));
+    assert!(matches!(
+        tmux.resolve_target("nobody").await,
+        Err(TmuxError::NoTarget { .. })
+    ));
+    let made = tmux
+        .new_window(&lab.window("more", "agent", &["/bin/sleep", "100"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        tmux.kill_pane(&made).await.unwrap(),
+        Guarded::Done,
+        "and it is ended"
+    );
+    assert_eq!(lab.tmux.find("more", "agent").await.unwrap(), None);
+    assert_eq!(tmux.spawned(), 0);
+}
+
+#[tokio::test]
+async fn a_watch_by_relay_sees_the_panes_and_its_client_ends_with_the_connection() {
+    let (lab, relay, tmux) = lab().await;
+    let pane = lab.agent().await;
+    let clients = || {
+        lab.raw(&["list-clients", "-F", "#{client_pid}"])
+            .lines()
+            .count()
+    };
+    let mut watch = Watch::new(tmux.clone());
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let seen = watch.tick(now).await.unwrap();
+    assert_eq!(seen.panes.len(), 1);
+    assert!(
+        watch
+            .look(&pane)
+            .await
+            .unwrap()
+            .capture
+            .text()
+            .contains("fake agent")
+    );
+    assert_eq!((clients(), tmux.spawned()), (1, 0));
+    drop(watch);
+    until("the client ends", || clients() == 0);
+    // Who dies with answers unread leaves nobody behind either.
+    let mut dies = ask(&relay, r#"{"Control":{"session":"_ctl"}}"#);
+    until("the client is there", || clients() == 1);
+    dies.write_all("list-keys\n".repeat(50).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    drop(dies);
+    until("the client of one that died ends", || clients() == 0);
+    lab.tmux.kill_server().await.unwrap();
+    let error = Watch::new(tmux).tick(now).await.unwrap_err();
+    assert!(matches!(error, TmuxError::NoServer { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_relay_runs_clients_of_its_own_server_and_starts_none() {
+    let (lab, relay, tmux) = lab().await;
+    for words in [
+        r#"["-S","/tmp/other","list-panes"]"#,
+        r#"["-Lother","list-panes"]"#,
+        "[]",
+    ] {
+        let question = format!(r#"{{"Tmux":{{"words":{words},"stdin":null}}}}"#);
+        let said = answer(ask(&relay, &question));
+        assert!(said.contains("it is no command of tmux"), "{said}");
+    }
+    lab.tmux.kill_server().await.unwrap();
+    let new = lab.window("work", "agent", &["/bin/sleep", "100"]);
+    for error in [
+        tmux.start_server().await.unwrap_err(),
+        tmux.new_window(&new).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, TmuxError::NoServer { .. }), "{error}");
+    }
+    assert!(lab.raw(&["list-sessions"]).contains("no server running"));
+}
+
+/// The folder is the agents': what lies there may lead to somebody who trusts the daemon.
+#[tokio::test]
+async fn another_accounts_socket_is_told_nothing_and_another_account_is_not_answered() {
+    let lab = Lab::new().await;
+    let listener = UnixListener::bind(lab.path("relay")).unwrap();
+    let mut foreign = known(&lab.path("relay"));
+    foreign.uid += 1;
+    let tmux = Tmux::relayed(lab.tmux.socket(), foreign.clone());
+    let error = tmux.list_panes().await.unwrap_err();
+    assert!(matches!(error, TmuxError::NoRelay { .. }), "{error}");
+    assert!(
+        error.to_string().contains("listens there, and not uid"),
+        "{error}"
+    );
+    assert!(foreign.missing().is_some());
+    for _ in 0..2 {
+        assert_eq!(answer_of_nobody(&listener), "");
+    }
+    drop(listener);
+    std::fs::remove_file(lab.path("relay")).unwrap();
+
+    let relay = Relay::answering(lab.tmux.socket(), foreign.uid);
+    let why = relay.known().missing().expect("it answers another account");
+    assert!(why.contains("does not answer"), "{why}");
+    let error = Tmux::relayed(lab.tmux.socket(), relay.known())
+        .list_panes()
+        .await
+        .unwrap_err();
+    assert!(!matches!(error, TmuxError::NoServer { .. }), "{error}");
+}
+
+/// Reads what came over the next connection.
+fn answer_of_nobody(listener: &UnixListener) -> String {
+    let (stream, _) = listener.accept().unwrap();
+    answer(stream)
+}
+
+#[test]
+fn a_relay_whose_socket_was_taken_away_ends_so_that_its_unit_starts_it_again() {
+    let home = Home::new();
+    let mut relay = Relay::beside(&home.tmux());
+    std::fs::remove_file(relay.known().socket).unwrap();
+    let _other = UnixListener::bind(relay.known().socket).unwrap();
+    until("it ends", || relay.child.try_wait().unwrap().is_some());
+}
+
+/// Who gave up waits no longer, and takes it for undone, or looks: done a while later it might be done twice.
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_done() {
+    let (lab, relay, _tmux) = lab().await;
+    let question = |name: &str| {
+        format!(r#"{{"Tmux":{{"words":["set-buffer","-b","{name}","x"],"stdin":null}}}}"#)
+    };
+    // Nobody else gets a word in while these say nothing.
+    let silent: Vec<UnixStream> = (0..32)
+        .map(|_| UnixStream::connect(relay.known().socket).unwrap())
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(ask(&relay, &question("gone")));
+    let waits = ask(&relay, &question("waits"));
+    assert_eq!(lab.raw(&["list-buffers", "-F", "#{buffer_name}"]), "");
+    assert_eq!(answer(waits).trim(), r#"{"Ok":""}"#);
+    assert_eq!(
+        lab.raw(&["list-buffers", "-F", "#{buffer_name}"]),
+        "waits\n"
+    );
+    drop(silent);
+}
+
+/// A server may name any process as a pane's: the daemon ends none on its word.
+#[tokio::test]
+async fn a_process_of_ours_that_a_server_names_is_not_ended() {
+    let lab = Lab::new().await;
+    let pane = lab.agent().await;
+    let mut ours = std::process::Command::new("sleep")
+        .arg("100")
+        .spawn()
+        .unwrap();
+    let row = lab.raw(&["list-panes", "-a", "-F", ROW_FORMAT]);
+    let is_it =
+        |row: &&str| PaneRow::parse(lab.tmux.socket(), row).is_some_and(|row| row.pane == pane);
+    let row = row.lines().find(is_it).expect("the agent's row");
+    let (_, start) = pane.generation.split_once('.').unwrap();
+    let me = std::process::id();
+    let fields: Vec<&str> = row.splitn(4, '|').collect();
+    let (id, rest) = (fields[1], fields[3]);
+    let lie = format!("{me}.{start}|{id}|{}|{rest}", ours.id());
+    let named = PaneRow::parse(lab.tmux.socket(), &lie).expect("a row").pane;
+    assert_eq!(
+        (named.pid, named.generation),
+        (ours.id(), format!("{me}.{start}"))
+    );
+    let listener = UnixListener::bind(lab.path("relay")).unwrap();
+    let asked = std::thread::spawn(move || liar(&listener, &lie));
+    let tmux = Tmux::relayed(lab.tmux.socket(), known(&lab.path("relay")));
+    let row = tmux.list_panes().await.unwrap().remove(0);
+    assert_eq!(tmux.kill_pane(&row.pane).await.unwrap(), Guarded::Done);
+    assert_eq!(ours.try_wait().unwrap(), None, "it lives");
+    drop(tmux);
+    std::fs::remove_file(lab.path("relay")).unwrap();
+    assert!(asked.join().unwrap() > 0, "the relay was asked to end it");
+    ours.kill().unwrap();
+    ours.wait().unwrap();
+}
+
+/// A relay that says what it likes; returns how often it was asked to end something.
+fn liar(listener: &UnixListener, row: &str) -> usize {
+    use std::io::BufRead as _;
+    let mut ends = 0;
+    while ends < 2 {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(&stream)
+            .read_line(&mut line)
+            .unwrap();
+        let said = if line.starts_with(r#"{"End""#) {
+            ends += 1;
+            "null".to_owned()
+        } else if line.contains(r#""list-panes""#) {
+            serde_json::json!({ "Ok": format!("{row}\n") }).to_string()
+        } else {
+            serde_json::json!({ "Ok": "ok\n" }).to_string()
+        };
+        writeln!(stream, "{said}").unwrap();
+    }
+    ends
+}
+
+/// Silence is not waited for in the relay either.
+#[test]
+fn one_that_asks_a_byte_now_and_then_is_cut_off() {
+    let home = Home::new();
+    let relay = Relay::beside(&home.tmux());
+    let mut stream = UnixStream::connect(relay.known().socket).unwrap();
+    let began = std::time::Instant::now();
+    while stream.write_all(b" ").is_ok() {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "it still listens"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
 }

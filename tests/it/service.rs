@@ -368,8 +368,9 @@ fn two_users_differ_in_what_lets_each_in_and_in_nothing_else() {
     let (two, shipped) = (
         own(&two.out),
         own(&format!(
-            "{}{}",
+            "{}{}{}",
             include_str!("../../systemd/pointsman-tmux.service"),
+            include_str!("../../systemd/pointsman-relay.service"),
             include_str!("../../systemd/pointsman.service")
         )),
     );
@@ -381,21 +382,21 @@ fn two_users_differ_in_what_lets_each_in_and_in_nothing_else() {
     let new: Vec<&str> = two
         .iter()
         .filter(|line| !shipped.contains(line))
-        .filter(|line| !is_machines(line) || line.contains("server-access"))
+        .filter(|line| !is_machines(line))
         .map(String::as_str)
         .collect();
-    let lets_in = format!(
-        "ExecStartPost={}/bin/tmux -S %t/pointsman-tmux/sock server-access -a pointsman",
-        home.folder().display()
-    )
-    .replace(&home.folder().display().to_string(), "HOME");
+    let server = include_str!("../../systemd/pointsman-tmux.service");
+    assert!(
+        !server.contains("server-access") && !two.iter().any(|line| line.contains("server-access"))
+    );
     assert_eq!(
         new,
         [
             "User=robots",
-            "RuntimeDirectoryMode=0750",
-            "UMask=0027",
-            &lets_in,
+            // The relay's.
+            "User=robots",
+            "Wants=pointsman-tmux.service pointsman-relay.service network-online.target",
+            "After=pointsman-tmux.service pointsman-relay.service network-online.target",
             "User=pointsman",
             "SupplementaryGroups=robots",
             "RuntimeDirectoryMode=0711",
@@ -403,7 +404,6 @@ fn two_users_differ_in_what_lets_each_in_and_in_nothing_else() {
             "ConfigurationDirectoryMode=0750",
             "ProtectProc=default",
             "ReadWritePaths=-/var/lib/pointsman-agents",
-            "UMask=0027",
         ]
     );
     let gone: Vec<&String> = shipped.iter().filter(|line| !two.contains(line)).collect();
@@ -413,6 +413,8 @@ fn two_users_differ_in_what_lets_each_in_and_in_nothing_else() {
         "ProtectProc=",
         "UMask=",
         "Exec",
+        "Wants=",
+        "After=",
         "Environment=PATH",
     ];
     for line in gone {

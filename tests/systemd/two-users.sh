@@ -14,8 +14,8 @@ evidence() {
     pointsman explain 1
     on_tmux list-panes -a -F '#{session_name}:#{window_name} #{pane_dead} #{pane_current_command}'
     on_tmux capture-pane -p -t stone:agent | tail -n 15
-    journalctl -u pointsman -u pointsman-tmux --no-pager -o cat | tail -n 60
-    ls -laR /run/pointsman /run/pointsman-tmux /srv/stone/.pointsman
+    journalctl -u pointsman -u pointsman-tmux -u pointsman-relay --no-pager -o cat | tail -n 60
+    ls -laR /run/pointsman /run/pointsman-tmux /run/pointsman-relay /srv/stone/.pointsman
 }
 shape() { stat -c '%U:%G %a' "$1"; }
 
@@ -77,9 +77,9 @@ again=$(/usr/local/bin/pointsman service install --two-users --dry-run 2>&1)
 check "a third installation has nothing to change" "" "$(grep -vE '^same|nothing was changed|^$|token' <<<"$again")"
 
 check "the state" "pointsman:pointsman 700" "$(shape /var/lib/pointsman)"
-# tmux sets the x bits while somebody is attached.
-check "the server's socket" "agents:agents 660" "$(shape /run/pointsman-tmux/sock | tr 7 6)"
-check "its folder" "agents:agents 750" "$(shape /run/pointsman-tmux)"
+check "the server's folder" "agents:agents 700" "$(shape /run/pointsman-tmux)"
+check "the relay's folder" "agents:agents 750" "$(shape /run/pointsman-relay)"
+check "its socket" "agents:agents 660" "$(shape /run/pointsman-relay/sock)"
 check "the folder for reports" "agents:agents 2770" "$(shape /srv/stone/.pointsman/spool)"
 check "the folder for work trees" "agents:agents 2750" "$(shape /var/lib/pointsman-agents/trees)"
 check "the folder for sessions" "pointsman:agents 2770" "$(shape /run/pointsman/agents)"
@@ -88,9 +88,13 @@ check "the control socket" "pointsman:pointsman 660" "$(shape /run/pointsman/con
 doctor() { (cd / && pointsman doctor 2>&1); }
 says_wrong() { doctor | grep '^wrong' | grep -q "$1" || fail "doctor finds what is wrong ($1): $(doctor)"; }
 agent_pid() { on_tmux list-panes -t stone:agent -F '#{pane_pid}'; }
-relay_pid() { on_tmux list-panes -t _ctl:relay -F '#{pane_pid}'; }
+relay_pid() { shown pointsman-relay MainPID; }
 until_true 30 "the agent is up" agent_pid
-until_true 30 "the relay is up" relay_pid
+check "the relay is the agents'" "agents" "$(ps -o user= -p "$(relay_pid)" | tr -d ' ')"
+if as_daemon tmux -S /run/pointsman-tmux/sock list-panes 2>/dev/null; then fail "the daemon's account cannot reach the agents' server"; fi
+attach=$(pointsman attach stone 2>&1 </dev/null) && fail "attach as the daemon's account is refused: $attach"
+grep -q 'sudo -u agents tmux -S /run/pointsman-tmux/sock attach-session -t =stone' <<<"$attach" || fail "and says how: $attach"
+echo "ok    no client of the agents' server runs as the daemon's account"
 check "the agent is another account than the daemon" "agents pointsman" "$(ps -o user= -p "$(agent_pid)" | tr -d ' ') $(ps -o user= -p "$(shown pointsman MainPID)" | tr -d ' ')"
 path_of() { tr '\0' '\n' <"/proc/$1/environ" | grep '^PATH='; }
 check "the daemon's PATH has no folder of the agents'" "0" "$(path_of "$(shown pointsman MainPID)" | grep -c '/home/agents\|/srv/tools')"
@@ -164,6 +168,42 @@ probed() {
 check "a pane can read neither token, ledger, key nor the daemon's environment, write nothing of it, signal and call it not" "end" "$(probed)"
 [ "$(grep -c 'Permission denied\|not permitted' /tmp/probe)" -ge 3 ] || fail "the kernel says why: $(cat /tmp/probe)"
 
+# A server runs its hooks in the client that gave the command, and opens files through it. An agent sets what it likes on its own server:
+# whose client runs is what counts.
+token=/run/credentials/pointsman.service/github-token
+hooks="after-list-panes after-display-message after-show-options after-capture-pane after-list-clients after-set-option after-list-buffers client-attached"
+install -d -m 1777 /srv/hooked
+on_tmux set-buffer -b mark hooked
+for hook in $hooks; do
+    on_tmux set-hook -g "$hook"'[10]' "load-buffer -b loot-$hook $token"
+    on_tmux set-hook -g "$hook"'[11]' "save-buffer -b mark /var/lib/pointsman/hooked-$hook"
+    on_tmux set-hook -g "$hook"'[12]' "save-buffer -b mark '/srv/hooked/$hook-#{pid}-#{client_pid}'"
+done
+on_tmux set-option -s 'command-alias[90]' "list-panes=load-buffer -b loot-alias $token ; list-panes"
+rm -f /srv/hooked/*
+# The files come only after the client has gone.
+looks() { doctor >/dev/null; ls /srv/hooked | grep -q .; }
+until_true 20 "a hook of the agents' opens files through clients for the daemon" looks
+pointsman session explain stone >/dev/null 2>&1
+pointsman status >/dev/null 2>&1
+doctor >/dev/null
+on_tmux set-option -su 'command-alias[90]'
+pointsman session explain stone >/dev/null 2>&1
+doctor >/dev/null
+systemctl restart pointsman || fail "a restart of the daemon, with hooks"
+for verb in "session explain stone" "doctor" "attach stone" "down stone" "up stone"; do
+    # shellcheck disable=SC2086
+    pointsman $verb >/dev/null 2>&1 </dev/null
+done
+sleep 5
+pointsman doctor >/dev/null 2>&1
+/usr/local/bin/pointsman service install --two-users --dry-run >/dev/null 2>&1
+check "no hook read the token through a client of the daemon's" "" "$(on_tmux list-buffers | grep '^loot-')"
+check "none wrote into the daemon's state" "" "$(ls /var/lib/pointsman | grep '^hooked-')"
+check "all ran as the agents" "agents" "$(stat -c %U /srv/hooked/* | sort -u)"
+for hook in $hooks; do on_tmux set-hook -gu "$hook"; done
+until_true 60 "the agent is up again" agent_pid
+
 agents=$(agent_pid)
 systemctl restart pointsman || fail "a restart of the daemon"
 check "a restart of the daemon leaves agents alive" "$agents" "$(agent_pid)"
@@ -172,15 +212,50 @@ sleep 6
 until_true 20 "a daemon that was killed is restarted" restarted 1
 check "and the agent did not notice" "$agents" "$(agent_pid)"
 
+# The folder of the relay's socket is the agents': what they put there instead is told nothing.
+relay=$(relay_pid)
+kill -STOP "$relay"
+as_agents sh -c 'rm /run/pointsman-relay/sock && ln -s /run/pointsman/control.sock /run/pointsman-relay/sock'
+says_wrong "uid $(id -u pointsman) listens there, and not uid $(id -u agents)"
+echo "ok    a socket of another account in its place is told nothing"
+kill -CONT "$relay"
+is_back() { [ "$(relay_pid)" != "$relay" ] && [ -S /run/pointsman-relay/sock ] && [ ! -L /run/pointsman-relay/sock ]; }
+until_true 20 "and the relay comes back" is_back
+until_true 30 "which doctor finds right" sh -c "! runuser -u pointsman -- env -C / HOME=/ /usr/local/bin/pointsman doctor 2>&1 | grep '^wrong'"
+check "no agent noticed" "$agents" "$(agent_pid)"
+
 # A relay that cannot come up: nobody reads what the agent says, and that is no idle agent.
-as_agents sh -c 'rm -f /run/pointsman-tmux/relay; mkdir /run/pointsman-tmux/relay'
+as_agents sh -c 'rm -f /run/pointsman-relay/sock; mkdir /run/pointsman-relay/sock'
 kill -KILL "$(relay_pid)"
 pointsman issue new "Greet the moon" --project stone --label ready-for-prep --body "Say it." >/dev/null
 is_unread() { pointsman explain 2 --project stone | grep -q '^held: agents-unread'; }
 until_true 30 "without the relay nothing starts, and it is said" is_unread
-as_agents rmdir /run/pointsman-tmux/relay
+as_agents rmdir /run/pointsman-relay/sock
 is_prepared() { pointsman ledger show --project stone | grep -q '#2 .*confirmed\|#2 closed\|#2.*ready-for-dev' || pointsman explain 2 --project stone | grep -q 'confirmed'; }
 until_true 60 "and goes on by itself when it is back" is_prepared
+
+# Leaving: trees and branches are the agents', and git in them would start what they configured.
+mkdir /srv/pebble
+echo pebble >/srv/pebble/pebble.txt
+chown -R agents: /srv/pebble
+as_agents git -C /srv/pebble init -q -b main
+as_agents git -C /srv/pebble add -A
+as_agents git -C /srv/pebble commit -q -m "a smaller project"
+pointsman init /srv/pebble --local --agent demo --build true >/dev/null || fail "a second project"
+/usr/local/bin/pointsman service install --two-users >/dev/null || fail "its folders"
+until_true 30 "its agent is up" on_tmux list-panes -t pebble:agent
+as_agents git -C /srv/pebble branch pointsman/7-done
+as_agents git -C /srv/pebble worktree add -q --detach /var/lib/pointsman-agents/trees/pebble/gate
+as_agents mkdir /var/lib/pointsman-agents/trees/pebble/more
+install -m 0666 /dev/null /srv/started-by
+as_agents git -C /srv/pebble config filter.spy.clean 'id -un >>/srv/started-by; cat'
+as_agents sh -c 'echo "* filter=spy" >/srv/pebble/.git/info/attributes; git -C /srv/pebble switch -q pointsman/7-done; touch /srv/pebble/pebble.txt'
+: >/srv/started-by
+removed=$(cd / && pointsman remove pebble --yes 2>&1) || fail "a project is removed: $removed"
+check "its work trees are gone" "" "$(ls -d /var/lib/pointsman-agents/trees/pebble /var/lib/pointsman-agents/logs/pebble /srv/pebble/.pointsman 2>/dev/null)"
+check "and its branches, and it stands on its own" "main main" "$(as_agents git -C /srv/pebble symbolic-ref --short HEAD) $(as_agents git -C /srv/pebble for-each-ref --format='%(refname:short)' refs/heads)"
+check "what agents configured there started as the agents" "agents" "$(sort -u /srv/started-by)"
+on_tmux has-session -t =pebble 2>/dev/null && fail "its agent is ended"
 
 systemctl stop pointsman
 # A client writes for whoever it runs as, and the server says what: as root's it would write as root.
@@ -202,7 +277,22 @@ done
 /usr/local/bin/pointsman service uninstall --system --yes >/dev/null || fail "the units are taken away"
 check "nothing of ours is left of the units" "" "$(cd /etc/systemd/system && find . -type f -path '*pointsman*')"
 
+# One account for both after two: a third one would look for agents in what two left, and is told; agents' own is fine, and back again.
+useradd --create-home --user-group third
+refused=$(/usr/local/bin/pointsman service install --system --account third 2>&1) && fail "what two users left is refused for a third"
+grep -q 'sudo rm -r /var/lib/pointsman-agents' <<<"$refused" || fail "with what mends it: $refused"
+echo "ok    what two users left is named to a third account"
+
 # The same probe with one account for both: it gets everything, so the probe can tell.
 /usr/local/bin/pointsman service install --system --account agents >/dev/null || fail "one account for both"
 until_true 30 "with one account the agent is up" agent_pid
 check "the same pane can do all of it with one account" "9" "$(probed | grep -vc '^end')"
+
+# And back to two: what the agents' account wrote into the configuration meanwhile is the daemon's, also by its other names.
+as_agents env HOME=/home/agents sh -c 'echo "# agents wrote this" >>/etc/pointsman/projects/stone.toml; ln /etc/pointsman/projects/stone.toml /home/agents/stone.toml' || fail "with one account the configuration is the agents'"
+again=$(/usr/local/bin/pointsman service install --two-users 2>&1) || fail "back to two users: $again"
+grep -q '^owner .*/etc/pointsman/projects/stone.toml' <<<"$again" || fail "what was taken over is named: $again"
+check "the configuration is the daemon's" "pointsman:pointsman" "$(stat -c %U:%G /etc/pointsman/projects/stone.toml)"
+check "and no other name of it is" "1" "$(stat -c %h /etc/pointsman/projects/stone.toml)"
+check "key and ledger are the daemon's" "pointsman pointsman" "$(stat -c %U /var/lib/pointsman/key /var/lib/pointsman/ledger.sqlite | xargs)"
+until_true 30 "and doctor finds it right" sh -c "! runuser -u pointsman -- env -C / HOME=/ /usr/local/bin/pointsman doctor 2>&1 | grep '^wrong'"

@@ -15,26 +15,32 @@ const DISK_BYTES_LOW: u64 = 1 << 30;
 
 pub(super) async fn look(places: &Places, found: &mut Findings) {
     tmux(found).await;
-    let ours = Tmux::new(&places.socket);
+    let ours = places.tmux();
     server(found, "our server", &ours).await;
-    // Whoever was first in /tmp may have put a server of their own there; a client of ours opens files for its owner.
-    let me = rustix::process::geteuid().as_raw();
-    match std::fs::metadata(&places.default_socket) {
-        Ok(facts) if std::os::unix::fs::MetadataExt::uid(&facts) != me => found.wrong(
-            "your server",
-            &format!(
-                "`{}` belongs to uid {}: it is not asked",
-                places.default_socket.display(),
-                std::os::unix::fs::MetadataExt::uid(&facts)
-            ),
-            "find out who made it, and remove it",
-        ),
-        Ok(_) | Err(_) => server(found, "your server", &Tmux::new(&places.default_socket)).await,
+    // Under two users no pane is adopted.
+    if places.apart.is_none() {
+        yours(places, found).await;
     }
     disk(places, found);
     record(places, found);
     daemon(places, found).await;
     users::look(places, found);
+}
+
+async fn yours(places: &Places, found: &mut Findings) {
+    let socket = &places.default_socket;
+    let folder = socket.parent().filter(|folder| folder.exists());
+    match (edge::own_socket(), folder) {
+        (None, Some(folder)) => found.wrong(
+            "your server",
+            &format!(
+                "`{}` is not yours: no server in it is asked",
+                folder.display()
+            ),
+            "find out who made it, and remove it",
+        ),
+        (Some(_) | None, _) => server(found, "your server", &Tmux::new(socket)).await,
+    }
 }
 
 async fn tmux(found: &mut Findings) {

@@ -8,7 +8,7 @@ use crate::config::{self, Config};
 use crate::daemon::places::Places;
 use crate::domain::{Profile, Project, SessionChoice, SkillName, Window};
 use crate::repo::spool;
-use crate::terminal::{Tmux, TmuxError};
+use crate::terminal::TmuxError;
 
 /// What agents read by themselves when they start.
 const INSTRUCTIONS: [&str; 2] = ["CLAUDE.md", "AGENTS.md"];
@@ -72,7 +72,7 @@ fn folder(places: &Places, project: &Project, found: &mut Findings) {
 }
 
 async fn session(places: &Places, project: &Project, found: &mut Findings) {
-    let tmux = Tmux::new(places.socket_of(project, Window::Agent));
+    let tmux = places.tmux_of(project, Window::Agent);
     let name = &project.name;
     let row = match &project.session {
         SessionChoice::Managed => tmux.find(name.as_str(), Window::Agent.as_str()).await,

@@ -19,8 +19,6 @@ struct Wanted {
     uid: u32,
     gid: u32,
     mode: u32,
-    /// Bits that come and go: tmux sets the x bits of its socket while somebody is attached.
-    spare: u32,
 }
 
 /// The installation's part of the table.
@@ -34,16 +32,16 @@ pub(super) fn look(places: &Places, found: &mut Findings) {
             &format!(
                 "daemon and agents are one user (uid {agents}): an agent can read the token and the ledger, and do what the daemon can"
             ),
-            "SECURITY.md says what that means; two users keep accidents apart: `sudo pointsman service install --two-users`",
+            "SECURITY.md says what that means; two users keep them apart: `sudo pointsman service install --two-users`",
         );
     };
     found.note(
         "users",
         &format!(
-            "two: the daemon is uid {uid}, its agents are `{}`, uid {}: that keeps accidents apart, and is no wall against a hostile agent",
+            "two: the daemon is uid {uid}, its agents are `{}`, uid {}: what is the daemon's is closed to them, also by way of their tmux server",
             apart.name, apart.uid
         ),
-        "tmux hooks of such an agent reach files of the daemon's account (SECURITY.md): read the issues of a public repository before agents do",
+        "SECURITY.md says what was tried, and what stays: read the issues of a public repository before agents do",
     );
     groups(apart, found);
     let Some(agents) = edge::account(&apart.name) else {
@@ -54,22 +52,21 @@ pub(super) fn look(places: &Places, found: &mut Findings) {
     let shared = (uid, agents.gid);
     let jobs = &apart.state;
     let socket = places.socket.parent().unwrap_or(&places.socket);
+    let relay = apart.relay.parent().unwrap_or(&apart.relay);
     let rows = [
         (places.state.clone(), ours, 0o700),
         (places.runtime.clone(), ours, 0o711),
         (places.control(), ours, 0o660),
         (places.sessions(), shared, 0o2770),
-        (socket.to_owned(), theirs, 0o750),
+        (socket.to_owned(), theirs, 0o700),
+        (relay.to_owned(), theirs, 0o750),
+        (apart.relay.clone(), theirs, 0o660),
         (jobs.clone(), (0, agents.gid), 0o750),
         (jobs.join("trees"), theirs, 0o2750),
         (jobs.join("logs"), theirs, 0o2770),
         (jobs.join("hooks"), theirs, 0o2770),
     ];
-    let mut table: Vec<Wanted> = rows.map(wanted).into();
-    table.push(Wanted {
-        spare: 0o110,
-        ..wanted((places.socket.clone(), theirs, 0o660))
-    });
+    let table = rows.map(wanted);
     holds("shared", &table, INSTALL, found);
     closed(&places.config, found);
     closed(Path::new(TOKEN), found);
@@ -77,10 +74,13 @@ pub(super) fn look(places: &Places, found: &mut Findings) {
         found.wrong(
             "relay",
             &why,
-            "the running daemon starts it; `journalctl -u pointsman -n 50` says why it does not",
+            "its unit starts it again; `journalctl -u pointsman-relay -n 50` says why it does not",
         );
     } else {
-        found.ok("relay", "reads the agents' home for the daemon");
+        found.ok(
+            "relay",
+            "reads the agents' home and runs their tmux for the daemon",
+        );
     }
 }
 
@@ -90,7 +90,6 @@ fn wanted((path, (uid, gid), mode): (PathBuf, (u32, u32), u32)) -> Wanted {
         uid,
         gid,
         mode,
-        spare: 0,
     }
 }
 
@@ -121,7 +120,7 @@ fn holds(about: &'static str, table: &[Wanted], hint: &str, found: &mut Findings
         let Ok(facts) = std::fs::symlink_metadata(&wanted.path) else {
             continue;
         };
-        let mode = facts.mode() & 0o7777 & !wanted.spare;
+        let mode = facts.mode() & 0o7777;
         let is = (facts.uid(), facts.gid(), mode);
         if is != (wanted.uid, wanted.gid, wanted.mode) {
             wrong += 1;

@@ -7,7 +7,6 @@ use crate::cli::{Failure, service};
 use crate::config::Config;
 use crate::daemon::places::Places;
 use crate::ledger::{Lock, LockError};
-use crate::terminal::Tmux;
 
 /// What lies in the configuration's folder and is a person's own.
 const YOURS: [&str; 6] = [
@@ -74,10 +73,10 @@ pub(super) fn units(places: &Places) -> Result<Vec<Trace>, Failure> {
 /// Lists the rest, in the order in which it is taken back.
 pub(super) async fn traces(places: &Places, config: &Config) -> Vec<Trace> {
     let mut traces = Vec::new();
-    if Tmux::new(&places.socket).list_panes().await.is_ok() {
+    if places.tmux().list_panes().await.is_ok() {
         traces.push(Trace::goes(
             format!("the tmux server on {}", places.socket.display()),
-            Step::Server(places.socket.clone()),
+            Step::Server,
         ));
     }
     let mut folders = vec![places.runtime.clone()];

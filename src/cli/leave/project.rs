@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::tree::Hand;
 use super::{Step, Trace, tree};
 use crate::cli::{Failure, edge, known, labels};
 use crate::config::Config;
@@ -11,7 +12,6 @@ use crate::daemon::trackers::Trackers;
 use crate::domain::{Event, IssueNumber, Project, SessionChoice, TrackerChoice};
 use crate::ledger::Store as _;
 use crate::machine::text::count;
-use crate::terminal::Tmux;
 
 /// Events read at once.
 const PAGE: usize = 2_000;
@@ -34,7 +34,7 @@ pub(super) async fn traces(
 ) -> Result<Vec<Trace>, Failure> {
     let mut traces = Vec::new();
     let name = &project.name;
-    let panes = Tmux::new(&places.socket).list_panes().await;
+    let panes = places.tmux().list_panes().await;
     let has_session = panes.is_ok_and(|rows| rows.iter().any(|row| row.session == name.as_str()));
     if has_session {
         let step = Step::EndSession(name.clone());
@@ -47,7 +47,11 @@ pub(super) async fn traces(
     let file = places.config.join("projects").join(format!("{name}.toml"));
     traces.extend(Trace::file(file));
     if project.git {
-        traces.extend(tree::traces(&project.path, &places.trees(name))?);
+        traces.extend(tree::traces(
+            &Hand::of(places),
+            &project.path,
+            &places.trees(name),
+        )?);
     }
     traces.extend(in_folder(project));
     traces.extend(

@@ -1,5 +1,5 @@
-//! What we left in a project's repository: worktrees and branches. Git is run as the person who calls the verb, without the project's
-//! hooks and without its file monitor.
+//! What we left in a project's repository: worktrees and branches. Git is run without the project's hooks and without its file monitor, as
+//! the person who calls the verb; by the relay where the project is another account's, whose configuration git would follow.
 
 #![expect(clippy::disallowed_methods, reason = "`cli` alone starts programs")]
 
@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use super::{Fate, Step, Trace};
 use crate::cli::Failure;
+use crate::daemon::places::Places;
+use crate::terminal::Relay;
 
 /// Every branch of ours begins so, and goes on with the number.
 const OURS: &str = "pointsman/";
@@ -15,7 +17,7 @@ const OURS: &str = "pointsman/";
 const DEFAULTS: [&str; 3] = ["main", "master", "trunk"];
 
 /// Lists worktrees below `trees`, our branches, and where the person's tree stands.
-pub(super) fn traces(project: &Path, trees: &Path) -> Result<Vec<Trace>, Failure> {
+pub(super) fn traces(hand: &Hand, project: &Path, trees: &Path) -> Result<Vec<Trace>, Failure> {
     let mut traces = Vec::new();
     for name in ["check", "gate"] {
         let tree = trees.join(name);
@@ -30,7 +32,7 @@ pub(super) fn traces(project: &Path, trees: &Path) -> Result<Vec<Trace>, Failure
             ));
         }
     }
-    let listed = git(
+    let listed = hand.git(
         project,
         &[
             "for-each-ref",
@@ -39,9 +41,11 @@ pub(super) fn traces(project: &Path, trees: &Path) -> Result<Vec<Trace>, Failure
             "refs/remotes/origin/pointsman",
         ],
     )?;
-    let default = default_branch(project);
-    let here = git(project, &["rev-parse", "--abbrev-ref", "HEAD"]).unwrap_or_default();
-    let stands = standing(project, &here, default.as_deref())?;
+    let default = default_branch(hand, project);
+    let here = hand
+        .git(project, &["rev-parse", "--abbrev-ref", "HEAD"])
+        .unwrap_or_default();
+    let stands = standing(hand, project, &here, default.as_deref())?;
     let stays_here = matches!(
         &stands,
         Some(Trace {
@@ -55,13 +59,18 @@ pub(super) fn traces(project: &Path, trees: &Path) -> Result<Vec<Trace>, Failure
         if stays_here && name.strip_prefix("refs/heads/") == Some(here.as_str()) {
             continue;
         }
-        traces.extend(branch(project, name, commit, default.as_deref()));
+        traces.extend(branch(hand, project, name, commit, default.as_deref()));
     }
     Ok(traces)
 }
 
 /// A tree that we left on a branch of ours, or detached, goes back to the default branch, unless something lies in it.
-fn standing(project: &Path, here: &str, default: Option<&str>) -> Result<Option<Trace>, Failure> {
+fn standing(
+    hand: &Hand,
+    project: &Path,
+    here: &str,
+    default: Option<&str>,
+) -> Result<Option<Trace>, Failure> {
     let Some(default) = default else {
         return Ok(None);
     };
@@ -74,9 +83,9 @@ fn standing(project: &Path, here: &str, default: Option<&str>) -> Result<Option<
         if here == "HEAD" { "no branch" } else { here }
     );
     // What is not tracked goes along, or git refuses the switch.
-    let status = git(project, &["status", "--porcelain", "--untracked-files=no"])?;
+    let status = hand.git(project, &["status", "--porcelain", "--untracked-files=no"])?;
     let dirty = !status.is_empty();
-    let is_merged = is_in(project, "HEAD", default);
+    let is_merged = is_in(hand, project, "HEAD", default);
     Ok(Some(if dirty {
         Trace::stays(what, "changes lie in it that are not committed")
     } else if is_merged {
@@ -88,11 +97,17 @@ fn standing(project: &Path, here: &str, default: Option<&str>) -> Result<Option<
             },
         )
     } else {
-        Trace::stays(what, not_merged(project, default))
+        Trace::stays(what, not_merged(hand, project, default))
     }))
 }
 
-fn branch(project: &Path, name: &str, commit: &str, default: Option<&str>) -> Option<Trace> {
+fn branch(
+    hand: &Hand,
+    project: &Path,
+    name: &str,
+    commit: &str,
+    default: Option<&str>,
+) -> Option<Trace> {
     let path = project.display();
     if let Some(remote) = name.strip_prefix("refs/remotes/origin/") {
         return is_ours(remote).then(|| {
@@ -106,7 +121,7 @@ fn branch(project: &Path, name: &str, commit: &str, default: Option<&str>) -> Op
         .strip_prefix("refs/heads/")
         .filter(|own| is_ours(own))?;
     let what = format!("the branch {own} in {path}");
-    let is_merged = default.is_some_and(|default| is_in(project, commit, default));
+    let is_merged = default.is_some_and(|default| is_in(hand, project, commit, default));
     Some(if is_merged {
         let step = Step::Branch {
             project: project.to_owned(),
@@ -127,30 +142,37 @@ fn is_ours(branch: &str) -> bool {
     number.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn default_branch(project: &Path) -> Option<String> {
-    let told = git(
-        project,
-        &["symbolic-ref", "--short", "refs/remotes/origin/HEAD"],
-    )
-    .ok();
+fn default_branch(hand: &Hand, project: &Path) -> Option<String> {
+    let told = hand
+        .git(
+            project,
+            &["symbolic-ref", "--short", "refs/remotes/origin/HEAD"],
+        )
+        .ok();
     let told = told.and_then(|text| text.strip_prefix("origin/").map(str::to_owned));
     let exists = |name: &String| {
         let full = format!("refs/heads/{name}");
-        git(project, &["show-ref", "--verify", "--quiet", &full]).is_ok()
+        hand.git(project, &["show-ref", "--verify", "--quiet", &full])
+            .is_ok()
     };
     let usual = DEFAULTS.map(str::to_owned);
     told.into_iter().chain(usual).find(exists)
 }
 
 /// Whether a commit is in the default branch, here or as it was fetched last.
-fn is_in(project: &Path, commit: &str, default: &str) -> bool {
-    is_ancestor(project, commit, default)
-        || is_ancestor(project, commit, &format!("refs/remotes/origin/{default}"))
+fn is_in(hand: &Hand, project: &Path, commit: &str, default: &str) -> bool {
+    is_ancestor(hand, project, commit, default)
+        || is_ancestor(
+            hand,
+            project,
+            commit,
+            &format!("refs/remotes/origin/{default}"),
+        )
 }
 
 /// A merge on the remote is not known here until somebody fetches.
-fn not_merged(project: &Path, default: &str) -> String {
-    let has_remote = git(project, &["remote", "get-url", "origin"]).is_ok();
+fn not_merged(hand: &Hand, project: &Path, default: &str) -> String {
+    let has_remote = hand.git(project, &["remote", "get-url", "origin"]).is_ok();
     if has_remote {
         format!(
             "not merged into {default} as git knows it here; after a merge on the remote: `git -C {} fetch`",
@@ -161,13 +183,14 @@ fn not_merged(project: &Path, default: &str) -> String {
     }
 }
 
-fn is_ancestor(project: &Path, commit: &str, of: &str) -> bool {
-    git(project, &["merge-base", "--is-ancestor", commit, of]).is_ok()
+fn is_ancestor(hand: &Hand, project: &Path, commit: &str, of: &str) -> bool {
+    hand.git(project, &["merge-base", "--is-ancestor", commit, of])
+        .is_ok()
 }
 
 /// Removes a worktree of ours, whatever a checker left in it.
-pub(super) fn remove_worktree(project: &Path, tree: &Path) -> Result<(), Failure> {
-    git(
+pub(super) fn remove_worktree(hand: &Hand, project: &Path, tree: &Path) -> Result<(), Failure> {
+    hand.git(
         project,
         &["worktree", "remove", "--force", &tree.to_string_lossy()],
     )
@@ -175,14 +198,53 @@ pub(super) fn remove_worktree(project: &Path, tree: &Path) -> Result<(), Failure
 }
 
 /// Removes a branch if it is still what was seen.
-pub(super) fn remove_branch(project: &Path, name: &str, commit: &str) -> Result<(), Failure> {
+pub(super) fn remove_branch(
+    hand: &Hand,
+    project: &Path,
+    name: &str,
+    commit: &str,
+) -> Result<(), Failure> {
     let full = format!("refs/heads/{name}");
-    git(project, &["update-ref", "-d", &full, commit]).map(drop)
+    hand.git(project, &["update-ref", "-d", &full, commit])
+        .map(drop)
 }
 
 /// Puts the person's tree on a branch.
-pub(super) fn switch(project: &Path, branch: &str) -> Result<(), Failure> {
-    git(project, &["switch", "--quiet", branch]).map(drop)
+pub(super) fn switch(hand: &Hand, project: &Path, branch: &str) -> Result<(), Failure> {
+    hand.git(project, &["switch", "--quiet", branch]).map(drop)
+}
+
+/// Who works in the folders of a project.
+pub(super) struct Hand(Option<Relay>);
+
+impl Hand {
+    /// The caller, or under two users the relay.
+    pub(super) fn of(places: &Places) -> Self {
+        Self(places.relay())
+    }
+
+    fn git(&self, project: &Path, words: &[&str]) -> Result<String, Failure> {
+        let Some(relay) = &self.0 else {
+            return git(project, words);
+        };
+        let asked = relay.git(project, words);
+        asked.map_err(|said| failed(project, words, &said))
+    }
+
+    /// Removes a folder; what only its owner may remove is the relay's to remove.
+    pub(super) fn remove(&self, folder: &Path, only_empty: bool) -> std::io::Result<()> {
+        let done = if only_empty {
+            std::fs::remove_dir(folder)
+        } else {
+            std::fs::remove_dir_all(folder)
+        };
+        match (done, &self.0) {
+            (Err(error), Some(relay)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                relay.remove(folder, only_empty)
+            }
+            (done, _) => done,
+        }
+    }
 }
 
 fn git(project: &Path, words: &[&str]) -> Result<String, Failure> {
@@ -204,10 +266,10 @@ fn git(project: &Path, words: &[&str]) -> Result<String, Failure> {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(anyhow::anyhow!(
-        "`git {}` in `{}`: {said}",
-        words.join(" "),
-        project.display()
-    )
-    .into())
+    Err(failed(project, words, &said))
+}
+
+fn failed(project: &Path, words: &[&str], said: &str) -> Failure {
+    let (words, project) = (words.join(" "), project.display());
+    anyhow::anyhow!("`git {words}` in `{project}`: {said}").into()
 }

@@ -4,10 +4,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::accounts;
-use super::units::{self, DAEMON, PROJECTS, Programs, SERVER, Scope, Site};
+use super::units::{self, DAEMON, PROJECTS, Programs, RELAY, SERVER, Scope, Site};
 use super::{ScopeArgs, Standing, sealed};
 use crate::cli::edge::{SYSTEM_CONFIG, SYSTEM_STATE};
-use crate::cli::{Failure, edge};
+use crate::cli::{Failure, edge, say};
 use crate::config::{self, Config};
 use crate::daemon::places::Places;
 
@@ -242,7 +242,84 @@ pub(super) fn folders(site: &Site) -> Result<(), Failure> {
             mode(&folder, bits)?;
         }
     }
+    for path in of_others(&site.config, owner.uid) {
+        take_over(&path, &owner)?;
+    }
     Ok(())
+}
+
+/// Returns what in the configuration belongs to an account that is neither root nor the daemon's: as after a change from one account to
+/// two. Links are a person's to look at.
+fn of_others(config: &Path, daemon: u32) -> Vec<PathBuf> {
+    let (mut folders, mut found) = (vec![config.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(facts) = entry.metadata() else {
+                continue;
+            };
+            if (facts.is_dir() || facts.is_file()) && ![0, daemon].contains(&facts.uid()) {
+                found.push(entry.path());
+            }
+            if facts.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// Says what [`folders`] would take over.
+pub(super) fn tell_owners(site: &Site) -> Result<(), Failure> {
+    if let Scope::System { daemon, .. } = &site.scope
+        && let Some(daemon) = edge::account(daemon)
+    {
+        for path in of_others(&site.config, daemon.uid) {
+            say::out(&format!("owner     {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands a folder over, and a file as a copy: its old owner may hold it open, or by another name.
+fn take_over(path: &Path, owner: &edge::Account) -> Result<(), Failure> {
+    use std::io::Write as _;
+    say::out(&format!("owner     {}", path.display()))?;
+    if !path.is_dir() {
+        let copied = std::fs::read(path).and_then(|bytes| {
+            let mode = std::fs::metadata(path)?.permissions().mode() & 0o640;
+            let mut copy = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+            copy.write_all(&bytes)?;
+            let bits = std::fs::Permissions::from_mode(mode);
+            copy.as_file().set_permissions(bits)?;
+            copy.as_file().sync_all()?;
+            copy.persist(path).map(drop).map_err(|error| error.error)
+        });
+        copied.map_err(|error| failed(error, "take over", path))?;
+    }
+    own(path, owner.uid, owner.gid)
+}
+
+/// What two users left makes a daemon of a third account look for its agents there, where it may not.
+pub(super) fn refuse_what_two_left(site: &Site) -> Result<(), Failure> {
+    let Scope::System { daemon, .. } = &site.scope else {
+        return Ok(());
+    };
+    let left = edge::agents_state(&site.state);
+    let whose = std::fs::metadata(left.join("trees")).ok();
+    let daemon = edge::account(daemon);
+    match (whose, daemon) {
+        (Some(whose), Some(daemon)) if site.scope.two().is_none() && whose.uid() != daemon.uid => {
+            let left = left.display();
+            Err(Failure::new(anyhow::anyhow!(
+                "`{left}` is left of two users, and `{}` would be taken for one of them",
+                daemon.name
+            ))
+            .hint(format!(
+                "`sudo rm -r {left}`, once nothing in its work trees is needed"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the paths of what `install` may have written.
@@ -250,6 +327,7 @@ pub(super) fn paths(site: &Site) -> Vec<PathBuf> {
     vec![
         site.units.join(PROJECTS),
         site.units.join(DAEMON),
+        site.units.join(RELAY),
         site.units.join(SERVER),
     ]
 }

@@ -11,6 +11,8 @@ use crate::domain::{Project, SessionChoice};
 pub(in crate::cli) const SERVER: &str = "pointsman-tmux.service";
 /// The daemon's unit.
 pub(in crate::cli) const DAEMON: &str = "pointsman.service";
+/// The unit of the relay, where there are two users.
+pub(in crate::cli) const RELAY: &str = "pointsman-relay.service";
 /// What the daemon may write, and what else depends on the projects: beside its unit.
 pub(super) const PROJECTS: &str = "pointsman.service.d/projects.conf";
 
@@ -18,6 +20,7 @@ const USER_SERVER: &str = include_str!("../../../systemd/user/pointsman-tmux.ser
 const USER_DAEMON: &str = include_str!("../../../systemd/user/pointsman.service");
 const SYSTEM_SERVER: &str = include_str!("../../../systemd/pointsman-tmux.service");
 const SYSTEM_DAEMON: &str = include_str!("../../../systemd/pointsman.service");
+const SYSTEM_RELAY: &str = include_str!("../../../systemd/pointsman-relay.service");
 
 /// What the shipped units have in the place of a machine's own.
 const SHIPPED_PATH: &str = "PATH=/usr/local/bin:/usr/bin:/bin";
@@ -56,6 +59,14 @@ impl Scope {
         match self {
             Self::User => None,
             Self::System { daemon, .. } => Some(daemon),
+        }
+    }
+
+    /// Returns its units, the server first.
+    pub(in crate::cli) fn units(&self) -> &'static [&'static str] {
+        match self.two() {
+            Some(_) => &[SERVER, RELAY, DAEMON],
+            None => &[SERVER, DAEMON],
         }
     }
 
@@ -134,15 +145,36 @@ pub(super) fn pair(site: &Site, programs: &Programs, projects: &[&Project]) -> V
             put(&mut server, SHIPPED_USER, &format!("User={agents}"));
             put(&mut daemon, SHIPPED_USER, &format!("User={account}"));
             if site.scope.two().is_some() {
-                of_two_users(site, programs, (agents, account), &mut server, &mut daemon);
+                of_two_users(site, (agents, account), &mut server, &mut daemon);
             }
         }
     }
-    vec![
+    let mut files = vec![
         wanted(site.units.join(SERVER), &server),
         wanted(site.units.join(DAEMON), &daemon),
         of_projects(site, projects),
-    ]
+    ];
+    if let Some((agents, account)) = site.scope.two() {
+        let relay = of_relay(programs, agents, account);
+        files.insert(1, wanted(site.units.join(RELAY), &relay));
+    }
+    files
+}
+
+/// The relay's, which only two users have.
+fn of_relay(programs: &Programs, agents: &str, account: &str) -> String {
+    let mut relay = body(SYSTEM_RELAY);
+    let path = quoted(&format!("PATH={}", programs.path));
+    put(&mut relay, SHIPPED_PATH, &path);
+    put(&mut relay, SHIPPED_USER, &format!("User={agents}"));
+    let start = format!("ExecStart={} relay ", word(&programs.pointsman));
+    put(
+        &mut relay,
+        "ExecStart=/usr/local/bin/pointsman relay ",
+        &start,
+    );
+    put(&mut relay, "--for pointsman", &format!("--for {account}"));
+    relay
 }
 
 /// Returns the file that names what the daemon may write: it alone changes when projects come and go.
@@ -203,27 +235,29 @@ fn of_a_person(site: &Site, server: &mut String, daemon: &mut String) {
     }
 }
 
-/// What differs where agents have an account of their own (PROTOCOLS 13): the server lets the daemon in, the daemon is a member of the
-/// agents' group and sees their processes, and what it hands to them lies in a folder of that group.
+/// What differs where agents have an account of their own (PROTOCOLS 13): the daemon is a member of the agents' group and sees their
+/// processes, and what it hands to them lies in a folder of that group. Their tmux server lets nobody in but themselves.
 fn of_two_users(
     site: &Site,
-    programs: &Programs,
     (agents, account): (&str, &str),
     server: &mut String,
     daemon: &mut String,
 ) {
-    let (tmux, shipped) = (word(&programs.tmux), "sleep 0.02; done; exit 1'\n");
     put(
         server,
         "RuntimeDirectoryMode=0700",
-        "RuntimeDirectoryMode=0750\nUMask=0027",
+        "RuntimeDirectoryMode=0700\nUMask=0027",
     );
-    let lets_in = format!(
-        "{shipped}# The daemon's account may use this server.\n\
-         ExecStartPost={tmux} -S %t/pointsman-tmux/sock server-access -a {account}\n\
-         ExecStartPost=/bin/chmod 0660 %t/pointsman-tmux/sock\n"
+    put(
+        daemon,
+        &format!("Wants={SERVER}"),
+        &format!("Wants={SERVER} {RELAY}"),
     );
-    put(server, shipped, &lets_in);
+    put(
+        daemon,
+        &format!("After={SERVER}"),
+        &format!("After={SERVER} {RELAY}"),
+    );
     let user = format!("User={account}");
     put(
         daemon,

@@ -13,7 +13,7 @@ use crate::daemon::places::Places;
 use crate::daemon::samplers::Samplers;
 use crate::daemon::session;
 use crate::domain::{ProfileName, Project, SessionChoice, Window};
-use crate::terminal::{PaneRow, Sampler, Tmux, TmuxError};
+use crate::terminal::{PaneRow, Sampler, TmuxError};
 use crate::view::{SessionView, render_session};
 
 /// Between the two looks that idle takes, and a little.
@@ -78,7 +78,7 @@ async fn find(
     project: &Project,
     window: Window,
 ) -> Result<Option<PaneRow>, TmuxError> {
-    let tmux = Tmux::new(places.socket_of(project, window));
+    let tmux = places.tmux_of(project, window);
     match &project.session {
         SessionChoice::Adopted { target, .. } if window == Window::Agent => {
             tmux.resolve_target(target).await.map(Some)
@@ -97,7 +97,7 @@ async fn look(
     window: Window,
     row: &PaneRow,
 ) -> Result<Option<WindowSample>, Failure> {
-    let tmux = Tmux::new(places.socket_of(project, window));
+    let tmux = places.tmux_of(project, window);
     let samplers = Samplers::new(&config.profiles, places.agents_home())?;
     let managed = window == Window::Check || project.session == SessionChoice::Managed;
     let station = session::station_of(places, &project.name, window, managed)?;

@@ -2,5 +2,6 @@
 
 pub(crate) mod github;
 pub(crate) mod home;
+pub(crate) mod relay;
 pub(crate) mod tmux;
 pub(crate) mod world;

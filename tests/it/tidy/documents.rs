@@ -327,7 +327,14 @@ fn systemd_has_nothing_to_say_about_the_units() {
     let program = Regex::new(r"(?m)^ExecStart=\S*pointsman ").expect("a pattern");
     for (pair, scope) in [("systemd", "--system"), ("systemd/user", "--user")] {
         let mut paths = Vec::new();
-        for name in ["pointsman-tmux.service", "pointsman.service"] {
+        let names = [
+            "pointsman-tmux.service",
+            "pointsman-relay.service",
+            "pointsman.service",
+        ];
+        // Only the system's has a relay.
+        let is_there = |name: &&&str| pair == "systemd" || !name.contains("relay");
+        for name in names.iter().filter(is_there) {
             let text = read(Path::new(pair).join(name));
             let text = program.replace(
                 &text,

@@ -4,6 +4,7 @@ use pointsman::daemon::places::Apart;
 use pointsman::daemon::{tree, writable};
 use pointsman::domain::{Subject, Window};
 
+use crate::support::relay::Relay;
 use crate::support::world::World;
 
 #[tokio::test]
@@ -34,7 +35,10 @@ async fn with_two_users_a_tree_has_folders_that_both_may_write_in() {
         name: "agents".to_owned(),
         uid: rustix::process::geteuid().as_raw(),
         state: world.home().join("agents"),
+        relay: world.places.socket.with_file_name("relay"),
     });
+    std::fs::create_dir_all(world.places.socket.parent().unwrap()).unwrap();
+    let _relay = Relay::beside(&world.places.socket);
     world.project("shop");
     let hands = world.hands("shop").await;
     let project = hands.project().expect("it is configured");
@@ -51,6 +55,9 @@ async fn with_two_users_a_tree_has_folders_that_both_may_write_in() {
         std::fs::remove_dir_all(tree.join(".pointsman")).unwrap();
     }
     assert_eq!(writable::hold(&hands), None);
+    // No installation made the folder for this project's logs, as after a new name for its file.
+    let logs = std::fs::metadata(hands.places.logs(&hands.name)).expect("jobs ran");
+    assert_eq!(logs.permissions().mode() & 0o777, 0o770);
 }
 
 #[tokio::test]
@@ -60,6 +67,7 @@ async fn with_two_users_a_pane_of_another_account_is_not_adopted() {
         name: "robots".to_owned(),
         uid: 4242,
         state: world.home().join("agents"),
+        relay: world.home().join("relay"),
     });
     world.project("shop");
     world.write_project(

@@ -54,9 +54,10 @@ impl World {
             heads: BTreeMap::new(),
             kept: false,
         };
-        let hands = Hands::new(shared, own);
-        hands.tmux.start_server().await.expect("tmux starts");
-        hands
+        // Also for agents of another account: theirs is started by a unit of its own.
+        let server = pointsman::terminal::Tmux::new(&self.places.socket);
+        server.start_server().await.expect("tmux starts");
+        Hands::new(shared, own)
     }
 
     /// Commits a file in a project, as a person or an agent would.
