@@ -12,6 +12,7 @@ mod e2e;
 mod faults;
 mod gates;
 mod github;
+mod incidents;
 mod jobs;
 mod leave;
 mod ledger;
