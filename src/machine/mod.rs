@@ -26,6 +26,7 @@ pub mod check;
 mod claim;
 pub mod decide;
 pub mod delivery;
+pub mod depends;
 mod ending;
 pub mod engine;
 pub mod errand;
