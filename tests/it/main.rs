@@ -16,6 +16,7 @@ mod incidents;
 mod jobs;
 mod leave;
 mod ledger;
+mod liars;
 mod local_tracker;
 mod machine;
 mod notify;
