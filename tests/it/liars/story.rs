@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
-use pointsman::domain::{Cause, Event, GateName, IssueNumber, Purpose};
+use pointsman::domain::{Cause, Event, GateName, IssueNumber, Purpose, Verdict};
 use pointsman::machine::text::sha256;
 use regex::Regex;
 
@@ -74,7 +74,7 @@ impl Day {
             .until("the agent has its brief", |told| {
                 let settled = |id: &_| {
                     told.iter().any(|told| {
-                        matches!(&told.event, Event::DeliverySettled { delivery, .. } if delivery == id)
+                        matches!(&told.event, Event::DeliverySettled { delivery, verdict: Verdict::Confirmed, .. } if delivery == id)
                     })
                 };
                 let briefs = told.iter().filter_map(|told| match &told.event {
