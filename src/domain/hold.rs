@@ -141,15 +141,6 @@ pub enum Hold {
     LedgerBehind { dispatch: DispatchId },
     /// Set by our own account before the ledger was adopted: nobody's word.
     BeforeAdoption { adopted: Timestamp },
-    /// Other issues have to be closed first.
-    Waits {
-        /// Open ones that its text names.
-        issues: Vec<IssueNumber>,
-        /// Open ones that the tracker knows of, without their numbers.
-        counted: u32,
-        /// The way from the issue back to itself, if they wait for each other.
-        ring: Vec<IssueNumber>,
-    },
     /// Another issue goes first this cycle.
     Behind { first: IssueNumber },
     /// It was not looked at singly: that is for the next cycle.
@@ -205,7 +196,6 @@ impl Hold {
             Self::OtherDaemon { .. } => "other-daemon",
             Self::LedgerBehind { .. } => "ledger-behind",
             Self::BeforeAdoption { .. } => "before-adoption",
-            Self::Waits { .. } => "waits",
             Self::Behind { .. } => "behind",
             Self::NextCycle => "next-cycle",
             Self::Spent { .. } => "spent",
@@ -287,9 +277,6 @@ impl Hold {
             Self::Unknown { .. } => Some(format!(
                 "`pointsman attach {project}`, look whether the agent has it, then relabel"
             )),
-            Self::Waits { ring, .. } if !ring.is_empty() => {
-                Some("take `blocked by` out of the text of one of them".into())
-            }
             Self::Spent { .. } => Some("set the routing label again".into()),
             _ => None,
         }
@@ -456,21 +443,6 @@ impl fmt::Display for Hold {
                 f,
                 "our own account set the label before the ledger was adopted ({adopted:.0}): that is nobody's word"
             ),
-            Self::Waits { ring, .. } if !ring.is_empty() => {
-                let ring: Vec<String> = ring.iter().map(ToString::to_string).collect();
-                write!(f, "these wait for each other: {}", ring.join(" -> "))
-            }
-            Self::Waits {
-                issues, counted, ..
-            } if issues.is_empty() => write!(
-                f,
-                "waits for {counted} open {} that the tracker says block it",
-                if *counted == 1 { "issue" } else { "issues" }
-            ),
-            Self::Waits { issues, .. } => {
-                let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();
-                write!(f, "waits until {} is closed", issues.join(", "))
-            }
             Self::Behind { first } => write!(f, "{first} goes first"),
             Self::NextCycle => f.write_str("its turn is in the next cycle"),
             Self::Spent { how } => write!(f, "this labelling is used up: {how}"),

@@ -30,9 +30,6 @@ pub struct Head {
     pub created_at: Timestamp,
     /// When anything about it last changed, by the tracker's clock.
     pub updated_at: Timestamp,
-    /// Open issues that the tracker itself says block it: GitHub's own relation; 0 where there is none.
-    #[serde(default)]
-    pub blocked_by: u32,
     /// Where a person reads it.
     pub url: String,
 }

@@ -13,9 +13,7 @@ pub use crate::machine::memory::Memory;
 use crate::machine::open::{self, Chosen};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{
-    depends, flow, in_hand, note, post, pull, route, schedule, status, walks, watchdog,
-};
+use crate::machine::{flow, in_hand, note, post, pull, route, schedule, status, walks, watchdog};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -127,7 +125,6 @@ pub fn decide(
             }
         }
     }
-    depends::tell_rings(&mut standing);
     if first.is_none() && !questions.issues.is_empty() {
         first = Some(Decision::Look(questions));
     }

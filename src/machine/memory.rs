@@ -11,7 +11,7 @@ use crate::machine::decide::Standing;
 use crate::machine::pace::Pace;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{depends, pull, stall, trust, watchdog};
+use crate::machine::{pull, stall, trust, watchdog};
 
 /// Between two looks for the event of a label that nobody is known to have set.
 const UNATTRIBUTED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
@@ -83,9 +83,8 @@ impl Memory {
                 self.refused.remove(issue);
             }
         }
-        self.refused.retain(|issue, (head, hold)| {
-            seen.heads.get(issue) == Some(head) && depends::still_waits(hold, &seen.heads)
-        });
+        self.refused
+            .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
     }
 
     /// Forgets what was found out singly, so that all of it is read again (the sweep's duty).
@@ -183,7 +182,6 @@ impl Memory {
                     | Hold::Unattributed { .. }
                     | Hold::Untrusted { .. }
                     | Hold::NeedsReapproval { .. }
-                    | Hold::Waits { .. }
                     | Hold::Yours { .. }
                     | Hold::Spent { .. }
                     | Hold::Parked {

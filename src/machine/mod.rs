@@ -26,7 +26,6 @@ pub mod check;
 mod claim;
 pub mod decide;
 pub mod delivery;
-pub mod depends;
 mod ending;
 pub mod engine;
 pub mod errand;

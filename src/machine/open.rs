@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Activity, Actor, Attention, Basis, Details, Dispatch, Event, FirstLine, Head, Hold,
-    IssueNumber, Label, Observation, Opening, ProfileName, Rules, SingleRead, Stage, Window,
+    IssueNumber, Label, Observation, Opening, ProfileName, Rules, Stage, Window,
 };
 use crate::machine::check;
 use crate::machine::decide::Act;
@@ -13,7 +13,7 @@ use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
 use crate::machine::walks::Park;
-use crate::machine::{delivery, depends, pull, stall};
+use crate::machine::{delivery, pull, stall};
 
 /// Back-off after a failed attempt: 30 s, doubling.
 const BACK_OFF: SignedDuration = SignedDuration::from_secs(30);
@@ -253,11 +253,6 @@ pub fn open(
         return Chosen::Held(Hold::BeforeAdoption { adopted });
     }
     if let Some(hold) = spent(walk, &request, stage, rules, details) {
-        return Chosen::Held(hold);
-    }
-    if let SingleRead::Found(found) = &details.read
-        && let Some(hold) = depends::waits(&found.0, &found.1, &seen.heads)
-    {
         return Chosen::Held(hold);
     }
     let attempt = 1 + walk

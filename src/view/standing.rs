@@ -126,7 +126,6 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Stalled { .. }
         | Hold::Unmarked { .. }
         | Hold::NextCycle
-        | Hold::Waits { .. }
         | Hold::Behind { .. }
         | Hold::Spent { .. } => false,
     }

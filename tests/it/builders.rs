@@ -170,7 +170,6 @@ pub fn head(number: u64, title: &str, label: &str) -> Head {
         author: Some(alice()),
         created_at: minutes(-600),
         updated_at: minutes(-10),
-        blocked_by: 0,
         url: format!("https://example.test/me/blog/issues/{number}"),
     }
 }

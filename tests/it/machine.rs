@@ -1,7 +1,6 @@
 //! The transition table: every (state, event) pair is legal or refused, for live appends and for replay alike.
 
 mod alike;
-mod depends;
 mod due;
 mod life;
 mod merged;

@@ -103,15 +103,6 @@ pub(super) struct IssueDto {
     pub(super) repository_url: String,
     #[serde(default)]
     pull_request: Option<serde::de::IgnoredAny>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    issue_dependencies_summary: DependenciesDto,
-}
-
-/// How many open issues block one.
-#[derive(Debug, Default, Deserialize)]
-struct DependenciesDto {
-    #[serde(default)]
-    blocked_by: u32,
 }
 
 impl IssueDto {
@@ -147,7 +138,6 @@ impl IssueDto {
             author: self.user.map(UserDto::actor),
             created_at: self.created_at,
             updated_at: self.updated_at,
-            blocked_by: self.issue_dependencies_summary.blocked_by,
             url: self.html_url,
         }
     }

@@ -289,7 +289,6 @@ impl Folder {
             author: Some(issue.author.clone()),
             created_at: issue.created,
             updated_at: issue.updated,
-            blocked_by: 0,
             url: format!(
                 "file://{}",
                 self.issue_path(issue.number).join("issue.md").display()

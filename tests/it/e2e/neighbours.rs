@@ -166,36 +166,3 @@ async fn parked_again_for_the_same_reason_calls_again() {
     assert_eq!(calls().await, 2);
     world.end().await;
 }
-
-/// Two that wait for each other start neither; one that waits for another starts once that one is closed.
-#[tokio::test]
-async fn an_issue_that_waits_for_another_starts_once_that_one_is_closed() {
-    let world = World::running("shop").await;
-    let first = world.issue("shop", "First", "Blocked by #2", "").await;
-    let second = world.issue("shop", "Second", "Depends on #1", "").await;
-    for issue in [first, second] {
-        world.label("shop", issue, "ready-for-prep").await;
-    }
-    let ring = "these wait for each other";
-    for issue in [first, second] {
-        world
-            .until_hold("shop", issue, ring, |hold| {
-                hold.to_string().starts_with(ring)
-            })
-            .await;
-    }
-    let before = world.issue("shop", "Before", "", "").await;
-    let text = format!("Blocked by {before}");
-    let after = world.issue("shop", "After", &text, "ready-for-prep").await;
-    let held = world.until_held("shop", after, "waits").await;
-    assert_eq!(held.to_string(), format!("waits until {before} is closed"));
-    let tracker = world.tracker("shop");
-    tracker.close(before).await.expect("it is closed");
-    world.poll("shop").await;
-    world
-        .until_event("it starts", "shop", |event| {
-            matches!(event, Event::DispatchOpened { opening } if opening.issue() == Some(after))
-        })
-        .await;
-    world.end().await;
-}

@@ -101,22 +101,6 @@ async fn every_edit_is_known_and_a_stranger_is_not_covered_by_who_came_later() {
 }
 
 #[tokio::test]
-async fn what_blocks_an_issue_by_githubs_own_relation_is_counted() {
-    let world = World::start().await;
-    let number = world.open("t");
-    world.fake.model().issue("me/blog", number).blocked_by = 2;
-    let SingleRead::Found(found) = world
-        .github
-        .issue(IssueNumber(number))
-        .await
-        .expect("it reads")
-    else {
-        panic!("it is there")
-    };
-    assert_eq!(found.0.blocked_by, 2);
-}
-
-#[tokio::test]
 async fn without_graphql_edits_are_not_known() {
     let world = World::start().await;
     let number = world.open("t");

@@ -47,7 +47,6 @@ impl Tracker {
             author: Some(alice()),
             created_at: at,
             updated_at: at,
-            blocked_by: 0,
             url: format!("https://tracker/{number}"),
         };
         let text = Text {

@@ -66,7 +66,6 @@ impl Model {
             "html_url": format!("https://github.test/{}/issues/{}", repo.full_name, issue.number),
             "repository_url": format!("{}/repos/{}", self.base, repo.full_name),
             "author_association": "COLLABORATOR",
-            "issue_dependencies_summary": { "blocked_by": issue.blocked_by, "total_blocked_by": issue.blocked_by, "blocking": 0, "total_blocking": 0 },
         });
         if !issue.open {
             let closed = issue

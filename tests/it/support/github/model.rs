@@ -55,8 +55,6 @@ pub(crate) struct Issue {
     pub(crate) updated: Timestamp,
     /// Oldest first.
     pub(crate) edits: Vec<(Timestamp, Option<u64>)>,
-    /// Open issues that block it, by GitHub's own relation.
-    pub(crate) blocked_by: u32,
     pub(crate) events: Vec<LabelChange>,
     pub(crate) comments: Vec<Comment>,
     pub(crate) fate: Fate,
@@ -242,7 +240,6 @@ impl Model {
             created: now,
             updated: now,
             edits: Vec::new(),
-            blocked_by: 0,
             events: Vec::new(),
             comments: Vec::new(),
             fate: Fate::Here,

@@ -63,23 +63,11 @@ impl World {
 
     /// Waits until an issue is held for a reason.
     pub(crate) async fn until_held(&self, project: &str, issue: IssueNumber, word: &str) -> Hold {
-        let is_it = |hold: &Hold| hold.word() == word;
-        self.until_hold(project, issue, word, is_it).await
-    }
-
-    /// Waits until an issue is held as wanted, and returns how.
-    pub(crate) async fn until_hold(
-        &self,
-        project: &str,
-        issue: IssueNumber,
-        word: &str,
-        wanted: impl Fn(&Hold) -> bool,
-    ) -> Hold {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let held = self.hold(project, issue).await;
             match held {
-                Some(hold) if wanted(&hold) => return hold,
+                Some(hold) if hold.word() == word => return hold,
                 other if Instant::now() > deadline => {
                     panic!(
                         "{project} {issue} is never {word} but {other:?}\n{}",
