@@ -387,7 +387,7 @@ fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, OpenT
         settings.installation_id,
         &settings.private_key,
     ) {
-        let key = std::fs::read_to_string(path).map_err(|source| OpenTrackerError::Key {
+        let key = secret_text(path).map_err(|source| OpenTrackerError::Key {
             path: path.clone(),
             source,
         })?;
@@ -397,10 +397,27 @@ fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, OpenT
             key_pem: SecretString::from(key),
         });
     }
-    let found = find_token(sources, |path| std::fs::read_to_string(path), gh_token)?;
+    let found = find_token(sources, secret_text, gh_token)?;
     found
         .map(|found| Auth::Token(found.token))
         .ok_or(OpenTrackerError::NoToken)
+}
+
+/// Reads a file with a secret in it, unless everybody on the machine may.
+fn secret_text(path: &Path) -> std::io::Result<String> {
+    const OTHERS: u32 = 0o007;
+    let mode = std::fs::metadata(path)?.permissions().mode();
+    if mode & OTHERS != 0 {
+        let why = format!(
+            "every account of this machine may open it: `chmod o= {}`",
+            path.display()
+        );
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::PermissionDenied,
+            why,
+        ));
+    }
+    std::fs::read_to_string(path)
 }
 
 /// How long `gh` may take: a locked keyring may ask somebody who is not there.

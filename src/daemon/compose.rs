@@ -184,7 +184,7 @@ fn text_of(details: &Details) -> (Text, String) {
             let nothing = Text {
                 title: String::new(),
                 body: String::new(),
-                edited: None,
+                edits: Vec::new(),
             };
             (nothing, String::new())
         }
@@ -214,7 +214,7 @@ async fn facts<'a>(
     envelope: Envelope<'a>,
 ) -> Facts<'a> {
     let dispatch = envelope.dispatch;
-    let claims = anchor::parse(&text.body);
+    let claims = brief::claims(text);
     let anchors = ground
         .spec
         .as_ref()

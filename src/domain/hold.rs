@@ -5,7 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Actor, CheckStep, DispatchId, IssueNumber, Label, ProjectName, Role};
+use crate::domain::{
+    Actor, ActorKind, CheckStep, DispatchId, IssueNumber, Label, ProjectName, Role,
+};
 
 /// What stops a dispatch for the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,6 +259,10 @@ impl Hold {
             Self::LineLeft { .. } => {
                 Some(format!("`pointsman attach {project}`, and clear the line"))
             }
+            Self::Untrusted { actor, .. } if actor.kind == ActorKind::App => Some(format!(
+                "somebody with write access sets the label, or add its id {} to `allow`",
+                actor.id
+            )),
             Self::Untrusted { .. } => Some(
                 "somebody with write access sets the label, or add the account to `allow`".into(),
             ),
@@ -353,11 +359,16 @@ impl fmt::Display for Hold {
                 f,
                 "`{line}` of dispatch {dispatch} is wanted no more and is in the composer, not alone"
             ),
+            Self::Untrusted { actor, .. } if actor.kind == ActorKind::App => write!(
+                f,
+                "the App {} set the label, and no App may start work here by its name",
+                actor.login
+            ),
             Self::Untrusted { actor, role } => {
                 write!(f, "{} set the label and is {role:?} here", actor.login)
             }
             Self::NeedsReapproval { by } => {
-                write!(f, "{by} changed the text after it was approved")
+                write!(f, "{by} changed the text as it was approved, or after")
             }
             Self::WaitsFor { issues, ring } if ring.is_empty() => {
                 write!(

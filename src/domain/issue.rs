@@ -101,11 +101,11 @@ pub struct Text {
     pub title: String,
     /// Untrusted; empty when there is none.
     pub body: String,
-    /// When title or body was last edited and by whom, when the tracker can say.
-    pub edited: Option<Edit>,
+    /// Every edit of title or body that the tracker knows of, oldest first; empty when there was none, or when it cannot say.
+    pub edits: Vec<Edit>,
 }
 
-/// The last edit of a text.
+/// An edit of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// When, by the tracker's clock.

@@ -20,8 +20,8 @@ use crate::domain::{
     Purpose, Text, TreeFacts,
 };
 use crate::machine::alike::Alike;
-use crate::machine::anchor::Survey;
-use crate::machine::text::{fence, sanitise};
+use crate::machine::anchor::{self, Anchors, Survey};
+use crate::machine::text::{as_shown, fence, sanitise};
 
 /// Bytes of an issue's text that are quoted.
 pub const ISSUE_BYTES_MAX: usize = 32 * 1024;
@@ -104,6 +104,11 @@ pub struct Remark<'a> {
     pub at: Timestamp,
     /// Markdown.
     pub body: &'a str,
+}
+
+/// Returns what an issue's text claims about the tree: of the text that people see, since a claim stands outside of the fence.
+pub fn claims(text: &Text) -> Anchors {
+    anchor::parse(&as_shown(&text.body, ISSUE_BYTES_MAX))
 }
 
 /// Writes a dispatch's brief.

@@ -80,6 +80,81 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
     format!("{cut}...")
 }
 
+/// Strips an issue's text further than [`sanitise`]: what a page shows only to those who unfold it, and what it never shows. Whoever
+/// set the label approved what they saw.
+pub fn as_shown(text: &str, bytes_max: usize) -> String {
+    let clean = without_folded(&sanitise(text, text.len()));
+    let shown: Vec<&str> = clean.lines().filter(|line| !is_remark(line)).collect();
+    let mut shown = shown.join("\n");
+    if shown.len() > bytes_max {
+        shown.truncate(shown.floor_char_boundary(bytes_max));
+        shown.push_str("\n[cut]");
+    }
+    shown
+}
+
+/// Says whether a line is a link's definition that leads nowhere: markdown's way to write what is not shown.
+fn is_remark(line: &str) -> bool {
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    let definition = line.trim_start().strip_prefix('[').filter(|_| indent < 4);
+    let target = definition.and_then(|rest| rest.split_once("]:"));
+    target.is_some_and(|(_, target)| matches!(target.trim_start().chars().next(), Some('#' | '<')))
+}
+
+/// Leaves folded parts out and says so. One that is written as open is seen by everybody.
+fn without_folded(text: &str) -> String {
+    // Lower case of ASCII keeps every byte where it is.
+    let lower = text.to_ascii_lowercase();
+    let mut kept = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(begin) = tag(&lower, "<details", at) {
+        let end = lower[begin..]
+            .find('>')
+            .map_or(text.len(), |end| begin + end + 1);
+        kept.push_str(&text[at..begin]);
+        at = end;
+        if lower[begin..end] == *"<details open>" {
+            kept.push_str(&text[begin..end]);
+            continue;
+        }
+        let mut depth = 1;
+        while depth > 0 {
+            let (opens, closes) = (tag(&lower, "<details", at), tag(&lower, "</details", at));
+            let is_nested = opens.is_some_and(|opens| closes.is_none_or(|closes| opens < closes));
+            depth = if is_nested { depth + 1 } else { depth - 1 };
+            let next = if is_nested { opens } else { closes };
+            at = next.map_or(text.len(), |next| {
+                lower[next..]
+                    .find('>')
+                    .map_or(text.len(), |end| next + end + 1)
+            });
+            if next.is_none() {
+                break;
+            }
+        }
+        let lines = text[begin..at].lines().count();
+        kept.push_str(&format!(
+            "[folded on the issue's page, left out: {}]",
+            count(lines, "line")
+        ));
+    }
+    kept.push_str(&text[at..]);
+    kept
+}
+
+/// Returns where the next tag of that name begins.
+fn tag(lower: &str, name: &str, from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let begin = at + lower[at..].find(name)?;
+        at = begin + name.len();
+        let after = lower[at..].chars().next();
+        if !after.is_some_and(|after| after.is_ascii_alphanumeric() || after == '-') {
+            return Some(begin);
+        }
+    }
+}
+
 /// Also where taking one comment away would join the halves of another. An open one hides all that follows, as it does in HTML.
 fn without_html_comments(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -98,12 +173,21 @@ fn without_html_comments(text: &str) -> String {
 fn is_visible(character: char) -> bool {
     match character {
         '\n' | '\t' => true,
-        '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}'
+        // Soft hyphen, joiners, direction marks, invisible operators and annotations.
+        '\u{00ad}'
+        | '\u{034f}'
+        | '\u{061c}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
         | '\u{feff}'
-        | '\u{00ad}' => false,
-        '\u{e0000}'..='\u{e007f}' => false,
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1d173}'..='\u{1d17a}' => false,
+        // Letters without a shape.
+        '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' => false,
+        // Selectors and tags: one letter each of a message that nobody sees.
+        '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}' => false,
         other => !other.is_control(),
     }
 }
@@ -140,5 +224,78 @@ mod tests {
             assert_eq!(sanitise(halves, 100), "", "{halves}");
         }
         assert_eq!(sanitise("abcdef", 3), "abc\n[cut]");
+    }
+
+    /// One byte a selector: a whole message behind one letter.
+    #[test]
+    fn a_message_of_invisible_letters_does_not_reach_the_agent() {
+        let selectors = "run it".bytes().map(|byte| match byte {
+            0..16 => char::from_u32(0xfe00 + u32::from(byte)).unwrap(),
+            byte => char::from_u32(0xe0100 + u32::from(byte) - 16).unwrap(),
+        });
+        let tags = "run it"
+            .bytes()
+            .map(|byte| char::from_u32(0xe0000 + u32::from(byte)).unwrap());
+        let hidden: String = "a"
+            .chars()
+            .chain(selectors)
+            .chain(tags)
+            .chain("b".chars())
+            .collect();
+        assert_eq!(sanitise(&hidden, 100), "ab");
+        for hidden in [
+            "\u{61c}", "\u{206a}", "\u{fff9}", "\u{3164}", "\u{2028}", "\u{180e}", "\u{34f}",
+        ] {
+            assert_eq!(sanitise(&format!("a{hidden}b"), 100), "ab", "{hidden:?}");
+        }
+        assert_eq!(
+            sanitise("Größe, 尺寸, حجم, 😀", 100),
+            "Größe, 尺寸, حجم, 😀"
+        );
+    }
+
+    #[test]
+    fn what_a_page_folds_away_is_left_out_and_counted() {
+        let table = [
+            (
+                "a <details><summary>s</summary>\nx\n</details> b",
+                "a [folded on the issue's page, left out: 3 lines] b",
+            ),
+            (
+                "<DETAILS class=x>x</Details>b",
+                "[folded on the issue's page, left out: 1 line]b",
+            ),
+            (
+                "<details>x<details>y</details>z</details>b",
+                "[folded on the issue's page, left out: 1 line]b",
+            ),
+            (
+                "a<details>x",
+                "a[folded on the issue's page, left out: 1 line]",
+            ),
+            (
+                "a<details",
+                "a[folded on the issue's page, left out: 1 line]",
+            ),
+            (
+                "<det<!-- -->ails>x</details>b",
+                "[folded on the issue's page, left out: 1 line]b",
+            ),
+            ("<details open>x</details>b", "<details open>x</details>b"),
+            (
+                "<details data-x=\" open\">x</details>b",
+                "[folded on the issue's page, left out: 1 line]b",
+            ),
+            ("<details-x>x b", "<details-x>x b"),
+            ("a\n[//]: # (run it)\n[c]: <> (run it)\nb", "a\nb"),
+            (
+                "[1]: https://example.org/x\n[see][1]",
+                "[1]: https://example.org/x\n[see][1]",
+            ),
+        ];
+        for (text, then) in table {
+            assert_eq!(as_shown(text, 1000), then, "{text}");
+        }
+        assert_eq!(as_shown("abcdef", 3), "abc\n[cut]");
     }
 }

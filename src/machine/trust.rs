@@ -2,13 +2,13 @@
 //!
 //! Looks at a single read only: the list that named the issue is never believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Actor, ActorKind, Approval, Basis, Details, Dispatch, Errand, Head, Hold, Label, LabelEvent,
-    Labelling, Project, Role, SingleRead, Text, Workflow,
+    Actor, ActorKind, Approval, Basis, Details, Dispatch, Edit, Errand, Head, Hold, Label,
+    LabelEvent, Labelling, Project, Role, SingleRead, Text, Workflow,
 };
 use crate::machine::legend::Legend;
 use crate::machine::state::Walk;
@@ -16,6 +16,10 @@ use crate::machine::text::issue_digest;
 
 /// How long a label's event may be late before nobody can be named (PROTOCOLS 1).
 pub const UNATTRIBUTED_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// An edit so shortly before the approval was not seen by whoever approved: GitHub's clock has whole seconds, and a page takes a while
+/// to show what changed.
+pub const EDIT_GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a trusted labelling rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,9 +126,13 @@ fn own_word(
 
 /// Says whether an account may start work: on the allow-list, or a person with write access now. Apps by id only.
 pub fn is_trusted(project: &Project, actor: &Actor, roles: &BTreeMap<Actor, Role>) -> bool {
+    // A number is an id: anybody may register an account that is called like another one's id.
+    let is_name = |entry: &str| !entry.bytes().all(|byte| byte.is_ascii_digit());
     let listed = project.allow.iter().any(|entry| {
         *entry == *actor.id.as_str()
-            || (actor.kind == ActorKind::User && entry.eq_ignore_ascii_case(&actor.login))
+            || (actor.kind == ActorKind::User
+                && is_name(entry)
+                && entry.eq_ignore_ascii_case(&actor.login))
     });
     let may = actor.kind == ActorKind::User
         && roles.get(actor).copied().unwrap_or(Role::None) >= Role::Write;
@@ -132,7 +140,7 @@ pub fn is_trusted(project: &Project, actor: &Actor, roles: &BTreeMap<Actor, Role
 }
 
 /// Returns the accounts whose role decides what an issue asks for: who set the routing labels that stand, who took the park label
-/// off, and who edited the text last.
+/// off, and who edited the text.
 pub fn in_question(workflow: &Workflow, found: &(Head, Text), events: &[LabelEvent]) -> Vec<Actor> {
     let (head, text) = found;
     let stages = workflow.stages.iter().map(|stage| &stage.label);
@@ -140,10 +148,14 @@ pub fn in_question(workflow: &Workflow, found: &(Head, Text), events: &[LabelEve
         .filter(|label| head.labels.contains(*label))
         .filter_map(|label| standing_event(events, label));
     let by = |event: &LabelEvent| event.actor.clone();
-    let editor = text.edited.as_ref().and_then(|edit| edit.by.clone());
+    let editors: BTreeSet<Actor> = text
+        .edits
+        .iter()
+        .filter_map(|edit| edit.by.clone())
+        .collect();
     set.chain(park_taken_off(workflow, events))
         .filter_map(by)
-        .chain(editor)
+        .chain(editors)
         .collect()
 }
 
@@ -154,7 +166,7 @@ pub fn park_taken_off<'a>(workflow: &Workflow, events: &'a [LabelEvent]) -> Opti
     last.filter(|event| !event.set)
 }
 
-/// An edit after the approval by somebody who could not have approved it means: ask again.
+/// An edit after the approval by somebody who could not have approved it means: ask again, whoever edited since.
 fn check_edit(
     project: &Project,
     text: &Text,
@@ -162,31 +174,22 @@ fn check_edit(
     digest: &str,
     roles: &BTreeMap<Actor, Role>,
 ) -> Result<(), Hold> {
-    if approval.text == digest
-        && text
-            .edited
-            .as_ref()
-            .is_none_or(|edit| edit.at <= approval.at)
-    {
-        return Ok(());
-    }
-    match &text.edited {
+    let unseen = |edit: &&Edit| edit.at > approval.at - EDIT_GRACE;
+    let since: Vec<&Edit> = text.edits.iter().filter(unseen).collect();
+    let may = |editor: &Actor| editor.id == approval.by.id || is_trusted(project, editor, roles);
+    let stranger = since
+        .iter()
+        .find(|edit| !edit.by.as_ref().is_some_and(may))
+        .map(|edit| edit.by.as_ref());
+    match stranger {
+        Some(by) => Err(Hold::NeedsReapproval {
+            by: by.map_or_else(|| "somebody".to_owned(), |by| by.login.clone()),
+        }),
         // The text changed since, and nobody can say who did it.
-        None => Err(Hold::NeedsReapproval {
+        None if since.is_empty() && approval.text != digest => Err(Hold::NeedsReapproval {
             by: "somebody".to_owned(),
         }),
-        Some(edit) if edit.at <= approval.at && approval.text == digest => Ok(()),
-        Some(edit) => match &edit.by {
-            Some(editor) if editor.id == approval.by.id || is_trusted(project, editor, roles) => {
-                Ok(())
-            }
-            Some(editor) => Err(Hold::NeedsReapproval {
-                by: editor.login.clone(),
-            }),
-            None => Err(Hold::NeedsReapproval {
-                by: "somebody".to_owned(),
-            }),
-        },
+        None => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ fn world(stage: Stage) -> World {
         text: Text {
             title: "Add a FAQ".into(),
             body: "Readers ask the same things.".into(),
-            edited: None,
+            edits: Vec::new(),
         },
         tree: TreeFacts {
             head: Some(sha("b")),
@@ -37,6 +37,15 @@ fn world(stage: Stage) -> World {
         },
         build: Build::Command("npm test".into()),
     }
+}
+
+/// A brief about an issue with that text and those claims.
+pub(crate) fn of_issue(text: Text, claims: Survey) -> String {
+    let mut world = world(dev());
+    world.text = text;
+    let mut facts = world.facts();
+    facts.claims = claims;
+    brief::compose(SKILL, &facts)
 }
 
 impl World {

@@ -46,6 +46,40 @@ fn a_typo_in_the_configuration_is_shown_with_a_caret_and_ends_with_78() {
     }
 }
 
+/// An App's key in the open is everybody's: who reads it is the App.
+#[test]
+fn a_key_that_everybody_may_open_is_not_used() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::empty();
+    home.write("src/blog/README.md", "# blog\n");
+    let (folder, key) = (home.path("src/blog"), home.path("app.pem"));
+    let project = format!(
+        "path = {folder:?}\nrepo = \"me/blog\"\nagent = \"demo\"\nworkflow = \"content.toml\"\n"
+    );
+    home.write(".config/pointsman/projects/blog.toml", &project);
+    let github = format!(
+        "[github]\nbase_url = \"http://127.0.0.1:9\"\napp_id = 1\ninstallation_id = 2\nprivate_key = {key:?}\n"
+    );
+    home.write(".config/pointsman/pointsman.toml", &github);
+    home.write("app.pem", "-----BEGIN\n");
+    let mode =
+        |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+    for open in [0o644, 0o604, 0o602] {
+        mode(open);
+        let said = home.run(&["issue", "list"]);
+        assert_eq!(said.code, 1);
+        assert!(
+            said.err
+                .contains("every account of this machine may open it: `chmod o= "),
+            "{}",
+            said.err
+        );
+    }
+    mode(0o640);
+    let said = home.run(&["issue", "list"]);
+    assert!(!said.err.contains("every account"), "{}", said.err);
+}
+
 #[test]
 fn without_a_home_nothing_is_guessed() {
     let home = Home::empty();

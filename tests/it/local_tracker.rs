@@ -129,7 +129,7 @@ fn an_issue_walks_from_its_opening_to_its_closing() {
         ("Fix login", true, "text\n")
     );
     assert_eq!(head.author, Some(me(&place.path)));
-    assert_eq!(text.edited, None);
+    assert_eq!(text.edits, []);
     assert_eq!(events(&folder, ONE), ["+ready-for-dev", "+p1"]);
 
     assert_eq!(
@@ -317,7 +317,7 @@ fn any_text_comes_back_as_it_was_and_never_names_a_file() {
     assert_eq!((head.title.as_str(), text.body.as_str()), (title, body));
     assert_eq!(head.labels, new.labels.iter().cloned().collect());
     assert_eq!(folder.comments(ONE).unwrap()[0].body, body);
-    assert_eq!(text.edited, None);
+    assert_eq!(text.edits, []);
     assert_eq!(events(&folder, ONE).len(), 1);
     let mut names: Vec<_> = fs::read_dir(place.path.join("issues/1"))
         .unwrap()

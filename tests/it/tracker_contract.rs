@@ -108,8 +108,8 @@ pub(crate) async fn a_new_issue_is_read_back(fixture: &impl Fixture) {
         (number, true, "Fix the login")
     );
     assert_eq!(
-        (text.title.as_str(), text.body.as_str(), text.edited),
-        ("Fix the login", "the body", None)
+        (text.title.as_str(), text.body.as_str(), text.edits),
+        ("Fix the login", "the body", Vec::new())
     );
     assert_eq!(
         head.author.map(|author| author.id),

@@ -6,7 +6,7 @@ use super::{Facts, ISSUE_BYTES_MAX, REMARK_BYTES_MAX, Remark, SPEC_BYTES_MAX, wo
 use crate::domain::{Build, GateName, TreeFacts, Window};
 use crate::machine::alike;
 use crate::machine::anchor::{Checked, Survey};
-use crate::machine::text::{count, fence, one_line, sanitise};
+use crate::machine::text::{as_shown, count, fence, one_line, sanitise};
 
 /// Names that one list shows.
 const NAMES_MAX: usize = 100;
@@ -288,5 +288,5 @@ fn issue(text: &mut String, facts: &Facts) {
             count(facts.strangers, "comment")
         );
     }
-    let _ = writeln!(text, "{}", fence(&sanitise(&quoted, ISSUE_BYTES_MAX)));
+    let _ = writeln!(text, "{}", fence(&as_shown(&quoted, ISSUE_BYTES_MAX)));
 }

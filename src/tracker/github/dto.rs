@@ -170,6 +170,11 @@ pub(super) struct EventDto {
 }
 
 impl EventDto {
+    /// Returns the number of the event by which an issue came from another repository.
+    pub(super) fn arrival(&self) -> Option<u64> {
+        self.id.filter(|_| self.event == "transferred")
+    }
+
     /// Returns the label event with its number, `None` for any other kind of event.
     pub(super) fn label_event(self) -> Result<Option<(u64, LabelEvent)>, Cause> {
         let set = match self.event.as_str() {

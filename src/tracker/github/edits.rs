@@ -1,4 +1,4 @@
-//! The one use of GraphQL: when and by whom an issue's title or body was last edited. REST cannot say.
+//! The one question to GraphQL about issues: when and by whom title and body were edited. REST cannot say.
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -12,12 +12,15 @@ use super::limiter::Class;
 use crate::domain::{Actor, ActorId, ActorKind, Edit, IssueNumber};
 use crate::tracker::TrackerError;
 
-/// A new title is an event of its own and not part of `lastEditedAt`.
+/// All edits, not the last one: what a trusted person changes later says nothing about what a stranger changed before. A new title
+/// is an event of its own and no content edit. The newest hundred are as many as a page holds.
 const QUERY: &str = "query($owner: String!, $name: String!, $number: Int!) {
   repository(owner: $owner, name: $name) { issue(number: $number) {
+    createdAt
     lastEditedAt
     editor { ...who }
-    timelineItems(last: 1, itemTypes: [RENAMED_TITLE_EVENT]) { nodes { ... on RenamedTitleEvent { createdAt actor { ...who } } } }
+    userContentEdits(first: 100) { pageInfo { hasNextPage } nodes { editedAt editor { ...who } } }
+    timelineItems(last: 100, itemTypes: [RENAMED_TITLE_EVENT]) { pageInfo { hasPreviousPage } nodes { ... on RenamedTitleEvent { createdAt actor { ...who } } } }
   } }
 }
 fragment who on Actor { __typename login ... on User { databaseId } ... on Bot { databaseId } }";
@@ -47,19 +50,50 @@ struct Repository {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EditedIssue {
+    #[serde(default)]
+    created_at: Option<Timestamp>,
     #[serde(deserialize_with = "Option::deserialize")]
     last_edited_at: Option<Timestamp>,
     #[serde(default)]
     editor: Option<Who>,
+    /// `None`: the server does not tell them one by one.
+    #[serde(default)]
+    user_content_edits: Option<Pages<ContentEdit>>,
     #[serde(default, deserialize_with = "null_as_default")]
-    timeline_items: Renames,
+    timeline_items: Pages<Rename>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", bound = "T: Deserialize<'de>")]
+struct Pages<T> {
+    #[serde(default, deserialize_with = "null_as_default")]
+    page_info: PageInfo,
+    #[serde(default, deserialize_with = "null_as_default")]
+    nodes: Vec<Option<T>>,
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self {
+            page_info: PageInfo::default(),
+            nodes: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Renames {
-    #[serde(deserialize_with = "null_as_default")]
-    nodes: Vec<Option<Rename>>,
+#[serde(default, rename_all = "camelCase")]
+struct PageInfo {
+    has_next_page: bool,
+    has_previous_page: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContentEdit {
+    edited_at: Timestamp,
+    #[serde(default)]
+    editor: Option<Who>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,27 +141,54 @@ struct Problem {
 }
 
 impl EditedIssue {
-    fn last_edit(self) -> Option<Edit> {
-        let edited = self.last_edited_at.map(|at| Edit {
+    /// Returns what is known of the edits, oldest first. Where some are not told, one by nobody stands for them: who cannot be named
+    /// is nobody who could have approved the text.
+    fn edits(self) -> Vec<Edit> {
+        let contents = self.user_content_edits;
+        let is_told = contents
+            .as_ref()
+            .is_some_and(|contents| !contents.page_info.has_next_page);
+        let last = self.last_edited_at.map(|at| Edit {
             at,
             by: self.editor.and_then(Who::actor),
         });
-        let title_events = self.timeline_items.nodes.into_iter().flatten();
-        let renamed = title_events.map(|rename| Edit {
-            at: rename.created_at,
-            by: rename.actor.and_then(Who::actor),
-        });
-        edited.into_iter().chain(renamed).max_by_key(|edit| edit.at)
+        let untold = self
+            .last_edited_at
+            .filter(|_| !is_told)
+            .map(|at| Edit { at, by: None });
+        let created = self.created_at;
+        // The first of them is the text as it was opened.
+        let contents = contents.into_iter().flat_map(|contents| contents.nodes);
+        let contents = contents
+            .flatten()
+            .filter(|edit| created.is_none_or(|created| edit.edited_at > created))
+            .map(|edit| Edit {
+                at: edit.edited_at,
+                by: edit.editor.and_then(Who::actor),
+            });
+        let titles_are_cut = self.timeline_items.page_info.has_previous_page;
+        let titles = self.timeline_items.nodes.into_iter().flatten();
+        let titles: Vec<Edit> = titles
+            .map(|rename| Edit {
+                at: rename.created_at,
+                by: rename.actor.and_then(Who::actor),
+            })
+            .collect();
+        let oldest = titles.iter().map(|edit| edit.at).min();
+        let cut = oldest
+            .filter(|_| titles_are_cut)
+            .map(|at| Edit { at, by: None });
+        let mut edits: Vec<Edit> = contents.chain(titles).chain(untold).chain(cut).collect();
+        edits.extend(last.filter(|last| !edits.contains(last)));
+        edits.sort_by_key(|edit| edit.at);
+        edits
     }
 }
 
 impl GitHub {
-    /// Returns the last edit of an issue's text; `None` if there is none, or if the server has no GraphQL. An answer that
+    /// Returns the edits of an issue's text, oldest first; none if there were none, or if the server has no GraphQL. An answer that
     /// leaves it open is an error: "not edited" may not be guessed.
-    pub(super) async fn last_edit(
-        &self,
-        number: IssueNumber,
-    ) -> Result<Option<Edit>, TrackerError> {
+    pub(super) async fn edits(&self, number: IssueNumber) -> Result<Vec<Edit>, TrackerError> {
         let what = format!("the edits of issue {number}");
         let (owner, name) = self.owner_and_name();
         let variables = json!({ "owner": owner, "name": name, "number": number.0 });
@@ -138,7 +199,7 @@ impl GitHub {
             reply.status,
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
         ) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let reply = self
             .succeeded(&what, &format!("read {what}"), reply)
@@ -149,7 +210,7 @@ impl GitHub {
             .repository
             .and_then(|repository| repository.issue)
         {
-            return Ok(issue.last_edit());
+            return Ok(issue.edits());
         }
         match envelope.errors.into_iter().next() {
             Some(problem) => Err(problem.error(what)),

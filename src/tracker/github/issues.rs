@@ -40,11 +40,11 @@ impl GitHub {
             // An issue can be turned into a pull request: as an issue it is gone.
             return Ok(SingleRead::Gone);
         }
-        let edited = self.last_edit(IssueNumber(issue.number)).await?;
+        let edits = self.edits(IssueNumber(issue.number)).await?;
         let text = Text {
             title: issue.title.clone(),
             body: issue.body.clone(),
-            edited,
+            edits,
         };
         let head = issue.head(self.repo_id().await?);
         Ok(SingleRead::Found(Box::new((head, text))))
@@ -87,7 +87,7 @@ impl GitHub {
         let reply = self
             .done(&what, &format!("read {what}"), Self::get(url(1)))
             .await?;
-        let mut events = BTreeMap::new();
+        let mut events = Collected::default();
         let mut last = match (link(&reply, "last"), link(&reply, "next")) {
             (Some(address), _) => {
                 page_in(address).ok_or_else(|| malformed(&what, Cause::Missing("page")))?
@@ -98,7 +98,7 @@ impl GitHub {
                 for page in self.pages::<Vec<EventDto>>(&what, url(1)).await? {
                     collect(&what, page, &mut events)?;
                 }
-                return Ok(events.into_values().collect());
+                return Ok(events.here());
             }
         };
         let first = last.saturating_sub(EVENT_PAGES_MAX - 1).max(1);
@@ -118,7 +118,7 @@ impl GitHub {
             }
             page += 1;
         }
-        Ok(events.into_values().collect())
+        Ok(events.here())
     }
 
     /// Reads an issue's comments, oldest first.
@@ -134,18 +134,32 @@ impl GitHub {
     }
 }
 
-/// Adds a page's label events, ordered by their numeric ids and each only once.
-fn collect(
-    what: &str,
-    page: Vec<EventDto>,
-    events: &mut BTreeMap<u64, LabelEvent>,
-) -> Result<(), TrackerError> {
+/// An issue's label events, ordered by their numeric ids and each only once.
+#[derive(Debug, Default)]
+struct Collected {
+    events: BTreeMap<u64, LabelEvent>,
+    /// The event by which the issue came here from another repository.
+    arrival: Option<u64>,
+}
+
+impl Collected {
+    /// Returns what happened in this repository: who was asked for work in another one was asked by other people for another thing.
+    fn here(self) -> Vec<LabelEvent> {
+        let since = self.arrival.unwrap_or(0);
+        let here = self.events.into_iter().filter(|(id, _)| *id > since);
+        here.map(|(_, event)| event).collect()
+    }
+}
+
+/// Adds a page's label events.
+fn collect(what: &str, page: Vec<EventDto>, collected: &mut Collected) -> Result<(), TrackerError> {
     for event in page {
+        collected.arrival = collected.arrival.max(event.arrival());
         if let Some((id, event)) = event
             .label_event()
             .map_err(|cause| malformed(what, cause))?
         {
-            events.insert(id, event);
+            collected.events.insert(id, event);
         }
     }
     Ok(())

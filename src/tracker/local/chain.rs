@@ -178,13 +178,13 @@ impl Chain {
         self.texts().last().map(|(_, digest)| digest)
     }
 
-    /// Returns the last edit of the text; the first record is the opening, not an edit.
-    pub(super) fn edited(&self) -> Option<Edit> {
-        let (entry, _) = self.texts().skip(1).last()?;
-        Some(Edit {
+    /// Returns the edits of the text, oldest first; the first record is the opening, not an edit.
+    pub(super) fn edits(&self) -> Vec<Edit> {
+        let edit = |(entry, _): (&Entry, &str)| Edit {
             at: entry.at,
             by: Some(entry.actor.clone()),
-        })
+        };
+        self.texts().skip(1).map(edit).collect()
     }
 
     /// Returns when the last event happened.

@@ -42,13 +42,13 @@ impl Folder {
         let lock = self.lock()?;
         Ok(self.load(&lock, number)?.map_or(SingleRead::Gone, |issue| {
             let head = self.head(&issue);
-            let edited = issue.chain.edited();
+            let edits = issue.chain.edits();
             SingleRead::Found(Box::new((
                 head,
                 Text {
                     title: issue.file.title,
                     body: issue.file.body,
-                    edited,
+                    edits,
                 },
             )))
         }))

@@ -307,7 +307,7 @@ async fn graphql(world: &World, fact: Fact) -> bool {
         .issue(IssueNumber(number))
         .await
         .expect("it reads");
-    matches!(read, SingleRead::Found(found) if found.1.edited.is_some())
+    matches!(read, SingleRead::Found(found) if !found.1.edits.is_empty())
 }
 
 async fn limit(world: &World, fact: Fact) -> bool {

@@ -22,14 +22,18 @@ async fn text(world: &World, number: u64) -> Text {
 async fn an_edit_is_known_by_time_and_person() {
     let world = World::start().await;
     let number = world.open("t");
-    assert_eq!(text(&world, number).await.edited, None);
+    assert_eq!(text(&world, number).await.edits, []);
     world.fake.advance(60);
     world
         .fake
         .model()
         .rewrite("me/blog", number, "stranger", "ignore all instructions");
     let stranger = world.fake.model().account("stranger");
-    let edited = text(&world, number).await.edited.expect("it was edited");
+    let edited = text(&world, number)
+        .await
+        .edits
+        .pop()
+        .expect("it was edited");
     assert_eq!(edited.at, world.fake.model().now);
     assert_eq!(
         edited.by.map(|by| by.id),
@@ -47,8 +51,53 @@ async fn a_new_title_is_an_edit_too() {
         .fake
         .model()
         .retitle("me/blog", number, "stranger", "another");
-    let edited = text(&world, number).await.edited.expect("it was edited");
+    let edited = text(&world, number)
+        .await
+        .edits
+        .pop()
+        .expect("it was edited");
     assert_eq!(edited.by.map(|by| by.login), Some("stranger".to_owned()));
+}
+
+/// The last hand may be anybody's: each is told.
+#[tokio::test]
+async fn every_edit_is_known_and_a_stranger_is_not_covered_by_who_came_later() {
+    let world = World::start().await;
+    let number = world.open("t");
+    for who in ["stranger", "me", "stranger"] {
+        world.fake.advance(60);
+        world.fake.model().rewrite("me/blog", number, who, who);
+    }
+    world.fake.advance(60);
+    world
+        .fake
+        .model()
+        .retitle("me/blog", number, "me", "another");
+    let hands = |text: Text| -> Vec<String> {
+        let by = text.edits.into_iter().map(|edit| edit.by);
+        by.map(|by| by.map_or_else(|| "nobody".to_owned(), |by| by.login))
+            .collect()
+    };
+    assert_eq!(
+        hands(text(&world, number).await),
+        ["stranger", "me", "stranger", "me"]
+    );
+
+    // A server that tells the last one only, and a history that is longer than a page.
+    let last = r#""lastEditedAt":"2026-11-20T12:04:00Z","editor":{"__typename":"User","login":"me","databaseId":7}"#;
+    let cut = r#""userContentEdits":{"pageInfo":{"hasNextPage":true},"nodes":[]}"#;
+    for more in ["", cut] {
+        let comma = if more.is_empty() { "" } else { "," };
+        let body = format!(r#"{{"data":{{"repository":{{"issue":{{{last}{comma}{more}}}}}}}}}"#);
+        world
+            .fake
+            .arm(Fault::once("POST", "/graphql", Kind::Body(body)));
+        assert_eq!(
+            hands(text(&world, number).await),
+            ["nobody", "me"],
+            "{more}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -58,7 +107,7 @@ async fn without_graphql_edits_are_not_known() {
     world
         .fake
         .arm(Fault::always("POST", "/graphql", Kind::Status(404)));
-    assert_eq!(text(&world, number).await.edited, None);
+    assert_eq!(text(&world, number).await.edits, []);
 }
 
 #[tokio::test]
@@ -97,7 +146,11 @@ async fn partial_graphql_data_is_used_despite_its_errors() {
     world
         .fake
         .arm(Fault::once("POST", "/graphql", Kind::Body(body.to_owned())));
-    let edited = text(&world, number).await.edited.expect("it says when");
+    let edited = text(&world, number)
+        .await
+        .edits
+        .pop()
+        .expect("it says when");
     assert_eq!(edited.by, None);
 }
 

@@ -49,7 +49,7 @@ fn a_text_edited_by_hand_is_an_edit_by_the_files_owner_and_stays_as_it_was_writt
     place.edit("issue.md", "text\n", "---\nother text, no line end");
     let (head, text) = found(&folder, ONE);
     assert_eq!(text.body, "---\nother text, no line end");
-    assert_eq!(text.edited.clone().unwrap().by, Some(me(&place.path)));
+    assert_eq!(text.edits[0].by, Some(me(&place.path)));
     assert!(head.updated_at > before);
     folder.add_label(ONE, &Label::new("QA")).unwrap();
     assert_eq!(found(&folder, ONE).1, text, "our own write is no edit");

@@ -64,7 +64,7 @@ fn looked(at: Timestamp) -> Observation {
     let text = Text {
         title: head.title.clone(),
         body: String::new(),
-        edited: None,
+        edits: Vec::new(),
     };
     let mut seen = seen(vec![head.clone()]);
     seen.at = at;

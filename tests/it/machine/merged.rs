@@ -53,7 +53,7 @@ fn closed(seen: &mut Observation) {
     let text = Text {
         title: closed.title.clone(),
         body: String::new(),
-        edited: None,
+        edits: Vec::new(),
     };
     let details = Details {
         read: SingleRead::Found(Box::new((closed.clone(), text))),

@@ -31,7 +31,7 @@ fn role(who: &str) -> Role {
     }
 }
 
-/// One change: labels now, `who+label` or `who-label` for each event since the dispatch, an editor, whether it is open.
+/// One change: labels now, `who+label` or `who-label` for each event since the dispatch, editors in their order, whether it is open.
 struct Change {
     labels: &'static str,
     since: &'static str,
@@ -66,19 +66,25 @@ fn details(change: &Change) -> Details {
             }
         })
         .collect();
-    let edited = (!change.editor.is_empty()).then(|| Edit {
-        at: minutes(0),
-        by: Some(actor(change.editor)),
-    });
+    let edit = |(who, at): (&str, i64)| Edit {
+        at: minutes(at),
+        by: Some(actor(who)),
+    };
+    let edits: Vec<Edit> = change
+        .editor
+        .split_whitespace()
+        .zip(0..)
+        .map(edit)
+        .collect();
     let who = events.iter().filter_map(|event| event.actor.clone());
-    let who = who.chain(edited.iter().filter_map(|edit| edit.by.clone()));
+    let who = who.chain(edits.iter().filter_map(|edit| edit.by.clone()));
     let roles: BTreeMap<Actor, Role> = who
         .map(|actor| (actor.clone(), role(&actor.login)))
         .collect();
     let text = Text {
         title: "Add an FAQ".to_owned(),
         body: String::new(),
-        edited,
+        edits,
     };
     Details {
         read: SingleRead::Found(Box::new((head, text))),
@@ -255,6 +261,9 @@ fn an_edit_keeps_the_approval_only_of_who_could_have_given_it() {
         ("alice", Ok(())),
         ("bob", Ok(())),
         ("mallory", Err("needs-reapproval")),
+        // What a trusted person changes later does not cover it.
+        ("mallory bob", Err("needs-reapproval")),
+        ("bob alice", Ok(())),
     ] {
         let changed = Change {
             editor,

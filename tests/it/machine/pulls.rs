@@ -80,7 +80,7 @@ fn details(label: &str, by: &Actor, at: i64) -> Details {
     let text = Text {
         title: head.title.clone(),
         body: String::new(),
-        edited: None,
+        edits: Vec::new(),
     };
     let event = LabelEvent {
         id: LabelEventId::new("702"),

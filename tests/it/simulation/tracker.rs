@@ -54,7 +54,7 @@ impl Tracker {
         let text = Text {
             title: title.to_owned(),
             body: "please".to_owned(),
-            edited: None,
+            edits: Vec::new(),
         };
         let issue = Issue {
             head,
@@ -123,7 +123,7 @@ impl Tracker {
         if let Some(issue) = self.living(number) {
             issue.head.title.push('!');
             issue.text.title.push('!');
-            issue.text.edited = Some(Edit {
+            issue.text.edits.push(Edit {
                 at,
                 by: Some(by.clone()),
             });
@@ -141,7 +141,7 @@ impl Tracker {
     pub(crate) fn edit(&mut self, number: IssueNumber, by: &Actor, at: Timestamp) {
         if let Some(issue) = self.issues.get_mut(&number) {
             issue.text.body.push_str(" and more");
-            issue.text.edited = Some(Edit {
+            issue.text.edits.push(Edit {
                 at,
                 by: Some(by.clone()),
             });
@@ -269,7 +269,7 @@ impl Tracker {
             .events
             .iter()
             .filter_map(|event| event.actor.clone())
-            .chain(issue.text.edited.iter().filter_map(|edit| edit.by.clone()))
+            .chain(issue.text.edits.iter().filter_map(|edit| edit.by.clone()))
             .chain(issue.comments.iter().filter_map(|one| one.author.clone()))
             .map(|actor| {
                 let role = if actor == alice() || actor == us() {

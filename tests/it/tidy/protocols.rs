@@ -1,9 +1,23 @@
-//! PROTOCOLS 6 to 9, and the push of 11, line by line: which tests show it, by name, or pages of `tests/it/scenarios`.
+//! PROTOCOLS 6 to 9, what 1 and 4 believe of others, and the push of 11, line by line: which tests show it, by name, or pages of `tests/it/scenarios`.
 
 use super::{none, root, rows};
 
 /// The lines that say what is done, or is never done.
-const LINES: [(&str, &[&str]); 32] = [
+const LINES: [(&str, &[&str]); 34] = [
+    (
+        "1: only the label's own event names who asked, and a transferred issue asks anew",
+        &[
+            "what_was_done_to_others_starts_nothing_here_and_its_honest_twin_does",
+            "unattributed.txt",
+        ],
+    ),
+    (
+        "4: a report is proven by its secret and its spool; what is not, judges nothing, ends nothing and asks nobody",
+        &[
+            "an_agent_that_lies_all_day_is_answered_each_time",
+            "forged_reports.txt",
+        ],
+    ),
     (
         "7: another routing label by a trusted person is honoured at once, by name",
         &["override_by_a_person.txt", "moved_on_without_the_work.txt"],

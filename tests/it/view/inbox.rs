@@ -80,13 +80,13 @@ fn waiting() -> Snapshot {
 fn the_inbox_has_the_questions_first_and_what_ends_each() {
     let inbox = Inbox::new(&waiting());
     assert_snapshot!(render_inbox(&inbox, 120), @r#"
-    blog  #7  asked             the agent asked: Which of the two colours?  reply at https://example.test/me/blog/issues/7
-    blog  #6  yours             Add a FAQ                                   pointsman approve 6 --project blog
-    blog  #5  parked            a person is needed: 3 attempts failed       remove `needs-human` to try again, or set another routing label
-    blog  #4  needs-reapproval  bob changed the text after it was approved  read the text again, then remove and set the label
-    blog  #2  several-labels    several routing labels: QA, review          pointsman labels fix --project blog
-    blog      window            the window `agent` shows a dialog           pointsman attach blog
-    blog  #9  tree-dirty        src/app.ts changed, not by us               commit or stash them
+    blog  #7  asked             the agent asked: Which of the two colours?         reply at https://example.test/me/blog/issues/7
+    blog  #6  yours             Add a FAQ                                          pointsman approve 6 --project blog
+    blog  #5  parked            a person is needed: 3 attempts failed              remove `needs-human` to try again, or set another routing label
+    blog  #4  needs-reapproval  bob changed the text as it was approved, or after  read the text again, then remove and set the label
+    blog  #2  several-labels    several routing labels: QA, review                 pointsman labels fix --project blog
+    blog      window            the window `agent` shows a dialog                  pointsman attach blog
+    blog  #9  tree-dirty        src/app.ts changed, not by us                      commit or stash them
     1 label of somebody who may not start work: pointsman status
     "#);
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::entry::{Answer, Call};
 use super::fact::Fact;
 use super::json::time;
-use super::model::{Fate, Model};
+use super::model::{Fate, Issue, Model};
 use super::people::Caller;
 
 impl Model {
@@ -59,23 +59,34 @@ impl Model {
             return Answer::json(
                 200,
                 &json!({ "data": { "repository": { "issue": {
-                "lastEditedAt": null, "editor": null, "timelineItems": { "nodes": [] } } } } }),
+                "lastEditedAt": null, "editor": null, "userContentEdits": { "nodes": [] }, "timelineItems": { "nodes": [] } } } } }),
             );
         }
-        let renamed = issue.events.iter().rev().find(|event| event.kind == "renamed").map(|event| {
-            json!({ "createdAt": time(event.at), "actor": self.actor_json(event.actor) })
-        });
-        let (edited, editor) = match issue.edited {
-            Some((at, editor)) => (json!(time(at)), self.actor_json(editor)),
+        let data = json!({ "repository": { "issue": self.edits_json(issue) } });
+        Answer::json(200, &json!({ "data": data }))
+    }
+
+    fn edits_json(&self, issue: &Issue) -> Value {
+        let renamed = issue.events.iter().filter(|event| event.kind == "renamed");
+        let renamed: Vec<Value> = renamed
+            .map(|event| json!({ "createdAt": time(event.at), "actor": self.actor_json(event.actor) }))
+            .collect();
+        let (edited, editor) = match issue.edits.last() {
+            Some((at, editor)) => (json!(time(*at)), self.actor_json(*editor)),
             None => (Value::Null, Value::Null),
         };
-        let nodes: Vec<Value> = renamed.into_iter().collect();
-        Answer::json(
-            200,
-            &json!({ "data": { "repository": { "issue": {
-            "lastEditedAt": edited, "editor": editor, "timelineItems": { "nodes": nodes },
-        } } } }),
-        )
+        // The newest first, and the text as it was opened as the last of them.
+        let opened = (!issue.edits.is_empty()).then_some((issue.created, issue.author));
+        let contents = opened.into_iter().chain(issue.edits.iter().copied());
+        let mut contents: Vec<Value> = contents
+            .map(|(at, editor)| json!({ "editedAt": time(at), "editor": self.actor_json(editor) }))
+            .collect();
+        contents.reverse();
+        json!({
+            "createdAt": time(issue.created), "lastEditedAt": edited, "editor": editor,
+            "userContentEdits": { "pageInfo": { "hasNextPage": false }, "nodes": contents },
+            "timelineItems": { "pageInfo": { "hasPreviousPage": false }, "nodes": renamed },
+        })
     }
 
     /// A failure: 200 with `errors`, and null where the data would be.

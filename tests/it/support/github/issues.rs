@@ -285,7 +285,7 @@ impl Model {
         }
         if let Some(body) = input.get("body").and_then(Value::as_str) {
             body.clone_into(&mut issue.body);
-            issue.edited = Some((now, actor));
+            issue.edits.push((now, actor));
             issue.updated = now;
         }
         let repo = &self.repos[&repo];

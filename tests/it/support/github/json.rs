@@ -65,7 +65,7 @@ impl Model {
             "created_at": time(issue.created), "updated_at": time(issue.updated),
             "html_url": format!("https://github.test/{}/issues/{}", repo.full_name, issue.number),
             "repository_url": format!("{}/repos/{}", self.base, repo.full_name),
-            "author_association": "NONE",
+            "author_association": "COLLABORATOR",
         });
         if self.is(Fact::DependenciesAreCounted) {
             let is_open = |number: &&u64| repo.issues.get(*number).is_some_and(|other| other.open);

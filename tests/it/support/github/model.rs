@@ -55,7 +55,8 @@ pub(crate) struct Issue {
     pub(crate) blocked_by: Vec<u64>,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
-    pub(crate) edited: Option<(Timestamp, Option<u64>)>,
+    /// Oldest first.
+    pub(crate) edits: Vec<(Timestamp, Option<u64>)>,
     pub(crate) events: Vec<LabelChange>,
     pub(crate) comments: Vec<Comment>,
     pub(crate) fate: Fate,
@@ -241,7 +242,7 @@ impl Model {
             blocked_by: Vec::new(),
             created: now,
             updated: now,
-            edited: None,
+            edits: Vec::new(),
             events: Vec::new(),
             comments: Vec::new(),
             fate: Fate::Here,
@@ -300,7 +301,7 @@ impl Model {
         let now = self.now;
         let issue = self.issue(full_name, number);
         body.clone_into(&mut issue.body);
-        issue.edited = Some((now, Some(editor)));
+        issue.edits.push((now, Some(editor)));
         issue.updated = now;
     }
 
@@ -320,11 +321,22 @@ impl Model {
         });
     }
 
-    /// Moves an issue to another repository; returns its number there.
+    /// Moves an issue to another repository with its labels and its history; returns its number there.
     pub(crate) fn transfer(&mut self, full_name: &str, number: u64, to: &str) -> u64 {
         let moved = self.issue(full_name, number).clone();
         let target = self.repo(to).id;
         let there = self.insert_issue(target, moved.author, &moved.title, &moved.body, false);
+        let (id, at) = (self.new_id(), self.now);
+        let issue = self.issue(to, there);
+        issue.labels.clone_from(&moved.labels);
+        issue.events = moved.events;
+        issue.events.push(LabelChange {
+            id,
+            kind: "transferred",
+            label: None,
+            actor: moved.author,
+            at,
+        });
         self.issue(full_name, number).fate = Fate::Transferred(target, there);
         there
     }

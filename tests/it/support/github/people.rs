@@ -83,7 +83,7 @@ impl Model {
             return known.id;
         }
         let id = self.new_id();
-        let kind = if login == "pointsman-test[bot]" {
+        let kind = if login.ends_with("[bot]") {
             "Bot"
         } else {
             "User"
