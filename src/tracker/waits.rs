@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::IssueNumber;
+use crate::machine::markdown::Fences;
+use crate::machine::text::as_shown;
 
 /// What people write before the numbers.
 const PHRASES: [&str; 2] = ["blocked by", "depends on"];
@@ -12,17 +14,15 @@ const PHRASES: [&str; 2] = ["blocked by", "depends on"];
 const NEGATIONS: [&str; 7] = ["not", "never", "longer", "isn't", "doesn't", "was", "were"];
 /// Numbers taken from one text: nobody waits for more, and the rest of a hostile one is left alone.
 const NUMBERS_MAX: usize = 50;
+/// Bytes of a text that are read for it: GitHub's longest (65,536 characters) is said in fewer.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Returns the issues of the same repository that a text names so, code and quotations left out.
+/// Returns the issues of the same repository that a text names so where people see it, code and quotations left out.
 pub(super) fn named(text: &str) -> BTreeSet<IssueNumber> {
     let mut found = BTreeSet::new();
-    let mut fenced = false;
-    for line in text.lines() {
-        let line = line.trim_start();
-        if line.starts_with("```") || line.starts_with("~~~") {
-            fenced = !fenced;
-        }
-        if fenced || line.starts_with('>') {
+    let mut fences = Fences::default();
+    for line in as_shown(text, TEXT_BYTES_MAX).lines() {
+        if fences.covers(line) || line.trim_start().starts_with('>') {
             continue;
         }
         for phrase in PHRASES {
@@ -96,6 +96,7 @@ mod tests {
             "blocked by owner/repo#12",
             "blocked by the weather",
             "> blocked by #12",
+            "<!-- for example: blocked by #12 -->",
             "```\nblocked by #12\n```",
             "write `blocked by #12`",
             "blocked by #",

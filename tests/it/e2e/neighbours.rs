@@ -166,3 +166,25 @@ async fn parked_again_for_the_same_reason_calls_again() {
     assert_eq!(calls().await, 2);
     world.end().await;
 }
+
+#[tokio::test]
+async fn an_issue_that_waits_for_another_starts_once_that_one_is_closed() {
+    let world = World::running("shop").await;
+    let before = world.issue("shop", "Before", "", "").await;
+    let text = format!("Blocked by {before}");
+    let after = world.issue("shop", "After", &text, "ready-for-prep").await;
+    let held = world.until_held("shop", after, "waits-for").await;
+    assert_eq!(
+        held.to_string(),
+        format!("its text says that it waits for {before}")
+    );
+    let tracker = world.tracker("shop");
+    tracker.close(before).await.expect("it is closed");
+    world.poll("shop").await;
+    world
+        .until_event("it starts", "shop", |event| {
+            matches!(event, Event::DispatchOpened { opening } if opening.issue() == Some(after))
+        })
+        .await;
+    world.end().await;
+}
