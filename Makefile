@@ -15,9 +15,9 @@ install: setup
 bench: setup
 	$(CARGO) bench
 
-# Longer runs of the simulator: SIM_WORLDS=100000 make soak; SEED=n replays one world with its transcript.
+# New worlds of the simulator for as long as told: SOAK=60 make soak runs them for an hour. It prints how many, and what went wrong in them.
 soak: setup
-	SIM_WORLDS=$${SIM_WORLDS:-20000} $(CARGO) test --release --test it simulation -- --nocapture
+	SOAK=$${SOAK:-10} $(CARGO) test --profile sim --test sim -- --ignored --nocapture --exact it::simulation::soak
 
 # Every real agent in every state: was the verdict true? Five minutes; MATRIX=full make agents-matrix: an hour. Installs 2 GB below target/.
 agents-matrix: setup

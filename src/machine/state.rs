@@ -13,6 +13,7 @@ use crate::domain::{
 
 use crate::machine::pull::{Kept, Proof};
 use crate::machine::status::Notice;
+use crate::machine::transition::order;
 
 /// The openings that are remembered for the daily cap; more than any sensible cap.
 pub(crate) const OPENINGS_MAX: usize = 1024;
@@ -146,6 +147,15 @@ pub struct Walk {
     pub parked: Option<String>,
     /// The title when it was last dispatched.
     pub title: String,
+}
+
+impl Walk {
+    /// Returns the newest label event that is known of it: the one it was dispatched for, or the one that our own last move made.
+    pub fn newest_event(&self) -> Option<&LabelEventId> {
+        let known = [self.event.as_ref(), self.own_event.as_ref()];
+        let known = known.into_iter().flatten();
+        known.max_by_key(|id| order(id.as_str()))
+    }
 }
 
 /// Answers that are remembered; more than lie unanswered at any time.

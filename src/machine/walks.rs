@@ -187,7 +187,7 @@ fn finish_approved(
         from: label.clone(),
         to: stage.next.clone(),
         dispatch: None,
-        after: walk.event.clone(),
+        after: walk.newest_event().cloned(),
         rework: false,
         at: now,
         unchanged_since: None,

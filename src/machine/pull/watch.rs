@@ -195,7 +195,7 @@ fn transition(
         from,
         to,
         dispatch: None,
-        after: walk.event.clone(),
+        after: walk.newest_event().cloned(),
         rework: false,
         at: now,
         unchanged_since: None,

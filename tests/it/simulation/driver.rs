@@ -1,64 +1,39 @@
 //! Drives the real engine through a modelled world: performs its effects, keeps its ledger, kills it at any instant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Action, Details, EffectId, Event, Finding, IssueNumber, Observation, Outcome, Questions,
-    Request,
+    Action, Details, DispatchId, EffectId, Event, Finding, IssueNumber, Observation, Outcome,
+    Questions, ReportId, Request,
 };
 use pointsman::ledger::{AppendError, Claim, Memory, NewRecord, Records, Store};
 use pointsman::machine::engine::{Effect, Engine, Input};
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::state::State;
 
+use super::faults::Fault;
 use super::invariants::{self, Watch};
+use super::laws::Law;
+use super::noted::{brief, word};
 use super::perform::Performed;
+pub(crate) use super::plants::Plant;
+use super::plants::without_limits;
+use super::resting;
 use super::told::{self, Rehearsed};
 use super::world::World;
 
 /// The project's stream.
-const STREAM: &str = "blog";
+pub(super) const STREAM: &str = "blog";
 /// So many cycles at one instant are a hot loop.
 const CYCLES_AT_ONCE_MAX: u32 = 60;
 
 /// The words of one look in so many are compared with what was decided.
 const HEARD: u64 = 7;
 
-/// A bug that the driver plants, to test the tests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plant {
-    Nothing,
-    /// Recovery does not look: it says "no trace".
-    SkipsTheLook,
-    /// Enter is sent twice.
-    SendsEnterTwice,
-    /// An append is acknowledged and not stored.
-    DropsAppends,
-    /// An append is acknowledged before it is stored.
-    AcknowledgesFirst,
-    /// The paste guard is left out.
-    PastesUnguarded,
-    /// Labels are never read back: always what they were.
-    ReadsOldLabels,
-    /// Wake-ups are lost, and nothing ticks.
-    NeverWakes,
-    /// Nobody remembers which day of a schedule was run, and no claim is made of it.
-    ForgetsTheDay,
-    /// A restart forgets the last event.
-    ForgetsAnEvent,
-    /// The request is not read again before the paste.
-    SkipsTheReread,
-    /// A line that is wanted no more stays in the composer.
-    LeavesTheLine,
-    /// Label events of people who set the old label again are not read.
-    OverlooksPeople,
-    /// Answers to reports are not written.
-    NeverAnswers,
-}
-
+/// What is under way.
 #[derive(Debug)]
-enum Task {
+pub(super) enum Task {
     Look(Questions),
     Saw(Box<Observation>),
     Store(Timestamp, u64, Vec<Event>),
@@ -82,15 +57,25 @@ pub(crate) struct Driver {
     /// Time between cycles when nothing wakes one.
     pub(crate) cycle: Option<SignedDuration>,
     pub(crate) ledger: Memory,
-    tasks: BTreeMap<(Timestamp, u64), Task>,
-    serial: u64,
-    wake: Option<Timestamp>,
-    looking: bool,
+    pub(super) tasks: BTreeMap<(Timestamp, u64), Task>,
+    pub(super) serial: u64,
+    pub(super) wake: Option<Timestamp>,
+    pub(super) looking: bool,
     /// What this cycle's looks read singly.
     details: BTreeMap<IssueNumber, Details>,
-    cycled: Timestamp,
+    pub(super) cycled: Timestamp,
     cycles_at_once: u32,
     waited: String,
+    /// What this cycle began.
+    began: u64,
+    /// Reports that the ledger has, and dispatches that it closed.
+    pub(crate) reports: BTreeSet<ReportId>,
+    pub(crate) closed: BTreeSet<DispatchId>,
+    /// Another process with the same ledger, as it stood when it read it.
+    pub(super) rival: Option<Engine>,
+    /// How often it was killed.
+    pub(crate) crashes: u64,
+    pub(crate) steps: u64,
 }
 
 impl Driver {
@@ -115,7 +100,20 @@ impl Driver {
             cycled: now,
             cycles_at_once: 0,
             waited: String::new(),
+            began: 0,
+            reports: BTreeSet::new(),
+            closed: BTreeSet::new(),
+            rival: None,
+            crashes: 0,
+            steps: 0,
         }
+    }
+
+    /// Begins to live as the daemon does: slowly, and every minute.
+    pub(crate) fn begins(&mut self) {
+        self.slowness = 3000;
+        self.cycle = Some(SignedDuration::from_secs(60));
+        self.wake_at(self.world.now);
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
@@ -125,7 +123,7 @@ impl Driver {
         }
     }
 
-    fn delay(&mut self) -> SignedDuration {
+    pub(super) fn delay(&mut self) -> SignedDuration {
         let slowness = self.slowness;
         let ms = if slowness == 0 {
             0
@@ -153,7 +151,7 @@ impl Driver {
     }
 
     /// Returns when something happens next, and nothing later than `limit`.
-    fn next_time(&self, limit: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_time(&self, limit: Timestamp) -> Option<Timestamp> {
         let tick = self
             .cycle
             .filter(|_| self.plant != Plant::NeverWakes)
@@ -186,6 +184,7 @@ impl Driver {
         if at > self.world.now {
             self.cycles_at_once = 0;
         }
+        self.steps += 1;
         self.world.now = at;
         self.world.tick();
         let due = self
@@ -200,7 +199,7 @@ impl Driver {
             self.cycled = at;
             self.cycles_at_once += 1;
             if self.cycles_at_once > CYCLES_AT_ONCE_MAX {
-                self.world.breaks("a hot loop of cycles");
+                self.world.breaks(Law::Budget, "a hot loop of cycles");
             }
             self.input(Input::Woken);
         }
@@ -213,10 +212,22 @@ impl Driver {
 
     fn input(&mut self, input: Input) {
         let now = self.world.now;
-        let effects = self.engine.step(&self.world.rules, input, now);
-        if self.plant == Plant::ForgetsTheDay {
-            self.engine.state.ran.clear();
-            self.shadow.ran.clear();
+        let seen = matches!(input, Input::Seen(_));
+        if input == Input::Woken {
+            self.began = 0;
+        }
+        let loose = (self.plant == Plant::IgnoresLimits).then(|| without_limits(&self.world.rules));
+        let rules = loose.as_ref().unwrap_or(&self.world.rules);
+        let effects = self.engine.step(rules, input, now);
+        if seen {
+            self.began += effects.iter().filter(|effect| begins(effect)).count() as u64;
+            if self.began > 1 {
+                let how = format!("{:?} and {} more", self.engine.report.did, self.began - 1);
+                self.world.breaks(Law::OneAction, how);
+            }
+        }
+        for state in [&mut self.engine.state, &mut self.shadow] {
+            self.plant.forgets(state);
         }
         for effect in effects {
             match effect {
@@ -230,9 +241,8 @@ impl Driver {
                     events,
                 } => self.take_append(at, version, events),
                 Effect::Do(id, action) => {
-                    if let Err(what) = self.watch.starts(&self.shadow, &action, now) {
-                        self.world.breaks(what);
-                    }
+                    let judged = self.watch.starts(&self.shadow, &action, now);
+                    self.world.holds_to(judged);
                     self.soon(Task::Perform(id, Box::new(action)));
                 }
                 Effect::WakeAt(at) => self.wake_at(at),
@@ -248,6 +258,11 @@ impl Driver {
                 self.soon(Task::Stored(Ok(())));
             }
             Plant::DropsAppends if self.world.rng.chance(50) => self.soon(Task::Stored(Ok(()))),
+            _ if self.world.strikes(Fault::DiskSlow) => {
+                let wait = i64::try_from(1 + self.world.rng.below(30)).expect("small");
+                let slow = self.world.now + SignedDuration::from_secs(wait);
+                self.schedule(slow, Task::Store(at, version, events));
+            }
             _ => self.soon(Task::Store(at, version, events)),
         }
     }
@@ -265,7 +280,8 @@ impl Driver {
             Task::Stored(Ok(())) => {
                 self.input(Input::Appended);
                 if self.engine.state != self.shadow && self.plant != Plant::AcknowledgesFirst {
-                    self.world.breaks("state is not the fold of the ledger");
+                    let how = "state is not the fold of the ledger";
+                    self.world.breaks(Law::Fold, how);
                 }
             }
             Task::Stored(Err(why)) => {
@@ -290,6 +306,10 @@ impl Driver {
 
     fn saw(&mut self, seen: Observation) {
         self.looking = false;
+        let mut seen = seen;
+        if self.plant == Plant::Starves && seen.heads.len() > 1 {
+            seen.heads.pop_first();
+        }
         self.details.extend(seen.details.clone());
         let told = Observation {
             details: self.details.clone(),
@@ -297,15 +317,24 @@ impl Driver {
         };
         let before = self.engine.report.clone();
         // Words cost time: a world hears them now and then, and there are many worlds.
-        let heard = self.serial.is_multiple_of(HEARD);
+        let heard = self.serial.is_multiple_of(HEARD) && self.plant != Plant::IgnoresLimits;
         let rehearsed = heard
             .then(|| Rehearsed::new(&self.world.rules, &self.engine, &told, self.world.now))
             .transpose();
+        let again = (self.plant == Plant::DecidesTwice).then(|| Box::new(seen.clone()));
         self.input(Input::Seen(Box::new(seen)));
+        if let Some(again) = again {
+            self.input(Input::Seen(again));
+        }
+        if self.plant == Plant::PollsEverySecond {
+            self.wake_at(self.world.now + SignedDuration::from_secs(1));
+        }
+        self.plant.forges(&mut self.engine.report);
         let report = self.engine.report.clone();
         if report == before {
             return;
         }
+        self.watch.waits(&report);
         if let Some(did) = &report.did {
             self.note(|| format!("cycle: {did}"));
         } else {
@@ -321,20 +350,27 @@ impl Driver {
             }
         }
         let rules = &self.world.rules;
-        let checked = invariants::standing(rules, &self.shadow, &told.heads, &report)
-            .and(rehearsed)
+        let words = |how| (Law::WordsAgree, how);
+        let checked = resting::reasons(rules, &self.shadow, &told.heads, &report)
+            .and_then(|()| resting::ring(&report, &self.shadow))
+            .and_then(|()| resting::labels(&self.world, false))
+            .and_then(|()| rehearsed.map_err(words))
             .and_then(|rehearsed| match rehearsed {
                 Some(rehearsed) => told::agrees(rules, &self.engine, &told)
-                    .and_then(|()| rehearsed.came_true(&self.engine)),
+                    .and_then(|()| rehearsed.came_true(&self.engine))
+                    .map_err(words),
                 None => Ok(()),
             });
-        if let Err(what) = checked {
-            self.world.breaks(what);
-        }
+        self.world.holds_to(checked);
     }
 
-    fn store(&mut self, at: Timestamp, version: u64, events: &[Event]) -> Result<(), String> {
-        if self.world.rng.chance(self.world.faults.disk_full) {
+    pub(super) fn store(
+        &mut self,
+        at: Timestamp,
+        version: u64,
+        events: &[Event],
+    ) -> Result<(), String> {
+        if self.world.strikes(Fault::DiskFull) {
             return Err("the disk is full".to_owned());
         }
         let mut claims = Vec::new();
@@ -354,11 +390,11 @@ impl Driver {
         }
         let bodies: Vec<String> = records.iter().map(|record| record.body.clone()).collect();
         if let Err(error) = self.ledger.append(STREAM, version, records, claims) {
-            if matches!(
-                error,
-                AppendError::WrongVersion { .. } | AppendError::Invalid(_)
-            ) {
-                self.world.breaks(format!("an append was refused: {error}"));
+            let how = format!("an append was refused: {error}");
+            match error {
+                AppendError::WrongVersion { .. } => self.world.breaks(Law::OneDaemon, how),
+                AppendError::Invalid(_) => self.world.breaks(Law::Whole, how),
+                _ => {}
             }
             return Err(error.to_string());
         }
@@ -366,25 +402,35 @@ impl Driver {
             self.note(|| format!("    ledger: {}", brief(event)));
             let read: Event = serde_json::from_str(&body).expect("the ledger wrote it");
             if read != *event {
-                self.world
-                    .breaks(format!("{} is not read back as written", event.kind()));
+                let how = format!("{} is not read back as written", event.kind());
+                self.world.breaks(Law::Fold, how);
             }
-            let limits = self.world.rules.workflow.limits.clone();
-            if let Err(what) = self.watch.event(&limits, &self.shadow, at, &read) {
-                self.world.breaks(what);
-            }
-            if let Event::DispatchTidied { dispatch } = &read
-                && let Err(what) = invariants::tidied(&self.shadow, &self.world, dispatch)
-            {
-                self.world.breaks(what);
+            let mut kept = read.clone();
+            self.plant.alters(&mut kept);
+            let judged = (self.watch).event(&self.world.rules, &self.shadow, at, &kept);
+            self.world.holds_to(judged);
+            match &read {
+                Event::DispatchTidied { dispatch } => {
+                    let judged = invariants::tidied(&self.shadow, &self.world, dispatch);
+                    self.world.holds_to(judged);
+                }
+                Event::TransitionIntended { transition } => {
+                    let before = self.world.tracker.ids();
+                    self.world.intended.insert(transition.issue, before);
+                }
+                Event::ReportReceived { report } => {
+                    self.reports.insert(report.id.clone());
+                }
+                Event::DispatchClosed { dispatch, .. } => {
+                    self.closed.insert(dispatch.clone());
+                }
+                _ => {}
             }
             if let Err(illegal) = evolve(&mut self.shadow, at, &read) {
-                self.world
-                    .breaks(format!("the ledger took what is illegal: {illegal}"));
+                let how = format!("the ledger took what is illegal: {illegal}");
+                self.world.breaks(Law::Whole, how);
             }
-            if let Err(what) = invariants::state(&self.shadow) {
-                self.world.breaks(what);
-            }
+            self.world.holds_to(invariants::state(&self.shadow));
         }
         Ok(())
     }
@@ -394,9 +440,8 @@ impl Driver {
         reason = "an effect is handed over once"
     )]
     fn perform(&mut self, id: EffectId, action: Box<Action>) {
-        if let Err(what) = invariants::action(&self.shadow, &self.world, &action) {
-            self.world.breaks(what);
-        }
+        let judged = invariants::action(&self.shadow, &self.world, &action);
+        self.world.holds_to(judged);
         let outcome = match (self.plant, action.as_ref()) {
             (
                 Plant::PastesUnguarded,
@@ -426,6 +471,13 @@ impl Driver {
             }
             (Plant::LeavesTheLine, Action::Clear { .. }) => Outcome::Cleared,
             (Plant::NeverAnswers, Action::Answer { .. }) => Outcome::Done,
+            (Plant::SkipsTheMarker, Action::State { statement }) if statement.marks.is_some() => {
+                self.world.unmarked(statement)
+            }
+            (Plant::PutsTheWholeSet, Action::AddLabel { issue, label }) => {
+                self.world.tracker.puts(*issue, label);
+                Outcome::Done
+            }
             (Plant::SkipsTheLook, Action::Inspect { .. }) => Outcome::Found(Finding::NoTrace),
             (plant, action) => match self.world.act(action) {
                 Performed::Later(at) => {
@@ -438,97 +490,6 @@ impl Driver {
         };
         self.note(|| format!("    did {}: {}", id.0, word(&action)));
         self.soon(Task::Outcome(id, outcome));
-    }
-
-    fn planted(&mut self, plant: Plant, action: &Action, outcome: Outcome) -> Outcome {
-        match (plant, action, outcome) {
-            (
-                Plant::SendsEnterTwice,
-                Action::Enter {
-                    dispatch, delivery, ..
-                },
-                Outcome::Entered,
-            ) => {
-                self.world.submitted(dispatch.opening.window, &delivery.id);
-                Outcome::Entered
-            }
-            (Plant::ReadsOldLabels, Action::ReadLabels { issue }, Outcome::Labels { open, .. }) => {
-                let from = self
-                    .shadow
-                    .transitions
-                    .get(issue)
-                    .map(|one| one.from.clone());
-                Outcome::Labels {
-                    labels: from.into_iter().collect(),
-                    open,
-                    events: Vec::new(),
-                    roles: BTreeMap::new(),
-                }
-            }
-            (
-                Plant::OverlooksPeople,
-                Action::ReadLabels { .. },
-                Outcome::Labels {
-                    labels,
-                    open,
-                    mut events,
-                    roles,
-                },
-            ) => {
-                events.retain(|event| event.actor == Some(super::rules::us()));
-                Outcome::Labels {
-                    labels,
-                    open,
-                    events,
-                    roles,
-                }
-            }
-            (_, _, outcome) => outcome,
-        }
-    }
-
-    /// Kills the process: what was under way may have happened, and nobody says so.
-    pub(crate) fn crash(&mut self) {
-        self.note(|| "CRASH".to_owned());
-        for (_, task) in std::mem::take(&mut self.tasks) {
-            match task {
-                Task::Store(at, version, events) if self.world.rng.chance(500) => {
-                    drop(self.store(at, version, &events));
-                }
-                Task::Perform(_, action) if self.world.rng.chance(300) => {
-                    let legal = invariants::action(&self.shadow, &self.world, &action);
-                    if let Err(what) = legal {
-                        self.world.breaks(what);
-                    }
-                    drop(self.world.act(&action));
-                }
-                _ => {}
-            }
-        }
-        self.restarts();
-        let pause = self.delay() * 10;
-        self.wake_at(self.world.now + pause);
-    }
-
-    /// Kills the process between an append and what follows it, and wakes nobody.
-    pub(crate) fn crash_idle(&mut self) {
-        self.tasks.clear();
-        self.restarts();
-    }
-
-    fn restarts(&mut self) {
-        let mut replayed = self.replay();
-        if self.plant == Plant::ForgetsTheDay {
-            replayed.ran.clear();
-        }
-        if replayed != self.shadow {
-            self.world
-                .breaks("the replayed state is not the fold of the ledger");
-        }
-        self.engine = Engine::new(replayed);
-        self.watch.restarts();
-        self.looking = false;
-        self.wake = None;
     }
 
     /// Folds the ledger from its first record.
@@ -551,47 +512,11 @@ impl Driver {
     }
 }
 
-/// Returns one line for an event.
-fn brief(event: &Event) -> String {
-    let about = event.issue().map(|issue| format!(" {issue}"));
-    let dispatch = event.dispatch().map(|dispatch| format!(" {dispatch}"));
-    let detail = match event {
-        Event::DispatchClosed { cause, .. } => format!(" {cause:?}"),
-        Event::DeliverySettled {
-            verdict, witness, ..
-        } => format!(" {} ({witness})", verdict.as_str()),
-        Event::TransitionSettled { outcome, .. } => format!(" {outcome:?}"),
-        Event::TransitionIntended { transition } => {
-            format!(" {} -> {}", transition.from, transition.to)
-        }
-        Event::ReportReceived { report } => format!(" {:?}", report.verb),
-        Event::GateFinished { evidence, .. } => {
-            format!(" {} {}", evidence.gate, evidence.holds)
-        }
-        Event::HoldsChanged { holds } => {
-            let words: Vec<String> = holds
-                .iter()
-                .map(|(issue, hold)| format!("{issue} {}", hold.word()))
-                .collect();
-            format!(" {}", words.join(", "))
-        }
-        Event::DispatchStalled { why, .. } => format!(" {why}"),
-        Event::DispatchOpened { opening } => format!(
-            " {} attempt {} round {}",
-            opening.stage.label, opening.attempt, opening.round
-        ),
-        _ => String::new(),
-    };
-    format!(
-        "{}{}{}{detail}",
-        event.kind(),
-        about.unwrap_or_default(),
-        dispatch.unwrap_or_default()
-    )
-}
-
-/// Returns the name of an action's kind.
-fn word(action: &Action) -> String {
-    let text = format!("{action:?}");
-    text.split([' ', '{']).next().unwrap_or_default().to_owned()
+/// Whether an effect begins something: that reasons changed is not anything.
+fn begins(effect: &Effect) -> bool {
+    match effect {
+        Effect::Do(..) => true,
+        Effect::Append { events, .. } => !matches!(events.as_slice(), [Event::HoldsChanged { .. }]),
+        Effect::Look(_) | Effect::WakeAt(_) => false,
+    }
 }

@@ -70,11 +70,11 @@ pub(crate) struct SimPane {
 }
 
 impl SimPane {
-    pub(crate) fn new(serial: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(serial: u64, generation: u64, now: Timestamp) -> Self {
         Self {
             pane: Pane {
                 socket: PathBuf::from("/run/tmux/sock"),
-                generation: "1.1".to_owned(),
+                generation: format!("1.{generation}"),
                 id: format!("%{serial}"),
                 pid: u32::try_from(serial).expect("few panes") + 4000,
             },

@@ -245,7 +245,7 @@ impl Driver {
                     tracker.say(issue, &mallory(), "do as I say", now);
                     tracker.say(issue, &alice(), "the first of the two", now);
                 }
-                "asked" => {
+                "asked" | "before-adoption" => {
                     if let Some(label) = self.world.routing_of(issue) {
                         let tracker = &mut self.world.tracker;
                         tracker.label(issue, &label, false, &alice(), now);
@@ -274,7 +274,7 @@ impl Driver {
     pub(crate) fn heals(&mut self) {
         self.note(|| "HEALED".to_owned());
         self.world.faults = self.world.faults.healed();
-        self.world.gap = None;
+        (self.world.gap, self.world.refused) = (None, None);
         self.world.others = 0;
         self.cycle = Some(SignedDuration::from_mins(10));
         self.ask(Request::Resume {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Confidential, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber, Outcome,
-    Publish, Purpose, Report, Window,
+    Action, Confidential, Details, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber,
+    Outcome, Publish, Purpose, Report, SingleRead, Window,
 };
 use pointsman::machine::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
 use pointsman::machine::trust;
 
+use super::faults::Fault;
 use super::rules::us;
 use super::world::{Lose, World};
 
@@ -53,11 +54,17 @@ impl World {
         if self.faults.hollow.as_deref() == Some(action.word()) {
             return Performed::Ended(Outcome::Done);
         }
-        if lost || self.rng.chance(self.faults.fails_before) {
+        if lost || self.strikes(Fault::FailsBefore) {
             return failed("the client died");
         }
+        if let Some((until, why)) = requests(action).and_then(|times| self.asks(times)) {
+            return Performed::Ended(Outcome::Failed {
+                why: why.to_owned(),
+                until,
+            });
+        }
         if let Action::AddLabel { issue, label } = action
-            && self.rng.chance(self.faults.fails_after / 2)
+            && self.strikes(Fault::SlowWrite)
         {
             self.late_writes.push((
                 self.now + SignedDuration::from_secs(50),
@@ -66,13 +73,15 @@ impl World {
             ));
             return failed("the answer was lost, and the write is slow");
         }
+        self.tracker.by_us = true;
         let outcome = self.perform(action);
+        self.tracker.by_us = false;
         let lost = match action {
             Action::Paste { .. } => self.lose.remove(&Lose::PasteAnswer),
             Action::AddLabel { .. } => self.lose.remove(&Lose::LabelAnswer),
             _ => false,
         };
-        if lost || self.rng.chance(self.faults.fails_after) {
+        if lost || self.strikes(Fault::FailsAfter) {
             return failed("the answer was lost");
         }
         Performed::Ended(outcome)
@@ -199,16 +208,23 @@ impl World {
                 events: Vec::new(),
                 roles: BTreeMap::new(),
             },
-            Action::ReadLabels { issue } => {
-                let roles = self.tracker.read(*issue, now).roles;
-                let issue = &self.tracker.issues[issue];
-                Outcome::Labels {
-                    labels: issue.head.labels.iter().cloned().collect(),
-                    open: issue.head.open,
-                    events: issue.events.clone(),
+            Action::ReadLabels { issue } => match self.reads(*issue, None) {
+                Some(Details {
+                    read: SingleRead::Found(found),
+                    events,
                     roles,
-                }
-            }
+                    ..
+                }) => Outcome::Labels {
+                    labels: found.0.labels.iter().cloned().collect(),
+                    open: found.0.open,
+                    events,
+                    roles,
+                },
+                _ => Outcome::Failed {
+                    why: "the answer is cut off".to_owned(),
+                    until: now + SignedDuration::from_secs(15),
+                },
+            },
             Action::CloseIssue { issue } => {
                 self.tracker.set_open(*issue, false, now);
                 Outcome::Done
@@ -282,7 +298,7 @@ impl World {
             GateName::Branch => {
                 self.has_commits(dispatch) && ground.verified.as_ref() != Some(&tip)
             }
-            GateName::Build => !self.build_is_red && !self.rng.chance(self.faults.red_build),
+            GateName::Build => !self.build_is_red && !self.strikes(Fault::RedBuild),
             GateName::Verdict => {
                 findings = (report.verdict.as_deref() == Some("rework"))
                     .then(|| "major: it does not work".to_owned());
@@ -310,6 +326,29 @@ impl World {
         issue
             .and_then(|issue| self.tracker.issues.get(&issue))
             .is_some_and(|issue| issue.commits > 0)
+    }
+}
+
+/// How often an action asks the tracker; none where it does not.
+fn requests(action: &Action) -> Option<u64> {
+    match action {
+        Action::AddLabel { .. }
+        | Action::RemoveLabel { .. }
+        | Action::CloseIssue { .. }
+        | Action::Push { .. } => Some(1),
+        // The request is read again: the issue, and its last events.
+        Action::Paste { .. }
+        | Action::Launch { .. }
+        | Action::Enter { late: true, .. }
+        | Action::ReadLabels { .. }
+        // What is there already is looked for first.
+        | Action::State { .. }
+        | Action::Tell { .. }
+        | Action::Publish { .. }
+        | Action::Post { .. }
+        | Action::Merge { .. } => Some(2),
+        Action::KeepPull { .. } | Action::Leave { .. } | Action::Park { .. } => Some(3),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use pointsman::domain::{
 use pointsman::machine::text::{mark, sha256};
 use pointsman::machine::trust::standing_event;
 
+use super::faults::Fault;
 use super::rules::{alice, mallory, us};
 use super::tracker::Tracker;
 use super::world::World;
@@ -66,12 +67,13 @@ impl Tracker {
 
     /// A person merges it, which closes the issue, or closes it, which does not.
     pub(crate) fn end_pull(&mut self, issue: IssueNumber, end: PullEnd, at: Timestamp) {
+        let stamp = self.stamp(at);
         let Some((_, pull)) = self.open_pull(issue) else {
             return;
         };
         let merged = matches!(end, PullEnd::Merged { .. });
         pull.end = Some(end);
-        pull.at = at;
+        pull.at = stamp;
         if merged {
             self.set_open(issue, false, at);
         }
@@ -80,6 +82,7 @@ impl Tracker {
     /// Somebody asks for changes.
     pub(crate) fn want_changes(&mut self, issue: IssueNumber, trusted: bool, at: Timestamp) {
         self.reviews += 1;
+        let at = self.stamp(at);
         let (id, by) = (self.reviews, if trusted { alice() } else { mallory() });
         let Some((_, pull)) = self.open_pull(issue) else {
             return;
@@ -93,7 +96,7 @@ impl Tracker {
 
 impl World {
     pub(crate) fn keep_pull(&mut self, dispatch: &Dispatch, plan: &PullPlan) -> Outcome {
-        let now = self.now;
+        let now = self.tracker.stamp(self.now);
         let head = dispatch.opening.subject.clone();
         let head = head.unwrap_or_else(|| self.tip(plan.issue));
         let fresh = IssueNumber(1000 + self.tracker.pulls.len() as u64);
@@ -154,7 +157,7 @@ impl World {
 
     /// A rule of the remote, a right that is missing: once a person has ended it, it goes on.
     pub(crate) fn push(&mut self) -> Outcome {
-        if !self.has_pulls() || !self.rng.chance(self.faults.red_build / 2) {
+        if !self.has_pulls() || !self.strikes(Fault::RedBuild) || self.rng.chance(500) {
             return Outcome::Done;
         }
         Outcome::Refused {
@@ -167,13 +170,13 @@ impl World {
     /// By the pull request, if there is one; now and then it conflicts.
     pub(crate) fn merge(&mut self, issue: IssueNumber, pull: Option<IssueNumber>) -> Outcome {
         let now = self.now;
-        if self.has_pulls() && self.rng.chance(self.faults.red_build) {
+        if self.has_pulls() && self.strikes(Fault::RedBuild) {
             return Outcome::NotMerged {
                 why: "it conflicts".to_owned(),
             };
         }
         // Another one was merged a moment ago.
-        if self.has_pulls() && self.rng.chance(self.faults.red_build) {
+        if self.has_pulls() && self.strikes(Fault::RedBuild) {
             return Outcome::Refused {
                 why: "not yet".to_owned(),
                 hint: String::new(),
@@ -195,12 +198,13 @@ impl World {
         match self.rng.below(6) {
             0 => self.tracker.end_pull(issue, PullEnd::Merged { by }, now),
             1 => {
-                let at = Some(now);
+                let at = Some(self.tracker.stamp(now));
                 let end = PullEnd::Closed { by, at };
                 self.tracker.end_pull(issue, end, now);
             }
             2 => self.tracker.want_changes(issue, false, now),
             3 => {
+                let now = self.tracker.stamp(now);
                 if let Some((_, pull)) = self.tracker.open_pull(issue) {
                     pull.head = Subject::new("somebody's");
                     pull.at = now;

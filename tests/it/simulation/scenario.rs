@@ -57,7 +57,7 @@ impl Page {
                 self.print_news();
             }
             if let Some(broken) = &self.driver.world.broken {
-                panic!("`{line}`: {broken}\n{}", self.out);
+                panic!("`{line}`: {broken:?}\n{}", self.out);
             }
         }
         self.out

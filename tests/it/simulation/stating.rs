@@ -6,10 +6,19 @@ use pointsman::domain::{
 };
 use pointsman::machine::text::mark;
 
+use super::laws::Law;
 use super::world::World;
 
 /// Edits closer together than this are too many: a minute, less what an effect takes to happen.
 const HASTE: SignedDuration = SignedDuration::from_secs(50);
+
+/// A marker line; the one ledger that most worlds have is not named.
+fn line_of(dispatch: &str, ledger: &str) -> String {
+    match ledger {
+        "sim" => format!("marker {dispatch}"),
+        other => format!("marker {dispatch} of {other}"),
+    }
+}
 
 impl World {
     /// Edits the status comment that is there, else makes it. A marker of a dispatch that was delivered before is too late.
@@ -35,8 +44,12 @@ impl World {
         if let Some(sighting) = sighted.filter(|one| !statement.adopted.covers(one)) {
             return Outcome::Sighted(sighting.clone());
         }
+        let other = self.other_ledger(*issue);
+        if let Some(sighting) = other.filter(|one| !statement.adopted.covers(one)) {
+            return Outcome::Sighted(sighting);
+        }
         let marker = marks.as_ref().map(|opening| Marker {
-            ledger: "sim".to_owned(),
+            ledger: self.ledger.to_owned(),
             project: "blog".to_owned(),
             seq: 0,
             head: String::new(),
@@ -45,21 +58,42 @@ impl World {
             dispatch: opening.id.clone(),
         });
         let sign = mark("status");
-        let line = |marker: &Marker| mark(&format!("marker {}", marker.dispatch));
+        let line = |marker: &Marker| mark(&line_of(marker.dispatch.as_str(), &marker.ledger));
         let lines: Vec<String> = markers.iter().chain(&marker).map(line).collect();
         let body = format!("{text}\n{sign}\n{}", lines.join("\n"));
         let (comment, changed) = self.tracker.replace(*issue, &sign, &body, self.now);
         if changed {
             let before = self.stated.insert(*issue, self.now);
-            let hasty = before.is_some_and(|before| self.now.duration_since(before) < HASTE);
-            if hasty && marks.is_none() {
-                self.breaks(format!("{issue} is told about twice in a minute"));
+            // A clock that jumped back says nothing.
+            let between = before.map(|before| self.now.duration_since(before));
+            // A write whose answer was lost is made once more, and the next words do not wait for it: one in haste is no stream.
+            let hasty = between.is_some_and(|it| (SignedDuration::ZERO..HASTE).contains(&it));
+            let again = hasty && !self.hasty.insert(*issue);
+            if !hasty {
+                self.hasty.remove(issue);
+            }
+            if again && marks.is_none() {
+                let how = format!("{issue} is told about twice in a minute");
+                self.breaks(Law::Budget, how);
             }
         }
         Outcome::Stated {
             comment,
             marker: marker.map(Box::new),
         }
+    }
+
+    /// Whose marker line stands there, if it is another ledger's.
+    fn other_ledger(&self, issue: IssueNumber) -> Option<Sighting> {
+        let comments = &self.tracker.issues[&issue].comments;
+        let lines = comments.iter().flat_map(|one| one.body.lines());
+        let markers = lines.filter(|line| line.contains("marker d"));
+        let mut ledgers = markers.map(|line| match line.split_once(" of ") {
+            Some((_, rest)) => rest.trim_end_matches(" -->"),
+            None => "sim",
+        });
+        let ledger = ledgers.find(|ledger| *ledger != self.ledger)?.to_owned();
+        Some(Sighting::Other { ledger })
     }
 
     /// Before anything is typed the issue says so, if it is to (PROTOCOLS 9).
@@ -70,10 +104,11 @@ impl World {
         ) else {
             return;
         };
-        let line = mark(&format!("marker {}", dispatch.id()));
+        let line = mark(&line_of(dispatch.id().as_str(), self.ledger));
         let comments = &self.tracker.issues[&labelling.issue].comments;
         if !comments.iter().any(|one| one.body.contains(&line)) {
-            self.breaks(format!("{} is typed without its marker", dispatch.id()));
+            let how = format!("{} is typed without its marker", dispatch.id());
+            self.breaks(Law::MarkedFirst, how);
         }
     }
 

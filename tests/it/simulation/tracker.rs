@@ -1,8 +1,8 @@
 //! The modelled tracker: issues, labels and who set them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Actor, Comment, CommentId, Details, Edit, Head, IssueId, IssueNumber, Label, LabelEvent,
     LabelEventId, RepoId, Role, SingleRead, Text,
@@ -30,12 +30,81 @@ pub(crate) struct Tracker {
     pub(crate) issues: BTreeMap<IssueNumber, Issue>,
     pub(crate) pulls: BTreeMap<IssueNumber, SimPull>,
     pub(crate) reviews: u64,
+    /// How far its clock is ahead of ours.
+    pub(crate) skew: SignedDuration,
+    /// Whether it remembers what it was, for reads that are late.
+    pub(crate) remembers: bool,
     listed: BTreeMap<IssueNumber, Head>,
+    /// What an issue was, until then by our clock.
+    past: BTreeMap<IssueNumber, VecDeque<(Timestamp, Issue)>>,
+    /// When a label event really happened, by our clock.
+    happened: BTreeMap<LabelEventId, Timestamp>,
+    /// Whether it is our own hand that writes, and the label events that it made: a person or an agent may have our account too.
+    pub(crate) by_us: bool,
+    ours: BTreeSet<LabelEventId>,
     ids: u64,
 }
 
+/// A late read is at most this old.
+pub(crate) const LAG_MAX: SignedDuration = SignedDuration::from_secs(45);
+/// What is remembered of an issue's past.
+const PAST_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// A label that no routing and no person of these worlds touches: it stays for ever.
+pub(crate) const FOREIGN: &str = "area: login";
+
 impl Tracker {
+    /// What its clock shows at a moment of ours.
+    pub(crate) fn stamp(&self, at: Timestamp) -> Timestamp {
+        at + self.skew
+    }
+
+    /// Our clock jumps; its own goes on as it did.
+    pub(crate) fn jumps(&mut self, by: SignedDuration) {
+        self.skew -= by;
+        self.happened.values_mut().for_each(|at| *at += by);
+        let past = self.past.values_mut().flatten();
+        past.for_each(|(until, _)| *until += by);
+    }
+
+    /// When a label event really happened, by our clock.
+    pub(crate) fn happened(&self, event: &LabelEvent) -> Timestamp {
+        self.happened[&event.id]
+    }
+
+    /// Whether a label event was made by our own hand.
+    pub(crate) fn is_ours(&self, event: &LabelEvent) -> bool {
+        self.ours.contains(&event.id)
+    }
+
+    /// The highest label event id so far.
+    pub(crate) fn ids(&self) -> u64 {
+        1000 + self.ids
+    }
+
+    fn remember(&mut self, number: IssueNumber, at: Timestamp) {
+        if let (true, Some(issue)) = (self.remembers, self.issues.get(&number)) {
+            let past = self.past.entry(number).or_default();
+            past.push_back((at, issue.clone()));
+            while past
+                .front()
+                .is_some_and(|(until, _)| at.duration_since(*until) > PAST_MAX)
+            {
+                past.pop_front();
+            }
+        }
+    }
+
+    /// An issue as it was then.
+    fn at(&self, number: IssueNumber, then: Timestamp) -> Option<&Issue> {
+        let past = self.past.get(&number).into_iter().flatten();
+        let mut was = past.skip_while(|(until, _)| *until <= then);
+        was.next()
+            .map(|(_, issue)| issue)
+            .or_else(|| self.issues.get(&number))
+    }
+
     pub(crate) fn add(&mut self, number: u64, title: &str, at: Timestamp) {
+        let at = self.stamp(at);
         let head = Head {
             repo: RepoId::new("r1"),
             id: IssueId::new(format!("i{number}")),
@@ -77,7 +146,9 @@ impl Tracker {
         at: Timestamp,
     ) -> bool {
         self.ids += 1;
-        let id = LabelEventId::new(format!("{}", 1000 + self.ids));
+        let id = LabelEventId::new(format!("{}", self.ids()));
+        self.remember(number, at);
+        let (really, at) = (at, self.stamp(at));
         let Some(issue) = self.living(number) else {
             return false;
         };
@@ -90,14 +161,25 @@ impl Tracker {
             issue.head.labels.remove(label);
         }
         issue.events.push(LabelEvent {
-            id,
+            id: id.clone(),
             set,
             label: label.clone(),
             actor: Some(by.clone()),
             at,
         });
         issue.head.updated_at = at;
+        if self.by_us {
+            self.ours.insert(id.clone());
+        }
+        self.happened.insert(id, really);
         true
+    }
+
+    /// Writes the whole set of labels, as `PUT` does.
+    pub(crate) fn puts(&mut self, number: IssueNumber, label: &Label) {
+        if let Some(issue) = self.living(number) {
+            issue.head.labels = BTreeSet::from([label.clone()]);
+        }
     }
 
     fn living(&mut self, number: IssueNumber) -> Option<&mut Issue> {
@@ -120,6 +202,8 @@ impl Tracker {
 
     /// Gives an issue another title.
     pub(crate) fn rename(&mut self, number: IssueNumber, by: &Actor, at: Timestamp) {
+        self.remember(number, at);
+        let at = self.stamp(at);
         if let Some(issue) = self.living(number) {
             issue.head.title.push('!');
             issue.text.title.push('!');
@@ -132,6 +216,8 @@ impl Tracker {
     }
 
     pub(crate) fn set_open(&mut self, number: IssueNumber, open: bool, at: Timestamp) {
+        self.remember(number, at);
+        let at = self.stamp(at);
         if let Some(issue) = self.issues.get_mut(&number) {
             issue.head.open = open;
             issue.head.updated_at = at;
@@ -139,6 +225,8 @@ impl Tracker {
     }
 
     pub(crate) fn edit(&mut self, number: IssueNumber, by: &Actor, at: Timestamp) {
+        self.remember(number, at);
+        let at = self.stamp(at);
         if let Some(issue) = self.issues.get_mut(&number) {
             issue.text.body.push_str(" and more");
             issue.text.edits.push(Edit {
@@ -157,6 +245,7 @@ impl Tracker {
         at: Timestamp,
     ) -> Option<CommentId> {
         self.ids += 1;
+        let at = self.stamp(at);
         let fresh = CommentId::new(format!("c{}", self.ids));
         let issue = self.issues.get_mut(&number)?;
         if let Some(old) = issue.comments.iter().find(|comment| comment.body == body) {
@@ -181,6 +270,7 @@ impl Tracker {
         body: &str,
         at: Timestamp,
     ) -> (CommentId, bool) {
+        let (really, at) = (at, self.stamp(at));
         let issue = self.issues.get_mut(&number).expect("it is not gone");
         let mut comments = issue.comments.iter_mut();
         if let Some(found) = comments.find(|one| one.body.contains(mark)) {
@@ -192,13 +282,14 @@ impl Tracker {
             }
             return (found.id.clone(), changed);
         }
-        let fresh = self.comment_once(number, body, at);
+        let fresh = self.comment_once(number, body, really);
         (fresh.expect("it is not gone"), true)
     }
 
     /// A person says something.
     pub(crate) fn say(&mut self, number: IssueNumber, by: &Actor, body: &str, at: Timestamp) {
         self.ids += 1;
+        let at = self.stamp(at);
         let id = CommentId::new(format!("c{}", self.ids));
         let Some(issue) = self.issues.get_mut(&number) else {
             return;
@@ -215,6 +306,7 @@ impl Tracker {
 
     /// Somebody edits the comment with these words.
     pub(crate) fn rewrite(&mut self, number: IssueNumber, from: &str, to: &str, at: Timestamp) {
+        let at = self.stamp(at);
         let issue = self.issues.get_mut(&number).expect("it is there");
         let comment = issue.comments.iter_mut().find(|it| it.body == from);
         let comment = comment.expect("somebody said it");
@@ -254,7 +346,17 @@ impl Tracker {
 
     /// One single read.
     pub(crate) fn read(&self, number: IssueNumber, at: Timestamp) -> Details {
-        let found = self.issues.get(&number);
+        self.read_as_of(number, at, at)
+    }
+
+    /// One single read that says what was so a moment ago.
+    pub(crate) fn read_as_of(
+        &self,
+        number: IssueNumber,
+        then: Timestamp,
+        at: Timestamp,
+    ) -> Details {
+        let found = self.at(number, then);
         let gone = found.map_or(Some(SingleRead::Gone), |issue| issue.gone.clone());
         let (Some(issue), None) = (found, gone.clone()) else {
             return Details {

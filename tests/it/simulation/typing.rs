@@ -5,6 +5,8 @@ use pointsman::domain::{
     Composer, Delivery, DeliveryStep, Dispatch, Finding, Outcome, Pane, Purpose, Via, Window,
 };
 
+use super::faults::Fault;
+use super::laws::Law;
 use super::panes::{Doing, SimPane, Trace};
 use super::perform::Performed;
 use super::world::{Lose, World};
@@ -41,7 +43,7 @@ impl World {
         typed.push(delivery.id.clone());
         if typed.len() > 1 {
             let what = format!("the brief of {} was typed twice: {typed:?}", dispatch.id());
-            self.breaks(what);
+            self.breaks(Law::TypedOnce, what);
         }
     }
 
@@ -78,11 +80,17 @@ impl World {
         let brief = delivery.purpose == Purpose::Brief;
         pane.composer.push_str(&delivery.line());
         pane.traces.insert(delivery.id.clone(), Trace::default());
+        let id = &delivery.id;
         if !open {
-            self.breaks(format!("{} was pasted into a busy pane", delivery.id));
+            self.breaks(Law::IdleProven, format!("{id} was pasted into a busy pane"));
         }
         if brief && self.wanted(dispatch).is_err() {
-            self.breaks(format!("{} was typed, and nobody wants it", delivery.id));
+            self.breaks(Law::Wanted, format!("{id} was typed, and nobody wants it"));
+        }
+        if self.strikes(Fault::DialogAfterPaste)
+            && let Some(pane) = self.panes.get_mut(&window)
+        {
+            pane.doing = Doing::Dialog;
         }
         self.typed(dispatch, delivery);
     }
@@ -111,7 +119,7 @@ impl World {
         let seen = self
             .window_of(pane)
             .is_some_and(|window| self.panes[&window].composer == delivery.line());
-        if seen && !self.rng.chance(self.faults.no_echo) {
+        if seen && !self.strikes(Fault::NoEcho) {
             Outcome::Echoed {
                 composer: composer(),
             }
@@ -139,7 +147,7 @@ impl World {
         let Some(window) = self.window_of(pane) else {
             return refused;
         };
-        let swallowed = self.lose.remove(&Lose::Enter) || self.rng.chance(self.faults.swallow);
+        let swallowed = self.lose.remove(&Lose::Enter) || self.strikes(Fault::Swallow);
         let pane = self.panes.get_mut(&window).expect("it was found");
         let guard = pane.waits() && pane.composer == delivery.line();
         if !guard {

@@ -1,21 +1,25 @@
 //! The one modelled world: a tracker, panes with agents, a spool, a clock. Everything that engine and daemon cannot know is true here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    AccountLimit, Answer, DeliveryId, Dispatch, DispatchId, Fresh, IssueNumber, Label, Observation,
-    Post, Posting, Purpose, Questions, Report, ReportId, Rules, Sighting, Subject, Verb, Window,
+    AccountLimit, Answer, CommentId, DeliveryId, Details, Dispatch, DispatchId, Fresh, IssueNumber,
+    Label, LabelEvent, Observation, Post, Posting, Purpose, Questions, Report, ReportId, Rules,
+    Sighting, Subject, Verb, Window,
 };
 use pointsman::machine::state::State;
 
-use super::faults::{Faults, Rng};
+use super::faults::{Fault, Faults, Rng};
+use super::laws::{Broken, Law};
 use super::panes::{Doing, Plan, SimPane, Spooled, says};
 use super::rules::us;
-use super::tracker::Tracker;
+use super::tracker::{LAG_MAX, Tracker};
 
 /// How long a dead agent stays dead before its window is made anew.
 const RESPAWN_AFTER: SignedDuration = SignedDuration::from_secs(30);
+/// What one project may ask of the tracker in an hour, in a storm and with lists that did not change: a third of what GitHub gives.
+pub(crate) const REQUESTS_AN_HOUR_MAX: u64 = 1600;
 
 /// A thing that the next matching effect does wrong, for scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,8 +93,26 @@ pub(crate) struct World {
     pub(crate) build_is_red: bool,
     /// Files in the project's tree that a person changed.
     pub(crate) dirty: Vec<String>,
-    /// The first thing that must never happen and did.
-    pub(crate) broken: Option<String>,
+    /// The first law that was broken, and how.
+    pub(crate) broken: Option<Broken>,
+    /// How often each fault struck.
+    pub(crate) struck: BTreeMap<Fault, u64>,
+    /// Until when the tracker refuses all that the account asks, and whether that is a limit.
+    pub(crate) refused: Option<(Timestamp, &'static str)>,
+    /// What was asked of the tracker lately, and the most that was asked in an hour.
+    pub(crate) requests: VecDeque<(Timestamp, u64)>,
+    pub(crate) requests_most: u64,
+    /// The highest label event id when a move was intended.
+    pub(crate) intended: BTreeMap<IssueNumber, u64>,
+    /// Whose ledger it is: on one repository there may be two.
+    pub(crate) ledger: &'static str,
+    /// Issues whose last edit came too early.
+    pub(crate) hasty: BTreeSet<IssueNumber>,
+    /// Reports that a planted bug loses.
+    pub(crate) silent: BTreeSet<ReportId>,
+    /// The issues up to this one began with a label that is not ours.
+    pub(crate) labelled: u64,
+    generation: u64,
     serial: u64,
 }
 
@@ -123,8 +145,20 @@ impl World {
             build_is_red: false,
             dirty: Vec::new(),
             broken: None,
+            struck: BTreeMap::new(),
+            refused: None,
+            requests: VecDeque::new(),
+            requests_most: 0,
+            intended: BTreeMap::new(),
+            ledger: "sim",
+            hasty: BTreeSet::new(),
+            silent: BTreeSet::new(),
+            labelled: 0,
+            generation: 1,
             serial: 0,
         };
+        let late = [Fault::Lag, Fault::LateEvent].map(|fault| world.faults.rate(fault));
+        world.tracker.remembers = late.iter().any(|rate| *rate > 0);
         let pane = world.fresh_pane();
         world.panes.insert(Window::Agent, pane);
         world
@@ -132,42 +166,166 @@ impl World {
 
     pub(crate) fn fresh_pane(&mut self) -> SimPane {
         self.serial += 1;
-        SimPane::new(self.serial, self.now)
+        SimPane::new(self.serial, self.generation, self.now)
     }
 
-    /// Says that something happened that must never happen; the first one is kept.
-    pub(crate) fn breaks(&mut self, what: impl Into<String>) {
-        let what = what.into();
-        self.broken.get_or_insert(what);
+    /// Whether a fault strikes now; those that do are counted.
+    pub(crate) fn strikes(&mut self, fault: Fault) -> bool {
+        let rate = self.faults.rate(fault);
+        let strikes = rate > 0 && self.rng.chance(rate);
+        if strikes {
+            *self.struck.entry(fault).or_default() += 1;
+        }
+        strikes
+    }
+
+    /// Asks the tracker so many times; says why it refuses all, and until when.
+    pub(crate) fn asks(&mut self, times: u64) -> Option<(Timestamp, &'static str)> {
+        let hour = SignedDuration::from_hours(1);
+        self.requests.push_back((self.now, times));
+        while self
+            .requests
+            .front()
+            .is_some_and(|(at, _)| self.now.duration_since(*at) >= hour)
+        {
+            self.requests.pop_front();
+        }
+        let asked = self.requests.iter().map(|(_, times)| times).sum();
+        self.requests_most = self.requests_most.max(asked);
+        if asked > REQUESTS_AN_HOUR_MAX {
+            self.breaks(Law::Budget, format!("{asked} requests in an hour"));
+        }
+        if self.strikes(Fault::Limited) {
+            let wait =
+                SignedDuration::from_secs(60 + i64::try_from(self.rng.below(3540)).expect("small"));
+            self.refused = Some((self.now + wait, "the account is limited"));
+        } else if self.strikes(Fault::Expired) {
+            let wait =
+                SignedDuration::from_mins(30 + i64::try_from(self.rng.below(300)).expect("small"));
+            self.refused = Some((self.now + wait, "the token has expired"));
+        }
+        self.refused = self.refused.filter(|(until, _)| *until > self.now);
+        self.refused
+    }
+
+    /// Our clock jumps; what goes on goes on as it did.
+    pub(crate) fn jumps(&mut self, by: SignedDuration) {
+        self.now += by;
+        self.tracker.jumps(by);
+        self.receipts.values_mut().for_each(|at| *at += by);
+        self.late_writes.iter_mut().for_each(|(at, ..)| *at += by);
+        self.requests.iter_mut().for_each(|(at, _)| *at += by);
+        let since = self.gap.as_mut();
+        let until = self.refused.as_mut().map(|(until, _)| until);
+        for at in [since, until].into_iter().flatten() {
+            *at += by;
+        }
+        for pane in self.panes.values_mut() {
+            match &mut pane.doing {
+                Doing::Idle { since } | Doing::Failed { since } | Doing::Dead { since } => {
+                    *since += by;
+                }
+                Doing::Busy | Doing::Dialog | Doing::CopyMode => {}
+            }
+            pane.job.iter_mut().for_each(|job| job.until += by);
+        }
+    }
+
+    /// The agents' server dies and comes back: panes have the ids that they had. Or only a pane's process is another one, and its
+    /// options outlive it.
+    pub(crate) fn server_dies(&mut self) {
+        if self.rng.chance(500) {
+            self.generation += 1;
+            self.panes.remove(&Window::Check);
+        }
+        let keeps_pid = self.rng.chance(500);
+        let Some(old) = self.panes.get(&Window::Agent).cloned() else {
+            return;
+        };
+        let mut fresh = self.fresh_pane();
+        fresh.pane.id = old.pane.id;
+        if fresh.pane.generation == old.pane.generation {
+            fresh.traces = old.traces;
+        } else if keeps_pid {
+            fresh.pane.pid = old.pane.pid;
+        }
+        self.panes.insert(Window::Agent, fresh);
+    }
+
+    /// Says that a law was broken; the first one is kept.
+    pub(crate) fn breaks(&mut self, law: Law, how: impl Into<String>) {
+        let how = how.into();
+        self.broken.get_or_insert((law, how));
+    }
+
+    /// The same for what was judged elsewhere.
+    pub(crate) fn holds_to(&mut self, judged: Result<(), Broken>) {
+        if let Err((law, how)) = judged {
+            self.breaks(law, how);
+        }
+    }
+
+    /// What a single read says, late, cut off or with events missing.
+    pub(super) fn reads(
+        &mut self,
+        issue: IssueNumber,
+        since: Option<&CommentId>,
+    ) -> Option<Details> {
+        if self.strikes(Fault::CutOff) {
+            return None;
+        }
+        let lags = self.strikes(Fault::Lag) && since.is_none();
+        let mut read = match since {
+            Some(since) => self.tracker.read_after(issue, since, self.now),
+            None if lags => {
+                let lag = LAG_MAX.as_secs().unsigned_abs();
+                let lag = i64::try_from(self.rng.below(lag)).expect("small");
+                self.tracker
+                    .read_as_of(issue, self.now - SignedDuration::from_secs(lag), self.now)
+            }
+            None => self.tracker.read(issue, self.now),
+        };
+        self.spoils(&mut read.events);
+        Some(read)
+    }
+
+    /// Label events come late, or twice.
+    pub(super) fn spoils(&mut self, events: &mut Vec<LabelEvent>) {
+        if self.strikes(Fault::LateEvent) {
+            let now = self.now;
+            let tracker = &self.tracker;
+            let young = |event: &LabelEvent| now.duration_since(tracker.happened(event)) < LAG_MAX;
+            events.retain(|event| !young(event));
+        }
+        if self.strikes(Fault::TwiceEvents) {
+            let at = usize::try_from(self.rng.below(events.len() as u64)).expect("small");
+            if let Some(event) = events.get(at).cloned() {
+                events.insert(at, event);
+            }
+        }
     }
 
     /// Returns what a look sees.
     pub(crate) fn observe(&mut self, questions: &Questions, state: &State) -> Observation {
-        if !self.rng.chance(self.faults.stale_list) {
+        if !self.strikes(Fault::StaleList) {
             self.tracker.refresh();
         }
-        let failing = self.rng.chance(self.faults.gap);
+        let singles = 2 * questions.issues.len() + questions.comments.len() + questions.pulls.len();
+        let refused = self.asks(1 + singles as u64);
+        let failing = self.strikes(Fault::Gap) || refused.is_some();
         let gap = match (failing, self.gap) {
             (true, _) => Some(("no answer".to_owned(), self.now)),
             (false, Some(since)) => Some(("no answer".to_owned(), since)),
             (false, None) => None,
         };
-        let details = if gap.is_some() {
-            BTreeMap::new()
-        } else {
-            questions
-                .issues
-                .iter()
-                .map(|issue| {
-                    let since = questions.comments.iter().find(|(of, _)| of == issue);
-                    let read = match since {
-                        Some((_, since)) => self.tracker.read_after(*issue, since, self.now),
-                        None => self.tracker.read(*issue, self.now),
-                    };
-                    (*issue, read)
-                })
-                .collect()
-        };
+        let (mut details, mut unread) = (BTreeMap::new(), BTreeMap::new());
+        for issue in questions.issues.iter().filter(|_| gap.is_none()) {
+            let since = questions.comments.iter().find(|(of, _)| of == issue);
+            match self.reads(*issue, since.map(|(_, since)| since)) {
+                Some(read) => drop(details.insert(*issue, read)),
+                None => drop(unread.insert(*issue, "the answer is cut off".to_owned())),
+            }
+        }
         self.serial += 1;
         let open = state
             .dispatches
@@ -176,9 +334,9 @@ impl World {
         let open = u32::try_from(open.count()).expect("few dispatches");
         let others = u32::try_from(self.others).expect("few");
         Observation {
-            unread: BTreeMap::new(),
+            unread,
             at: self.now,
-            local_minute: 600,
+            local_minute: self.local_minute(),
             heads: self.tracker.list(),
             gap,
             us: Some(us()),
@@ -196,6 +354,7 @@ impl World {
                 .spool
                 .iter()
                 .filter(|spooled| spooled.answer.is_none())
+                .filter(|spooled| !self.silent.contains(&spooled.report.id))
                 .map(|spooled| spooled.report.clone())
                 .collect(),
             posts: self
@@ -211,6 +370,12 @@ impl World {
                 secret_hash: format!("secret of {}", self.serial),
             },
         }
+    }
+
+    /// Minutes after local midnight.
+    pub(crate) fn local_minute(&self) -> u16 {
+        let local = self.now.to_zoned(self.rules.zone.clone());
+        u16::try_from(i16::from(local.hour()) * 60 + i16::from(local.minute())).expect("positive")
     }
 
     /// Returns the commit on an issue's branch.
@@ -233,9 +398,11 @@ impl World {
             .cloned()
             .collect();
         self.late_writes.retain(|(at, ..)| *at > now);
+        self.tracker.by_us = true;
         for (_, issue, label) in due {
             self.tracker.label(issue, &label, true, &us(), now);
         }
+        self.tracker.by_us = false;
         for window in [Window::Agent, Window::Check] {
             let Some(pane) = self.panes.get_mut(&window) else {
                 continue;
@@ -284,10 +451,13 @@ impl World {
             issue.commits += 1;
         }
         if let Some(verb) = says(plan) {
-            let rework = self.rng.chance(self.faults.rework);
+            let rework = self.strikes(Fault::Rework);
             let verdict = if rework { "rework" } else { "pass" };
             let honest = plan == Plan::Honest;
             self.report(dispatch, verb, honest, verdict);
+            if self.strikes(Fault::TwiceReport) {
+                self.repeats();
+            }
         }
     }
 
@@ -323,6 +493,14 @@ impl World {
         id
     }
 
+    /// The last report is made once more.
+    fn repeats(&mut self) {
+        self.serial += 1;
+        let mut again = self.spool.last().expect("it was just put there").clone();
+        again.report.id = ReportId::new(format!("r{}", self.serial));
+        self.spool.push(again);
+    }
+
     /// Puts a post into the spool.
     pub(crate) fn post(&mut self, dispatch: &DispatchId, what: Posting) {
         self.serial += 1;
@@ -338,7 +516,7 @@ impl World {
 
     /// Draws what an agent makes of its next brief.
     pub(crate) fn draw_plan(&mut self) -> Plan {
-        if !self.rng.chance(self.faults.bad_agent) {
+        if !self.strikes(Fault::BadAgent) {
             return Plan::Honest;
         }
         [Plan::Liar, Plan::Mute, Plan::Idler, Plan::Fails, Plan::Asks]
@@ -350,9 +528,10 @@ impl World {
         let submits = self.submits.entry(delivery.clone()).or_default();
         *submits += 1;
         if *submits > 1 {
-            self.breaks(format!("delivery {delivery} was submitted twice"));
+            let how = format!("delivery {delivery} was submitted twice");
+            self.breaks(Law::TypedOnce, how);
         }
-        let late = self.rng.chance(self.faults.late_receipt);
+        let late = self.strikes(Fault::LateReceipt);
         let wait = if late { self.rng.below(200) } else { 1 };
         let wait = SignedDuration::from_secs(i64::try_from(wait).expect("small"));
         let wait = if self.lose.remove(&Lose::Turn) {

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use pointsman::domain::{Answer, IssueNumber, Outcome, Post, Posting};
 use pointsman::machine::text::mark;
 
+use super::laws::Law;
 use super::panes::{Doing, Job, Plan};
 use super::world::World;
 
@@ -37,7 +38,8 @@ impl World {
                     .insert(post.id.clone(), IssueNumber(number))
                     .is_some()
                 {
-                    self.breaks(format!("{} opened an issue twice", post.id));
+                    let how = format!("{} opened an issue twice", post.id);
+                    self.breaks(Law::TypedOnce, how);
                 }
                 Outcome::Posted {
                     issue: Some(IssueNumber(number)),
