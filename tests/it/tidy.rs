@@ -117,7 +117,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("cannot read `{}`: {error}", path.display()))
@@ -153,7 +153,7 @@ fn is_foreign(name: &str) -> bool {
         || (name.starts_with('.') && !matches!(name, ".ci" | ".github"))
 }
 
-fn rust_files(folder: &str) -> Vec<String> {
+pub(crate) fn rust_files(folder: &str) -> Vec<String> {
     files(folder)
         .into_iter()
         .filter(|path| has_extension(path, "rs"))

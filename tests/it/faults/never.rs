@@ -89,15 +89,14 @@ fn the_terminal_knows_no_other_way_to_type() {
     )
     .unwrap();
     let mut read = 0;
-    for entry in std::fs::read_dir(format!("{ROOT}/src/terminal")).unwrap() {
-        let path = entry.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
+    for path in crate::tidy::rust_files("src/terminal") {
+        let text = crate::tidy::read(&path);
         read += 1;
         for line in text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
         {
-            assert!(!forbidden.is_match(line), "{}: {line}", path.display());
+            assert!(!forbidden.is_match(line), "{path}: {line}");
         }
     }
     assert!(read > 10, "{read} files");
