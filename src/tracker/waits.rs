@@ -10,8 +10,26 @@ use crate::machine::text::as_shown;
 
 /// What people write before the numbers.
 const PHRASES: [&str; 2] = ["blocked by", "depends on"];
-/// With one of these before it, it says the contrary.
-const NEGATIONS: [&str; 7] = ["not", "never", "longer", "isn't", "doesn't", "was", "were"];
+/// With one of these among the last two words before it, it says the contrary, or nothing for certain.
+const NEGATIONS: [&str; 17] = [
+    "not",
+    "never",
+    "longer",
+    "no",
+    "nothing",
+    "isn't",
+    "aren't",
+    "doesn't",
+    "don't",
+    "won't",
+    "wasn't",
+    "was",
+    "were",
+    "previously",
+    "formerly",
+    "if",
+    "unless",
+];
 /// Numbers taken from one text: nobody waits for more, and the rest of a hostile one is left alone.
 const NUMBERS_MAX: usize = 50;
 /// Bytes of a text that are read for it: GitHub's longest (65,536 characters) is said in fewer.
@@ -22,7 +40,12 @@ pub(super) fn named(text: &str) -> BTreeSet<IssueNumber> {
     let mut found = BTreeSet::new();
     let mut fences = Fences::default();
     for line in as_shown(text, TEXT_BYTES_MAX).lines() {
-        if fences.covers(line) || line.trim_start().starts_with('>') {
+        let bare = line.trim_start();
+        // A ticked box is settled, whatever it says.
+        let is_done = bare
+            .get(1..5)
+            .is_some_and(|tick| tick.eq_ignore_ascii_case(" [x]"));
+        if fences.covers(line) || bare.starts_with('>') || is_done {
             continue;
         }
         for phrase in PHRASES {
@@ -38,11 +61,26 @@ fn in_line(line: &str, phrase: &str, found: &mut BTreeSet<IssueNumber>) {
     for (at, _) in lower.match_indices(phrase) {
         let before = &lower[..at];
         let is_a_word = !before.ends_with(|c: char| c.is_alphanumeric() || c == '`');
-        let last = before.split_whitespace().next_back();
-        if is_a_word && last.is_none_or(|last| !NEGATIONS.contains(&last)) {
+        let is_open = |mark: &str| before.matches(mark).count() % 2 == 1;
+        if is_a_word && !is_open("`") && !is_open("~~") && !is_denied(before) {
             numbers(&lower[at + phrase.len()..], found);
         }
     }
+}
+
+/// Whether the words before a phrase turn it round, or tell it of another issue: "#14 is blocked by #12".
+fn is_denied(before: &str) -> bool {
+    let clause = before.rsplit(['.', ',', ';', ':', '!', '?', '(', '\u{2013}', '\u{2014}']);
+    let clause = clause.map(|clause| clause.rsplit(" - ").next().unwrap_or(clause));
+    let clause = clause.take(1).collect::<String>().replace('\u{2019}', "'");
+    let mut words = clause.split_whitespace().rev();
+    let (last, other) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let is_issue = |word: &str| {
+        let number = word.strip_prefix('#').unwrap_or("");
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_anothers = is_issue(last) || (is_issue(other) && matches!(last, "is" | "are"));
+    is_anothers || NEGATIONS.iter().any(|word| [last, other].contains(word))
 }
 
 /// Takes `#1, #2 and #3` from the beginning of a text.
@@ -82,6 +120,11 @@ mod tests {
         assert_eq!(said("- **Depends on:** #12, #14 and #15"), [12, 14, 15]);
         assert_eq!(said("a\r\nblocked by: #3\r\nDEPENDS ON #4"), [3, 4]);
         assert_eq!(said("blocked by #3 (see #9)"), [3], "a mention is none");
+        assert_eq!(said("Not ready: blocked by #3"), [3]);
+        assert_eq!(said("Do not start (blocked by #3)"), [3]);
+        assert_eq!(said("Part of #9 - depends on #3"), [3]);
+        assert_eq!(said("- [ ] blocked by #3"), [3]);
+        assert_eq!(said("the `x` of #9, blocked by #3"), [3]);
     }
 
     #[test]
@@ -93,6 +136,16 @@ mod tests {
             "it is no longer blocked by #12",
             "not blocked by #12",
             "was blocked by #12",
+            "it isn't currently blocked by #12",
+            "it isn\u{2019}t blocked by #12",
+            "was previously blocked by #12",
+            "nothing here depends on #12",
+            "if blocked by #12, say so",
+            "#14 depends on #12",
+            "#14 is blocked by #12",
+            "~~blocked by #12~~",
+            "- [x] Blocked by #12",
+            "write `it is blocked by #12`",
             "blocked by owner/repo#12",
             "blocked by the weather",
             "> blocked by #12",

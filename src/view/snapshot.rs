@@ -22,8 +22,9 @@ use crate::machine::text::one_line;
 use crate::machine::trust;
 use crate::machine::{markdown, recovery};
 
-/// What stands in a project's place where something concerns an account.
-pub const ACCOUNTS: &str = "accounts";
+/// What stands in a project's place where something concerns an account; no project can be called so, or both would undo each other's
+/// calls.
+pub const ACCOUNTS: &str = "(accounts)";
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
 /// Characters of a goal line.

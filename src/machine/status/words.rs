@@ -127,7 +127,10 @@ impl Scene<'_> {
             }
             Hold::Vetoed { label } => format!("kept away by `{label}`"),
             Hold::NeedsReapproval { by } => {
-                format!("{} changed the text after it was approved", quoted(by))
+                format!(
+                    "{} changed the text as it was approved, or after",
+                    quoted(by)
+                )
             }
             Hold::Untrusted { actor, .. } => {
                 format!(
@@ -147,6 +150,8 @@ impl Scene<'_> {
             | Hold::Tracker { .. }
             | Hold::Unmarked { .. }
             | Hold::NextCycle => format!("{}its turn comes", self.stage()),
+            // Whose account it is, and when it is paid for again, is nobody else's.
+            Hold::AccountLimit { .. } => "the agent's account is at its limit".to_owned(),
             Hold::DailyCap { limit, .. } => format!("the day's {limit} dispatches are spent"),
             Hold::Stalled { why, .. } if self.full => {
                 format!("a step failed and is tried again: {}", quoted(why))

@@ -145,16 +145,23 @@ impl EditedIssue {
     /// is nobody who could have approved the text.
     fn edits(self) -> Vec<Edit> {
         let contents = self.user_content_edits;
-        let is_told = contents
+        let is_cut = contents
             .as_ref()
-            .is_some_and(|contents| !contents.page_info.has_next_page);
+            .is_none_or(|contents| contents.page_info.has_next_page);
+        let times = contents
+            .iter()
+            .flat_map(|contents| contents.nodes.iter().flatten());
+        let times: Vec<Timestamp> = times.map(|edit| edit.edited_at).collect();
+        // A page begins with the newest: what is not told is as old as its oldest at most. One that begins otherwise says nothing.
+        let is_newest = times.iter().max() >= self.last_edited_at.as_ref();
+        let oldest_told = times.iter().min().copied().filter(|_| is_newest);
         let last = self.last_edited_at.map(|at| Edit {
             at,
             by: self.editor.and_then(Who::actor),
         });
-        let untold = self
-            .last_edited_at
-            .filter(|_| !is_told)
+        let untold = oldest_told
+            .or(self.last_edited_at)
+            .filter(|_| is_cut)
             .map(|at| Edit { at, by: None });
         let created = self.created_at;
         // The first of them is the text as it was opened.

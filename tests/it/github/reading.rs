@@ -98,6 +98,22 @@ async fn every_edit_is_known_and_a_stranger_is_not_covered_by_who_came_later() {
             "{more}"
         );
     }
+
+    // The page's own edits are known: what came before them is nobody's, and not newer than they are.
+    let body = r#"{"data":{"repository":{"issue":{"createdAt":"2026-11-20T11:00:00Z",
+        "lastEditedAt":"2026-11-20T12:04:00Z","editor":{"__typename":"User","login":"me","databaseId":7},
+        "userContentEdits":{"pageInfo":{"hasNextPage":true},"nodes":[
+            {"editedAt":"2026-11-20T12:04:00Z","editor":{"__typename":"User","login":"me","databaseId":7}},
+            {"editedAt":"2026-11-20T12:02:00Z","editor":{"__typename":"User","login":"me","databaseId":7}}]}}}}}"#;
+    world
+        .fake
+        .arm(Fault::once("POST", "/graphql", Kind::Body(body.to_owned())));
+    let known = text(&world, number).await;
+    let oldest = known.edits.iter().find(|edit| edit.by.is_none());
+    assert_eq!(
+        oldest.map(|edit| edit.at.to_string()),
+        Some("2026-11-20T12:02:00Z".to_owned())
+    );
 }
 
 #[tokio::test]

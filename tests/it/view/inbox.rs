@@ -123,6 +123,13 @@ fn an_issue_with_a_pull_request_is_ended_there_or_here() {
     );
 }
 
+/// What one project has to tell takes the place of what it told before: a second one of that name would be called again and again.
+#[test]
+fn no_project_can_be_called_as_the_accounts_are() {
+    let may_be = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    assert!(!pointsman::view::ACCOUNTS.chars().all(may_be));
+}
+
 /// Two projects share an account that is at its limit.
 #[test]
 fn a_limit_is_one_matter_however_many_projects_share_the_account() {
@@ -143,7 +150,7 @@ fn a_limit_is_one_matter_however_many_projects_share_the_account() {
         ProjectView::new(&rules, &State::default(), &report, Sight::Live(&seen))
     };
     let snapshot = Snapshot::new(ten(), "0.1.0", vec![view("blog"), view("shop")]);
-    assert_snapshot!(render_inbox(&Inbox::new(&snapshot), 120), @"accounts    limit  anthropic is at its limit until 2026-11-20T11:30:00Z: blog, shop wait  it ends by itself");
+    assert_snapshot!(render_inbox(&Inbox::new(&snapshot), 120), @"(accounts)    limit  anthropic is at its limit until 2026-11-20T11:30:00Z: blog, shop wait  it ends by itself");
 }
 
 /// As long as an agent that stopped with an error will be told to go on, nobody is called.
