@@ -65,7 +65,6 @@ fn ring(head: &Head, heads: &BTreeMap<IssueNumber, Head>) -> Vec<IssueNumber> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::time::{Duration, Instant};
 
     use jiff::Timestamp;
 
@@ -117,14 +116,20 @@ mod tests {
 
     /// Whoever writes issues decides how they hang together, and every one of them is looked at in every cycle.
     #[test]
-    fn a_long_chain_costs_no_more_than_its_length() {
-        let heads: BTreeMap<IssueNumber, Head> = (1..=3_000)
-            .map(|number| head(number, &[number + 1]))
-            .collect();
-        let begin = Instant::now();
-        let held = heads.values().filter(|head| hold(head, &heads).is_some());
-        assert_eq!(held.count(), 2_999);
-        let took = begin.elapsed();
-        assert!(took < Duration::from_secs(8), "{took:?}");
+    fn a_long_chain_is_followed_only_so_far() {
+        let last = LOOKS_MAX as u64;
+        let of = |length| {
+            let next = move |number| if number == length { 1 } else { number + 1 };
+            let chain = (1..=length).map(move |number| head(number, &[next(number)]));
+            chain.collect::<BTreeMap<IssueNumber, Head>>()
+        };
+        assert_eq!(ring_of(1, &of(last)).len(), LOOKS_MAX + 1);
+        let longer = of(last + 1);
+        assert_eq!(ring_of(1, &longer), [0_u64; 0]);
+        let wait = Hold::WaitsFor {
+            issues: vec![IssueNumber(2)],
+            ring: Vec::new(),
+        };
+        assert_eq!(hold(&longer[&IssueNumber(1)], &longer), Some(wait));
     }
 }

@@ -252,6 +252,18 @@ fn is_in(ranges: &[Range<usize>], at: usize) -> bool {
 mod tests {
     use super::super::as_shown;
 
+    /// What begins something that never ends. `benches/resolve.rs` measures the same.
+    const HOSTILE: [&str; 8] = [
+        "<details>",
+        "<details",
+        "</details",
+        "`<details>`",
+        "[a]: <",
+        "<!--",
+        "```\n",
+        "[a]: #\n",
+    ];
+
     #[test]
     fn what_a_page_folds_away_is_left_out_and_counted() {
         let table = [
@@ -348,23 +360,11 @@ mod tests {
 
     /// Anybody may open an issue, and its text is read at every look.
     #[test]
-    fn a_hostile_text_costs_no_more_than_its_length() {
+    fn a_hostile_text_comes_to_an_end() {
         let many = 512 * 1024;
-        for part in [
-            "<details>",
-            "<details",
-            "</details",
-            "`<details>`",
-            "[a]: <",
-            "<!--",
-            "```\n",
-            "[a]: #\n",
-        ] {
-            let text = part.repeat(many / part.len());
-            let begin = std::time::Instant::now();
-            as_shown(&text, many);
-            let took = begin.elapsed();
-            assert!(took < std::time::Duration::from_secs(4), "{part}: {took:?}");
+        for part in HOSTILE {
+            let shown = as_shown(&part.repeat(many / part.len()), many);
+            assert!(shown.len() <= many + "\n[cut]".len(), "{part}");
         }
     }
 }
