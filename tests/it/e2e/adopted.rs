@@ -334,7 +334,7 @@ async fn our_own_server_that_stands_still_is_waited_for() {
         seen.is_some_and(|seen| seen.no_agent.is_some())
     };
     let unknown = async { while !is_blind().await {} };
-    tokio::time::timeout(Duration::from_secs(60), unknown)
+    tokio::time::timeout(Duration::from_mins(1), unknown)
         .await
         .expect("it is said that the server does not answer");
     drop(stopped);
