@@ -461,8 +461,11 @@ fn find<'a>(
     }
 }
 
-/// Waits until one of the servers says that something came or went.
+/// Waits until one of the servers says that something came or went. One whose look is not back says nothing, and it may be the only one.
 async fn woken(watches: &mut BTreeMap<PathBuf, Watch>) {
+    if watches.is_empty() {
+        return std::future::pending().await;
+    }
     let waits = watches.values_mut().map(|watch| Box::pin(watch.woken()));
     futures_util::future::select_all(waits).await;
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use tokio::time::Instant;
 
 use crate::daemon::places::private_folder;
 use crate::domain::Pane;
@@ -27,7 +28,14 @@ pub struct PaneLocks {
     folder: PathBuf,
     /// Who we are, for whoever finds a pane taken.
     us: String,
-    kept: Arc<Mutex<BTreeMap<PathBuf, File>>>,
+    kept: Arc<Mutex<BTreeMap<PathBuf, Kept>>>,
+}
+
+/// A lock that waits for the next act, until then at most.
+#[derive(Debug)]
+struct Kept {
+    until: Instant,
+    file: File,
 }
 
 /// A pane that is ours alone, until this is dropped.
@@ -57,7 +65,7 @@ impl PaneLocks {
         let name = format!("{}-{}.lock", &server[..16], pane.id.trim_start_matches('%'));
         let path = self.folder.join(name);
         let kept = self.kept().remove(&path);
-        if let Some(file) = kept {
+        if let Some(Kept { file, .. }) = kept {
             return Ok(PaneHeld { path, file });
         }
         let cannot = |error: std::io::Error| format!("the pane cannot be locked: {error}");
@@ -85,16 +93,55 @@ impl PaneLocks {
 
     /// Keeps a pane for the next act, which may never come.
     pub fn keep(&self, held: PaneHeld) {
+        self.keep_for(held, KEPT_MAX);
+    }
+
+    fn keep_for(&self, held: PaneHeld, limit: Duration) {
         let PaneHeld { path, file } = held;
-        self.kept().insert(path.clone(), file);
+        let until = Instant::now() + limit;
+        self.kept().insert(path.clone(), Kept { until, file });
         let locks = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(KEPT_MAX).await;
-            drop(locks.kept().remove(&path));
+            tokio::time::sleep_until(until).await;
+            let mut kept = locks.kept();
+            // It may have been taken meanwhile, and kept anew for another act.
+            if kept.get(&path).is_some_and(|own| own.until <= until) {
+                kept.remove(&path);
+            }
         });
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, File>> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Kept>> {
         self.kept.lock().expect("no holder of this lock panics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_is_kept_for_its_own_act_and_not_for_the_last_ones_time() {
+        const SHORT: Duration = Duration::from_millis(50);
+        let dir = tempfile::TempDir::new().unwrap();
+        let daemon = |state: &str| PaneLocks::new(dir.path(), Path::new(state));
+        let (ours, theirs) = (daemon("/ours"), daemon("/theirs"));
+        let pane = Pane {
+            socket: "/run/sock".into(),
+            generation: "1.2".to_owned(),
+            id: "%3".to_owned(),
+            pid: 4,
+        };
+        ours.keep_for(ours.take(&pane).unwrap(), SHORT);
+        ours.keep_for(ours.take(&pane).unwrap(), KEPT_MAX);
+        tokio::time::sleep(4 * SHORT).await;
+        let said = theirs.take(&pane).unwrap_err();
+        assert!(said.contains("ledger in /ours"), "{said}");
+
+        // The act that it was kept for never came.
+        ours.keep_for(ours.take(&pane).unwrap(), SHORT);
+        while theirs.take(&pane).is_err() {
+            tokio::time::sleep(SHORT).await;
+        }
     }
 }

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::daemon::fleet::WindowSample;
 use crate::daemon::hands::{Comments, Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::daemon::looks::{Begin, Looked, Looks};
 use crate::domain::{
     AccountLimit, Answer, Attention, DispatchId, Fresh, Hold, IssueNumber, Observation, PaneSample,
-    Post, Posting, PullHead, PullRead, Questions, Report, ReportId, Said, SessionChoice, SpoolFile,
-    Subject, Verb, Window,
+    Post, Posting, PullHead, PullRead, Purpose, Questions, Report, ReportId, Said, SessionChoice,
+    SpoolFile, Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -260,7 +259,11 @@ impl Observer {
         let limits = hands.samples.borrow().limits.clone();
         let panes = [Window::Agent, Window::Check]
             .into_iter()
-            .filter_map(|window| Some((window, limited(hands.sampled(window)?, &limits))))
+            .filter_map(|window| {
+                let seen = hands.sampled(window)?;
+                let account = &seen.profile.account;
+                Some((window, limited(seen.sample, account, &limits)))
+            })
             .collect();
         let dispatch = DispatchId::new(random_letters(DISPATCH_LETTERS));
         let (scans, misplaced) = self.folder(hands).await;
@@ -290,12 +293,11 @@ impl Observer {
     }
 }
 
-/// A sample as its account's limit leaves it: who shares one that is used up takes no text, whoever found that out.
-fn limited(window: WindowSample, limits: &[AccountLimit]) -> PaneSample {
-    let account = &window.profile.account;
-    let mut sample = window.sample;
-    let limit = limits.iter().find(|limit| limit.account == *account);
-    if let Some(limit) = limit.filter(|_| sample.state.takes_text()) {
+/// A sample as its account's limit leaves it: who shares one that is used up takes no text, whoever found that out, nor the word to go on.
+fn limited(mut sample: PaneSample, account: &str, limits: &[AccountLimit]) -> PaneSample {
+    let would_take = sample.state.takes(Purpose::Resume);
+    let limit = limits.iter().find(|limit| limit.account == account);
+    if let Some(limit) = limit.filter(|_| would_take) {
         sample.state.because = format!("account {account} is at its limit, as another agent shows");
         sample.state.attention = Attention::RateLimited { until: limit.until };
     }
@@ -463,4 +465,46 @@ fn said(
         proven: right && home,
         at,
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Activity, AgentState, Liveness, Pane};
+
+    #[test]
+    fn who_shares_a_used_up_account_is_given_neither_a_text_nor_the_word_to_go_on() {
+        let since = Timestamp::UNIX_EPOCH;
+        let look = |attention| PaneSample {
+            pane: Pane {
+                socket: "/run/sock".into(),
+                generation: "1.2".to_owned(),
+                id: "%3".to_owned(),
+                pid: 4,
+            },
+            at: since,
+            state: AgentState {
+                liveness: Liveness::Alive,
+                activity: Activity::Idle { since },
+                attention,
+                words: None,
+                because: String::new(),
+            },
+            managed: true,
+            context: String::new(),
+            traces: Vec::new(),
+            other_version: None,
+        };
+        let limits = [AccountLimit {
+            account: "acme".to_owned(),
+            until: None,
+            projects: Vec::new(),
+        }];
+        for attention in [Attention::None, Attention::Error] {
+            let state = limited(look(attention.clone()), "acme", &limits).state;
+            assert!(!state.takes(Purpose::Resume), "{state:?}");
+            let other = limited(look(attention), "else", &limits).state;
+            assert!(other.takes(Purpose::Resume), "{other:?}");
+        }
+    }
 }

@@ -23,6 +23,8 @@ pub const SAMPLE_GAP_MAX: Duration = Duration::from_secs(15);
 pub const UNKNOWN_MAX: Duration = Duration::from_secs(90);
 /// How long after a limit's reset an account is left alone: clocks differ (facts/terminal.md 3.6).
 pub const RESET_SLACK: Duration = Duration::from_mins(2);
+/// A limit whose end nobody tells is over after this long at the latest (facts/terminal.md 3.6): what an idle agent shows, nobody redraws.
+pub const UNTOLD_MAX: Duration = Duration::from_hours(5);
 /// The longest that a limit may last to be believed: a provider's longest window is a week, and a day for clocks.
 pub const RESET_MAX: Duration = Duration::from_hours(8 * 24);
 
@@ -229,6 +231,8 @@ pub struct Resolved {
     pub ready_since: Option<Timestamp>,
     /// Since when nothing is known of an agent that is there.
     pub unknown_since: Option<Timestamp>,
+    /// Since when a limit is shown whose end nobody tells, and nothing was done.
+    pub untold_since: Option<Timestamp>,
     /// What has to be equal in both samples: the process, cursor, size and composer, as the sampler saw them.
     pub print: String,
     /// All that would have to change for it to be given a text, each in words; empty if it can be.
@@ -243,7 +247,13 @@ pub fn resolve(
     previous: Option<&Resolved>,
     now: Timestamp,
 ) -> Resolved {
-    let heard = Heard::new(evidence, now);
+    let mut heard = Heard::new(evidence, now);
+    let untold_since = heard
+        .shows_untold_limit()
+        .then(|| previous.and_then(|last| last.untold_since).unwrap_or(now));
+    if untold_since.is_some_and(|since| now.duration_since(since) >= signed(UNTOLD_MAX)) {
+        heard.forget_untold_limit();
+    }
     let mut state = heard.judge(profile);
     let mut lacks = heard.lacks(profile);
     let mut ready_since = None;
@@ -278,6 +288,7 @@ pub fn resolve(
         at: now,
         ready_since,
         unknown_since,
+        untold_since,
         print: print.to_owned(),
         lacks,
     }
@@ -298,6 +309,7 @@ pub fn unheard(why: &str, previous: Option<&Resolved>, now: Timestamp) -> Resolv
         at: now,
         ready_since: None,
         unknown_since: Some(since),
+        untold_since: previous.and_then(|last| last.untold_since),
         print: String::new(),
         lacks: vec![why.to_owned()],
     }

@@ -196,20 +196,22 @@ impl Tmux {
         words: &[String],
         (stdin, stdout, stderr): (Stdio, Stdio, Stdio),
     ) -> Result<Child, TmuxError> {
-        let mut command = Command::new(&words[0]);
+        let front = self.account.map(|(uid, gid)| as_account(uid, gid));
+        let line: Vec<&String> = front.iter().flatten().chain(words).collect();
+        let mut command = Command::new(line[0]);
         command
-            .args(&words[1..])
+            .args(&line[1..])
             .env_clear()
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .stdin(stdin)
             .stdout(stdout)
             .stderr(stderr)
-            .process_group(0)
             .kill_on_drop(true);
-        if let Some((uid, gid)) = self.account {
-            // With a user that root becomes, root's other groups go as well.
-            command.uid(uid).gid(gid).current_dir("/");
-        }
+        match self.account {
+            // Its session is a group of its own.
+            Some(_) => command.current_dir("/"),
+            None => command.process_group(0),
+        };
         self.spawned.fetch_add(1, Ordering::Relaxed);
         command.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => TmuxError::Missing,
@@ -219,6 +221,16 @@ impl Tmux {
             },
         })
     }
+}
+
+/// Returns the words before a command that root runs as another account: without root's terminal, into which whoever has that account could
+/// push keys by way of the process (TIOCSTI), and without root's groups. Both programs are util-linux's.
+pub fn as_account(uid: u32, gid: u32) -> Vec<String> {
+    ["setsid", "setpriv", "--clear-groups"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([format!("--regid={gid}"), format!("--reuid={uid}")])
+        .collect()
 }
 
 /// Writes the payload, reads both outputs to their end and waits for the exit.

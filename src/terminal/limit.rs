@@ -6,10 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use regex::{Captures, Regex};
 
-use crate::machine::resolve::is_believed;
-
-/// A limit whose end is not told ends then at the latest (facts/terminal.md 3.6).
-const CEILING: SignedDuration = SignedDuration::from_hours(5);
+use crate::machine::resolve::{UNTOLD_MAX, is_believed};
 
 /// `limit reached|1795309386`, `resets 3pm (Europe/Berlin)`, `resets at 15:30`, `try again in 1h 20m`.
 static EPOCH: LazyLock<Regex> = LazyLock::new(|| pattern(r"\|(\d{10})\b"));
@@ -44,7 +41,7 @@ pub(super) fn until(words: &str, at: Timestamp) -> Option<Timestamp> {
         .or_else(|| SPAN.captures(words).and_then(|found| after(&found, at)))
         .or_else(|| CLOCK.captures(words).and_then(|found| clock(&found, at)));
     told.filter(|told| *told > at && is_believed(*told, at))
-        .or_else(|| at.checked_add(CEILING).ok().filter(|_| is_named(words)))
+        .or_else(|| at.checked_add(UNTOLD_MAX).ok().filter(|_| is_named(words)))
 }
 
 fn after(found: &Captures<'_>, at: Timestamp) -> Option<Timestamp> {

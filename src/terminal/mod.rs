@@ -32,7 +32,7 @@ mod turns;
 mod variables;
 mod watch;
 
-pub use client::Tmux;
+pub use client::{Tmux, as_account};
 pub use deliver::{Trace, Traced};
 pub use error::TmuxError;
 pub use guard::{Blocked, Guard, Guarded};

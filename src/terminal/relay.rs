@@ -136,7 +136,10 @@ impl Relay {
             folder: folder.to_owned(),
             only_empty,
         };
-        let done: Result<(), i32> = self.ask_within(&question, CHORE_MAX)?;
+        let asked = self.ask_within(&question, CHORE_MAX);
+        // That there is no relay must not be taken for a folder that is gone.
+        let done: Result<(), i32> =
+            asked.map_err(|error| std::io::Error::other(self.gone(&error)))?;
         done.map_err(std::io::Error::from_raw_os_error)
     }
 

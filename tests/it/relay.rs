@@ -97,6 +97,17 @@ fn without_a_relay_nothing_is_evidence_and_it_is_said() {
 }
 
 /// Agents own the folder, and can put a relay of their own there.
+/// Whoever takes a folder away counts one that is not there as gone: no relay is another matter.
+#[test]
+fn without_a_relay_no_folder_counts_as_gone() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let relay = known(&dir.path().join("relay"));
+    let error = relay.remove(dir.path(), false).unwrap_err();
+    assert_ne!(error.kind(), std::io::ErrorKind::NotFound);
+    assert!(error.to_string().contains("does not answer"), "{error}");
+    assert!(dir.path().is_dir());
+}
+
 #[tokio::test]
 async fn one_that_answers_a_byte_now_and_then_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
@@ -389,4 +400,29 @@ fn one_that_asks_a_byte_now_and_then_is_cut_off() {
         );
         std::thread::sleep(Duration::from_millis(500));
     }
+}
+
+/// Whoever has the account can trace what root runs as it, and would push keys into the terminal that it shares with root.
+#[tokio::test]
+async fn what_root_runs_as_another_account_has_no_terminal_of_roots() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::TempDir::new().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), open.clone()).unwrap();
+    let program = dir.path().join("tmux");
+    let says = "#!/bin/sh\nread -r _ _ _ _ _ session _ </proc/$$/stat\necho \"own: $((session == $$)), uid $(id -u), groups $(id -G)\" >&2\nexit 1\n";
+    std::fs::write(&program, says).unwrap();
+    std::fs::set_permissions(&program, open).unwrap();
+    let path = format!(
+        "{}:{}",
+        dir.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let tmux = Tmux::new("/nowhere").with_env("PATH", path);
+    let error = tmux.of_account(65534, 65534).list_panes().await;
+    let said = error.unwrap_err().to_string();
+    assert!(said.contains("own: 1, uid 65534, groups 65534"), "{said}");
 }

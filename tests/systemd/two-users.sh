@@ -277,6 +277,11 @@ done
 /usr/local/bin/pointsman service uninstall --system --yes >/dev/null || fail "the units are taken away"
 check "nothing of ours is left of the units" "" "$(cd /etc/systemd/system && find . -type f -path '*pointsman*')"
 
+# Without the relay nobody may look into the agents' trees: what is left is listed all the same, with why.
+left=$(cd / && as_daemon env HOME=/ CONFIGURATION_DIRECTORY=/etc/pointsman STATE_DIRECTORY=/var/lib/pointsman XDG_RUNTIME_DIR=/run /usr/local/bin/pointsman uninstall --dry-run 2>&1) || fail "what is left is listed without the relay: $left"
+grep -q '^keep .*worktrees and branches of ours in /srv/stone .*pointsman remove stone' <<<"$left" || fail "with what stays, and why: $left"
+echo "ok    after the units the rest is listed"
+
 # One account for both after two: a third one would look for agents in what two left, and is told; agents' own is fine, and back again.
 useradd --create-home --user-group third
 refused=$(/usr/local/bin/pointsman service install --system --account third 2>&1) && fail "what two users left is refused for a third"

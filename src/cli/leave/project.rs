@@ -47,11 +47,18 @@ pub(super) async fn traces(
     let file = places.config.join("projects").join(format!("{name}.toml"));
     traces.extend(Trace::file(file));
     if project.git {
-        traces.extend(tree::traces(
-            &Hand::of(places),
-            &project.path,
-            &places.trees(name),
-        )?);
+        let hand = Hand::of(places);
+        match hand.missing().filter(|_| beside == Beside::Everything) {
+            // Its unit goes before all else, and with it who may look.
+            Some(why) => traces.push(Trace::stays(
+                format!(
+                    "worktrees and branches of ours in {}",
+                    project.path.display()
+                ),
+                format!("{why}; while the units are there, `pointsman remove {name}` takes them"),
+            )),
+            None => traces.extend(tree::traces(&hand, &project.path, &places.trees(name))?),
+        }
     }
     traces.extend(in_folder(project));
     traces.extend(

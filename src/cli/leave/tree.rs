@@ -223,6 +223,11 @@ impl Hand {
         Self(places.relay())
     }
 
+    /// Says why nobody works there now; `None` if somebody does.
+    pub(super) fn missing(&self) -> Option<String> {
+        self.0.as_ref()?.missing()
+    }
+
     fn git(&self, project: &Path, words: &[&str]) -> Result<String, Failure> {
         let Some(relay) = &self.0 else {
             return git(project, words);

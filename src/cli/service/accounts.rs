@@ -7,7 +7,6 @@
     reason = "`cli` alone starts programs: useradd, and a shell as the agents"
 )]
 
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,6 +14,7 @@ use super::site;
 use super::units::Site;
 use crate::cli::{Failure, edge, say};
 use crate::config::Config;
+use crate::terminal::as_account;
 
 /// The daemon's account.
 pub(super) const DAEMON: &str = "pointsman";
@@ -127,16 +127,16 @@ pub(super) fn folders(site: &Site, config: &Config) -> Result<(), Failure> {
     }
     for project in config.projects.values() {
         let logs = state.join("logs").join(project.name.as_str());
-        let done = Command::new("/bin/sh")
-            .args(["-c", PROJECT, "folders"])
+        let front = as_account(owner.uid, owner.gid);
+        let done = Command::new(&front[0])
+            .args(&front[1..])
+            .args(["/bin/sh", "-c", PROJECT, "folders"])
             .arg(&project.path)
             .arg(&logs)
             .arg(agents)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .current_dir("/")
-            .uid(owner.uid)
-            .gid(owner.gid)
             .stdin(Stdio::null())
             .output();
         let path = project.path.display();

@@ -47,11 +47,31 @@ impl<'a> Heard<'a> {
                 .is_ok_and(|end| end > now && is_believed(until, now)),
             _ => true,
         });
+        // The program's own record of its last turn says when that limit ended: the screen still shows the same one.
+        let is_over = |row: &Evidence| match row.claim {
+            Claim::RateLimited(Some(until)) => {
+                until.checked_add(RESET_SLACK).is_ok_and(|end| end <= now)
+            }
+            _ => false,
+        };
+        if all.iter().any(|row| row.is_fresh(now) && is_over(row)) {
+            rows.retain(|row| row.claim != Claim::RateLimited(None));
+        }
         // Whoever asked for an approval does not say that it was answered; who knows how things stand does.
         if rows.iter().any(|row| row.source.is_level()) {
             rows.retain(|row| !row.source.is_edge() || !is_asked(&row.claim));
         }
         Self { rows, all }
+    }
+
+    /// Whether a limit is shown of which nobody says when it ends, and nothing is done.
+    pub(super) fn shows_untold_limit(&self) -> bool {
+        self.says(&Claim::RateLimited(None)).is_some() && self.says(&Claim::Busy).is_none()
+    }
+
+    pub(super) fn forget_untold_limit(&mut self) {
+        self.rows
+            .retain(|row| row.claim != Claim::RateLimited(None));
     }
 
     fn find(&self, wanted: impl Fn(&Claim) -> bool) -> Option<&'a Evidence> {

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test is an edge")]
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use pointsman::daemon::said;
 use pointsman::domain::{Activity, Hold, Outcome, ProjectName, Verdict, Window};
@@ -307,4 +308,39 @@ async fn a_server_that_stands_still_makes_its_pane_unknown_and_stops_no_other_ag
     world.until_yours("blog", issue).await;
     drop(stopped);
     while !state("shop").await.is_some_and(|state| state.takes_text()) {}
+}
+
+/// Our own server is the only one here: while it stands still nothing is known, and then everything goes on.
+#[tokio::test]
+async fn our_own_server_that_stands_still_is_waited_for() {
+    let mut world = World::new();
+    world.project("blog");
+    world.start().await;
+    let done = world
+        .issue("blog", "Greet", "It should.", "ready-for-prep")
+        .await;
+    world.until_yours("blog", done).await;
+    let out = Command::new("tmux")
+        .arg("-S")
+        .arg(&world.places.socket)
+        .args(["display-message", "-p", "#{pid}"])
+        .output()
+        .expect("tmux runs");
+    let server = String::from_utf8_lossy(&out.stdout);
+    let server = Pid::from_raw(server.trim().parse().expect("a pid")).expect("a pid");
+    let stopped = Stopped::new(server);
+    let is_blind = async || {
+        let seen = world.cycles("blog", 1).await.seen;
+        seen.is_some_and(|seen| seen.no_agent.is_some())
+    };
+    let unknown = async { while !is_blind().await {} };
+    tokio::time::timeout(Duration::from_mins(1), unknown)
+        .await
+        .expect("it is said that the server does not answer");
+    drop(stopped);
+    let issue = world
+        .issue("blog", "Greet again", "It should.", "ready-for-prep")
+        .await;
+    world.until_yours("blog", issue).await;
+    world.end().await;
 }

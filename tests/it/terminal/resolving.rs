@@ -162,6 +162,45 @@ fn whoever_wants_a_person_is_not_typed_to() {
     );
 }
 
+/// What an idle agent shows nobody redraws: a limit is over when its own record says so, and without one after five hours.
+#[test]
+fn a_limit_that_is_over_is_not_held_up_by_what_the_screen_still_shows() {
+    use Claim::*;
+    use Source::*;
+    let shown = (Screen, RateLimited(None));
+    let until = |second: i64| (Rollout, RateLimited(Some(at(second * 1000))));
+    let over = [shown.clone(), until(-121)];
+    check("over, and shown", &over, "Alive Idle None");
+    let wanted = format!(
+        "Alive Idle {:?}",
+        Attention::RateLimited {
+            until: Some(at(-60_000))
+        }
+    );
+    check("a little longer", &[shown.clone(), until(-60)], &wanted);
+
+    let profile = profile(Path::new("/h"));
+    let claims: Vec<_> = READY.into_iter().chain([shown]).collect();
+    let look = |claims: &[_], last: Option<&Resolved>, second: i64| {
+        let now = at(second * 1000);
+        resolve(&rows(claims, second * 1000), &profile, "p", last, now)
+    };
+    let limited = Attention::RateLimited { until: None };
+    let mut last = look(&claims, None, 0);
+    let hours = 5 * 3600;
+    for second in (10..hours).step_by(10) {
+        last = look(&claims, Some(&last), second);
+        assert_eq!(last.state.attention, limited, "{second}");
+    }
+    let over = look(&claims, Some(&last), hours);
+    assert!(over.state.takes_text() && over.lacks.is_empty(), "{over:?}");
+    // It worked, and shows it again: that is another one.
+    let busy: Vec<_> = claims.iter().cloned().chain([(Title, Busy)]).collect();
+    let busy = look(&busy, Some(&over), hours + 10);
+    let again = look(&claims, Some(&busy), hours + 20);
+    assert_eq!(again.state.attention, limited);
+}
+
 #[test]
 fn unknown_is_not_idle_whichever_witness_is_missing() {
     let profile = profile(Path::new("/h"));
