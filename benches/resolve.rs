@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use pointsman::config::Config;
 use pointsman::domain::{Activity, ProfileName};
 use pointsman::machine::resolve::{Claim, Evidence, Source, resolve};
+use pointsman::machine::text::as_shown;
 use pointsman::terminal::{Capture, Composer, Recogniser};
 
 /// Least processor time of one figure: `/proc` counts hundredths of a second.
@@ -23,6 +24,10 @@ const ROUND: u32 = 1_000;
 const RESOLVE_MAX: f64 = 50.0;
 const SCREEN_MAX: f64 = 1_000.0;
 const ROWS: usize = 20;
+/// The longest text that GitHub takes, in bytes of plain letters.
+const TEXT_BYTES: usize = 64 * 1024;
+/// A hundred of them a second are not noticed.
+const TEXT_MAX: f64 = 10_000.0;
 
 fn main() -> ExitCode {
     let mut figures = Figures::default();
@@ -75,6 +80,13 @@ fn main() -> ExitCode {
         });
         let what = format!("screen of 200x50, read by the rules of {name}");
         figures.say(&what, spent, "us", Bar::AtMost(SCREEN_MAX));
+    }
+    // Anybody may open an issue, and its text is read at every look: no text may cost more than its length.
+    for part in ["<details>", "`<details>`", "[a]: <", "<!--", "```\n"] {
+        let text = part.repeat(TEXT_BYTES / part.len());
+        let spent = micros(|| drop(as_shown(&text, TEXT_BYTES)));
+        let what = format!("a text of 64 KB that is nothing but {part:?}, read as a page shows it");
+        figures.say(&what, spent, "us", Bar::AtMost(TEXT_MAX));
     }
     figures.end()
 }

@@ -1,5 +1,6 @@
 //! Issues that go first: what an issue's text says that it waits for, and what the tracker counts.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::successors;
 
@@ -53,8 +54,8 @@ fn ring(head: &Head, heads: &BTreeMap<IssueNumber, Head>) -> Vec<IssueNumber> {
                 way.push(start);
                 return way;
             }
-            if !from.contains_key(&next) {
-                from.insert(next, last);
+            if let Entry::Vacant(way) = from.entry(next) {
+                way.insert(last);
                 reached.push_back(next);
             }
         }

@@ -223,7 +223,7 @@ fn opens(line: &str) -> Option<(char, usize)> {
 fn spans(line: &str) -> Option<Vec<Range<usize>>> {
     let ticks: Vec<usize> = line.match_indices('`').map(|(at, _)| at).collect();
     let is_clear = ticks.is_empty()
-        || (ticks.len() % 2 == 0 && !line.contains("``") && !line.contains(['\\', '|']));
+        || (ticks.len().is_multiple_of(2) && !line.contains("``") && !line.contains(['\\', '|']));
     let spans: Vec<Range<usize>> = ticks
         .chunks(2)
         .filter_map(|pair| Some(pair[0]..*pair.get(1)?))
