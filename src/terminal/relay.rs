@@ -8,9 +8,11 @@
 
 mod answer;
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::socket_peercred;
@@ -241,6 +243,25 @@ impl Relay {
         stream.set_nonblocking(false)?;
         Ok(stream)
     }
+}
+
+/// Git as a person would run it in a folder, but for what its repository makes it start unasked: hooks and the file monitor.
+pub fn git_in(folder: &Path, words: &[impl AsRef<OsStr>]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new("git");
+    command
+        .args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ])
+        .arg("-C")
+        .arg(folder)
+        .args(words)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
 }
 
 fn line(question: &Question) -> std::io::Result<Vec<u8>> {

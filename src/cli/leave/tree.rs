@@ -1,15 +1,13 @@
 //! What we left in a project's repository: worktrees and branches. Git is run without the project's hooks and without its file monitor, as
 //! the person who calls the verb; by the relay where the project is another account's, whose configuration git would follow.
 
-#![expect(clippy::disallowed_methods, reason = "`cli` alone starts programs")]
-
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use super::{Fate, Step, Trace};
 use crate::cli::Failure;
 use crate::daemon::places::Places;
 use crate::terminal::Relay;
+use crate::terminal::relay::git_in;
 
 /// Every branch of ours begins so, and goes on with the number.
 const OURS: &str = "pointsman/";
@@ -253,18 +251,8 @@ impl Hand {
 }
 
 fn git(project: &Path, words: &[&str]) -> Result<String, Failure> {
-    let output = Command::new("git")
-        .args([
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "core.hooksPath=/dev/null",
-        ])
-        .arg("-C")
-        .arg(project)
-        .args(words)
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
+    let output = git_in(project, words)
+        .into_std()
         .output()
         .map_err(|error| anyhow::Error::new(error).context("cannot start `git`"))?;
     if output.status.success() {

@@ -16,7 +16,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::runtime::Runtime;
 
-use super::{ANSWER_MAX, CHORE_MAX, LINE_BYTES_MAX, Question, Within};
+use super::{ANSWER_MAX, CHORE_MAX, LINE_BYTES_MAX, Question, Within, git_in};
 use crate::terminal::agent_files::listen;
 use crate::terminal::client::Tmux;
 use crate::terminal::error::TmuxError;
@@ -193,22 +193,8 @@ impl Shared {
     }
 }
 
-/// Runs git as a person would, but for what a repository makes it start unasked.
 async fn git(folder: &Path, words: &[String]) -> Result<String, String> {
-    let mut command = tokio::process::Command::new("git");
-    command
-        .args([
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "core.hooksPath=/dev/null",
-        ])
-        .arg("-C")
-        .arg(folder)
-        .args(words)
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    let mut command = git_in(folder, words);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     match tokio::time::timeout(CHORE_MAX, command.output()).await {
         Ok(Ok(output)) if output.status.success() => Ok(text(&output.stdout)),
