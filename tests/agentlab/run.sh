@@ -106,5 +106,7 @@ if [ -n "$pids" ]; then
   kill -KILL $pids 2>/dev/null || true
   exit 1
 fi
+# What was left out above, where it matters: every word of a failure.
+grep -A 60 ' panicked at ' "$lab/logs/test.log" || true
 grep '^test result' "$lab/logs/test.log"
 grep -q '^test result: ok' "$lab/logs/test.log"

@@ -271,15 +271,28 @@ impl Lab {
             .map_or(Attention::None, |sampled| sampled.sample.state.attention)
     }
 
-    /// What a person would see, but for the blinking dot of a running tool; looked at by us, not by the watch.
+    /// What a person would see; looked at by us, not by the watch. It blinks and is redrawn: no two looks need be equal.
     pub(super) fn screen(&self, window: Window) -> String {
-        self.tmux(&[
-            "capture-pane",
-            "-p",
-            "-t",
-            &format!("={PROJECT}:={}", window.as_str()),
-        ])
-        .replace('●', " ")
+        let target = format!("={PROJECT}:={}", window.as_str());
+        self.tmux(&["capture-pane", "-p", "-t", &target])
+    }
+
+    /// From now on the server notes whatever anybody types or pastes, into any pane.
+    pub(super) fn note_keys(&self) {
+        self.tmux(&["set-option", "-g", "@typed", ""]);
+        for (hook, noted) in [
+            ("after-send-keys", "keys "),
+            ("after-paste-buffer", "text "),
+        ] {
+            let note = format!("set-option -ga @typed '{noted}'");
+            self.tmux(&["set-hook", "-g", hook, &note]);
+        }
+    }
+
+    /// What was noted since [`Lab::note_keys`].
+    pub(super) fn noted(&self) -> String {
+        let noted = self.tmux(&["show-options", "-gv", "@typed"]);
+        noted.trim().to_owned()
     }
 
     pub(super) fn person_presses(&self, key: &str) {
