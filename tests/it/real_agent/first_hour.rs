@@ -99,10 +99,10 @@ async fn watches(me: &mut Person) -> u64 {
     .await;
     let (pull, _) = me.pull().expect("it was just there");
     let merge = format!("merge https://github.test/me/blog/pull/{pull}, or pointsman approve 12");
-    me.until_inbox(&merge).await;
-    let said = me.looks(&["explain", "12"]).await;
-    said.has("held: yours. ");
-    said.has(&format!("merge pull request #{pull}"));
+    me.looks_until(&["inbox"], &[&merge]).await;
+    let wanted = format!("merge pull request #{pull}");
+    me.looks_until(&["explain", "12"], &["held: yours. ", &wanted])
+        .await;
     pull
 }
 
@@ -116,13 +116,13 @@ async fn merges(me: &mut Person, pull: u64) {
     .await;
     me.until_tidy().await;
     me.assert_walked();
-    let said = me.looks(&["explain", "12"]).await;
-    said.has("closed: nothing is started for it\n");
-    said.has("#12: its pull request was merged by me\n");
-    me.looks(&["inbox"]).await.has("nothing waits for you\n");
-    me.looks(&["status"])
-        .await
-        .has("0 in hand, 5 waiting, 0 for you\n");
+    let closed = "closed: nothing is started for it\n";
+    let merged = "#12: its pull request was merged by me\n";
+    me.looks_until(&["explain", "12"], &[closed, merged]).await;
+    me.looks_until(&["inbox"], &["nothing waits for you\n"])
+        .await;
+    let counted = "0 in hand, 5 waiting, 0 for you\n";
+    me.looks_until(&["status"], &[counted]).await;
     let untouched = me.fake.model().issue(REPO, 9).labels.clone();
     assert_eq!(untouched, ["ready-for-prep"], "an old label starts nothing");
 }

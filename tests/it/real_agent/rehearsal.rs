@@ -21,8 +21,13 @@ async fn rehearses(agent: Agent, change: impl Fn(&Path)) -> (Lab, Reply) {
     (lab, reply)
 }
 
-/// The tree is its person's as before.
-fn assert_untouched(lab: &Lab) {
+/// The tree is its person's as before, at the latest when what was rehearsed is cleared away.
+async fn is_untouched(lab: &mut Lab) {
+    lab.until("it is cleared away", WALK_MAX, |lab| {
+        lab.events()
+            .any(|event| matches!(event, Event::DispatchTidied { .. }))
+    })
+    .await;
     assert_eq!(lab.git(&["rev-parse", "--abbrev-ref", "HEAD"]), "main");
     assert_eq!(
         lab.git(&["status", "--porcelain", "--untracked-files=all"]),
@@ -36,7 +41,7 @@ async fn is_ready(agent: Agent) {
     let steps = ": read ok   write ok   commit ok   report ok   ready";
     assert!(reply.done && reply.text.ends_with(steps), "{}", reply.text);
     assert!(reply.text.starts_with(agent.name()), "{}", reply.text);
-    assert_untouched(&lab);
+    is_untouched(&mut lab).await;
     lab.look().await;
     assert_eq!(lab.dialogs, Vec::<String>::new());
     lab.end().await;
@@ -76,19 +81,14 @@ async fn claude_code_that_may_not_commit_unasked_is_told_with_the_setting() {
     assert!(text.contains("The dialog is still open"), "{text}");
     // The person says no, and nothing of it stays.
     lab.person_presses("Escape");
-    lab.until("it is cleared away", WALK_MAX, |lab| {
-        lab.events()
-            .any(|event| matches!(event, Event::DispatchTidied { .. }))
-    })
-    .await;
-    assert_untouched(&lab);
+    is_untouched(&mut lab).await;
     lab.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the agent and the mock model: tests/agentlab/run.sh"]
 async fn codex_that_may_not_write_to_the_git_folder_is_told_with_the_setting() {
-    let (lab, reply) = rehearses(Agent::Codex, |home| {
+    let (mut lab, reply) = rehearses(Agent::Codex, |home| {
         let shipped = include_str!("../../../agents/codex.toml");
         let roots = "'sandbox_workspace_write.writable_roots=[\"{git_dir}\"]'";
         assert!(shipped.contains(roots));
@@ -108,6 +108,6 @@ async fn codex_that_may_not_write_to_the_git_folder_is_told_with_the_setting() {
         text.contains("sandbox_workspace_write.writable_roots"),
         "{text}"
     );
-    assert_untouched(&lab);
+    is_untouched(&mut lab).await;
     lab.end().await;
 }

@@ -72,7 +72,7 @@ impl Person {
                     _ => "Something old",
                 };
                 // Each stage takes so long that somebody can look at it.
-                let text = "Please. [[mock:sleep 8]]";
+                let text = "Please. [[mock:sleep 12]]";
                 assert_eq!(model.open_issue(REPO, "me", title, text), number);
             }
             for name in ["review", "ready-for-prep"] {
@@ -309,16 +309,20 @@ impl Person {
         eprintln!("  {what}");
     }
 
-    /// Looks into the inbox until it says that.
-    pub(super) async fn until_inbox(&self, part: &str) {
+    /// Looks again until it says all that: what the fake knows the daemon hears of a moment later.
+    pub(super) async fn looks_until(&self, words: &[&str], parts: &[&str]) {
         let deadline = Instant::now() + Duration::from_mins(3);
         loop {
-            let (_, said) = self.asks(&["inbox"]).await;
-            if said.text.contains(part) {
+            let (_, said) = self.asks(words).await;
+            if parts.iter().all(|part| said.text.contains(part)) {
                 return;
             }
-            assert!(Instant::now() < deadline, "never in the inbox: {part}");
-            tokio::time::sleep(LOOK * 10).await;
+            if Instant::now() > deadline {
+                for part in parts {
+                    said.has(part);
+                }
+            }
+            tokio::time::sleep(LOOK * 4).await;
         }
     }
 
