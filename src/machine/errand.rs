@@ -21,6 +21,8 @@ use crate::machine::{candidates, check};
 const TIMEOUT: Duration = Duration::from_hours(2);
 /// How long an agent that was idle as the errand began may be in doubt: three looks at an idle window.
 const SETTLES_MAX: Duration = Duration::from_secs(15);
+/// How often the agent may be in doubt right before something is typed; then it was more than a moment.
+const TRIES_MAX: u32 = 2;
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
 
@@ -203,7 +205,12 @@ pub fn refused(
     // A prompt that was drawn anew is proven idle a second later: not known is no refusal yet.
     let may_settle = now < dispatch.opened_at + SETTLES_MAX;
     let is_settling = |sample: &PaneSample| may_settle && sample.state.is_unknown();
+    let is_passing = |sample: &PaneSample| sample.state.takes_text() || sample.state.is_unknown();
     let why = match last.map(|last| &last.step) {
+        Some(DeliveryStep::Settled {
+            verdict: Verdict::NotDelivered,
+            ..
+        }) if dispatch.undelivered < TRIES_MAX && sample.is_some_and(is_passing) => return None,
         Some(DeliveryStep::Settled {
             verdict: Verdict::NotDelivered,
             witness,

@@ -2,13 +2,15 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Activity, Attention, Cause, Dispatch, Event, Hold, Liveness, Opening, PaneSample, Phase, Window,
+    Activity, Attention, Cause, DeliveryId, DeliveryStep, Dispatch, Event, Hold, Liveness, Opening,
+    PaneSample, Phase, Purpose, Verdict, Window,
 };
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::open::window_hold;
 use pointsman::machine::state::State;
 use pointsman::machine::{check, errand, interrupt};
 
+use super::delivery;
 use super::life::working_rules;
 use crate::builders::{dev, dispatch, minutes, opening, review, sample, seen, ten};
 
@@ -211,4 +213,35 @@ fn an_agent_in_doubt_for_a_moment_ends_nothing_that_a_person_waits_for() {
     assert!(ends(Activity::Unknown, 15));
     assert!(ends(Activity::Busy, 1));
     assert!(ends(Activity::Draft, 1));
+}
+
+/// What may be in doubt at the very moment of typing as well is tried once more; what is in the way ends it, and so does a second doubt.
+#[test]
+fn what_could_not_be_typed_in_a_moment_of_doubt_is_typed_in_the_next() {
+    let (rules, seen) = (working_rules(), observed(idle()));
+    let mut waiting = dispatch("ab12cd", 7, "", dev());
+    waiting.opening = check::opening(&rules, &State::default(), &seen, "ann", seen.fresh.clone())
+        .expect("nothing is in the way");
+    let mut last = delivery(DeliveryId::new("aaaabbbb"), Purpose::Brief);
+    last.step = DeliveryStep::Settled {
+        verdict: Verdict::NotDelivered,
+        witness: "a second sample is due".to_owned(),
+    };
+    let idle = Activity::Idle { since: ten() };
+    for (times, activity, ends) in [
+        (1, idle, false),
+        (1, Activity::Unknown, false),
+        (1, Activity::Draft, true),
+        (1, Activity::Busy, true),
+        (2, idle, true),
+        (2, Activity::Unknown, true),
+    ] {
+        waiting.undelivered = times;
+        let sample = sample(activity, Attention::None);
+        let ended = errand::refused(&waiting, Some(&last), Some(&sample), ten());
+        assert_eq!(ended.is_some(), ends, "{times} {activity:?}");
+    }
+    waiting.undelivered = 1;
+    let gone = errand::refused(&waiting, Some(&last), None, ten());
+    assert!(gone.is_some(), "nobody sees the agent");
 }
