@@ -1,21 +1,21 @@
 #!/bin/sh
-# Makes sure that what `make demo` and `make test` need is there: cargo, git, tmux. Installs tmux where it may, else says how.
+# Makes sure that what `make demo` and `make test` need is there: cargo, git, a C compiler, tmux. Installs the last two where it may, else says how.
 set -u
 
-need() { echo "$1 is missing. $2" >&2; exit 1; }
+need() { echo "Missing: $1. $2" >&2; exit 1; }
 
 command -v cargo >/dev/null 2>&1 || need "Rust" "Install it: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
-command -v cc >/dev/null 2>&1 || need "A C compiler (for the embedded SQLite)" "Debian, Ubuntu: sudo apt-get install build-essential"
 command -v git >/dev/null 2>&1 || need "git" "Debian, Ubuntu: sudo apt-get install git"
-command -v tmux >/dev/null 2>&1 && exit 0
+what="" packages=""
+command -v tmux >/dev/null 2>&1 || { what="tmux" packages="tmux"; }
+# For the linker, and for the embedded SQLite.
+command -v cc >/dev/null 2>&1 || { what="${what:+$what and }a C compiler" packages="$packages gcc libc6-dev"; }
+[ -n "$packages" ] || exit 0
 
-if command -v apt-get >/dev/null 2>&1; then
-  if [ "$(id -u)" = 0 ]; then run=""; elif sudo -n true 2>/dev/null; then run="sudo -n"; else
-    need "tmux" "Install it: sudo apt-get install tmux"
-  fi
-  echo "tmux is missing: installing it with apt-get" >&2
-  $run apt-get install -y -q tmux >/dev/null 2>&1 || { $run apt-get update -q >/dev/null 2>&1 && $run apt-get install -y -q tmux >/dev/null 2>&1; } ||
-    need "tmux" "apt-get could not install it; install tmux 3.3a or later"
-else
-  need "tmux" "Install tmux 3.3a or later with your system's package manager"
-fi
+command -v apt-get >/dev/null 2>&1 || need "$what" "Install it with your system's package manager; tmux has to be 3.3a or later"
+by_hand="Install it: sudo apt-get install $packages"
+if [ "$(id -u)" = 0 ]; then run=""; elif sudo -n true 2>/dev/null; then run="sudo -n"; else need "$what" "$by_hand"; fi
+echo "Missing: $what. It is installed with apt-get" >&2
+# shellcheck disable=SC2086
+install() { $run env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages >/dev/null 2>&1; }
+install || { $run apt-get update -q >/dev/null 2>&1 && install; } || need "$what" "apt-get could not install it. $by_hand"
