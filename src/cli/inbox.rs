@@ -5,8 +5,14 @@ use clap::Args;
 use crate::cli::{Failure, edge, run, say, status};
 use crate::view::{Inbox, render_inbox};
 
+/// The order is that of `view::inbox`.
+const ORDER: &str = "What keeps an agent or finished work waiting stands first: questions, last moves that are yours, parked issues, texts \
+     that were changed after their approval, several routing labels, an agent's dialog. The rest follows as `pointsman status` has it: by \
+     project, and by number in it.";
+
 /// Arguments of `inbox`.
 #[derive(Debug, Args)]
+#[command(after_help = ORDER)]
 pub(super) struct InboxArgs {
     /// Print JSON
     #[arg(long)]

@@ -16,6 +16,7 @@ mod dup;
 mod edge;
 mod explain;
 mod failure;
+mod health;
 mod inbox;
 mod init;
 mod issue;
@@ -70,6 +71,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// List what waits for you, each with what ends it
     Inbox(inbox::InboxArgs),
+    /// Say whether the daemon does its work, for a monitor: 0 if it does, else 1 and why
+    Health(health::HealthArgs),
     /// Look at everything Pointsman needs, and say what is wrong and what to do
     Doctor(doctor::DoctorArgs),
     /// Read and write a project's issues
@@ -157,6 +160,7 @@ fn run_verb(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Report(verb) => return Ok(report::run(verb)),
         Verb::DemoAgent(args) => return Ok(demo_agent::run(&args)),
         Verb::Issue(verb) => return issue::issue(verb),
+        Verb::Health(args) => return health::health(&args),
         Verb::Init(args) => init::init(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Relay(args) => relay::relay(&args),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
@@ -29,8 +29,6 @@ pub const ITEMS_MAX: usize = 20;
 pub const WAITING_MAX: usize = 200;
 /// How often one call is made: once, and twice again.
 const TRIES_MAX: u32 = 3;
-/// A tracker that does not answer calls nobody before that: most come back by themselves.
-const TRACKER_PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 /// Characters of one sentence.
 const SENTENCE_CHARS_MAX: usize = 600;
 /// Holds that stop a whole project: nothing that its issues or its agent waited for can be seen to be over.
@@ -174,17 +172,18 @@ impl Notifier {
             .map(|row| row.number)
             .collect();
         let is_news = |matter: &Attention| match matter.kind.as_str() {
-            "tracker" => view
-                .gap
-                .as_ref()
-                .is_some_and(|gap| now.duration_since(gap.since) >= TRACKER_PATIENCE),
+            "tracker" => view.gap.as_ref().is_some_and(|gap| gap.lasts(now)),
             // The window itself is a matter: not one more for each issue that waits for it.
             "agent-asks" => false,
             _ => true,
         };
         let matters = view.attention().into_iter().filter(is_news).collect();
         self.take(&view.name, matters, |key| {
-            (gone_dark && !matches!(key.kind.as_str(), "tracker" | "window" | "version"))
+            (gone_dark
+                && !matches!(
+                    key.kind.as_str(),
+                    "tracker" | "window" | "version" | "ledger"
+                ))
                 || key.issue.is_some_and(|issue| hidden.contains(&issue))
         });
     }

@@ -92,7 +92,9 @@ pub fn snapshot_of(at: Timestamp, config: &Config, shown: &[(ProjectName, Shown)
             shown.sight(),
         ))
     });
-    Snapshot::new(at, env!("CARGO_PKG_VERSION"), views.collect())
+    let mut snapshot = Snapshot::new(at, env!("CARGO_PKG_VERSION"), views.collect());
+    snapshot.cycle_seconds = config.settings.cycle.as_secs();
+    snapshot
 }
 
 /// Returns whether anything is known of an issue.

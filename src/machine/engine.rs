@@ -19,6 +19,7 @@ use crate::machine::evolve::{self, Illegal};
 use crate::machine::memory::Memory;
 use crate::machine::pace;
 use crate::machine::route;
+use crate::machine::starved::{self, Starved};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::watchdog;
@@ -81,6 +82,10 @@ pub struct CycleReport {
     pub did: Option<String>,
     /// Where everything else stands.
     pub standing: Standing,
+    /// Ready work that nothing is dispatched of.
+    pub starved: Option<Starved>,
+    /// Why the ledger does not take what is to be written down: nothing is done then.
+    pub unwritten: Option<String>,
 }
 
 /// What an engine begins.
@@ -181,6 +186,9 @@ impl Engine {
                 SignedDuration::ZERO
             };
             watchdog::remember(&mut memory, &self.state, seen, watched);
+            if let Some(starved) = &mut memory.starved {
+                starved.watched += watched;
+            }
         }
         memory.forget(seen, now);
         memory.pulls.take(seen, now);
@@ -259,10 +267,20 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         self.record_holds(&standing, now, effects);
+        if self.appends.is_empty() {
+            self.report.unwritten = None;
+        }
+        self.report(now, did, standing);
+    }
+
+    fn report(&mut self, now: Timestamp, did: Option<String>, standing: Standing) {
+        self.memory.starved = starved::find(&self.state, &standing, self.memory.starved.as_ref());
         self.report = CycleReport {
             at: Some(now),
             did,
             standing,
+            starved: self.memory.starved.clone(),
+            unwritten: self.report.unwritten.take(),
         };
     }
 
@@ -305,11 +323,7 @@ impl Engine {
             did,
         } = act;
         tracing::debug!(%did, "cycle");
-        self.report = CycleReport {
-            at: Some(now),
-            did: Some(did),
-            standing,
-        };
+        self.report(now, Some(did), standing);
         let then = answer.map(|answer| Action::Answer {
             answer,
             window: Window::Agent,
@@ -392,6 +406,7 @@ impl Engine {
         let Some(pending) = self.appends.pop_front() else {
             return;
         };
+        self.report.unwritten = None;
         for event in &pending.events {
             evolve::evolve(&mut self.state, pending.at, event)
                 .expect("it was tried on a copy before it was appended");
@@ -437,6 +452,7 @@ impl Engine {
             why,
             "the ledger did not take an append: nothing of it is done"
         );
+        self.report.unwritten = Some(why.to_owned());
         // A step of a move may have been lost with it: its labels are read before anything is written again.
         self.fresh.clear();
         for pending in self.appends.drain(..) {

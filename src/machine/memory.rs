@@ -9,6 +9,7 @@ use crate::domain::{
 };
 use crate::machine::decide::Standing;
 use crate::machine::pace::Pace;
+use crate::machine::starved::Starved;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
 use crate::machine::{pull, stall, trust, watchdog};
@@ -41,6 +42,8 @@ pub struct Memory {
     pub pulls: pull::Known,
     /// How often in a row a dispatch's pane was missing.
     pub missing: BTreeMap<DispatchId, u32>,
+    /// Ready work that nothing is dispatched of, and for how long that was watched.
+    pub starved: Option<Starved>,
 }
 
 impl Memory {

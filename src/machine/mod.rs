@@ -11,7 +11,7 @@
 //! | [`pull`], [`protected`] | the pull request of an issue's branch, and what a person does with it |
 //! | `claim` | a label that the agent's account moved on: a report, and undone once if the work is not there |
 //! | `note` | what a person has to know, by one comment each |
-//! | [`stall`] | what fails or is in the way: tried again, told, handed over |
+//! | [`stall`], [`starved`] | what fails or is in the way: tried again, told, handed over; ready work and no dispatch for hours |
 //! | [`question`], [`post`] | what agents ask and write down |
 //! | [`errand`], [`check`], [`schedule`], [`interrupt`] | what no label asks for: trials, rehearsals, a person's words, the clock |
 //! | [`status`] | the one comment per issue that says where it stands, and its marker lines |
@@ -54,6 +54,7 @@ pub mod resolve;
 pub mod route;
 pub mod schedule;
 pub mod stall;
+pub mod starved;
 pub mod state;
 pub mod status;
 pub mod step;

@@ -5,6 +5,7 @@
 
 pub mod explain;
 pub mod explanation;
+pub mod health;
 pub mod inbox;
 pub mod period;
 pub mod rehearse;
@@ -19,6 +20,7 @@ mod words;
 
 pub use explain::render_explanation;
 pub use explanation::{About, Explanation, Story, explain};
+pub use health::{Fault, Health, render_health};
 pub use inbox::{Inbox, Matter, render_inbox};
 pub use period::{Counter, Period, render_period};
 pub use rehearse::dry_run;
@@ -26,7 +28,8 @@ pub use scheduled::ScheduleRow;
 pub use session::{SessionView, WindowView, Witnessed, render_session};
 pub use sight::{Remembered, Sight};
 pub use snapshot::{
-    ACCOUNTS, AgentView, Attention, Gap, IssueRow, ProjectView, Snapshot, Standing, account_limits,
+    ACCOUNTS, AgentView, Attention, Gap, IssueRow, ProjectView, Snapshot, Standing, StarvedView,
+    account_limits,
 };
 pub use status::{Ink, render_status};
 pub use timeline::{Told, sentence};

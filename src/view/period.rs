@@ -52,6 +52,9 @@ pub struct PeriodRow {
 pub struct Tally {
     /// Dispatches that were opened.
     pub opened: u32,
+    /// Of these, once more for a labelling: the attempt before had failed or was lost.
+    #[serde(default)]
+    pub again: u32,
     /// How dispatches ended, by the word of the cause.
     pub ended: BTreeMap<String, u32>,
     /// Gates that held.
@@ -164,7 +167,9 @@ impl Counter {
                 .insert((project.to_owned(), issue), opening.title.clone());
         }
         if counts {
-            self.rows.entry(key.clone()).or_default().opened += 1;
+            let row = self.rows.entry(key.clone()).or_default();
+            row.opened += 1;
+            row.again += u32::from(opening.attempt > 1);
         }
         let known = Known {
             key,
@@ -395,8 +400,12 @@ fn summary(period: &Period) -> String {
     if period.rows.is_empty() && period.issues.is_empty() {
         return "Nothing happened.".to_owned();
     }
+    let again = match sum(|tally| tally.again) {
+        0 => String::new(),
+        again => format!(", {again} of them once more"),
+    };
     format!(
-        "{} opened; ended: {}. {} held, {} red. {}, {} parked, {}. {} done.",
+        "{} opened{again}; ended: {}. {} held, {} red. {}, {} parked, {}. {} done.",
         count(sum(|tally| tally.opened), "dispatch"),
         ends(&ended),
         count(sum(|tally| tally.held), "gate"),

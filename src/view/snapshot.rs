@@ -3,9 +3,9 @@
 //! Built from the fold, the last cycle's report, the last observation and the rules; from nothing else, so that two surfaces
 //! never disagree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::scheduled::{self, ScheduleRow};
@@ -17,6 +17,7 @@ use crate::domain::{
     Rules, SessionChoice, TrackerChoice, Window,
 };
 use crate::machine::engine::CycleReport;
+use crate::machine::starved::Starved;
 use crate::machine::state::{State, Walk};
 use crate::machine::text::one_line;
 use crate::machine::trust;
@@ -25,6 +26,10 @@ use crate::machine::{markdown, recovery};
 /// What stands in a project's place where something concerns an account; no project can be called so, or both would undo each other's
 /// calls.
 pub const ACCOUNTS: &str = "(accounts)";
+/// A tracker that does not answer is no matter before that.
+const GAP_PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+/// Issues of ready work that are named; the rest is counted.
+const STARVED_NAMED_MAX: usize = 5;
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 120;
 /// Characters of a goal line.
@@ -41,6 +46,9 @@ pub struct Snapshot {
     pub projects: Vec<ProjectView>,
     /// What a person has to look at, most urgent project first as they come.
     pub attention: Vec<Attention>,
+    /// Between two cycles, as configured; 0 where nobody said.
+    #[serde(default)]
+    pub cycle_seconds: u64,
 }
 
 /// One project.
@@ -79,6 +87,21 @@ pub struct ProjectView {
     /// Accounts whose allowance is used up, over all projects.
     #[serde(default)]
     pub limits: Vec<AccountLimit>,
+    /// Ready work that nothing was dispatched of for hours.
+    #[serde(default)]
+    pub starved: Option<StarvedView>,
+    /// Why the ledger takes nothing.
+    #[serde(default)]
+    pub unwritten: Option<String>,
+}
+
+/// Ready work without a dispatch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StarvedView {
+    /// Whole hours that were watched.
+    pub hours: i64,
+    /// What each issue waits for, as a stable word.
+    pub issues: BTreeMap<IssueNumber, String>,
 }
 
 /// A tracker that does not answer.
@@ -88,6 +111,13 @@ pub struct Gap {
     pub why: String,
     /// When it was last read well.
     pub since: Timestamp,
+}
+
+impl Gap {
+    /// Returns whether it is more than a moment's: most come back by themselves.
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        now.duration_since(self.since) >= GAP_PATIENCE
+    }
 }
 
 /// One agent.
@@ -186,6 +216,7 @@ impl Snapshot {
             version: version.into(),
             projects,
             attention,
+            cycle_seconds: 0,
         }
     }
 }
@@ -231,6 +262,12 @@ impl ProjectView {
                 .live()
                 .map(|seen| seen.limits.clone())
                 .unwrap_or_default(),
+            starved: report
+                .starved
+                .as_ref()
+                .filter(|starved| starved.is_due())
+                .map(starved),
+            unwritten: report.unwritten.clone(),
         }
     }
 
@@ -245,6 +282,16 @@ impl ProjectView {
             hint,
         };
         let mut found = Vec::new();
+        if let Some(why) = &self.unwritten {
+            let says = format!("the ledger takes nothing, so nothing is done: {why}");
+            let hint = "see whether the disk is full; it goes on by itself".to_owned();
+            found.push(about("ledger", says, Some(hint)));
+        }
+        if let Some(starved) = &self.starved {
+            let first = starved.issues.keys().next().map_or(0, |issue| issue.0);
+            let hint = format!("pointsman explain {first} --project {}", self.name);
+            found.push(about("no-dispatch", says(starved), Some(hint)));
+        }
         if let Some(gap) = &self.gap {
             let says = format!(
                 "the tracker is not known since {:.0}: {}",
@@ -277,6 +324,34 @@ impl ProjectView {
         }
         found
     }
+}
+
+fn starved(starved: &Starved) -> StarvedView {
+    let issues = starved.issues.iter();
+    StarvedView {
+        hours: starved.watched.as_hours(),
+        issues: issues
+            .map(|(issue, word)| (*issue, (*word).to_owned()))
+            .collect(),
+    }
+}
+
+fn says(starved: &StarvedView) -> String {
+    let named = starved.issues.iter().take(STARVED_NAMED_MAX);
+    let mut named: Vec<String> = named
+        .map(|(issue, word)| format!("{issue} ({word})"))
+        .collect();
+    if starved.issues.len() > STARVED_NAMED_MAX {
+        named.push(format!(
+            "and {} more",
+            starved.issues.len() - STARVED_NAMED_MAX
+        ));
+    }
+    format!(
+        "nothing was dispatched for {} h although there is work: {}",
+        starved.hours,
+        named.join(", ")
+    )
 }
 
 /// What is told of limits: one matter an account, however many projects share it.

@@ -11,6 +11,7 @@ mod faults;
 mod first_hour;
 mod github;
 mod habits;
+mod health;
 mod holds;
 mod inbox;
 mod neighbours;

@@ -168,6 +168,7 @@ fn a_verdict_counts_only_if_it_can_be_read_and_its_origin_is_proven() {
     let says = |text| line(&gate::verdict(text, true));
     assert_snapshot!(says(Some(PASS)), @"holds: pass: 0 blockers, 0 majors, 0 minors; 2 files read");
     assert_snapshot!(line(&gate::verdict(Some(PASS), false)), @"red: it is not proven where this verdict comes from, so it does not count: report with the command line of the brief, from the tree it was read in");
+    assert_snapshot!(says(Some(r#"{"verdict": "pass", "summary": "x", "minors": [{"title": "a"}, {"title": "b"}]}"#)), @"holds: pass: 0 blockers, 0 majors, 2 minors; 0 files read");
     assert_snapshot!(says(None), @"red: no verdict came with the report: write it to the file the brief names and report with `--verdict`");
     assert_snapshot!(says(Some("LGTM")), @r#"red: the verdict cannot be read: expected value at line 1 column 1; expected one JSON object with `verdict` ("pass" or "rework"), `summary`, and the lists `blockers`, `majors`, `minors` (each entry: `title`, `where`, `evidence`) and `files_reviewed`"#);
     assert_snapshot!(says(Some("{\n  \"verdict\": \"pass\",\n  \"blocker\": []\n}")), @r#"red: the verdict cannot be read: unknown field `blocker`, expected one of `verdict`, `blockers`, `majors`, `minors`, `files_reviewed`, `summary` at line 3 column 11; expected one JSON object with `verdict` ("pass" or "rework"), `summary`, and the lists `blockers`, `majors`, `minors` (each entry: `title`, `where`, `evidence`) and `files_reviewed`"#);

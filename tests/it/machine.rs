@@ -11,6 +11,7 @@ mod pace;
 mod pulls;
 mod rehearsal;
 mod stalls;
+mod starved;
 
 use std::fmt::Write as _;
 use std::time::Duration;

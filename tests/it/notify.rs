@@ -170,6 +170,8 @@ fn view(name: &str, rows: &[IssueRow]) -> ProjectView {
         gap: None,
         remembered: None,
         limits: Vec::new(),
+        starved: None,
+        unwritten: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What people read: the status table, an explanation, a rehearsal, and one sentence for every kind of event.
 
 mod explained;
+mod health;
 mod inbox;
 mod period;
 mod timeline;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use pointsman::domain::*;
-use pointsman::machine::decide::{Act, Decision};
+use pointsman::machine::decide::{Act, Decision, Standing};
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::{State, Walk};
 use pointsman::view::{
@@ -72,6 +73,24 @@ fn report(verb: Verb) -> Report {
     }
 }
 
+fn standing() -> Standing {
+    BTreeMap::from([
+        (
+            TWELVE,
+            Hold::InHand {
+                dispatch: DispatchId::new("ab12cd"),
+                phase: "being judged".into(),
+            },
+        ),
+        (
+            NINE,
+            Hold::TreeDirty {
+                files: vec!["src/app.ts".into()],
+            },
+        ),
+    ])
+}
+
 /// #12 is being judged for the second time, #9 waits for a person.
 fn busy() -> (State, CycleReport, Observation) {
     let mut state = State::default();
@@ -112,25 +131,11 @@ fn busy() -> (State, CycleReport, Observation) {
         ..Walk::default()
     };
     state.walks.insert(TWELVE, walk);
-    let standing = BTreeMap::from([
-        (
-            TWELVE,
-            Hold::InHand {
-                dispatch: DispatchId::new("ab12cd"),
-                phase: "being judged".into(),
-            },
-        ),
-        (
-            NINE,
-            Hold::TreeDirty {
-                files: vec!["src/app.ts".into()],
-            },
-        ),
-    ]);
     let report = CycleReport {
         at: Some(minutes(-1)),
         did: Some("going on with dispatch ab12cd of #12".into()),
-        standing,
+        standing: standing(),
+        ..CycleReport::default()
     };
     let mut seen = seen(vec![
         head(12, "Add a FAQ", "ready-for-dev"),

@@ -264,11 +264,11 @@ fn child_that_appends_until_it_is_killed() {
     }
 }
 
-#[test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the child must be a process to be killed, after a moment"
 )]
+#[test]
 fn kill_9_loses_no_acknowledged_append() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");

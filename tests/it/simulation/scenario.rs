@@ -11,6 +11,7 @@ use pointsman::domain::{
 };
 use pointsman::ledger::Records;
 use pointsman::machine::schedule::{self, Turn};
+use pointsman::machine::starved::Starved;
 use pointsman::machine::{candidates, errand};
 
 use super::driver::{Driver, Plant};
@@ -435,6 +436,11 @@ impl Page {
         }
         if let Some(did) = self.driver.engine.report.did.clone() {
             self.say(&did);
+        }
+        let starved = self.driver.engine.report.starved.clone();
+        if let Some(starved) = starved.filter(Starved::is_due) {
+            let hours = starved.watched.as_hours();
+            self.say(&format!("no dispatch for {hours} h: {:?}", starved.issues));
         }
     }
 

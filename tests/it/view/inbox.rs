@@ -68,6 +68,7 @@ fn waiting() -> Snapshot {
             .into_iter()
             .map(|(number, hold)| (IssueNumber(number), hold))
             .collect(),
+        ..CycleReport::default()
     };
     let mut state = State::default();
     let asking = dispatch("ab12cd", 7, "Add a FAQ", dev());

@@ -14,6 +14,14 @@ fn opened(id: &str, issue: u64, stage: Stage) -> Event {
     }
 }
 
+fn again(id: &str, issue: u64, stage: Stage) -> Event {
+    let mut opening = opening(id, issue, "Add a | FAQ", stage);
+    opening.attempt = 2;
+    Event::DispatchOpened {
+        opening: Box::new(opening),
+    }
+}
+
 fn gate(id: &str, gate: GateName, holds: bool) -> Event {
     Event::GateFinished {
         dispatch: DispatchId::new(id),
@@ -112,6 +120,7 @@ fn morning() -> Vec<(i64, &'static str, Event)> {
                 rework: false,
             },
         ),
+        (-11, "blog", again("ffffff", 12, dev())),
         (-10, "blog", intended),
         (-9, "blog", settled),
         (0, "blog", opened("eeeeee", 12, dev())),
@@ -144,7 +153,7 @@ fn the_parts_of_a_day_add_up_to_the_day() {
         counted(minutes(-600), minutes(-40)),
         counted(minutes(-40), minutes(600)),
     );
-    assert_eq!((opened(&whole), opened(&early), opened(&late)), (5, 2, 3));
+    assert_eq!((opened(&whole), opened(&early), opened(&late)), (6, 2, 4));
     assert_eq!(
         (bounces(&whole), bounces(&early), bounces(&late)),
         (1, 0, 1)
