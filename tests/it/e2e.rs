@@ -14,6 +14,7 @@ mod habits;
 mod holds;
 mod inbox;
 mod neighbours;
+mod outage;
 mod posts;
 mod pulls;
 mod pushes;
