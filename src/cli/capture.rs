@@ -53,7 +53,7 @@ impl State {
             (Attention::Question, _) => Some(Self::Question),
             (Attention::Dialog | Attention::Login | Attention::Survey, _) => Some(Self::Dialog),
             (Attention::RateLimited { .. }, _) => Some(Self::RateLimited),
-            (Attention::Error, _) => Some(Self::Error),
+            (Attention::Error | Attention::Refused, _) => Some(Self::Error),
             (_, Activity::Busy) => Some(Self::Busy),
             (_, Activity::Draft) => Some(Self::Draft),
             (_, Activity::Idle { .. }) => Some(Self::Idle),

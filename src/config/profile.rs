@@ -19,7 +19,7 @@ const FLOOR_DEFAULT: Duration = Duration::from_millis(300);
 /// Rows a rule may look at: a transcript can quote anything.
 const ROWS_MAX: u16 = 40;
 
-const CLAIMS: [(&str, ScreenClaim); 9] = [
+const CLAIMS: [(&str, ScreenClaim); 10] = [
     ("busy", ScreenClaim::Busy),
     ("idle", ScreenClaim::Idle),
     ("permission", ScreenClaim::Permission),
@@ -29,6 +29,7 @@ const CLAIMS: [(&str, ScreenClaim); 9] = [
     ("survey", ScreenClaim::Survey),
     ("rate-limited", ScreenClaim::RateLimited),
     ("error", ScreenClaim::Error),
+    ("refused", ScreenClaim::Refused),
 ];
 
 /// Reads an agent profile. Its name is the file's stem.

@@ -25,8 +25,8 @@ use crate::view::{
 
 /// Records read at once.
 const PAGE: usize = 2_000;
-/// Under this name stands what is wrong with the files of all projects.
-pub const INSTALLATION: &str = "configuration";
+/// Under this name stands what is wrong with the files of all projects. No project can be called so.
+pub const INSTALLATION: &str = "(configuration)";
 
 /// Returns the whole fleet, as `status --json` prints it.
 pub async fn snapshot(daemon: &Daemon) -> Snapshot {

@@ -163,8 +163,10 @@ pub enum Attention {
         /// Until when, if it is known.
         until: Option<Timestamp>,
     },
-    /// The agent stopped with an error.
+    /// The agent stopped with an error, which may pass.
     Error,
+    /// The agent stopped because its provider refused what it was sent. Told to go on, it would be refused again.
+    Refused,
     /// Nobody can tell what it does, or it stands still.
     Stuck,
     /// A person typed in it a moment ago.
@@ -181,6 +183,7 @@ impl Attention {
             | Self::Login
             | Self::Survey
             | Self::Error
+            | Self::Refused
             | Self::Stuck => true,
             // A limit is the account's and is told once, however many agents show it (`AccountLimit`).
             Self::None | Self::HumanPresent | Self::RateLimited { .. } => false,
@@ -194,6 +197,7 @@ impl Attention {
             Self::None
             | Self::RateLimited { .. }
             | Self::Error
+            | Self::Refused
             | Self::Stuck
             | Self::HumanPresent => false,
         }

@@ -151,7 +151,7 @@ pub struct ScreenRule {
 pub enum Region {
     /// The last `n` rows that are not blank.
     Bottom(u16),
-    /// Up to `n` rows directly above the composer.
+    /// The last `n` rows above the composer that are not blank.
     AboveComposer(u16),
     /// The composer's row and what follows it.
     FromComposer,
@@ -179,4 +179,6 @@ pub enum ScreenClaim {
     RateLimited,
     /// An error is shown.
     Error,
+    /// The provider refused what it was sent: the same again would be refused again.
+    Refused,
 }

@@ -182,7 +182,7 @@ pub fn at_work(dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step>
         | Attention::Login
         | Attention::Survey => Some(survey(dispatch, Rehearsed::Asks)),
         // Neither says anything of permissions.
-        Attention::RateLimited { .. } | Attention::Error => {
+        Attention::RateLimited { .. } | Attention::Error | Attention::Refused => {
             let why = format!("the agent stopped: {}", mine.state.because);
             Some(closed(dispatch, Cause::Failed { why }))
         }

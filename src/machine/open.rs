@@ -189,6 +189,7 @@ fn asked(attention: &Attention) -> Option<String> {
         Attention::Login => "to be logged in".to_owned(),
         Attention::Survey => "how it did".to_owned(),
         Attention::Error => "for help: it stopped with an error".to_owned(),
+        Attention::Refused => "for help: its provider refused its request".to_owned(),
         Attention::Stuck => "to be looked at: nobody can tell what it does".to_owned(),
         Attention::HumanPresent => "to be left alone: a person is at its pane".to_owned(),
     })

@@ -152,6 +152,8 @@ pub enum Claim {
     RateLimited(Option<Timestamp>),
     /// It stopped with an error.
     Failed,
+    /// Its provider refused what it was sent, and would again.
+    Refused,
     /// The composer is on the screen and empty.
     ComposerEmpty,
     /// Somebody's text is in the composer.
@@ -187,6 +189,7 @@ impl Claim {
             Self::Survey => "asks how it did",
             Self::RateLimited(_) => "rate limited",
             Self::Failed => "an error is shown",
+            Self::Refused => "its provider refused the request",
             Self::ComposerEmpty => "the composer is empty",
             Self::ComposerDraft => "a draft is in the composer",
             Self::ComposerAbsent => "no composer",

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::limit::is_named;
 use super::process::Process;
-use super::turns::short;
+use super::turns::{failure, short};
 use crate::machine::resolve::Claim;
 
 /// What may be spent on one question.
@@ -35,12 +35,13 @@ const SESSIONS_MAX: usize = 4;
 /// Messages of a conversation looked at, newest first: every step of a turn is one.
 const MESSAGES_MAX: usize = 200;
 
-/// Asks the agent's server what it is doing, with what it asks; nothing if it does not answer every question, which is no evidence.
-pub(super) fn ask(agent: &Process) -> Vec<(Claim, String)> {
-    claims(agent).unwrap_or_default()
+/// Asks the agent's server what it is doing, with what it asks, and how its last turn in the folder that `is_here` knows failed;
+/// nothing if it does not answer every question, which is no evidence.
+pub(super) fn ask(agent: &Process, is_here: impl Fn(&str) -> bool) -> Vec<(Claim, String)> {
+    claims(agent, is_here).unwrap_or_default()
 }
 
-fn claims(agent: &Process) -> Option<Vec<(Claim, String)>> {
+fn claims(agent: &Process, is_here: impl Fn(&str) -> bool) -> Option<Vec<(Claim, String)>> {
     let port = port(&agent.argv)?;
     let text = |value: &Value, pointers: &[&str]| {
         let mut found = pointers.iter().filter_map(|at| value.pointer(at)?.as_str());
@@ -62,14 +63,18 @@ fn claims(agent: &Process) -> Option<Vec<(Claim, String)>> {
     }
     // A session that is not in the map is idle; `busy` and `retry` are.
     let status = fetch(port, "/session/status", STATUS)?;
-    let sessions = status.as_object()?;
+    let known = status.as_object()?;
     let is =
         |session: &Value, wanted: &str| session.get("type").and_then(Value::as_str) == Some(wanted);
-    if sessions.values().all(|session| is(session, "idle")) {
-        return Some(vec![(Claim::Idle, String::new())]);
+    if known.values().all(|session| is(session, "idle")) {
+        let mut claims = vec![(Claim::Idle, String::new())];
+        if let Some((_, session)) = sessions(port, STATUS, is_here)?.last() {
+            claims.extend(failed(port, session, agent.started())?);
+        }
+        return Some(claims);
     }
     let mut claims = vec![(Claim::Busy, String::new())];
-    for retry in sessions.values().filter(|session| is(session, "retry")) {
+    for retry in known.values().filter(|session| is(session, "retry")) {
         let words = text(retry, &["/message"]);
         let next = retry.get("next").and_then(Value::as_i64);
         let next = next.and_then(|next| Timestamp::from_millisecond(next).ok());
@@ -78,6 +83,54 @@ fn claims(agent: &Process) -> Option<Vec<(Claim, String)>> {
         }
     }
     Some(claims)
+}
+
+/// Lists the conversations of the folder that `is_here` knows, the newest last, each with when it was changed.
+fn sessions(
+    port: u16,
+    budget: Budget,
+    is_here: impl Fn(&str) -> bool,
+) -> Option<Vec<(i64, String)>> {
+    let text = |value: &Value, pointer: &str| Some(value.pointer(pointer)?.as_str()?.to_owned());
+    let listed = fetch(port, "/session?roots=true", budget)?;
+    let mut sessions: Vec<(i64, String)> = listed
+        .as_array()?
+        .iter()
+        // Work trees of one repository share a store: the others' conversations are listed as well.
+        .filter(|session| text(session, "/directory").is_some_and(|folder| is_here(&folder)))
+        .filter_map(|session| {
+            let updated = session.pointer("/time/updated")?.as_i64()?;
+            Some((updated, text(session, "/id").filter(|id| is_plain(id))?))
+        })
+        .collect();
+    sessions.sort();
+    Some(sessions)
+}
+
+/// Says how the last message of a conversation failed, if it did and the process that is asked wrote it; `None` without an answer.
+fn failed(port: u16, session: &str, born: Option<Timestamp>) -> Option<Vec<(Claim, String)>> {
+    let messages = fetch(port, &format!("/session/{session}/message?limit=1"), WORDS)?;
+    let last = messages.as_array()?.last();
+    let Some(info) = last.and_then(|last| last.get("info")) else {
+        return Some(Vec::new());
+    };
+    let ended = info.pointer("/time/completed").and_then(Value::as_i64);
+    let ended = ended.and_then(|at| Timestamp::from_millisecond(at).ok());
+    let text = |pointer: &str| info.pointer(pointer).and_then(Value::as_str);
+    let error = match text("/error/name") {
+        // A person stopped it.
+        None | Some("MessageAbortedError") => return Some(Vec::new()),
+        Some("ProviderAuthError") => Some("authentication_failed"),
+        other => other,
+    };
+    if ended < born {
+        return Some(Vec::new());
+    }
+    let status = info
+        .pointer("/error/data/statusCode")
+        .and_then(Value::as_u64);
+    let words = text("/error/data/message").unwrap_or_default();
+    Some(vec![failure(status, error, words, ended)])
 }
 
 /// Finds a user's message that `speaks`, in the newest conversations of the folder that `is_here` knows; returns where it stands.
@@ -91,18 +144,7 @@ pub(super) fn prompt(
         let found = value.pointer(pointer).and_then(Value::as_str);
         found.map(str::to_owned)
     };
-    let listed = fetch(port, "/session", WORDS)?;
-    let mut sessions: Vec<(i64, String)> = listed
-        .as_array()?
-        .iter()
-        // Work trees of one repository share a store: the others' conversations are listed as well.
-        .filter(|session| text(session, "/directory").is_some_and(|folder| is_here(&folder)))
-        .filter_map(|session| {
-            let updated = session.pointer("/time/updated")?.as_i64()?;
-            Some((updated, text(session, "/id").filter(|id| is_plain(id))?))
-        })
-        .collect();
-    sessions.sort();
+    let sessions = sessions(port, WORDS, is_here)?;
     for (_, session) in sessions.into_iter().rev().take(SESSIONS_MAX) {
         let path = format!("/session/{session}/message?limit={MESSAGES_MAX}");
         let Some(messages) = fetch(port, &path, WORDS) else {
@@ -219,12 +261,18 @@ mod tests {
     #[test]
     fn a_session_without_a_status_is_idle_and_silence_is_nothing() {
         const NONE: [(&str, &str); 2] = [("/permission", "[]"), ("/question", "[]")];
-        let status = |answers| ask(&serving(answers));
+        let status = |answers| ask(&serving(answers), |folder| folder == "/src");
         let says = |claim: Claim, words: &str| vec![(claim, words.to_owned())];
         assert_eq!(
-            status(&[NONE[0], NONE[1], ("/session/status", "{}")]),
+            status(&[
+                NONE[0],
+                NONE[1],
+                ("/session/status", "{}"),
+                ("/session", "[]")
+            ]),
             says(Claim::Idle, "")
         );
+        assert_eq!(status(&[NONE[0], NONE[1], ("/session/status", "{}")]), []);
         let of = |said: &str| {
             let said: &'static str = said.to_owned().leak();
             status(vec![NONE[0], NONE[1], ("/session/status", said)].leak())
@@ -264,6 +312,49 @@ mod tests {
         assert_eq!(status(&[NONE[0], NONE[1], ("/session/status", "oops")]), []);
         assert_eq!(port(&["x".into(), "--port=70000".into()]), None);
         assert_eq!(port(&["x".into(), "--port=7000".into()]), Some(7000));
+    }
+
+    /// What 1.18.33 answers after a turn that failed (`error`), in the newest conversation of its folder.
+    #[test]
+    fn a_turn_that_failed_is_told_until_the_next_message() {
+        let of = |message: &str| {
+            let message: &'static str = message.to_owned().leak();
+            let answers = vec![
+                ("/permission", "[]"),
+                ("/question", "[]"),
+                ("/session/status", "{}"),
+                ("/session/ses_new/message", message),
+                (
+                    "/session",
+                    r#"[{"id":"ses_new","directory":"/src","time":{"updated":2}},
+                        {"id":"ses_old","directory":"/src","time":{"updated":1}},
+                        {"id":"ses_there","directory":"/other","time":{"updated":3}}]"#,
+                ),
+            ];
+            ask(&serving(answers.leak()), |folder| folder == "/src")
+        };
+        let failed = |error: &str| {
+            of(&format!(
+                r#"[{{"info":{{"role":"assistant","time":{{"created":4102444800000,"completed":4102444801000}},"error":{error}}},"parts":[]}}]"#
+            ))
+        };
+        let api = |status: u32| {
+            let claims = failed(&format!(
+                r#"{{"name":"APIError","data":{{"message":"oops","statusCode":{status},"isRetryable":false}}}}"#
+            ));
+            assert_eq!(claims[0], (Claim::Idle, String::new()));
+            assert_eq!(claims[1].1, "oops");
+            claims[1].0.clone()
+        };
+        assert_eq!(api(401), Claim::Login);
+        assert_eq!(api(400), Claim::Refused);
+        assert_eq!(api(503), Claim::Failed);
+        let idle = [(Claim::Idle, String::new())];
+        let aborted = r#"{"name":"MessageAbortedError","data":{"message":"Aborted"}}"#;
+        assert_eq!(failed(aborted), idle, "a person stopped it");
+        assert_eq!(failed("null"), idle);
+        assert_eq!(of("[]"), idle, "a conversation of which nothing is said");
+        assert_eq!(of("oops"), [], "no answer is no evidence");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::agent_files::{Gather, Wanted};
 use super::process::{Process, ProcessTree};
-use super::receipt::HookSpool;
+use super::receipt::{HookSpool, is_same};
 use super::relay::AgentsHome;
 use super::row::Seen;
 use super::screen::{Composer, ProfileError, Recogniser, TitleClaim};
@@ -119,7 +119,9 @@ impl Sampler {
         }
         self.title(seen, &mut evidence);
         let native = agent.filter(|_| self.profile.signals.opencode_http);
-        for (claim, words) in native.map(super::native::ask).unwrap_or_default() {
+        let is_here = |folder: &str| is_same(Path::new(folder), &seen.row.path);
+        let told = native.map(|agent| super::native::ask(agent, is_here));
+        for (claim, words) in told.unwrap_or_default() {
             evidence.add(Source::Native, claim, words);
         }
         evidence.doubt_limits();
@@ -227,6 +229,7 @@ impl Sampler {
                 ScreenClaim::Survey => Claim::Survey,
                 ScreenClaim::RateLimited => Claim::RateLimited(None),
                 ScreenClaim::Error => Claim::Failed,
+                ScreenClaim::Refused => Claim::Refused,
             };
             evidence.add(Source::Screen, claim, name);
         }

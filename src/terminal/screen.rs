@@ -394,31 +394,21 @@ fn is_dialog(claim: ScreenClaim) -> bool {
     )
 }
 
-/// Returns a region's rows as text; `None` if it hangs on a composer that is not there.
+/// Returns a region's rows as text; `None` if it hangs on a composer that is not there. Empty rows are no rows of what is counted:
+/// on a tall screen many may stand between a program's last words and its composer.
 fn region_text(capture: &Capture, region: Region, composer: Option<usize>) -> Option<String> {
-    let rows: Vec<&str> = match region {
-        Region::Bottom(n) => {
-            let filled = capture
-                .rows
-                .iter()
-                .rev()
-                .map(|row| row.text.as_str())
-                .filter(|text| !text.trim().is_empty());
-            let mut rows: Vec<&str> = filled.take(usize::from(n)).collect();
-            rows.reverse();
-            rows
-        }
-        Region::AboveComposer(n) => {
-            let composer = composer?;
-            capture.rows[composer.saturating_sub(usize::from(n))..composer]
-                .iter()
-                .map(|row| row.text.as_str())
-                .collect()
-        }
-        Region::FromComposer => capture.rows[composer?..]
-            .iter()
-            .map(|row| row.text.as_str())
-            .collect(),
+    let filled = |rows: &'_ [Row], n: u16| {
+        let rows = rows.iter().map(|row| row.text.as_str());
+        let rows: Vec<&str> = rows.filter(|text| !text.trim().is_empty()).collect();
+        rows[rows.len().saturating_sub(usize::from(n))..].join("\n")
     };
-    Some(rows.join("\n"))
+    Some(match region {
+        Region::Bottom(n) => filled(&capture.rows, n),
+        Region::AboveComposer(n) => filled(&capture.rows[..composer?], n),
+        Region::FromComposer => {
+            let rows = capture.rows[composer?..].iter();
+            let rows: Vec<&str> = rows.map(|row| row.text.as_str()).collect();
+            rows.join("\n")
+        }
+    })
 }

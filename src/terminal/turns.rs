@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use regex::Regex;
 use serde_json::Value;
 
 use super::limit;
@@ -23,6 +24,8 @@ const TAIL_BYTES: u64 = 256 * 1024;
 const FILES_MAX: usize = 256;
 /// Rollouts whose folder is remembered; with more the memory begins anew.
 const FOLDERS_MAX: usize = 4096;
+/// What a provider says of a request that may be taken the next time, among the statuses of requests that it refuses.
+const PASSING: [u64; 4] = [408, 409, 425, 429];
 /// Characters of a question or an error that are kept.
 const WORDS_CHARS_MAX: usize = 200;
 
@@ -88,10 +91,10 @@ impl Turns {
         }
         if !open {
             said.push((Claim::Idle, self.word.to_owned(), now));
-            // What failed is not how things stand: no record tells that a person logged in, or that the provider is back. So it is
-            // heard as of then, and later only the screen says it. A limit has its own end.
+            // An error may pass, and no record tells that the provider is back: it is heard as of then, and later only the screen says
+            // it. Who was refused is refused again until the next turn shows otherwise; a limit has its own end.
             let since = |claim: &Claim| match claim {
-                Claim::RateLimited(_) => now,
+                Claim::RateLimited(_) | Claim::Login | Claim::Refused => now,
                 _ => at.min(now),
             };
             said.extend(
@@ -213,7 +216,15 @@ impl Turns {
                 Some(error) if error.is_object() => {
                     let words = text(error, "/message").unwrap_or_default();
                     self.turn(false, "its turn failed", at);
-                    self.failed = Some(failure(None, text(error, "/codex_error_info"), words, at));
+                    let info = error.get("codex_error_info");
+                    // A word, or a word with what is known of it: `{"http_connection_failed": {"http_status_code": 401}}`.
+                    let known = info.and_then(Value::as_object);
+                    let status = known.and_then(|known| {
+                        let mut of = known.values().filter_map(|of| of.get("http_status_code"));
+                        of.find_map(Value::as_u64)
+                    });
+                    let word = info.and_then(Value::as_str);
+                    self.failed = Some(failure(status, word, words, at));
                 }
                 _ => self.turn(false, "its turn ended", at),
             },
@@ -388,8 +399,13 @@ pub(super) fn signed<'a>(
     (is_ours && is_this).then_some(hook)
 }
 
+/// The provider's status in words of the program: `API Error: 400 ...`, `unexpected status 404 Not Found: ...`.
+static STATUS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:API Error:|unexpected status) (\d{3})\b").expect("a pattern of ours")
+});
+
 /// Says how a turn failed, by the provider's status where it is known.
-fn failure(
+pub(super) fn failure(
     status: Option<u64>,
     error: Option<&str>,
     words: &str,
@@ -399,6 +415,8 @@ fn failure(
         || matches!(error, Some("rate_limit" | "usage_limit_exceeded"))
         || words.contains("429");
     let until = at.and_then(|at| limit::until(words, at));
+    let told = || STATUS.captures(words)?[1].parse().ok();
+    let status = status.or_else(told);
     let claim = if let Some(until) = until.filter(|_| is_limit || limit::is_named(words)) {
         Claim::RateLimited(Some(until))
     } else if matches!(status, Some(401 | 403))
@@ -406,6 +424,8 @@ fn failure(
         || words.contains("Please run /login")
     {
         Claim::Login
+    } else if is_refusal(status, error, words) {
+        Claim::Refused
     } else {
         Claim::Failed
     };
@@ -415,6 +435,13 @@ fn failure(
         words
     };
     (claim, short(words))
+}
+
+/// Whether the provider refused the request itself. A time-out, a conflict, what came too early or too often passes.
+fn is_refusal(status: Option<u64>, error: Option<&str>, words: &str) -> bool {
+    let is_named = matches!(error, Some("model_not_found" | "invalid_request"))
+        || words.contains("\"invalid_request_error\"");
+    is_named || status.is_some_and(|it| (400..500).contains(&it) && !PASSING.contains(&it))
 }
 
 /// Says what a permission prompt is about.
@@ -540,14 +567,20 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_heard_for_a_while_and_forgotten_with_the_next_turns_end() {
+    fn a_failure_is_heard_for_a_while_a_refusal_until_the_next_turn_ends() {
         let began = (0, json!({"type": "task_started"}));
         let error = |info: &str| json!({"message": "oops", "codex_error_info": info});
         let failed = |info: &str| (1, json!({"type": "task_complete", "error": error(info)}));
-        for (info, claim) in [("unauthorized", Claim::Login), ("other", Claim::Failed)] {
+        for (info, claim, is_kept) in [
+            ("unauthorized", Claim::Login, true),
+            ("invalid_request", Claim::Refused, true),
+            ("other", Claim::Failed, false),
+        ] {
             let turns = codex(&[began.clone(), failed(info)]);
-            assert_eq!(heard(&turns, 2), [Claim::Idle, claim]);
-            assert_eq!(heard(&turns, 62), [Claim::Idle], "{info}");
+            assert_eq!(heard(&turns, 2), [Claim::Idle, claim.clone()]);
+            let kept = [Claim::Idle, claim];
+            let later = if is_kept { &kept[..] } else { &kept[..1] };
+            assert_eq!(heard(&turns, 62), later, "{info}");
             let over = (3, json!({"type": "task_complete"}));
             let turns = codex(&[began.clone(), failed(info), over]);
             assert_eq!(heard(&turns, 4), [Claim::Idle], "{info}");

@@ -13,8 +13,8 @@ use super::sight::Sight;
 use super::standing::{hold, standing};
 use super::words;
 use crate::domain::{
-    AccountLimit, Build, Cause, Dispatch, Head, Hold, IssueNumber, Label, Observation, ProjectName,
-    Rules, SessionChoice, TrackerChoice, Window,
+    AccountLimit, Build, Cause, Dispatch, Head, Hold, IssueNumber, Label, Observation, PaneSample,
+    ProjectName, Rules, SessionChoice, TrackerChoice, Window,
 };
 use crate::machine::engine::CycleReport;
 use crate::machine::starved::Starved;
@@ -133,6 +133,9 @@ pub struct AgentView {
     pub because: String,
     /// Whether it wants a person.
     pub asks: bool,
+    /// What that person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// Its version, if its profile was not measured with it.
     #[serde(default)]
     pub other_version: Option<String>,
@@ -301,8 +304,7 @@ impl ProjectView {
         }
         for agent in self.agents.iter().filter(|agent| agent.asks) {
             let says = format!("the window `{}` {}", agent.window.as_str(), agent.state);
-            let hint = format!("pointsman attach {}", self.name);
-            found.push(about("window", says, Some(hint)));
+            found.push(about("window", says, agent.hint.clone()));
         }
         // One matter for all windows: it is the same program.
         let mut agents = self.agents.iter();
@@ -381,20 +383,22 @@ fn agents(rules: &Rules, state: &State, seen: Option<&Observation>) -> Vec<Agent
     let Some(seen) = seen else {
         return Vec::new();
     };
-    let mut found: Vec<AgentView> = seen
-        .panes
-        .iter()
-        .map(|(window, sample)| AgentView {
-            window: *window,
+    let view = |window: Window, sample: &PaneSample| {
+        let wanted = &sample.state.attention;
+        // While it is told to go on by itself, nobody has to come.
+        let asks = wanted.wants_somebody() && !recovery::is_hoped_for(state, rules, window, sample);
+        AgentView {
+            window,
             state: words::agent_asks(&sample.state),
             since: words::agent_since(&sample.state),
             because: sample.state.because.clone(),
-            // While it is told to go on by itself, nobody has to come.
-            asks: sample.state.attention.wants_somebody()
-                && !recovery::is_hoped_for(state, rules, *window, sample),
+            asks,
+            hint: asks.then(|| words::agent_ends(wanted, &rules.project.name)),
             other_version: sample.other_version.clone(),
-        })
-        .collect();
+        }
+    };
+    let panes = seen.panes.iter();
+    let mut found: Vec<AgentView> = panes.map(|(window, it)| view(*window, it)).collect();
     if !seen.panes.contains_key(&Window::Agent) {
         let because = seen
             .no_agent
@@ -408,6 +412,7 @@ fn agents(rules: &Rules, state: &State, seen: Option<&Observation>) -> Vec<Agent
                 since: None,
                 because,
                 asks: false,
+                hint: None,
                 other_version: None,
             },
         );

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::domain::{
-    Activity, AgentState, Attention, DeliveryStep, Liveness, Phase, Purpose, Verb,
+    Activity, AgentState, Attention, DeliveryStep, Liveness, Phase, ProjectName, Purpose, Verb,
 };
 use crate::machine::text::one_line;
 
@@ -120,6 +120,7 @@ pub(super) fn agent(state: &AgentState) -> &'static str {
         (_, Attention::Stuck, _) => "stuck: nobody can tell what it does",
         (_, Attention::RateLimited { .. }, _) => "rate-limited",
         (_, Attention::Error, _) => "stopped with an error",
+        (_, Attention::Refused, _) => "was refused by its provider",
         (_, Attention::HumanPresent, _) => "used by a person",
         (_, Attention::None, Activity::Starting) => "starting",
         (Liveness::Alive, Attention::None, Activity::Idle { .. }) => "idle",
@@ -139,11 +140,28 @@ pub(super) fn agent_asks(state: &AgentState) -> String {
         .as_deref()
         .map(|words| one_line(words, ASKED_CHARS_MAX));
     match (&state.attention, words) {
-        (Attention::Permission | Attention::Question | Attention::Error, Some(words)) => {
+        (
+            Attention::Permission
+            | Attention::Question
+            | Attention::Login
+            | Attention::Error
+            | Attention::Refused,
+            Some(words),
+        ) => {
             format!("{says}: {words}")
         }
         (Attention::RateLimited { until: Some(until) }, _) => format!("{says} until {until:.0}"),
         _ => says.to_owned(),
+    }
+}
+
+/// Says what a person does for an agent that wants one. The command comes first: it is for copying.
+pub(super) fn agent_ends(wanted: &Attention, project: &ProjectName) -> String {
+    let attach = format!("pointsman attach {project}");
+    match wanted {
+        Attention::Login => format!("{attach}, log in there, and tell it to go on"),
+        Attention::Refused => format!("{attach}, mend what is refused, and tell it to go on"),
+        _ => attach,
     }
 }
 

@@ -14,7 +14,8 @@ from clis import AGENTS, write
 URL, BIN, OUT = sys.argv[1], sys.argv[2], os.path.abspath(sys.argv[3])
 LAB = tempfile.mkdtemp(prefix="capture-")
 SIZES = [tuple(map(int, size.split("x"))) for size in os.environ.get("CAPTURE_SIZES", "80x24,200x50").split(",")]
-TRUE = {"idle-fresh": "idle", "idle-quoted-dialogs": "idle", "error": "idle|error", "busy-stream": "busy", "busy-wait": "busy", "dialog-trust": "dialog"}
+TRUE = {"idle-fresh": "idle", "idle-quoted-dialogs": "idle", "error": "idle|error", "idle-after-errors": "idle", "dialog-model": "dialog",
+        "login-none": "login", "login-said": "login", "login-401": "login", "login-403": "login", "refused-400": "refused", "refused-404": "refused", "busy-stream": "busy", "busy-wait": "busy", "dialog-trust": "dialog"}
 ENV = {"PATH": BIN + ":/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "tmux-256color", "SHELL": "/bin/bash"}
 
 
@@ -68,6 +69,14 @@ def type_line(text, enter=True):
         tmux("send-keys", "-t", "a", "Enter")
 
 
+def done():
+    """Waits until it has tried as often as it will."""
+    while True:
+        still(2.5)
+        if not re.search("retrying|esc to (interrupt|cancel)|esc interrupt", screen()):
+            return
+
+
 def keep(folder, state, size):
     facts = tmux("display-message", "-p", "-t", "a", "title: #{pane_title}\ncursor: #{cursor_x} #{cursor_y} #{cursor_flag}")
     text = tmux("capture-pane", "-p", "-e", "-t", "a").replace(LAB, "/lab")
@@ -75,12 +84,18 @@ def keep(folder, state, size):
     print("kept", os.path.basename(folder), state, size, flush=True)
 
 
-def start(name, home, tree, size, trusted):
+def run(home, tree, size, argv, env):
     tmux("kill-session", "-t", "a")
+    time.sleep(1)
+    # It tries ten times by itself, for minutes, before it says so.
+    words = ["%s=%s" % pair for pair in {**ENV, "CLAUDE_CODE_MAX_RETRIES": "1", **env, "HOME": home}.items()]
+    tmux("new-session", "-d", "-s", "a", "-x", str(size[0]), "-y", str(size[1]), "-c", tree, "/usr/bin/env", "-i", *words, *argv)
+
+
+def start(name, home, tree, size, trusted):
     cli = AGENTS[name]
     argv, env = cli.make(home, [tree] if trusted else [], URL)
-    words = ["%s=%s" % pair for pair in {**ENV, **env, "HOME": home}.items()]
-    tmux("new-session", "-d", "-s", "a", "-x", str(size[0]), "-y", str(size[1]), "-c", tree, "/usr/bin/env", "-i", *words, *argv)
+    run(home, tree, size, argv, env)
     until(cli.ready if trusted else cli.trust)
     still()
 
@@ -128,10 +143,43 @@ def states(name, folder, size):
             time.sleep(1)
             still(2.5)
             tmux(*["send-keys", "-t", "a"] + ["C-u"] * 8)
-    type_line("[[mock:error 400]]")
+    refusals(name, folder, size)
+
+
+def refusals(name, folder, size):
+    """Every way in which its provider refuses it. OpenCode's screen does not say which; its own server does."""
+    def refused(state, code):
+        type_line("[[mock:error %d]]" % code)
+        time.sleep(3)
+        done()
+        keep(folder, state, size)
+    if name == "opencode":
+        return refused("error", 400)
+    for state, code in (("refused-400", 400), ("login-401", 401), ("login-403", 403)):
+        refused(state, code)
+    type_line("[[mock:say fine]]")
     time.sleep(4)
     still(2.5)
-    keep(folder, "error", size)
+    keep(folder, "idle-after-errors", size)
+    refused("dialog-model" if name == "gemini" else "refused-404", 404)
+    bare(name, folder, size)
+
+
+def bare(name, folder, size):
+    """Nobody gave it a key, and nobody logged in."""
+    home, tree = "%s/bare-%s-%d" % (LAB, name, size[0]), project("bare-%s-%d" % (name, size[0]))
+    argv, env = AGENTS[name].make(home, [tree], URL)
+    if name == "codex":
+        write(home + "/.codex/config.toml", '[projects."%s"]\ntrust_level = "trusted"\n' % tree)
+    run(home, tree, size, argv, {key: value for key, value in env.items() if "KEY" not in key})
+    # Claude Code's notice takes turns with others at the same place.
+    until("Not logged in|Sign in with|Enter Gemini API Key")
+    keep(folder, "login-none", size)
+    if name == "claude-code":
+        type_line("hello")
+        time.sleep(3)
+        done()
+        keep(folder, "login-said", size)
 
 
 def end():

@@ -15,6 +15,7 @@ mod health;
 mod holds;
 mod inbox;
 mod neighbours;
+mod outage;
 mod posts;
 mod pulls;
 mod pushes;

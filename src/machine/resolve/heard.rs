@@ -168,10 +168,13 @@ impl<'a> Heard<'a> {
         let person = self.says(&Claim::HumanPresent);
         // Whoever is at its pane sees the error, and does what is to be done.
         let is_left = busy.is_none() && person.is_none();
+        let refused = self.says(&Claim::Refused).filter(|_| is_left);
         let failed = self.says(&Claim::Failed).filter(|_| is_left);
         let silent = self.says(&Claim::Silent).filter(|_| busy.is_some());
-        failed
-            .map(|row| (Attention::Error, row))
+        // Who knows that it is refused knows more than who only sees an error.
+        refused
+            .map(|row| (Attention::Refused, row))
+            .or_else(|| failed.map(|row| (Attention::Error, row)))
             .or_else(|| silent.map(|row| (Attention::Stuck, row)))
             .or_else(|| Some((Attention::HumanPresent, person?)))
     }
@@ -294,7 +297,7 @@ fn is_against(claim: &Claim) -> bool {
     DOING.iter().any(|(doing, _)| doing == claim)
         || matches!(
             claim,
-            Claim::RateLimited(_) | Claim::Failed | Claim::HumanPresent
+            Claim::RateLimited(_) | Claim::Failed | Claim::Refused | Claim::HumanPresent
         )
 }
 

@@ -114,7 +114,7 @@ claim = "bussy"
     17 | claim = "bussy"
        |         ^^^^^^^ did you mean `busy`?
        |
-       = expected: busy, idle, permission, question, dialog, login, survey, rate-limited, error
+       = expected: busy, idle, permission, question, dialog, login, survey, rate-limited, error, refused
     "#);
 }
 

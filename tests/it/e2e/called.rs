@@ -56,7 +56,7 @@ async fn an_agents_question_reaches_the_command_once_also_over_a_restart() {
     let text = calls(&world, 2).await;
     assert_eq!(text.matches(question).count(), 1, "{text}");
     assert!(
-        text.contains("configuration: the files have mistakes"),
+        text.contains("(configuration): the files have mistakes"),
         "{text}"
     );
     world.end().await;

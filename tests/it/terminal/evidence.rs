@@ -333,7 +333,27 @@ async fn a_failed_turn_is_an_error_a_login_or_a_limit_with_its_end() {
         "authentication_failed",
         "Please run /login · API Error: 401",
     );
-    assert_eq!(claude.look().await.sample.state.attention, Attention::Login);
+    // Nobody logs in by waiting: a minute later, when the record is old, it is no error that passes and not idle.
+    let seen = claude.lab.tmux.look(&claude.pane).await.unwrap();
+    let later = |minutes: i64| {
+        let at = now() + SignedDuration::from_mins(minutes);
+        let sampled = claude.sampler.sample(&seen, &claude.station, None, at);
+        sampled.sample.state
+    };
+    for minutes in [0, 5] {
+        assert_eq!(later(minutes).attention, Attention::Login, "{minutes}");
+    }
+    for (status, error, words) in [
+        (400, "unknown", "API Error: 400 prompt is too long"),
+        (404, "model_not_found", "There's an issue with the model"),
+    ] {
+        failed(status, error, words);
+        for minutes in [0, 5] {
+            let state = later(minutes);
+            assert_eq!(state.attention, Attention::Refused, "{words} {minutes}");
+            assert_eq!(state.words.as_deref(), Some(words));
+        }
+    }
     let resets = now().as_second() + 3600;
     failed(
         429,
@@ -344,14 +364,8 @@ async fn a_failed_turn_is_an_error_a_login_or_a_limit_with_its_end() {
     let state = claude.look().await.sample.state;
     assert_eq!(state.attention, Attention::RateLimited { until });
     // Its end, and two minutes for the clocks, and it is over by itself.
-    let seen = claude.lab.tmux.look(&claude.pane).await.unwrap();
-    let state = |minutes: i64| {
-        let at = now() + SignedDuration::from_mins(minutes);
-        let sampled = claude.sampler.sample(&seen, &claude.station, None, at);
-        sampled.sample.state.attention
-    };
-    assert_eq!(state(61), Attention::RateLimited { until });
-    assert_eq!(state(63), Attention::None);
+    assert_eq!(later(61).attention, Attention::RateLimited { until });
+    assert_eq!(later(63).attention, Attention::None);
     claude.transcript(&(asked("go") + &asked("again")));
     let state = claude.look().await.sample.state;
     assert_eq!(

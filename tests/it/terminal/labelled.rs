@@ -16,6 +16,7 @@ fn word(read: &Read) -> &'static str {
         (Some(ScreenClaim::Permission), _) => "permission",
         (Some(ScreenClaim::Question), _) => "question",
         (Some(ScreenClaim::Dialog), _) => "dialog",
+        (Some(ScreenClaim::Login), _) => "login",
         _ if read.is_title_asking => "permission",
         (Some(ScreenClaim::RateLimited), _) => "retrying",
         (Some(ScreenClaim::Busy), _) => "busy",
@@ -32,8 +33,9 @@ fn holds(truth: &str, said: &str) -> bool {
     truth.split('|').any(|truth| match truth {
         "retrying" => matches!(said, "busy" | "retrying"),
         "permission" | "question" => matches!(said, "permission" | "question"),
+        "dialog" => matches!(said, "dialog" | "login"),
         "error" => matches!(said, "idle" | "retrying"),
-        "shell" | "unknown" | "starting" => matches!(said, "nothing" | "dialog"),
+        "shell" | "unknown" | "starting" => matches!(said, "nothing" | "dialog" | "login"),
         other => said == other,
     })
 }

@@ -101,14 +101,22 @@ fn holds(state: &str, read: &Read) -> bool {
     match state {
         "idle-fresh" | "idle-quoted-dialogs" => is_free && read.composer == Composer::Empty,
         "draft" => is_free && read.composer == Composer::Draft("a draft of mine".to_owned()),
-        // A failed turn ends idle; not every program's words for it are told from an answer.
+        // Not every program's words for it are told from an answer: OpenCode's own server tells it.
         "error" => {
             (is_free || read.claim == Some(ScreenClaim::Error)) && read.composer == Composer::Empty
         }
         "busy-stream" | "busy-wait" => read.claim == Some(ScreenClaim::Busy) || read.is_title_busy,
+        // Refused for its key or its account: at the first screen, in a dialog, or under a turn.
+        "login-none" | "login-said" | "login-401" | "login-403" => {
+            read.claim == Some(ScreenClaim::Login)
+        }
+        "refused-400" | "refused-404" => {
+            read.claim == Some(ScreenClaim::Refused) && read.composer == Composer::Empty
+        }
+        "idle-after-errors" => is_free && read.composer == Composer::Empty,
         "permission" => read.claim == Some(ScreenClaim::Permission),
         "question" => read.claim == Some(ScreenClaim::Question),
-        "dialog-trust" => read.claim == Some(ScreenClaim::Dialog),
+        "dialog-trust" | "dialog-model" => read.claim == Some(ScreenClaim::Dialog),
         other => panic!("no rule for the state `{other}`"),
     }
 }

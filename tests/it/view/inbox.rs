@@ -126,9 +126,14 @@ fn an_issue_with_a_pull_request_is_ended_there_or_here() {
 
 /// What one project has to tell takes the place of what it told before: a second one of that name would be called again and again.
 #[test]
-fn no_project_can_be_called_as_the_accounts_are() {
+fn no_project_can_be_called_as_the_accounts_or_the_files_are() {
     let may_be = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    assert!(!pointsman::view::ACCOUNTS.chars().all(may_be));
+    for name in [
+        pointsman::view::ACCOUNTS,
+        pointsman::daemon::surface::INSTALLATION,
+    ] {
+        assert!(!name.chars().all(may_be), "{name}");
+    }
 }
 
 /// Two projects share an account that is at its limit.
@@ -152,6 +157,42 @@ fn a_limit_is_one_matter_however_many_projects_share_the_account() {
     };
     let snapshot = Snapshot::new(ten(), "0.1.0", vec![view("blog"), view("shop")]);
     assert_snapshot!(render_inbox(&Inbox::new(&snapshot), 120), @"(accounts)    limit  anthropic is at its limit until 2026-11-20T11:30:00Z: blog, shop wait  it ends by itself");
+}
+
+/// Nothing passes by itself there, so a person is called at once, and told what to do.
+#[test]
+fn whoever_must_log_in_or_was_refused_is_a_persons_at_once() {
+    let (mut state, report, mut seen) = busy();
+    let mut rules = rules();
+    let mut profile = crate::support::tmux::profile(std::path::Path::new("/h"));
+    profile.go_on = Some("Go on.".to_owned());
+    let open = state.dispatches.values_mut().next().unwrap();
+    open.phase = Phase::Working;
+    rules.profiles.insert(open.opening.profile.clone(), profile);
+    let stopped = Activity::Idle { since: minutes(-1) };
+    let mut shown = |attention: Attention, words: &str| {
+        let mut sample = sample(stopped, attention);
+        sample.state.words = Some(words.to_owned());
+        assert!(!sample.state.takes(Purpose::Resume) && !sample.state.takes_text());
+        seen.panes.insert(Window::Agent, sample);
+        let view = ProjectView::new(&rules, &state, &report, Sight::Live(&seen));
+        let inbox = Inbox::new(&Snapshot::new(ten(), "0.1.0", vec![view]));
+        let mut matters = inbox.matters.iter();
+        let window = matters.find(|matter| matter.word == "window");
+        window.map(|window| format!("{} | {}", window.says, window.ends))
+    };
+    assert_eq!(
+        shown(Attention::Login, "Invalid API key").as_deref(),
+        Some(
+            "the window `agent` asks to be logged in: Invalid API key | pointsman attach blog, log in there, and tell it to go on"
+        )
+    );
+    assert_eq!(
+        shown(Attention::Refused, "API Error: 400 oops").as_deref(),
+        Some(
+            "the window `agent` was refused by its provider: API Error: 400 oops | pointsman attach blog, mend what is refused, and tell it to go on"
+        )
+    );
 }
 
 /// As long as an agent that stopped with an error will be told to go on, nobody is called.
