@@ -403,13 +403,22 @@ fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, OpenT
         .ok_or(OpenTrackerError::NoToken)
 }
 
-/// Reads a file with a secret in it, unless everybody on the machine may.
+/// Reads a file with a secret in it, unless everybody on the machine may. A mounted secret is often open to all in a folder that
+/// nobody else may enter: what counts is the way to the file itself, wherever a link to it lies.
 fn secret_text(path: &Path) -> std::io::Result<String> {
     const OTHERS: u32 = 0o007;
-    let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & OTHERS != 0 {
+    const OTHERS_ENTER: u32 = 0o001;
+    let real = path.canonicalize()?;
+    let lets = |place: &Path, others: u32| {
+        std::fs::metadata(place).map(|found| found.permissions().mode() & others != 0)
+    };
+    let mut is_open = lets(&real, OTHERS)?;
+    for folder in real.ancestors().skip(1) {
+        is_open = is_open && lets(folder, OTHERS_ENTER)?;
+    }
+    if is_open {
         let why = format!(
-            "every account of this machine may open it: `chmod o= {}`",
+            "every account of this machine may open it: `chmod o= {}`, or put it into a folder that only its owner may enter",
             path.display()
         );
         return Err(std::io::Error::new(

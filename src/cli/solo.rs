@@ -19,9 +19,9 @@ use crate::daemon::store;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Hold, Observation, Questions, Rules, Window};
 use crate::ledger::{Ledger, LedgerThread, Lock};
-use crate::machine::candidates;
 use crate::machine::decide::{self, Decision, Memory, Standing};
 use crate::machine::state::State;
+use crate::machine::{beside, candidates};
 
 /// How long the panes are watched before a decision is made on them: idleness takes several looks.
 pub(super) const WATCHED: Duration = Duration::from_secs(4);
@@ -188,6 +188,9 @@ fn unread(
         let is_known = seen.details.contains_key(&number) || seen.unread.contains_key(&number);
         if about_another && !is_known && !questions.issues.contains(&number) {
             questions.issues.push(number);
+            let (head, stage) = (candidate.head, candidate.stage);
+            let mut beside = beside::branches(rules, state, seen, head, stage);
+            questions.branches.append(&mut beside);
         }
     }
     questions

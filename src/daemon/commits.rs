@@ -1,13 +1,20 @@
 //! Whose commits a branch has, and what they changed: facts from the bare mirror, judged in `machine::gate`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use crate::domain::{Dispatch, Ground, Report, Subject};
-use crate::machine::gate::BranchFacts;
-use crate::repo::{Mirror, RepoError};
+use crate::daemon::gates;
+use crate::daemon::hands::{Hands, chain};
+use crate::domain::{Branch, Dispatch, Ground, IssueNumber, Outcome, Report, Subject};
+use crate::machine::gate::{BranchFacts, Found, Search};
+use crate::repo::{GrepLimits, GrepMatch, Mirror, RepoError};
 
 /// Commits of others on a branch that are named: a merge can bring thousands.
 const FOREIGN_MAX: usize = 5;
+/// Files of one branch that others' work is held against: one that changes more collides with everything sooner or later.
+const FILES_MAX: usize = 5_000;
+/// Places of one text that are looked through for those below a folder.
+const PLACES_MAX: usize = 1_000;
 
 /// Returns the files that a commit changed since it left the default branch; `None` when there is no default branch to hold it against.
 pub async fn changed_files(
@@ -21,6 +28,45 @@ pub async fn changed_files(
     let files = mirror.changed_files(&base, subject).await?.into_iter();
     let paths = files.map(|file| file.path.to_string_lossy().into_owned());
     Ok(Some(paths.collect()))
+}
+
+/// Returns the files that branches change, each as the project has it and as its remote has it; or why that cannot be read. Nothing
+/// is asked of git for no branch.
+pub(super) async fn of_branches(
+    hands: &Hands,
+    branches: &BTreeMap<IssueNumber, Branch>,
+) -> BTreeMap<IssueNumber, Result<Vec<String>, String>> {
+    let Some(project) = hands.project().filter(|_| !branches.is_empty()) else {
+        return BTreeMap::new();
+    };
+    let mirror = match gates::mirror(hands, &project).await {
+        Ok(mirror) => Ok(mirror),
+        Err(Outcome::Failed { why, .. }) => Err(why),
+        Err(_) => Err("the project's repository cannot be read".to_owned()),
+    };
+    let mut all = BTreeMap::new();
+    for (issue, branch) in branches {
+        let changed = match &mirror {
+            Ok(mirror) => of_branch(mirror, branch)
+                .await
+                .map_err(|error| chain(&error)),
+            Err(why) => Err(why.clone()),
+        };
+        all.insert(*issue, changed);
+    }
+    all
+}
+
+async fn of_branch(mirror: &Mirror, branch: &Branch) -> Result<Vec<String>, RepoError> {
+    let mut files = BTreeSet::new();
+    for place in ["heads", "remotes/origin"] {
+        let name = format!("refs/project/{place}/{}", branch.name);
+        if let Some(tip) = mirror.resolve(&name).await? {
+            let changed = changed_files(mirror, &tip, branch.began.as_ref()).await?;
+            files.extend(changed.unwrap_or_default());
+        }
+    }
+    Ok(files.into_iter().take(FILES_MAX).collect())
 }
 
 /// Gathers what the branch gate judges: `tip` is where the branch `expected` stands.
@@ -71,6 +117,52 @@ pub(super) async fn branch_facts(
         facts.foreign = others.among(mirror, &tip, &facts.new_commits, old).await?;
     }
     Ok(facts)
+}
+
+/// Looks for a spec's texts in a commit.
+pub(super) async fn searched(
+    mirror: &Mirror,
+    commit: &Subject,
+    searches: Vec<Search>,
+) -> Result<Vec<(Search, Found)>, RepoError> {
+    let mut results = Vec::new();
+    for search in searches {
+        let found = match search.path.strip_suffix('/') {
+            Some(folder) => below(mirror, commit, folder, &search.text).await?,
+            None => match mirror.file_at(commit, Path::new(&search.path)).await {
+                Ok(Some(bytes)) if holds(&bytes, search.text.as_bytes()) => Found::There,
+                Ok(Some(_)) => Found::NotThere,
+                Ok(None) => Found::NoFile,
+                Err(error @ RepoError::TooMuch { .. }) => Found::Unknown(chain(&error)),
+                Err(error) => return Err(error),
+            },
+        };
+        results.push((search, found));
+    }
+    Ok(results)
+}
+
+async fn below(
+    mirror: &Mirror,
+    commit: &Subject,
+    folder: &str,
+    text: &str,
+) -> Result<Found, RepoError> {
+    let limits = GrepLimits {
+        matches_max: PLACES_MAX,
+        ..GrepLimits::default()
+    };
+    let places = mirror.grep_fixed(commit, text, limits).await?;
+    let is_below = |place: &GrepMatch| place.path.starts_with(folder);
+    Ok(match (places.matches.iter().any(is_below), places.more) {
+        (true, _) => Found::There,
+        (false, true) => Found::Unknown("it stands in too many places to look through".to_owned()),
+        (false, false) => Found::NotThere,
+    })
+}
+
+fn holds(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
 }
 
 /// Branches that are neither the default one nor an issue's own.

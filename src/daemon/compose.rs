@@ -76,6 +76,9 @@ pub async fn compose(
                 envelope,
             )
             .await;
+            if let Some(outcome) = unfounded(dispatch, &facts.anchors) {
+                return outcome;
+            }
             facts.tree = tree.as_ref();
             facts.alike = known_issues(hands, dispatch, &text);
             facts.gates = rules.as_ref().map_or(&[], |rules| &rules.workflow.gates);
@@ -201,6 +204,15 @@ fn tree_of(dispatch: &Dispatch) -> TreeFacts {
         },
         dirty: Vec::new(),
     }
+}
+
+/// Nothing is begun on a spec whose claims do not hold where the work begins. Once it has begun, it is the work itself that changes
+/// what the spec quoted: that is told.
+fn unfounded(dispatch: &Dispatch, anchors: &Survey) -> Option<Outcome> {
+    let at = dispatch.base.clone()?;
+    let begins = dispatch.opening.stage.makes_commits() && dispatch.began() == Some(&at);
+    let claims: Vec<String> = anchors.missing().map(ToString::to_string).collect();
+    (begins && !claims.is_empty()).then_some(Outcome::Unfounded { claims, at })
 }
 
 /// Gathers what a brief says besides the skill's own words.

@@ -45,6 +45,7 @@ pub async fn measure(
     let result = match name {
         GateName::Spec => spec(hands, &project, dispatch, report).await,
         GateName::Branch => branch(hands, &project, dispatch, report, ground).await,
+        GateName::Verify => searches(hands, &project, dispatch, report, ground).await,
         GateName::Build => build(hands, &project, dispatch, report).await,
         GateName::Own(own) => own_gate(hands, &project, dispatch, report, own).await,
         GateName::Verdict => Ok(verdict(&project, dispatch, report)),
@@ -155,6 +156,34 @@ async fn branch(
         judged,
         Measured {
             subject: tip,
+            ..Measured::default()
+        },
+    ))
+}
+
+/// What the spec wants to stand in the commit, and what not any more, is git's word.
+async fn searches(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    report: &Report,
+    ground: &Ground,
+) -> Gate {
+    let mirror = mirror(hands, project).await?;
+    let subject = subject_of(&mirror, dispatch, report).await?;
+    let spec = ground.spec.as_ref();
+    let asked = spec.map_or_else(Vec::new, |spec| gate::searches(&spec.text).found);
+    let judged = match &subject {
+        Some(commit) => {
+            let results = commits::searched(&mirror, commit, asked).await;
+            gate::verify(&results.map_err(|error| failed(&error))?)
+        }
+        None => Judged::red("there is no commit to search"),
+    };
+    Ok((
+        judged,
+        Measured {
+            subject,
             ..Measured::default()
         },
     ))

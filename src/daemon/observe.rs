@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::daemon::commits;
 use crate::daemon::hands::{Comments, Hands, chain, now};
 use crate::daemon::key::random_letters;
 use crate::daemon::looks::{Begin, Looked, Looks};
@@ -246,6 +247,7 @@ impl Observer {
             }
         }
         let pull_reads = self.read_pulls(hands, questions).await;
+        let changed = commits::of_branches(hands, &questions.branches).await;
         let heads = hands
             .heads
             .lock()
@@ -277,6 +279,7 @@ impl Observer {
             details,
             pulls: self.pulls_of(state),
             pull_reads,
+            changed,
             unread,
             panes,
             no_agent: no_agent(hands),

@@ -57,7 +57,11 @@ elif [ -n "$dirty" ]; then
 fi
 if [ "$whose" = adopted ]; then :
 elif [ -n "$branch" ]; then
-  if git show-ref -q --verify "refs/heads/$branch"; then git switch -q "$branch"; else git switch -q --no-track -c "$branch" "$tip"; fi
+  if git show-ref -q --verify "refs/heads/$branch"; then
+    # Without a commit of its own it begins where a new one would.
+    git switch -q "$branch" && { git merge-base --is-ancestor HEAD "$tip" && git merge -q --ff-only "$tip" 2>/dev/null; true; }
+  else git switch -q --no-track -c "$branch" "$tip"
+  fi
 else
   case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
 fi || { echo "broken the tree cannot be put on ${branch:-$default}"; exit 3; }

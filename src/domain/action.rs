@@ -301,6 +301,8 @@ pub enum Outcome {
     NotTyped { why: String },
     /// The request no longer holds; nothing was typed.
     NoLongerWanted { by: String, why: String },
+    /// What the spec rests on is not in the tree any more, with what was looked at; nothing was written.
+    Unfounded { claims: Vec<String>, at: Subject },
     /// The window is there and idle, or was launched with the line.
     Opened {
         pane: Pane,

@@ -83,6 +83,9 @@ pub struct Opening {
     pub branch: Option<String>,
     /// The commit a checker stands on: the maker's evidence.
     pub subject: Option<Subject>,
+    /// Paths that the work of a stage with commits was to change, as its issue and its spec said then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub touches: Vec<String>,
 }
 
 /// A dispatch as the fold knows it.

@@ -22,6 +22,27 @@ pub struct Stall {
     pub hold: Option<Hold>,
 }
 
+/// Work that is in the way of another issue's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collision {
+    /// Whose work it is.
+    pub issue: IssueNumber,
+    /// What both would change: files that its branch changes, and paths that it declared.
+    pub paths: Vec<String>,
+    /// How many more there are.
+    pub more: u32,
+}
+
+impl fmt::Display for Collision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.issue, self.paths.join(", "))?;
+        match self.more {
+            0 => f.write_str(")"),
+            more => write!(f, " and {more} more)"),
+        }
+    }
+}
+
 /// A typed reason not to act.
 #[expect(missing_docs, reason = "each variant's sentence names its fields")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +82,8 @@ pub enum Hold {
     },
     /// Other open issues go first: the tracker's own dependencies say so.
     BlockedBy { count: u32 },
+    /// Its work would change what the work on others is changing.
+    Collides { with: Vec<Collision> },
     /// The stage has its number of open dispatches.
     Wip { stage: Label, limit: u32 },
     /// Another issue has the stage's seat.
@@ -176,6 +199,7 @@ impl Hold {
             Self::NeedsReapproval { .. } => "needs-reapproval",
             Self::WaitsFor { .. } => "waits-for",
             Self::BlockedBy { .. } => "blocked-by",
+            Self::Collides { .. } => "collides",
             Self::Wip { .. } => "wip",
             Self::Seat { .. } => "seat",
             Self::ActiveMax { .. } => "active-max",
@@ -277,6 +301,10 @@ impl Hold {
             }
             Self::BlockedBy { .. } => Some(
                 "it goes on once they are closed, or the dependency is removed on its page".into(),
+            ),
+            Self::Collides { .. } => Some(
+                "it goes on once they are merged or closed, or once its `touches:` names other paths"
+                    .into(),
             ),
             Self::NoAgent { hint, .. }
             | Self::NotWritable { hint, .. }
@@ -384,6 +412,14 @@ impl fmt::Display for Hold {
             ),
             Self::BlockedBy { count: 1 } => f.write_str("an open issue blocks it"),
             Self::BlockedBy { count } => write!(f, "{count} open issues block it"),
+            Self::Collides { with } => {
+                let with: Vec<String> = with.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "its work would change what others are changing: {}",
+                    with.join(", ")
+                )
+            }
             Self::Wip { stage, limit } => write!(f, "{stage} has its {limit} open"),
             Self::Seat { stage, holder } => write!(f, "{holder} has the seat of {stage}"),
             Self::ActiveMax { account, limit } => {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Actor, Comment, CommentId, CommentMode, DispatchId, Head, Hold, IssueNumber, LabelEvent,
     PaneSample, Post, Profile, Project, ProjectName, PullHead, PullRead, Report, Role, SingleRead,
-    SkillName, Window, Workflow,
+    SkillName, Subject, Window, Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -54,6 +54,9 @@ pub struct Observation {
     /// Those of them that were asked for singly; nothing of one that cannot be read, though the tracker itself answers.
     #[serde(default)]
     pub pull_reads: BTreeMap<IssueNumber, Option<PullRead>>,
+    /// What the branches that were asked for change, by issue; or why that cannot be read.
+    #[serde(default)]
+    pub changed: BTreeMap<IssueNumber, Result<Vec<String>, String>>,
     /// What was asked for singly and cannot be read, with the tracker's reason; the tracker itself answers.
     pub unread: BTreeMap<IssueNumber, String>,
     /// The project's panes; a window without an agent is absent.
@@ -121,4 +124,16 @@ pub struct Questions {
     /// Pull requests to read singly.
     #[serde(default)]
     pub pulls: Vec<IssueNumber>,
+    /// Branches whose changed files matter, by the issue that they are of.
+    #[serde(default)]
+    pub branches: BTreeMap<IssueNumber, Branch>,
+}
+
+/// A line of work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Branch {
+    /// Its name in the project.
+    pub name: String,
+    /// Where the default branch stood when the work began, as far as that is known.
+    pub began: Option<Subject>,
 }

@@ -117,6 +117,8 @@ pub enum GateName {
     Spec,
     /// Commits of this issue and of nobody else, on the issue's branch.
     Branch,
+    /// What the spec's searches ask for holds at the reported commit.
+    Verify,
     /// The project's build command exits 0 at the reported commit.
     Build,
     /// A typed verdict with no blockers and no majors.
@@ -139,6 +141,7 @@ impl GateName {
         match text {
             "spec" => Self::Spec,
             "branch" => Self::Branch,
+            "verify" => Self::Verify,
             "build" => Self::Build,
             "verdict" => Self::Verdict,
             "coverage" => Self::Coverage,
@@ -154,6 +157,7 @@ impl GateName {
         match self {
             Self::Spec => "spec",
             Self::Branch => "branch",
+            Self::Verify => "verify",
             Self::Build => "build",
             Self::Verdict => "verdict",
             Self::Coverage => "coverage",
@@ -166,7 +170,10 @@ impl GateName {
 
     /// Returns whether it means nothing without git.
     pub fn needs_git(&self) -> bool {
-        matches!(self, Self::Branch | Self::Build | Self::Coverage | Self::Pr)
+        matches!(
+            self,
+            Self::Branch | Self::Verify | Self::Build | Self::Coverage | Self::Pr
+        )
     }
 }
 

@@ -7,8 +7,9 @@ mod parse;
 
 use std::fmt;
 
-use crate::domain::IssueNumber;
+use crate::domain::{GateName, IssueNumber, Rules, Subject};
 use crate::machine::markdown;
+use crate::machine::text::one_line;
 
 pub use parse::parse;
 
@@ -175,6 +176,29 @@ pub fn check_all(anchors: &Anchors, tree: &impl Tree) -> Survey {
         over: anchors.over,
         refused: anchors.refused.clone(),
     }
+}
+
+/// Claims of a spec that are named when they do not hold any more.
+const LOST_TOLD: usize = 5;
+
+/// Says why work is not begun on a spec, and what a person can do.
+pub fn lost(claims: &[String], at: &Subject, rules: &Rules) -> String {
+    let quoted = |claim: &String| format!("`{}`", one_line(claim, 200).replace('`', "'"));
+    let mut named: Vec<String> = claims.iter().take(LOST_TOLD).map(quoted).collect();
+    if let Some(more) = claims.len().checked_sub(LOST_TOLD).filter(|more| *more > 0) {
+        named.push(format!("{more} more"));
+    }
+    let mut stages = rules.workflow.stages.iter();
+    let plans = stages.find(|stage| stage.needs.contains(&GateName::Spec));
+    let anew = plans.map_or_else(String::new, |stage| {
+        format!("set `{}` to have the spec written anew, or ", stage.label)
+    });
+    format!(
+        "the spec rests on what is not in the tree any more: {}, looked for in {}; {anew}remove `{}` once it is there again",
+        named.join(", "),
+        at.short(),
+        rules.workflow.labels.park
+    )
 }
 
 fn held(holds: bool) -> Checked {

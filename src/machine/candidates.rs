@@ -10,7 +10,7 @@ use crate::machine::legend::{Legend, Reading};
 use crate::machine::memory::Memory;
 use crate::machine::rank::{Rank, rank};
 use crate::machine::state::State;
-use crate::machine::{dependencies, open, status, trust};
+use crate::machine::{beside, dependencies, open, status, trust};
 
 /// An open issue that asks for a stage.
 #[derive(Clone, Copy, Debug)]
@@ -201,6 +201,7 @@ impl<'a> CheapHolds<'a> {
         let holds = &self.stages[candidate.position];
         if let Some((refused, hold)) = self.memory.refused.get(&number)
             && refused == candidate.head
+            && !beside::is_over(hold, self.state, self.seen, number)
         {
             return Some(hold.clone());
         }

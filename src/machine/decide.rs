@@ -14,7 +14,9 @@ use crate::machine::open::{self, Chosen};
 use crate::machine::resolve::RESET_SLACK;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{flow, in_hand, note, post, pull, route, schedule, status, walks, watchdog};
+use crate::machine::{
+    beside, flow, in_hand, note, post, pull, route, schedule, status, walks, watchdog,
+};
 
 /// How often one cycle may look before it decides.
 pub const LOOKS_MAX: u8 = 3;
@@ -111,6 +113,9 @@ pub fn decide(
                     standing.insert(head.number, Hold::NextCycle);
                 }
                 questions.issues.push(head.number);
+                questions
+                    .branches
+                    .append(&mut beside::branches(rules, state, seen, head, stage));
                 leader = Some(head.number);
             }
             Chosen::Held(hold) => {

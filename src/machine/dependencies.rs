@@ -92,6 +92,7 @@ mod tests {
             url: String::new(),
             waits_for: waits_for.iter().copied().map(IssueNumber).collect(),
             blocked_by: 0,
+            touches: BTreeSet::new(),
         };
         (IssueNumber(number), head)
     }

@@ -114,6 +114,7 @@ pub struct Engine {
     samples: BTreeMap<Window, crate::domain::PaneSample>,
     details: BTreeMap<IssueNumber, Details>,
     unread: BTreeMap<IssueNumber, String>,
+    changed: BTreeMap<IssueNumber, Result<Vec<String>, String>>,
     us: Option<Actor>,
     effects: u64,
     looks: u8,
@@ -136,6 +137,7 @@ impl Engine {
             samples: BTreeMap::new(),
             details: BTreeMap::new(),
             unread: BTreeMap::new(),
+            changed: BTreeMap::new(),
             us: None,
             effects: 0,
             looks: 0,
@@ -211,6 +213,7 @@ impl Engine {
         if self.looks == 0 {
             self.details.clear();
             self.unread.clear();
+            self.changed.clear();
             self.last_seen = Some(seen.at);
         }
         // A look answers its own questions only; the cycle decides on all of its looks.
@@ -218,6 +221,8 @@ impl Engine {
         seen.details.clone_from(&self.details);
         self.unread.append(&mut seen.unread);
         seen.unread.clone_from(&self.unread);
+        self.changed.append(&mut seen.changed);
+        seen.changed.clone_from(&self.changed);
         self.memory.join(&self.state, &seen);
         self.samples.clone_from(&seen.panes);
         self.us = seen.us.clone().or(self.us.take());

@@ -76,6 +76,7 @@ pub fn opening(rules: &Rules, basis: Basis, stage: Stage, title: String, fresh: 
         secret_hash: fresh.secret_hash,
         branch: None,
         subject: None,
+        touches: Vec::new(),
         stage,
     }
 }

@@ -216,6 +216,7 @@ fn begin(
     walk.approval = Some(approval.clone());
     if let Some(branch) = &opening.branch {
         walk.branch = Some(branch.clone());
+        walk.touches.clone_from(&opening.touches);
     }
     if opening.stage.seat {
         // Taken over from a holder that waits for a person, if it was not free: that was decided before.

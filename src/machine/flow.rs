@@ -11,7 +11,8 @@ use crate::machine::stall::Failure;
 use crate::machine::state::State;
 use crate::machine::step::Step;
 use crate::machine::{
-    check, delivery, ending, errand, gate, judging, pull, question, recovery, route, stall, status,
+    anchor, check, delivery, ending, errand, gate, judging, pull, question, recovery, route, stall,
+    status,
 };
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
@@ -309,6 +310,9 @@ pub fn settle(
         }
         (_, Outcome::Held { hold, until }) => stall::held(dispatch, hold, *until),
         (_, Outcome::NoLongerWanted { by, why }) => withdraw(state, dispatch, by, why),
+        (_, Outcome::Unfounded { claims, at }) => {
+            park(dispatch, rules, anchor::lost(claims, at, rules))
+        }
         (_, Outcome::Protected { files }) => park(dispatch, rules, pull::touched(files)),
         (Action::PrepareTree { .. }, Outcome::Prepared { base, known }) => {
             Step::Record(vec![Event::TreePrepared {

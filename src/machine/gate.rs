@@ -7,12 +7,14 @@ mod agreement;
 mod branch;
 mod inputs;
 mod pull;
+mod searches;
 mod verdict;
 
 pub use agreement::disagreement;
 pub use branch::{BranchFacts, branch};
 pub use inputs::{gate_inputs, is_test};
 pub use pull::pr;
+pub use searches::{Found, SEARCHES_MAX, Search, Searches, searches, verify};
 pub use verdict::{coverage, no_base, unproven, verdict};
 
 use crate::domain::OwnGate;
@@ -109,6 +111,7 @@ pub fn spec(text: Option<&str>) -> Judged {
             Some(_) => {}
         }
     }
+    missing.extend(searches::faults(text));
     let anchors = anchor::of_spec(text);
     let named_section = markdown::section(text, "Anchors").is_some_and(|found| !found.is_empty());
     if named_section && anchors.found.is_empty() {

@@ -187,6 +187,7 @@ impl Memory {
                     | Hold::NeedsReapproval { .. }
                     | Hold::Yours { .. }
                     | Hold::Spent { .. }
+                    | Hold::Collides { .. }
                     | Hold::Parked {
                         stripped: Some(_),
                         ..

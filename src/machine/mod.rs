@@ -20,6 +20,7 @@
 
 pub mod alike;
 pub mod anchor;
+pub mod beside;
 pub mod brief;
 pub mod candidates;
 pub mod check;
@@ -59,6 +60,7 @@ pub mod state;
 pub mod status;
 pub mod step;
 pub mod text;
+pub mod touches;
 pub mod transition;
 pub mod trust;
 mod walks;

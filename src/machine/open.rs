@@ -6,6 +6,7 @@ use crate::domain::{
     Activity, Actor, Attention, Basis, Details, Dispatch, Event, FirstLine, Head, Hold,
     IssueNumber, Label, Observation, Opening, ProfileName, Rules, Stage, Window,
 };
+use crate::machine::beside::{self, Beside};
 use crate::machine::check;
 use crate::machine::decide::Act;
 use crate::machine::state::{State, Walk};
@@ -272,6 +273,11 @@ pub fn open(
     if attempt > rules.workflow.limits.attempts {
         return Chosen::Open(give_up(rules, head.number, walk, attempt - 1));
     }
+    match beside::beside(rules, state, seen, head, stage) {
+        Beside::Clear => {}
+        Beside::Unread => return Chosen::Unknown,
+        Beside::Held(hold) => return Chosen::Held(hold),
+    }
     let moved = request.overrides
         && walk.is_some_and(|walk| walk.labelling != Some(request.labelling.key()));
     let rework = moved && pull::is_rework(walk, stage);
@@ -397,6 +403,7 @@ fn opening(
         subject: walk
             .filter(|_| checks)
             .and_then(|walk| walk.subject.clone()),
+        touches: beside::touches(rules, state, head, stage),
     }
 }
 

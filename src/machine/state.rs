@@ -121,6 +121,8 @@ pub struct Walk {
     pub spec: Option<Spec>,
     /// The branch.
     pub branch: Option<String>,
+    /// What its work was to change, as it was said when it began.
+    pub touches: Vec<String>,
     /// The commit that was verified last.
     pub subject: Option<Subject>,
     /// Where the default branch stood when the work on it began.

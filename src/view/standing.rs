@@ -115,6 +115,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::BeforeAdoption { .. }
         | Hold::Untrusted { .. }
         | Hold::BlockedBy { .. }
+        | Hold::Collides { .. }
         | Hold::Wip { .. }
         | Hold::Seat { .. }
         | Hold::ActiveMax { .. }

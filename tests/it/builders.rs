@@ -121,6 +121,7 @@ pub fn opening(id: &str, issue: u64, title: &str, stage: Stage) -> Opening {
             .makes_commits()
             .then(|| format!("pointsman/{issue}-faq")),
         subject: checks.then(|| sha("c")),
+        touches: Vec::new(),
         stage,
     }
 }
@@ -173,6 +174,7 @@ pub fn head(number: u64, title: &str, label: &str) -> Head {
         url: format!("https://example.test/me/blog/issues/{number}"),
         waits_for: BTreeSet::new(),
         blocked_by: 0,
+        touches: BTreeSet::new(),
     }
 }
 
@@ -254,6 +256,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         us: None,
         details: BTreeMap::new(),
         pulls: BTreeMap::new(),
+        changed: BTreeMap::new(),
         pull_reads: BTreeMap::new(),
         panes: BTreeMap::new(),
         no_agent: None,

@@ -62,10 +62,13 @@ fn a_key_that_everybody_may_open_is_not_used() {
     );
     home.write(".config/pointsman/pointsman.toml", &github);
     home.write("app.pem", "-----BEGIN\n");
-    let mode =
-        |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
-    for open in [0o644, 0o604, 0o602] {
-        mode(open);
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let home_folder = home.path("");
+    mode(&home_folder, 0o755);
+    for open in [0o644, 0o604, 0o602, 0o444] {
+        mode(&key, open);
         let said = home.run(&["issue", "list"]);
         assert_eq!(said.code, 1);
         assert!(
@@ -75,7 +78,19 @@ fn a_key_that_everybody_may_open_is_not_used() {
             said.err
         );
     }
-    mode(0o640);
+    // As secrets are mounted: open to all in a folder that is not, behind a link that lies in the open.
+    home.write("closed/app.pem", "-----BEGIN\n");
+    let mounted = home.path("closed/app.pem");
+    mode(&mounted, 0o444);
+    std::fs::remove_file(&key).unwrap();
+    std::os::unix::fs::symlink(&mounted, &key).unwrap();
+    for (folder, open) in [(0o755, true), (0o700, false), (0o750, false)] {
+        mode(&home.path("closed"), folder);
+        let said = home.run(&["issue", "list"]);
+        assert_eq!(said.err.contains("every account"), open, "{}", said.err);
+    }
+    mode(&home.path("closed"), 0o755);
+    mode(&mounted, 0o640);
     let said = home.run(&["issue", "list"]);
     assert!(!said.err.contains("every account"), "{}", said.err);
 }

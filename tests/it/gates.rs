@@ -58,6 +58,39 @@ fn a_spec_rests_on_fifty_anchors_at_most() {
     assert_snapshot!(line(&gate::spec(Some(&text))), @"red: 61 anchors are more than the 50 that are checked: keep the ones the decision rests on");
 }
 
+#[test]
+fn a_spec_with_a_search_that_is_none_is_told_how_one_is_written() {
+    let text = SPEC.replace(
+        "must_contain src/app.ts \"faq\"",
+        "- must_contain src/app.ts faq\n- must_not_contain ../x \"faq\"\nThe page is there.",
+    );
+    assert_snapshot!(line(&gate::spec(Some(&text))), @r#"red: `must_contain src/app.ts faq` below `## Verify` is no search: write `must_contain path "text"` or `must_not_contain path "text"`, with a path from the tree's root; `must_not_contain ../x "faq"` below `## Verify` is no search: write `must_contain path "text"` or `must_not_contain path "text"`, with a path from the tree's root"#);
+    let many: Vec<String> = (1..=60)
+        .map(|n| format!("must_contain a \"{n}\""))
+        .collect();
+    let text = SPEC.replace("must_contain src/app.ts \"faq\"", &many.join("\n"));
+    assert_snapshot!(line(&gate::spec(Some(&text))), @"red: 60 searches are more than the 50 that are run: keep the ones that show the change");
+}
+
+#[test]
+fn searches_are_read_as_agents_write_them() {
+    let text = "## Verify\n```\nmust_contain src/a.rs \"say \"hi\"\"\n```\n- `must_not_contain ./src/ \"old\"`\n* must_contain `b.rs` \"x\"\n## Anchors\nmust_contain c.rs \"y\"\n";
+    let read: Vec<String> = gate::searches(text)
+        .found
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        read,
+        [
+            "must_contain src/a.rs \"say \"hi\"\"",
+            "must_not_contain src/ \"old\"",
+            "must_contain b.rs \"x\""
+        ]
+    );
+    assert_snapshot!(line(&gate::verify(&[])), @"holds: no spec of this issue asks for a search");
+}
+
 fn work() -> BranchFacts {
     BranchFacts {
         expected_branch: "pointsman/12-faq".into(),

@@ -116,6 +116,7 @@ fn opening() -> Opening {
         secret_hash: String::new(),
         branch: None,
         subject: None,
+        touches: Vec::new(),
     }
 }
 

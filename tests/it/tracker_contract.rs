@@ -29,6 +29,7 @@ macro_rules! contract {
         contract!(@stories $name, $fixture,
             a_new_issue_is_read_back,
             what_an_issue_waits_for_is_listed,
+            what_an_issue_touches_is_listed,
             labels_of_a_new_issue_have_events,
             a_poll_without_news_says_so,
             a_poll_tells_what_changed,
@@ -134,6 +135,23 @@ pub(crate) async fn what_an_issue_waits_for_is_listed(fixture: &impl Fixture) {
     };
     assert_eq!(waits(number), BTreeSet::from([first]));
     assert_eq!(waits(first), BTreeSet::new());
+}
+
+pub(crate) async fn what_an_issue_touches_is_listed(fixture: &impl Fixture) {
+    let tracker = fixture.tracker();
+    let issue = NewIssue {
+        title: "Rename old_login()".into(),
+        body: "It is named wrongly.\n\n- Touches: `src/auth/`, tests/login.rs".into(),
+        labels: Vec::new(),
+    };
+    let number = tracker.create_issue(&issue).await.expect("it opens");
+    let listed = tracker.sweep().await.expect("it sweeps").open;
+    let head = listed.into_iter().find(|head| head.number == number);
+    let touches = head.expect("it is listed").touches;
+    assert_eq!(
+        touches,
+        BTreeSet::from(["src/auth", "tests/login.rs"].map(str::to_owned))
+    );
 }
 
 pub(crate) async fn labels_of_a_new_issue_have_events(fixture: &impl Fixture) {

@@ -37,6 +37,9 @@ pub(super) fn need(gate: &GateName, facts: &Facts) -> String {
             "at least one new commit on `{}`, and no commit there that is neither the default branch's nor this issue's",
             opening.branch.as_deref().unwrap_or("the issue's branch")
         ),
+        GateName::Verify => {
+            "the searches below the spec's `## Verify` hold, run by Pointsman at the commit in question".to_owned()
+        }
         GateName::Build => match facts.build {
             Build::Command(command) => {
                 format!("`{command}` exits 0, run by Pointsman at the commit in question")

@@ -10,6 +10,7 @@ use crate::domain::{
     Actor, ActorId, ActorKind, Comment, CommentId, Head, IssueId, IssueNumber, Label, LabelEvent,
     LabelEventId, PullHead, RepoId, Role,
 };
+use crate::machine::touches;
 use crate::tracker::waits;
 
 #[derive(Debug, Deserialize)]
@@ -150,6 +151,7 @@ impl IssueDto {
             updated_at: self.updated_at,
             url: self.html_url,
             waits_for: waits::named(&self.body),
+            touches: touches::declared(&self.body),
             blocked_by: self.issue_dependencies_summary.blocked_by,
         }
     }

@@ -163,6 +163,12 @@ impl EditedIssue {
             .or(self.last_edited_at)
             .filter(|_| is_cut)
             .map(|at| Edit { at, by: None });
+        // One that is told without its hand and its time is nobody's, and as new as the newest.
+        let is_told = |contents: &Pages<ContentEdit>| contents.nodes.iter().all(Option::is_some);
+        let unnamed = self
+            .last_edited_at
+            .filter(|_| !contents.as_ref().is_none_or(is_told))
+            .map(|at| Edit { at, by: None });
         let created = self.created_at;
         // The first of them is the text as it was opened.
         let contents = contents.into_iter().flat_map(|contents| contents.nodes);
@@ -185,7 +191,12 @@ impl EditedIssue {
         let cut = oldest
             .filter(|_| titles_are_cut)
             .map(|at| Edit { at, by: None });
-        let mut edits: Vec<Edit> = contents.chain(titles).chain(untold).chain(cut).collect();
+        let mut edits: Vec<Edit> = contents
+            .chain(titles)
+            .chain(untold)
+            .chain(unnamed)
+            .chain(cut)
+            .collect();
         edits.extend(last.filter(|last| !edits.contains(last)));
         edits.sort_by_key(|edit| edit.at);
         edits
@@ -217,6 +228,10 @@ impl GitHub {
             .repository
             .and_then(|repository| repository.issue)
         {
+            // A title that somebody changed at a time that is not told may have been changed after everything.
+            if issue.timeline_items.nodes.iter().any(Option::is_none) {
+                return Err(malformed(&what, Cause::Missing("rename")));
+            }
             return Ok(issue.edits());
         }
         match envelope.errors.into_iter().next() {

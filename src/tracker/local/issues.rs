@@ -11,6 +11,7 @@ use crate::domain::{
     Actor, ActorId, ActorKind, Comment, CommentId, Head, IssueId, IssueNumber, Label, LabelEvent,
     SingleRead, Text,
 };
+use crate::machine::touches;
 use crate::tracker::local::chain::{Chain, EVENTS_MAX, What};
 use crate::tracker::local::file::{
     self, BODY_BYTES_MAX, Damage, Found, Lock, digest, make_folder, next_id, unreachable,
@@ -294,6 +295,7 @@ impl Folder {
                 self.issue_path(issue.number).join("issue.md").display()
             ),
             waits_for: waits::named(&issue.file.body),
+            touches: touches::declared(&issue.file.body),
             blocked_by: 0,
         }
     }

@@ -309,7 +309,7 @@ fn a_workflow_is_drawn_as_mermaid() {
         s3["review<br/>reviewer: review"]
         done([done])
         s0 -->|"spec"| s1
-        s1 -->|"branch, build"| s2
+        s1 -->|"branch, verify, build"| s2
         s2 -->|"build, verdict"| s3
         s2 -.->|"at most 3 rounds"| s1
         s3 -->|"build, verdict, coverage, a person"| done

@@ -251,7 +251,7 @@ rn = "make links"
     6 | needs = ["bulid", "link", "spec", "spec"]
       |          ^^^^^^^ did you mean `build`?
       |
-      = expected: spec, branch, build, verdict, coverage, pr, approval, file, links
+      = expected: spec, branch, verify, build, verdict, coverage, pr, approval, file, links
       = hint: a gate of your own is a `[[gate]]` with `name` and `run`
 
     error: unknown gate `link`
@@ -260,7 +260,7 @@ rn = "make links"
     6 | needs = ["bulid", "link", "spec", "spec"]
       |                   ^^^^^^ did you mean `links`?
       |
-      = expected: spec, branch, build, verdict, coverage, pr, approval, file, links
+      = expected: spec, branch, verify, build, verdict, coverage, pr, approval, file, links
       = hint: a gate of your own is a `[[gate]]` with `name` and `run`
 
     error: gate `spec` is asked for twice

@@ -239,3 +239,67 @@ async fn until_screen(world: &World, target: &str, text: &str) {
     }
     panic!("{target} never shows {text}:\n{}", world.screen(target));
 }
+
+/// J3, J4: the spec quotes a file that somebody took out of the default branch before the work on it began.
+#[tokio::test]
+async fn work_does_not_begin_on_a_spec_whose_claims_are_gone() {
+    let mut world = World::new();
+    world.project("shop");
+    world.git("shop", &["switch", "-q", "-c", "later"]);
+    world.git("shop", &["rm", "-q", "greet.sh"]);
+    world.git("shop", &["commit", "-q", "-m", "no greeting"]);
+    world.git("shop", &["switch", "-q", "-c", "again"]);
+    world.git("shop", &["checkout", "-q", "main", "--", "greet.sh"]);
+    world.git("shop", &["commit", "-q", "-m", "a greeting again"]);
+    world.git("shop", &["switch", "-q", "main"]);
+    world.start().await;
+    let issue = world.asks("shop").await;
+    let put = |at: &str| {
+        world.git("shop", &["push", "-q", "origin", &format!("{at}:main")]);
+        world.git("shop", &["fetch", "-q", "origin"]);
+        world.git("shop", &["update-ref", "refs/heads/main", at]);
+    };
+    put("later");
+    world.comment("shop", issue, "Refuse it, please.").await;
+    world
+        .until_event(
+            "it is a person's",
+            "shop",
+            |event| matches!(event, Event::ParkIntended { why, .. } if why.contains("`greet.sh`")),
+        )
+        .await;
+    let held = world.until_held("shop", issue, "parked").await.to_string();
+    for words in [
+        "the spec rests on what is not in the tree any more",
+        "set `ready-for-prep`",
+    ] {
+        assert!(held.contains(words), "{held}");
+    }
+    let to_build = async || {
+        let told = world.told().await;
+        let dev = |told: &&Told| matches!(&told.event, Event::DispatchOpened { opening } if opening.stage.makes_commits());
+        let dev: Vec<_> = told
+            .iter()
+            .filter(dev)
+            .filter_map(|told| told.event.dispatch())
+            .collect();
+        let briefs = told.iter().filter(|told| matches!(&told.event, Event::DeliveryPlanned { delivery } if dev.contains(&&delivery.dispatch)));
+        briefs.count()
+    };
+    assert_eq!(to_build().await, 0, "no brief was written for the builder");
+
+    world
+        .until_event("its label is set", "shop", |event| {
+            matches!(event, Event::IssueParked { .. })
+        })
+        .await;
+    put("again");
+    world.unlabel("shop", issue, "needs-human").await;
+    world
+        .until_event("what is there again is built on", "shop", |event| {
+            matches!(event, Event::DeliveryPlanned { delivery } if delivery.purpose == Purpose::Brief && delivery.text.contains("pointsman/1-greet-by-name"))
+        })
+        .await;
+    assert_eq!(to_build().await, 1);
+    world.end().await;
+}

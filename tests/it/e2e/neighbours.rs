@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pointsman::daemon::runner::Message;
-use pointsman::domain::{Cause, Event, ProjectName};
+use pointsman::domain::{Cause, Event, Hold, ProjectName};
 
 use crate::support::world::World;
 
@@ -184,6 +184,39 @@ async fn an_issue_that_waits_for_another_starts_once_that_one_is_closed() {
     world
         .until_event("it starts", "shop", |event| {
             matches!(event, Event::DispatchOpened { opening } if opening.issue() == Some(after))
+        })
+        .await;
+    world.end().await;
+}
+
+/// K14: the files are git's word, from the mirror; the issue whose work is under way declares nothing.
+#[tokio::test]
+async fn work_on_files_that_another_branch_changes_starts_once_that_one_is_merged() {
+    let world = World::running("shop").await;
+    let first = world
+        .issue("shop", "Greet by name", "", "ready-for-dev")
+        .await;
+    world.until_yours("shop", first).await;
+    let text = "Touches: **";
+    let second = world
+        .issue("shop", "Test the greeting", text, "ready-for-dev")
+        .await;
+    let held = world.until_held("shop", second, "collides").await;
+    let Hold::Collides { with } = &held else {
+        panic!("{held}");
+    };
+    assert_eq!(with.len(), 1, "{held}");
+    assert_eq!(with[0].issue, first);
+    let branch = world.git("shop", &["branch", "--list", "pointsman/*"]);
+    let branch = branch.trim_start_matches(['*', '+', ' ']).trim();
+    let range = format!("main...{branch}");
+    let changed = world.git("shop", &["diff", "--name-only", &range]);
+    let changed: Vec<&str> = changed.lines().collect();
+    assert_eq!(with[0].paths, changed[..changed.len().min(3)], "{held}");
+    world.approve("shop", first).await;
+    world
+        .until_event("it starts", "shop", |event| {
+            matches!(event, Event::DispatchOpened { opening } if opening.issue() == Some(second))
         })
         .await;
     world.end().await;

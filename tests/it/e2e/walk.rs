@@ -42,8 +42,8 @@ async fn one_issue_walks_all_four_stages() {
             _ => None,
         })
         .collect();
-    let expected =
-        ["branch", "build", "coverage", "spec", "verdict"].map(|gate| (gate.to_owned(), true));
+    let expected = ["branch", "build", "coverage", "spec", "verdict", "verify"]
+        .map(|gate| (gate.to_owned(), true));
     assert_eq!(gates, BTreeSet::from(expected), "every gate ran and holds");
     let (branch, subject) = told
         .iter()

@@ -114,6 +114,30 @@ async fn every_edit_is_known_and_a_stranger_is_not_covered_by_who_came_later() {
         oldest.map(|edit| edit.at.to_string()),
         Some("2026-11-20T12:02:00Z".to_owned())
     );
+
+    // One of them is not told: it may be anybody's, and the newest. A title without its hand is no answer at all.
+    let told = |contents: &str, titles: &str| {
+        format!(
+            r#"{{"data":{{"repository":{{"issue":{{"createdAt":"2026-11-20T11:00:00Z",{last},
+            "userContentEdits":{{"pageInfo":{{"hasNextPage":false}},"nodes":[{contents}]}},
+            "timelineItems":{{"nodes":[{titles}]}}}}}}}}}}"#
+        )
+    };
+    let mine = r#"{"editedAt":"2026-11-20T12:04:00Z","editor":{"__typename":"User","login":"me","databaseId":7}}"#;
+    let arm = |body: String| {
+        world
+            .fake
+            .arm(Fault::once("POST", "/graphql", Kind::Body(body)));
+    };
+    arm(told(&format!("{mine},null"), ""));
+    let known = text(&world, number).await;
+    let newest = known.edits.iter().find(|edit| edit.by.is_none());
+    assert_eq!(
+        newest.map(|edit| edit.at.to_string()),
+        Some("2026-11-20T12:04:00Z".to_owned())
+    );
+    arm(told(mine, "null"));
+    assert!(world.github.issue(IssueNumber(number)).await.is_err());
 }
 
 #[tokio::test]

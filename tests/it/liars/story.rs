@@ -29,7 +29,7 @@ async fn day() -> Day {
     world.pace(HOURS).project("shop");
     let shipped = include_str!("../../../labels.toml");
     let stages = shipped.replacen(
-        "needs = [\"branch\", \"build\"]",
+        "needs = [\"branch\", \"verify\", \"build\"]",
         "needs = [\"branch\", \"lint\", \"build\"]",
         1,
     );

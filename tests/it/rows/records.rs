@@ -109,7 +109,7 @@ fn looked_back_on(world: &World) {
     assert!(ended.contains("verified at"), "{ended}");
     let report = says(world, &["ledger", "report", "--since", "1h"]);
     assert!(
-        report.contains("| shop | ready-for-dev | demo | 1 | 1 verified | 2 | 0 |"),
+        report.contains("| shop | ready-for-dev | demo | 1 | 1 verified | 3 | 0 |"),
         "{report}"
     );
     assert!(
@@ -123,10 +123,12 @@ fn looked_back_on(world: &World) {
 async fn a_briefs_facts_are_those_of_the_tree_it_was_written_for() {
     let mut world = World::new();
     world.project("shop");
-    let row = "needs = [\"branch\", \"build\", \"syntax\"]";
-    let labels =
-        include_str!("../../../labels.toml").replacen("needs = [\"branch\", \"build\"]", row, 1)
-            + "\n[[gate]]\nname = \"syntax\"\nrun = \"sh -n greet.sh\"\ntimeout = \"1m\"\n";
+    let row = "needs = [\"branch\", \"verify\", \"build\", \"syntax\"]";
+    let labels = include_str!("../../../labels.toml").replacen(
+        "needs = [\"branch\", \"verify\", \"build\"]",
+        row,
+        1,
+    ) + "\n[[gate]]\nname = \"syntax\"\nrun = \"sh -n greet.sh\"\ntimeout = \"1m\"\n";
     assert!(labels.contains(row), "labels.toml has another row now");
     std::fs::write(world.places.config.join("labels.toml"), labels).unwrap();
     world.start().await;

@@ -305,7 +305,11 @@ impl World {
                 report.verdict.as_deref() == Some("pass")
             }
             GateName::Coverage => report.verdict.is_some(),
-            GateName::Approval | GateName::File | GateName::Pr | GateName::Own(_) => true,
+            GateName::Approval
+            | GateName::File
+            | GateName::Pr
+            | GateName::Verify
+            | GateName::Own(_) => true,
         };
         Evidence {
             gate: gate.clone(),

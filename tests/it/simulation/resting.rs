@@ -53,6 +53,7 @@ pub(crate) fn ring(report: &CycleReport, state: &State) -> Result<(), Broken> {
         match report.standing.get(issue) {
             Some(Hold::Behind { first }) => vec![*first],
             Some(Hold::Seat { holder, .. }) => vec![*holder],
+            Some(Hold::Collides { with }) => with.iter().map(|other| other.issue).collect(),
             // What is over is cleared away without anybody's doing.
             Some(Hold::Session {
                 dispatch,
@@ -200,6 +201,12 @@ fn forgotten(world: &World, report: &CycleReport) -> Option<String> {
         }
         match report.standing.get(number) {
             Some(hold) if AT_REST.contains(&hold.word()) => {}
+            // So may who waits for the work of one that rests so.
+            Some(Hold::Collides { with })
+                if with.iter().all(|other| {
+                    let of_other = report.standing.get(&other.issue);
+                    of_other.is_some_and(|hold| AT_REST.contains(&hold.word()))
+                }) => {}
             Some(hold) => return Some(format!("{number} is held: {hold}")),
             None => return Some(format!("{number} has no hold")),
         }

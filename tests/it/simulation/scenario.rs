@@ -12,6 +12,7 @@ use pointsman::domain::{
 use pointsman::ledger::Records;
 use pointsman::machine::schedule::{self, Turn};
 use pointsman::machine::starved::Starved;
+use pointsman::machine::touches::declared;
 use pointsman::machine::{candidates, errand};
 
 use super::driver::{Driver, Plant};
@@ -179,9 +180,11 @@ impl Page {
             }
             ["rewrite", number, from, to] => tracker.rewrite(issue(number), from, to, now),
             ["edit", number, who] => tracker.edit(issue(number), &actor(who), now),
-            ["commit", number] => {
+            ["commit", number, files @ ..] => {
                 let found = tracker.issues.get_mut(&issue(number));
-                found.expect("it is there").commits += 1;
+                let found = found.expect("it is there");
+                found.commits += 1;
+                found.files.extend(files.iter().map(ToString::to_string));
             }
             ["agent", is] => self.pane(Window::Agent, is),
             ["check", is] => self.pane(Window::Check, is),
@@ -281,6 +284,9 @@ impl Page {
         for option in options {
             if let Some(others) = option.strip_prefix("waits-for=") {
                 head.waits_for.extend(others.split(',').map(issue));
+            }
+            if let Some(paths) = option.strip_prefix("touches=") {
+                head.touches = declared(&format!("touches: {paths}"));
             }
             if let Some(count) = option.strip_prefix("blocked-by=") {
                 head.blocked_by = count.parse().expect("a number");

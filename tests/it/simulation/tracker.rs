@@ -20,6 +20,8 @@ pub(crate) struct Issue {
     pub(crate) comments: Vec<Comment>,
     /// Commits on its branch.
     pub(crate) commits: u32,
+    /// Files that they changed.
+    pub(crate) files: BTreeSet<String>,
     /// What a single read says instead, once it was deleted or moved to another repository.
     pub(crate) gone: Option<SingleRead>,
 }
@@ -119,6 +121,7 @@ impl Tracker {
             url: format!("https://tracker/{number}"),
             waits_for: BTreeSet::new(),
             blocked_by: 0,
+            touches: BTreeSet::new(),
         };
         let text = Text {
             title: title.to_owned(),
@@ -131,6 +134,7 @@ impl Tracker {
             events: Vec::new(),
             comments: Vec::new(),
             commits: 0,
+            files: BTreeSet::new(),
             gone: None,
         };
         self.issues.insert(IssueNumber(number), issue);

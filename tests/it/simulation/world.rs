@@ -326,6 +326,7 @@ impl World {
                 None => drop(unread.insert(*issue, "the answer is cut off".to_owned())),
             }
         }
+        let changed = self.changed(questions);
         self.serial += 1;
         let open = state
             .dispatches
@@ -343,6 +344,7 @@ impl World {
             details,
             pulls: self.tracker.list_pulls(),
             pull_reads: self.tracker.read_pulls(questions),
+            changed,
             panes: self
                 .panes
                 .iter()
@@ -370,6 +372,27 @@ impl World {
                 secret_hash: format!("secret of {}", self.serial),
             },
         }
+    }
+
+    /// What the branches that are asked for change: what a page says, else what their issues announced.
+    fn changed(
+        &mut self,
+        questions: &Questions,
+    ) -> BTreeMap<IssueNumber, Result<Vec<String>, String>> {
+        let mut all = BTreeMap::new();
+        for number in questions.branches.keys() {
+            let files = if self.strikes(Fault::CutOff) {
+                Err("git is gone".to_owned())
+            } else {
+                let issue = self.tracker.issues.get(number);
+                let touches = issue.filter(|issue| self.lively && issue.commits > 0);
+                let touches = touches.into_iter().flat_map(|issue| &issue.head.touches);
+                let files = issue.into_iter().flat_map(|issue| &issue.files);
+                Ok(files.chain(touches).cloned().collect())
+            };
+            all.insert(*number, files);
+        }
+        all
     }
 
     /// Minutes after local midnight.

@@ -2,7 +2,8 @@
 
 use pointsman::daemon::{gates, tree};
 use pointsman::domain::{
-    Dispatch, Evidence, GateName, Ground, Outcome, Report, ReportId, Subject, Verb,
+    Dispatch, Evidence, GateName, Ground, IssueNumber, Outcome, Report, ReportId, Spec, Subject,
+    Verb,
 };
 
 use crate::builders::{dev, dispatch, review, ten};
@@ -297,4 +298,49 @@ async fn without_a_remote_work_is_held_against_where_the_default_branch_stood() 
         matches!(&measured, Outcome::Measured(row) if !row.holds && row.says.contains("Makefile")),
         "{measured:?}"
     );
+}
+
+/// What a spec asks for is looked up in the commit, never in the tree.
+#[tokio::test]
+async fn the_searches_of_a_spec_are_run_on_the_commit() {
+    let world = World::new();
+    world.project("shop");
+    let dispatch = prepared(&world).await;
+    world.git("shop", &["switch", "-q", BRANCH]);
+    world.commit("shop", "src/faq.sh", "echo faq\n");
+    let tip = world.commit("shop", "src/old.sh", "echo old_login\n");
+    let hands = world.hands("shop").await;
+    let verified = async |searches: &str| {
+        let spec = Spec {
+            issue: IssueNumber(1),
+            text: format!("## Verify\n\n{searches}\n"),
+            digest: String::new(),
+        };
+        let ground = Ground {
+            spec: Some(spec),
+            ..Ground::default()
+        };
+        let report = done(&tip, &[]);
+        match gates::measure(&hands, &dispatch, &GateName::Verify, &report, &ground).await {
+            Outcome::Measured(evidence) => evidence,
+            other => panic!("it is measured: {other:?}"),
+        }
+    };
+    let green = verified(
+        "must_contain src/faq.sh \"echo faq\"\nmust_not_contain src/ \"new_login\"\nmust_not_contain gone.sh \"x\"",
+    )
+    .await;
+    assert_eq!(green.says, "the spec's 3 searches hold");
+    assert_eq!(green.subject, Some(Subject::new(&tip)));
+    std::fs::write(
+        world.home().join("shop/src/faq.sh"),
+        "echo never committed\n",
+    )
+    .expect("it is written");
+    let red = verified(
+        "must_contain src/faq.sh \"never committed\"\nmust_contain faq.sh \"echo faq\"\nmust_not_contain src/ \"old_login\"\nmust_contain src/ \"echo\"",
+    )
+    .await;
+    assert!(!red.holds);
+    insta::assert_snapshot!(red.says, @r#"only 1 of the 4 searches that the spec asks for below `## Verify` hold: `it is not there: must_contain src/faq.sh "never committed"`, `there is no such file: must_contain faq.sh "echo faq"`, `it is still there: must_not_contain src/ "old_login"`. If the spec is wrong, say so with `fail`"#);
 }
