@@ -17,6 +17,7 @@ use crate::domain::{
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
 use crate::machine::memory::Memory;
+use crate::machine::older;
 use crate::machine::pace;
 use crate::machine::route;
 use crate::machine::state::State;
@@ -210,6 +211,7 @@ impl Engine {
         seen.details.clone_from(&self.details);
         self.unread.append(&mut seen.unread);
         seen.unread.clone_from(&self.unread);
+        let seen = older::set_aside(&self.state, &seen).into_owned();
         self.memory.join(&self.state, &seen);
         self.samples.clone_from(&seen.panes);
         self.us = seen.us.clone().or(self.us.take());

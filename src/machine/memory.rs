@@ -33,6 +33,8 @@ pub struct Memory {
     pub joined: BTreeSet<ReportId>,
     /// Issues whose label nobody is known to have set: since when, and when it was last looked for.
     pub unattributed: BTreeMap<IssueNumber, (Timestamp, Timestamp)>,
+    /// Issues that cannot be read, or only as they once were: since when, when it was last tried, and why.
+    pub unread: BTreeMap<IssueNumber, (Timestamp, Timestamp, String)>,
     /// For how long a dispatch's pane was observed since its receipt.
     pub observed: BTreeMap<DispatchId, SignedDuration>,
     /// The head of a dispatch's issue when it was last read singly and found to be wanted.
@@ -121,6 +123,7 @@ impl Memory {
         acted: bool,
         now: Timestamp,
     ) {
+        self.note_unread(seen, now);
         self.note_unattributed(seen, standing, now);
         self.note_refusals(seen, standing, acted);
         self.note_checks(state, seen);
@@ -144,6 +147,24 @@ impl Memory {
             since: Some(since),
             until: (now < end).then_some(end),
         }
+    }
+
+    /// Why an issue was not read for so long that a person should know.
+    pub fn unread_for_long(&self, issue: IssueNumber, now: Timestamp) -> Option<&str> {
+        let (since, _, why) = self.unread.get(&issue)?;
+        (now.duration_since(*since) >= trust::UNATTRIBUTED_FOR).then_some(why)
+    }
+
+    fn note_unread(&mut self, seen: &Observation, now: Timestamp) {
+        for (issue, why) in &seen.unread {
+            let known = self.unread.entry(*issue);
+            let known = known.or_insert_with(|| (now, now, String::new()));
+            (known.1, known.2) = (now, why.clone());
+        }
+        self.unread.retain(|issue, (_, tried, _)| {
+            let lately = now.duration_since(*tried) < trust::UNATTRIBUTED_FOR;
+            lately && !seen.details.contains_key(issue)
+        });
     }
 
     fn note_unattributed(&mut self, seen: &Observation, standing: &Standing, now: Timestamp) {

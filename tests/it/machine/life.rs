@@ -10,8 +10,9 @@ use pointsman::domain::{
     ScreenRules, Settled, Signals, SingleRead, Subject, Submit, Text, Transition, TransitionStep,
     Verb, Window,
 };
-use pointsman::machine::decide::{Decision, Memory, decide};
+use pointsman::machine::decide::{Decision, Memory, Standing, decide};
 use pointsman::machine::evolve::evolve;
+use pointsman::machine::older::set_aside;
 use pointsman::machine::state::State;
 use pointsman::machine::step::Flow;
 use pointsman::machine::text::issue_digest;
@@ -323,6 +324,91 @@ fn time_outs_count_what_was_watched_since_the_receipt() {
         SignedDuration::from_mins(10),
     );
     assert_eq!(memory.observed[&id], SignedDuration::from_mins(2));
+}
+
+/// Trackers answer from copies: a read that ends before the labelling itself says nothing about it.
+#[test]
+fn a_read_that_is_older_than_the_labelling_withdraws_nothing_and_after_a_while_it_is_said() {
+    let mut dispatch = dispatch("d1", 7, "Add an FAQ", dev());
+    let labelling = dispatch.opening.labelling().unwrap().clone();
+    (dispatch.prepared, dispatch.phase) = (true, Phase::Working);
+    let mut state = State::default();
+    state.dispatches.insert(dispatch.id().clone(), dispatch);
+    let event = |id: &str, set: bool| LabelEvent {
+        id: LabelEventId::new(id),
+        set,
+        label: labelling.label.clone(),
+        actor: Some(alice()),
+        at: minutes(-10),
+    };
+    // The list shows a change, so that the issue is read singly; the label is not on it yet, as it was before the labelling.
+    let read = |labelled: bool, events: &[LabelEvent]| {
+        let mut seen = looked(ten());
+        let details = seen.details.get_mut(&SEVEN).unwrap();
+        events.clone_into(&mut details.events);
+        let SingleRead::Found(found) = &mut details.read else {
+            panic!("it is there");
+        };
+        (found.0.id, found.0.repo) = (labelling.issue_id.clone(), labelling.repo.clone());
+        if !labelled {
+            found.0.labels.clear();
+        }
+        seen
+    };
+    let rules = working_rules();
+    let own = labelling.event.as_str();
+    let did = |seen: &Observation| match decide(&rules, &state, &Memory::default(), seen, ten()).0 {
+        Decision::Act(act) if act.did.contains("withdrawn") => "withdrawn",
+        _ => "kept",
+    };
+    assert_eq!(did(&read(false, &[])), "kept");
+    assert_eq!(did(&read(true, &[])), "kept");
+    assert_eq!(
+        did(&read(false, &[event("1", true), event("2", false)])),
+        "kept"
+    );
+    // What is known is in it: the label was taken off, or set anew.
+    assert_eq!(did(&read(false, &[event(own, true)])), "withdrawn");
+    let later = format!("{own}9");
+    assert_eq!(
+        did(&read(false, &[event(own, true), event(&later, false)])),
+        "withdrawn"
+    );
+    assert_eq!(
+        did(&read(true, &[event(own, true), event(&later, true)])),
+        "withdrawn"
+    );
+    // A long history is cut off at its beginning: that is no older read, and nothing speaks against the labelling.
+    let foreign = LabelEvent {
+        label: Label::new("bug"),
+        ..event(&later, true)
+    };
+    assert_eq!(did(&read(true, std::slice::from_ref(&foreign))), "kept");
+    assert_eq!(did(&read(false, &[foreign])), "withdrawn");
+
+    let mut memory = Memory::default();
+    let older = set_aside(&state, &read(false, &[])).into_owned();
+    memory.note(&state, &older, &Standing::new(), false, ten());
+    let said = |memory: &Memory, at: Timestamp| {
+        let (_, standing) = decide(&rules, &state, memory, &older, at);
+        standing[&SEVEN].to_string()
+    };
+    assert!(!said(&memory, ten()).contains("cannot be read"));
+    for minute in 1..=10 {
+        memory.note(&state, &older, &Standing::new(), false, minutes(minute));
+    }
+    assert_eq!(
+        said(&memory, minutes(10)),
+        "the issue cannot be read: the tracker's answer is older than what it said before"
+    );
+    memory.note(
+        &state,
+        &read(true, &[event(own, true)]),
+        &Standing::new(),
+        false,
+        minutes(11),
+    );
+    assert!(!said(&memory, minutes(11)).contains("cannot be read"));
 }
 
 /// The job that prepares its tree goes on after its end, and would meet the next one there.

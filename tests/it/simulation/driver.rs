@@ -310,6 +310,7 @@ impl Driver {
         if self.plant == Plant::Starves && seen.heads.len() > 1 {
             seen.heads.pop_first();
         }
+        self.plant.dates(&self.engine.state, &mut seen);
         self.details.extend(seen.details.clone());
         let told = Observation {
             details: self.details.clone(),
@@ -421,7 +422,9 @@ impl Driver {
                 Event::ReportReceived { report } => {
                     self.reports.insert(report.id.clone());
                 }
-                Event::DispatchClosed { dispatch, .. } => {
+                Event::DispatchClosed { dispatch, cause } => {
+                    let judged = invariants::kept(&self.shadow, &self.world, dispatch, cause);
+                    self.world.holds_to(judged);
                     self.closed.insert(dispatch.clone());
                 }
                 _ => {}

@@ -6,8 +6,8 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Action, Basis, Cause, DeliveryStep, Dispatch, DispatchId, Errand, Event, GateName, IssueNumber,
-    Label, LabelEvent, Labelling, Limits, Next, Opening, Phase, PullEnd, Rules, SkillName, Subject,
-    line_of,
+    Label, LabelEvent, LabelEventId, Labelling, Limits, Next, Opening, Phase, PullEnd, Rules,
+    SkillName, Subject, line_of,
 };
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::State;
@@ -405,7 +405,9 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
                 asked_anew(state, world, *issue, label)?;
             }
             let mut asking = state.dispatches.values().filter(|one| one.park_label);
-            moves.is_some_and(|one| one.from == *label)
+            // A write of ours that arrived late is taken back.
+            let new = Next::Stage(label.clone());
+            moves.is_some_and(|one| one.from == *label || one.to == new)
                 || (park && state.routes.contains_key(issue))
                 || (park && asking.any(|one| one.issue() == Some(*issue)))
         }
@@ -506,6 +508,44 @@ fn could_be_seen(world: &World, event: &LabelEvent) -> bool {
         SEEN_LATE_MAX
     };
     world.now.duration_since(world.tracker.happened(event)) > late
+}
+
+/// Work is withdrawn for a reason: somebody touched the labels since, closed the issue, moved it, or did something with its pull request.
+pub(crate) fn kept(
+    state: &State,
+    world: &World,
+    id: &DispatchId,
+    cause: &Cause,
+) -> Result<(), Broken> {
+    let Cause::Withdrawn { why, .. } = cause else {
+        return Ok(());
+    };
+    let labelling = state
+        .dispatches
+        .get(id)
+        .and_then(|one| one.opening.labelling());
+    let Some((labelling, issue)) = labelling
+        .and_then(|labelling| Some((labelling, world.tracker.issues.get(&labelling.issue)?)))
+    else {
+        return Ok(());
+    };
+    let number = labelling.issue;
+    let of = |event: &LabelEventId| event.as_str().parse::<u64>().ok();
+    let touched = issue
+        .events
+        .iter()
+        .any(|event| of(&event.id) > of(&labelling.event));
+    if touched
+        || issue.gone.is_some()
+        || world.tracker.was_closed(number)
+        || world.tracker.pulls.contains_key(&number)
+        || state.routes.contains_key(&number)
+    {
+        return Ok(());
+    }
+    Law::WorkIsKept.broken(format!(
+        "{id} of {number} is withdrawn, nobody did anything: {why}"
+    ))
 }
 
 /// A dispatch that is over leaves no line of ours behind.
