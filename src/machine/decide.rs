@@ -78,7 +78,7 @@ pub fn decide(
     seen: &Observation,
     now: Timestamp,
 ) -> (Decision, Standing) {
-    let seen = &*older::set_aside(state, seen);
+    let seen = &*memory.recall(older::set_aside(state, seen), now);
     let mut standing = in_hand::standing(rules, state, memory, seen, now);
     status::note_unmarked(rules, state, memory, &mut standing);
     let ranked = ranked(rules, state, seen, now);

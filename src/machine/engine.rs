@@ -400,7 +400,7 @@ impl Engine {
             self.memory.follow(&self.state, event);
             // A refusal rested on what was so before.
             if let Some(issue) = event.issue() {
-                self.memory.refused.remove(&issue);
+                self.memory.doubt_one(issue);
             }
             if let Event::PostIntended { post } = event {
                 self.fresh_posts.insert(post.id.clone());
@@ -520,12 +520,12 @@ impl Engine {
         let mut events = Vec::new();
         let event = match request {
             Request::Approve { issue, by } if self.state.waits_for_approval(issue) => {
-                self.memory.refused.remove(&issue);
+                self.memory.doubt_one(issue);
                 Event::Approved { issue, by, at: now }
             }
             Request::Approve { .. } => return,
             Request::Deny { issue, by, why } => {
-                self.memory.refused.remove(&issue);
+                self.memory.doubt_one(issue);
                 events = route::denied(&self.state, rules, issue, &by, &why);
                 match events.pop() {
                     Some(last) => last,
@@ -533,7 +533,7 @@ impl Engine {
                 }
             }
             Request::Route { issue, to, by } => {
-                self.memory.refused.remove(&issue);
+                self.memory.doubt_one(issue);
                 let rework = false;
                 Event::Routed {
                     issue,

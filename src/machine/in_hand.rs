@@ -31,6 +31,7 @@ pub(super) fn standing(
                 // Whether it is still wanted is not known.
                 (Hold::InHand { .. }, Some(why)) => Hold::Unreadable {
                     why: why.to_owned(),
+                    until: None,
                 },
                 (hold, _) => hold,
             };

@@ -73,8 +73,9 @@ fn than_what_is_known(state: &State, issue: IssueNumber, details: &Details) -> b
         .labelling
         .as_ref()
         .is_some_and(|key| key.starts_with(&same));
-    let mut known = walk.newest_event().into_iter().chain(&walk.again);
-    is_it && known.any(|known| is_older(&details.events, known))
+    // What it was asked again with may be a review, and is no event of a label.
+    let known = walk.newest_event();
+    is_it && known.is_some_and(|known| is_older(&details.events, known))
 }
 
 /// What came of reading a moving issue's labels: nothing, if the answer is older than the intent.
