@@ -35,7 +35,7 @@ pub fn next(
         return step;
     }
     if has_it(state, dispatch)
-        && let Some(step) = errand::at_work(dispatch, sample)
+        && let Some(step) = errand::at_work(state, dispatch, sample)
     {
         return step;
     }
@@ -396,6 +396,7 @@ pub fn settle(
             },
         ) => check::settle(
             rules,
+            state,
             dispatch,
             ended,
             check::Found {

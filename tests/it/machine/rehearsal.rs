@@ -2,12 +2,14 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Activity, Attention, Cause, Dispatch, Event, Hold, Liveness, Opening, PaneSample, Phase, Window,
+    Action, Activity, Attention, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, Event, Hold,
+    Liveness, Opening, Outcome, PaneSample, Phase, Purpose, Rehearsed, Verdict, Window,
 };
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::open::window_hold;
 use pointsman::machine::state::State;
-use pointsman::machine::{check, errand, interrupt};
+use pointsman::machine::step::Step;
+use pointsman::machine::{check, errand, flow, interrupt};
 
 use super::life::working_rules;
 use crate::builders::{dev, dispatch, minutes, opening, review, sample, seen, ten};
@@ -211,4 +213,56 @@ fn an_agent_in_doubt_for_a_moment_ends_nothing_that_a_person_waits_for() {
     assert!(ends(Activity::Unknown, 15));
     assert!(ends(Activity::Busy, 1));
     assert!(ends(Activity::Draft, 1));
+}
+
+/// A dialog ended it, and its Enter was swallowed: what no receipt proves is taken for unknown, so that it is looked for and cleared.
+#[test]
+fn a_rehearsal_that_a_dialog_ended_forgets_no_line_of_its_own() {
+    let id = DeliveryId::new("ab12cd-1");
+    let opening = rehearsal(&State::default()).expect("nothing is open");
+    let asked = Dispatch {
+        deliveries: vec![id.clone()],
+        phase: Phase::Delivering,
+        opening,
+        ..dispatch("ab12cd", 7, "", dev())
+    };
+    let submitted = Delivery {
+        dispatch: asked.id().clone(),
+        step: DeliveryStep::Submitted { n: 1, waits: 1 },
+        ..super::delivery(id.clone(), Purpose::Brief)
+    };
+    let mut state = State::default();
+    state.deliveries.insert(id.clone(), submitted);
+    state.dispatches.insert(asked.id().clone(), asked.clone());
+    let surveyed = Outcome::Surveyed {
+        written: false,
+        committed: false,
+        dialog: Some("Do you trust this folder?".to_owned()),
+        version: None,
+    };
+    let action = Action::Survey {
+        dispatch: Box::new(asked.clone()),
+        ended: Rehearsed::Asks,
+    };
+    let limited = sample(Activity::Busy, Attention::RateLimited { until: None });
+    let stopped = Dispatch {
+        pane: Some(limited.pane.clone()),
+        ..asked.clone()
+    };
+    for step in [
+        flow::settle(&state, &asked, &working_rules(), &action, &surveyed, ten()),
+        check::at_work(&state, &stopped, Some(&limited)).expect("it is over"),
+    ] {
+        let Step::Record(events) = step else {
+            panic!("{step:?}");
+        };
+        let [.., settled, closed] = events.as_slice() else {
+            panic!("{events:?}");
+        };
+        assert!(
+            matches!(settled, Event::DeliverySettled { delivery, verdict: Verdict::Unconfirmed, .. } if *delivery == id),
+            "{settled:?}"
+        );
+        assert!(matches!(closed, Event::DispatchClosed { .. }), "{closed:?}");
+    }
 }

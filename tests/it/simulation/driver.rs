@@ -21,7 +21,7 @@ pub(crate) use super::plants::Plant;
 use super::plants::without_limits;
 use super::resting;
 use super::told::{self, Rehearsed};
-use super::world::World;
+use super::world::{LISTS_EVERY, World};
 
 /// The project's stream.
 pub(super) const STREAM: &str = "blog";
@@ -329,6 +329,7 @@ impl Driver {
         }
         if self.plant == Plant::PollsEverySecond {
             self.wake_at(self.world.now + SignedDuration::from_secs(1));
+            self.world.listed = self.world.now - LISTS_EVERY;
         }
         self.plant.forges(&mut self.engine.report);
         let report = self.engine.report.clone();

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Action, Basis, Cause, DeliveryStep, Dispatch, DispatchId, Errand, Event, GateName, IssueNumber,
-    Label, LabelEvent, LabelEventId, Labelling, Limits, Next, Opening, Phase, PullEnd, Rules,
-    SkillName, Subject, line_of,
+    Action, Basis, Cause, DeliveryStep, DispatchId, Errand, Event, GateName, IssueNumber, Label,
+    LabelEvent, LabelEventId, Labelling, Limits, Next, Opening, Phase, PullEnd, Rules, SkillName,
+    Subject, line_of,
 };
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::State;
@@ -550,10 +550,7 @@ pub(crate) fn kept(
 
 /// A dispatch that is over leaves no line of ours behind.
 pub(crate) fn tidied(state: &State, world: &World, id: &DispatchId) -> Result<(), Broken> {
-    // Open: a rehearsal that a dialog ended while its Enter was swallowed leaves its line (world 1260 of the first survey).
-    let rehearsal = |one: &&Dispatch| matches!(one.opening.errand(), Some(Errand::Check { .. }));
-    let found = state.dispatches.get(id).filter(|one| !rehearsal(one));
-    let deliveries = found.map(|one| &one.deliveries);
+    let deliveries = state.dispatches.get(id).map(|one| &one.deliveries);
     let left = deliveries.into_iter().flatten().find(|delivery| {
         let line = line_of(delivery);
         world.panes.values().any(|pane| pane.composer == line)
