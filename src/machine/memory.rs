@@ -46,6 +46,8 @@ pub struct Memory {
     pub rests: BTreeMap<Flow, Timestamp>,
     /// What failed of a flow, or was done and does not last: how often in a row, and why; until a step of it succeeds.
     pub faults: BTreeMap<Flow, (u32, String)>,
+    /// When a write of an issue's status comment ended last, well or not.
+    pub told: BTreeMap<IssueNumber, Timestamp>,
     /// How often what was started lately, and how it went.
     pub pace: Pace,
     /// Refusals on detail, valid while the issue's head is unchanged.

@@ -52,12 +52,6 @@ impl Pace {
         tries.map_or(0, |starts| u32::try_from(starts.len()).unwrap_or(u32::MAX))
     }
 
-    /// Returns when an action of a flow was started last, as far as it is remembered.
-    pub fn last(&self, flow: &Flow, word: &str) -> Option<Timestamp> {
-        let tries = self.tries.get(&(flow.clone(), word.to_owned()))?;
-        tries.back().copied()
-    }
-
     /// Forgets what is long ago.
     pub fn forget(&mut self, now: Timestamp) {
         for tries in self.tries.values_mut() {

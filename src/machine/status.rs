@@ -214,7 +214,7 @@ impl Edits {
             let flow = Flow::Status(*issue);
             let waits = memory.waits(&flow) || stops(state, *issue);
             // A write whose answer was lost may have happened, long after it was intended.
-            let last = memory.pace.last(&flow, "state").max(Some(notice.at));
+            let last = memory.told.get(issue).copied().max(Some(notice.at));
             (changed && !waits).then_some((last? + EDIT_EVERY, *issue))
         });
         Self(due.collect())

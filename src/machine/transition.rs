@@ -190,7 +190,9 @@ fn elsewhere(
     let is_ours = |event: &LabelEvent| event.label == *new && hands.is_ours(event);
     let (ours, theirs): (Vec<&LabelEvent>, Vec<_>) =
         since.iter().copied().partition(|event| is_ours(event));
-    let pending = ours.is_empty() && transition.step == TransitionStep::Intended;
+    // That the move before took that label off is no write of this one.
+    let written = ours.iter().any(|event| event.set);
+    let pending = !written && transition.step == TransitionStep::Intended;
     let waits = pending.then(|| waits_for_the_write(transition, now));
     waits
         .flatten()

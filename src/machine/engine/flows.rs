@@ -107,7 +107,10 @@ impl Engine {
                 _ => Step::Rest,
             },
             Flow::Note(_) => note::settle(&action, outcome),
-            Flow::Status(issue) => status::settle(&self.state, *issue, &action, outcome),
+            Flow::Status(issue) => {
+                self.memory.told.insert(*issue, now);
+                status::settle(&self.state, *issue, &action, outcome)
+            }
             Flow::Answer(_) | Flow::Route(_) => Step::Rest,
             Flow::Interrupt => interrupt::settle(outcome),
             Flow::Merge(issue) => self.settle_merge(rules, *issue, &action, outcome),

@@ -168,6 +168,8 @@ fn a_write_that_arrives_after_a_persons_move_is_taken_back() {
     let table = [
         ("review", "alice-dev alice+review", "wait a minute"),
         ("", "alice-dev", "wait a minute"),
+        // Our move before took that label off.
+        ("", "us-QA alice-dev", "wait a minute"),
         ("QA review", "alice-dev alice+review us+QA", "remove QA"),
         ("dev QA review", "alice+review us+QA", "remove QA"),
         ("QA", "alice-dev us+QA", "remove QA"),

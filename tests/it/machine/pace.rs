@@ -1,7 +1,7 @@
 //! PROTOCOLS 12: nothing comes again without a bound.
 
 use jiff::SignedDuration;
-use pointsman::domain::{Action, IssueNumber, Label, Statement};
+use pointsman::domain::{Action, IssueNumber, Label};
 use pointsman::machine::decide::{Decision, Memory, decide};
 use pointsman::machine::pace::Pace;
 use pointsman::machine::state::State;
@@ -67,19 +67,8 @@ fn a_status_comment_waits_a_minute_after_a_write_whose_answer_was_lost() {
     };
     let said = Ok("saying on #7 where it stands".to_owned());
     assert_eq!(says(&Memory::default(), ten()), said);
-    let statement = Statement {
-        issue,
-        text: String::new(),
-        markers: Vec::new(),
-        adopted: state.adopted.clone(),
-        last: false,
-        marks: None,
-    };
-    let action = Action::State {
-        statement: Box::new(statement),
-    };
     let mut memory = Memory::default();
-    memory.pace.started(&Flow::Status(issue), &action, ten());
+    memory.told.insert(issue, ten());
     let free = ten() + EDIT_EVERY;
     let second = SignedDuration::from_secs(1);
     assert_eq!(says(&memory, free - second), Err(Some(free)));

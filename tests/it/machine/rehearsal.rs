@@ -266,3 +266,39 @@ fn a_rehearsal_that_a_dialog_ended_forgets_no_line_of_its_own() {
         assert!(matches!(closed, Event::DispatchClosed { .. }), "{closed:?}");
     }
 }
+
+/// A clock that was put back: what was seen before the line was typed bears a later time, and says nothing of the composer.
+#[test]
+fn a_line_is_looked_for_with_eyes_of_after_even_if_the_clock_was_put_back() {
+    let id = DeliveryId::new("ab12cd-1");
+    let over = Dispatch {
+        deliveries: vec![id.clone()],
+        phase: Phase::Closed {
+            cause: Cause::TimedOut,
+            at: ten(),
+        },
+        pane: Some(idle().pane),
+        ..dispatch("ab12cd", 7, "Add an FAQ", dev())
+    };
+    let typed = Delivery {
+        dispatch: over.id().clone(),
+        step: DeliveryStep::Settled {
+            verdict: Verdict::TypedNotSubmitted,
+            witness: "the guard refused".to_owned(),
+        },
+        since: ten(),
+        ..super::delivery(id.clone(), Purpose::Brief)
+    };
+    let mut state = State::default();
+    state.deliveries.insert(id, typed);
+    state.dispatches.insert(over.id().clone(), over.clone());
+    let next = |at| {
+        let mut pane = idle();
+        pane.at = at;
+        flow::next(&state, &over, &working_rules(), Some(&pane), minutes(1))
+    };
+    assert_eq!(next(minutes(-1)), Step::Rest);
+    assert_eq!(next(minutes(60)), Step::Rest);
+    let after = next(minutes(1));
+    assert!(matches!(after, Step::Do(Action::Tidy { .. })), "{after:?}");
+}

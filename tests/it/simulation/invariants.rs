@@ -535,10 +535,11 @@ pub(crate) fn kept(
         .events
         .iter()
         .any(|event| of(&event.id) > of(&labelling.event));
+    let mut pulls = world.tracker.pulls.values();
     if touched
         || issue.gone.is_some()
         || world.tracker.was_closed(number)
-        || world.tracker.pulls.contains_key(&number)
+        || pulls.any(|pull| pull.issue == number)
         || state.routes.contains_key(&number)
     {
         return Ok(());
