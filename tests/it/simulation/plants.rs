@@ -83,7 +83,7 @@ pub(crate) const PLANTED: [(Plant, &[Law]); 28] = [
     (Plant::DropsAppends, &[Law::Fold]),
     (Plant::AcknowledgesFirst, &[Law::IntentFirst]),
     (Plant::TornTail, &[Law::Whole]),
-    (Plant::PastesUnguarded, &[Law::IdleProven]),
+    (Plant::PastesUnguarded, &[Law::IdleProven, Law::NothingLeft]),
     // A move that never sees its own writes either fights a person or never ends.
     (
         Plant::ReadsOldLabels,
