@@ -2,14 +2,16 @@
 
 use jiff::Timestamp;
 
-use crate::daemon::hands::{Comments, Hands, chain, failed, now, tracker_failed, unconfigured};
+use crate::daemon::hands::{
+    Comments, Hands, RETRY_AFTER, chain, failed, now, tracker_failed, unconfigured,
+};
 use crate::daemon::session;
 use crate::daemon::session::Sources;
 use crate::daemon::typing::{Known, Patience, Typist};
 use crate::domain::{
     Delivery, DeliveryStep, Dispatch, Finding, Outcome, Pane, Purpose, SingleRead, Window,
 };
-use crate::machine::{schedule, text, trust};
+use crate::machine::{older, schedule, text, trust};
 use crate::repo::brief;
 use crate::terminal::{Sampler, TmuxError};
 
@@ -46,6 +48,10 @@ async fn unwanted(hands: &Hands, dispatch: &Dispatch, delivery: &Delivery) -> Op
         Ok(details) => details,
         Err(error) => return Some(tracker_failed(&error)),
     };
+    if older::than_the_labelling(dispatch, &details) {
+        let (why, until) = (older::OLDER.to_owned(), now() + RETRY_AFTER);
+        return Some(Outcome::Failed { why, until });
+    }
     if let Err((by, why)) = trust::still_wanted(dispatch, &rules.project, &rules.workflow, &details)
     {
         return Some(Outcome::NoLongerWanted { by, why });
@@ -275,7 +281,7 @@ pub async fn open_window(hands: &Hands, dispatch: &Dispatch) -> Outcome {
     if let Err(error) = session::open_fresh(hands, dispatch, sampler.profile()).await {
         return Outcome::Failed {
             why: error,
-            until: now() + crate::daemon::hands::RETRY_AFTER,
+            until: now() + RETRY_AFTER,
         };
     }
     let deadline = tokio::time::Instant::now() + session::READY_MAX;
@@ -301,7 +307,7 @@ pub async fn open_window(hands: &Hands, dispatch: &Dispatch) -> Outcome {
             );
             return Outcome::Failed {
                 why: format!("the fresh agent is not ready: {is}"),
-                until: now() + crate::daemon::hands::RETRY_AFTER,
+                until: now() + RETRY_AFTER,
             };
         }
     }

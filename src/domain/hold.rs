@@ -131,7 +131,11 @@ pub enum Hold {
     /// The tracker's state is not known well enough.
     Tracker { why: String, since: Timestamp },
     /// This one issue cannot be read; the tracker answers otherwise.
-    Unreadable { why: String },
+    Unreadable {
+        why: String,
+        /// Until then it may be late, and nobody has to come.
+        until: Option<Timestamp>,
+    },
     /// The gates hold; the last move is a person's.
     Yours { how: String },
     /// The agent waits for an answer.
@@ -270,7 +274,12 @@ impl Hold {
             Self::LedgerBehind { .. } => Some(format!(
                 "look at the issue and its branch for what was done; then `pointsman ledger adopt {project}`"
             )),
-            Self::Unattributed { until: Some(_), .. } => None,
+            Self::Unattributed { until: Some(_), .. }
+            | Self::Unreadable { until: Some(_), .. } => None,
+            Self::Unreadable { until: None, .. } => Some(
+                "it is tried again every five minutes; if its page shows it as it is now, remove the label and set it again"
+                    .into(),
+            ),
             Self::Unattributed { until: None, .. } => {
                 Some("remove the label and set it again".into())
             }
@@ -485,7 +494,14 @@ impl fmt::Display for Hold {
             Self::Tracker { why, since } => {
                 write!(f, "the tracker is not known since {since:.0}: {why}")
             }
-            Self::Unreadable { why } => write!(f, "the issue cannot be read: {why}"),
+            Self::Unreadable { why, until: None } => write!(f, "the issue cannot be read: {why}"),
+            Self::Unreadable {
+                why,
+                until: Some(until),
+            } => write!(
+                f,
+                "the issue cannot be read yet: {why}; tried again until {until:.0}"
+            ),
             Self::Yours { how } => write!(f, "yours: {how}"),
             Self::Asked { question } => write!(f, "the agent asked: {question}"),
             Self::NoChecker { stage } => write!(

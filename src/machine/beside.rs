@@ -74,7 +74,7 @@ pub(super) fn beside(
             None => return Beside::Unread,
             Some(Err(why)) => {
                 let why = format!("what the branch of {number} changes cannot be read: {why}");
-                return Beside::Held(Hold::Unreadable { why });
+                return Beside::Held(Hold::Unreadable { why, until: None });
             }
             Some(Ok(changed)) => changed,
         };

@@ -19,6 +19,7 @@ use crate::machine::open::{profile_of, window_hold};
 use crate::machine::state::State;
 use crate::machine::step::Step;
 use crate::machine::text::sha256;
+use crate::machine::watchdog;
 
 /// How long a rehearsal may take.
 const TIMEOUT: Duration = Duration::from_mins(15);
@@ -173,7 +174,7 @@ pub fn is_at_it(dispatch: &Dispatch, mine: Option<&PaneSample>, now: Timestamp) 
 }
 
 /// Looks whether the agent stands before a dialog: the rehearsal has its answer then.
-pub fn at_work(dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step> {
+pub fn at_work(state: &State, dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step> {
     let mine = sample.filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref())?;
     match mine.state.attention {
         Attention::Permission
@@ -184,7 +185,7 @@ pub fn at_work(dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step>
         // Neither says anything of permissions.
         Attention::RateLimited { .. } | Attention::Error | Attention::Refused => {
             let why = format!("the agent stopped: {}", mine.state.because);
-            Some(closed(dispatch, Cause::Failed { why }))
+            Some(Step::Record(closed(state, dispatch, Cause::Failed { why })))
         }
         Attention::None | Attention::Stuck | Attention::HumanPresent => None,
     }
@@ -214,15 +215,24 @@ fn survey(dispatch: &Dispatch, ended: Rehearsed) -> Step {
     })
 }
 
-fn closed(dispatch: &Dispatch, cause: Cause) -> Step {
-    Step::Record(vec![Event::DispatchClosed {
+/// Ends a rehearsal. A line that no receipt proves may be in the composer still, and is not left there.
+fn closed(state: &State, dispatch: &Dispatch, cause: Cause) -> Vec<Event> {
+    let settled = watchdog::settled_by(state, dispatch, "the rehearsal is over");
+    let closed = Event::DispatchClosed {
         dispatch: dispatch.id().clone(),
         cause,
-    }])
+    };
+    settled.into_iter().chain([closed]).collect()
 }
 
 /// Writes down what a survey found, and ends the rehearsal.
-pub fn settle(rules: &Rules, dispatch: &Dispatch, ended: &Rehearsed, found: Found<'_>) -> Step {
+pub fn settle(
+    rules: &Rules,
+    state: &State,
+    dispatch: &Dispatch,
+    ended: &Rehearsed,
+    found: Found<'_>,
+) -> Step {
     if *ended == Rehearsed::Asks && found.dialog.is_none() {
         // Somebody answered it meanwhile, or it was gone by itself.
         return Step::Rest;
@@ -243,17 +253,11 @@ pub fn settle(rules: &Rules, dispatch: &Dispatch, ended: &Rehearsed, found: Foun
             why: format!("the agent cannot {step} without a person"),
         },
     };
-    let id = || dispatch.id().clone();
-    let events = vec![
-        Event::AgentChecked {
-            dispatch: id(),
-            checked: Box::new(checked),
-        },
-        Event::DispatchClosed {
-            dispatch: id(),
-            cause,
-        },
-    ];
+    let mut events = vec![Event::AgentChecked {
+        dispatch: dispatch.id().clone(),
+        checked: Box::new(checked),
+    }];
+    events.extend(closed(state, dispatch, cause));
     let reported = dispatch.report.as_ref();
     match reported.filter(|report| report.verb != Verb::Unreported) {
         // What lies in the tree is cleared away once the agent's turn has ended, so its verb is answered before.

@@ -15,7 +15,7 @@ use crate::machine::resolve::RESET_SLACK;
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::{
-    beside, flow, in_hand, note, post, pull, route, schedule, status, walks, watchdog,
+    beside, flow, in_hand, note, older, post, pull, route, schedule, status, walks, watchdog,
 };
 
 /// How often one cycle may look before it decides.
@@ -78,6 +78,7 @@ pub fn decide(
     seen: &Observation,
     now: Timestamp,
 ) -> (Decision, Standing) {
+    let seen = &*memory.recall(older::set_aside(state, seen), now);
     let mut standing = in_hand::standing(rules, state, memory, seen, now);
     status::note_unmarked(rules, state, memory, &mut standing);
     let ranked = ranked(rules, state, seen, now);
@@ -150,6 +151,7 @@ pub fn decide(
 
 /// What issues that were read say against their own start, whatever else holds them.
 pub fn refusals(rules: &Rules, state: &State, seen: &Observation, now: Timestamp) -> Standing {
+    let seen = &*older::set_aside(state, seen);
     let ranked = ranked(rules, state, seen, now).candidates;
     let refusal = |candidate: &Candidate| {
         let (head, stage) = (candidate.head, candidate.stage);

@@ -33,7 +33,7 @@ pub(super) fn clear_away(
         return Step::Rest;
     }
     if let (Some(last), Some(mine), Window::Agent) = (last, mine, dispatch.opening.window)
-        && let Some(step) = take_back(dispatch, last, mine)
+        && let Some(step) = take_back(dispatch, last, mine, now)
     {
         return step;
     }
@@ -60,12 +60,17 @@ pub(super) fn clear_away(
 
 /// A line that was typed and is wanted no more does not stay in the composer (PROTOCOLS 3): cleared if it is there alone,
 /// else it waits for a person. With an agent at work it is looked for: who has taken the brief is told to stop.
-fn take_back(dispatch: &Dispatch, last: &Delivery, mine: &PaneSample) -> Option<Step> {
+fn take_back(
+    dispatch: &Dispatch,
+    last: &Delivery,
+    mine: &PaneSample,
+    now: Timestamp,
+) -> Option<Step> {
     if !delivery::is_unknown(last) || mine.state.liveness == Liveness::Dead {
         return None;
     }
-    // What was seen before the delivery ended says nothing of what it left behind.
-    if mine.at <= last.since {
+    // What was seen before the delivery ended says nothing of what it left behind; nor what a clock says that was put back since.
+    if mine.at <= last.since || mine.at > now {
         return Some(Step::Rest);
     }
     if mine.state.takes_text() {

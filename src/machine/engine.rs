@@ -17,6 +17,7 @@ use crate::domain::{
 use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
 use crate::machine::evolve::{self, Illegal};
 use crate::machine::memory::Memory;
+use crate::machine::older;
 use crate::machine::pace;
 use crate::machine::route;
 use crate::machine::starved::{self, Starved};
@@ -223,6 +224,7 @@ impl Engine {
         seen.unread.clone_from(&self.unread);
         self.changed.append(&mut seen.changed);
         seen.changed.clone_from(&self.changed);
+        let seen = older::set_aside(&self.state, &seen).into_owned();
         self.memory.join(&self.state, &seen);
         self.samples.clone_from(&seen.panes);
         self.us = seen.us.clone().or(self.us.take());
@@ -418,7 +420,7 @@ impl Engine {
             self.memory.follow(&self.state, event);
             // A refusal rested on what was so before.
             if let Some(issue) = event.issue() {
-                self.memory.refused.remove(&issue);
+                self.memory.doubt_one(issue);
             }
             if let Event::PostIntended { post } = event {
                 self.fresh_posts.insert(post.id.clone());
@@ -539,12 +541,12 @@ impl Engine {
         let mut events = Vec::new();
         let event = match request {
             Request::Approve { issue, by } if self.state.waits_for_approval(issue) => {
-                self.memory.refused.remove(&issue);
+                self.memory.doubt_one(issue);
                 Event::Approved { issue, by, at: now }
             }
             Request::Approve { .. } => return,
             Request::Deny { issue, by, why } => {
-                self.memory.refused.remove(&issue);
+                self.memory.doubt_one(issue);
                 events = route::denied(&self.state, rules, issue, &by, &why);
                 match events.pop() {
                     Some(last) => last,
@@ -552,7 +554,7 @@ impl Engine {
                 }
             }
             Request::Route { issue, to, by } => {
-                self.memory.refused.remove(&issue);
+                self.memory.doubt_one(issue);
                 let rework = false;
                 Event::Routed {
                     issue,

@@ -179,9 +179,9 @@ pub fn words(project: &ProjectName, hold: &Hold) -> String {
 }
 
 /// Says what an errand needs of itself while its agent has it, or may have it.
-pub fn at_work(dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step> {
+pub fn at_work(state: &State, dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step> {
     match dispatch.opening.errand()? {
-        Errand::Check { .. } => check::at_work(dispatch, sample),
+        Errand::Check { .. } => check::at_work(state, dispatch, sample),
         // Nothing is reported: that it arrived is all there is.
         Errand::Said { .. } if dispatch.phase == Phase::Working => {
             Some(Step::Record(vec![Event::DispatchClosed {

@@ -36,7 +36,7 @@ pub fn next(
         return step;
     }
     if has_it(state, dispatch)
-        && let Some(step) = errand::at_work(dispatch, sample)
+        && let Some(step) = errand::at_work(state, dispatch, sample)
     {
         return step;
     }
@@ -400,6 +400,7 @@ pub fn settle(
             },
         ) => check::settle(
             rules,
+            state,
             dispatch,
             ended,
             check::Found {

@@ -24,7 +24,18 @@ pub(super) fn standing(
         .filter(|dispatch| dispatch.is_open())
     {
         if let Some(issue) = dispatch.issue() {
-            standing.insert(issue, hold_of(rules, state, dispatch, seen));
+            let hold = match (
+                hold_of(rules, state, dispatch, seen),
+                memory.unread_for_long(issue, now),
+            ) {
+                // Whether it is still wanted is not known.
+                (Hold::InHand { .. }, Some(why)) => Hold::Unreadable {
+                    why: why.to_owned(),
+                    until: None,
+                },
+                (hold, _) => hold,
+            };
+            standing.insert(issue, hold);
         }
     }
     for transition in state.transitions.values() {

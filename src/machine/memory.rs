@@ -1,5 +1,6 @@
 //! What the engine remembers from cycle to cycle.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,26 @@ use crate::machine::{pull, stall, trust, watchdog};
 /// Between two looks for the event of a label that nobody is known to have set.
 const UNATTRIBUTED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
+/// What cannot be read is asked for again after so long, then after as long as it could not be read, and at least so often. Many
+/// cycles may be decided meanwhile: an agent at work is looked at every few seconds.
+const UNREAD_AGAIN: SignedDuration = SignedDuration::from_secs(15);
+const UNREAD_AGAIN_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// An issue that cannot be read, or only as it once was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// When it was found out.
+    pub since: Timestamp,
+    /// When it was tried last.
+    pub tried: Timestamp,
+    /// When it is tried again, unless a list says that it changed.
+    pub again: Timestamp,
+    /// What the list said of it then.
+    pub head: Option<Head>,
+    /// The tracker's reason.
+    pub why: String,
+}
+
 /// What the engine remembers between cycles and may lose: nothing here is truth.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -26,6 +47,8 @@ pub struct Memory {
     pub rests: BTreeMap<Flow, Timestamp>,
     /// What failed of a flow, or was done and does not last: how often in a row, and why; until a step of it succeeds.
     pub faults: BTreeMap<Flow, (u32, String)>,
+    /// When a write of an issue's status comment ended last, well or not.
+    pub told: BTreeMap<IssueNumber, Timestamp>,
     /// How often what was started lately, and how it went.
     pub pace: Pace,
     /// Refusals on detail, valid while the issue's head is unchanged.
@@ -34,6 +57,8 @@ pub struct Memory {
     pub joined: BTreeSet<ReportId>,
     /// Issues whose label nobody is known to have set: since when, and when it was last looked for.
     pub unattributed: BTreeMap<IssueNumber, (Timestamp, Timestamp)>,
+    /// Issues that cannot be read, or only as they once were.
+    pub unread: BTreeMap<IssueNumber, Unread>,
     /// For how long a dispatch's pane was observed since its receipt.
     pub observed: BTreeMap<DispatchId, SignedDuration>,
     /// The head of a dispatch's issue when it was last read singly and found to be wanted.
@@ -124,6 +149,7 @@ impl Memory {
         acted: bool,
         now: Timestamp,
     ) {
+        self.note_unread(seen, now);
         self.note_unattributed(seen, standing, now);
         self.note_refusals(seen, standing, acted);
         self.note_checks(state, seen);
@@ -136,17 +162,83 @@ impl Memory {
         self.joined.extend(watchdog::joining(state, seen).cloned());
     }
 
-    /// A label's event may be late: it is looked for again from the first look on, and after a while nobody can be named.
+    /// A label's event, or the issue itself, may be late: it is looked for again from the first look on, and after a while a person
+    /// has to know.
     pub fn dated(&self, issue: IssueNumber, hold: Hold, now: Timestamp) -> Hold {
-        let Hold::Unattributed { until: Some(_), .. } = hold else {
-            return hold;
+        let until = |since: Timestamp| {
+            let end = since + trust::UNATTRIBUTED_FOR;
+            (now < end).then_some(end)
         };
-        let since = self.unattributed.get(&issue).map_or(now, |known| known.0);
-        let end = since + trust::UNATTRIBUTED_FOR;
-        Hold::Unattributed {
-            since: Some(since),
-            until: (now < end).then_some(end),
+        match hold {
+            Hold::Unattributed { until: Some(_), .. } => {
+                let since = self.unattributed.get(&issue).map_or(now, |known| known.0);
+                Hold::Unattributed {
+                    since: Some(since),
+                    until: until(since),
+                }
+            }
+            Hold::Unreadable {
+                why,
+                until: Some(_),
+            } => Hold::Unreadable {
+                why,
+                until: until(self.unread.get(&issue).map_or(now, |known| known.since)),
+            },
+            hold => hold,
         }
+    }
+
+    /// Why an issue was not read for so long that a person should know.
+    pub fn unread_for_long(&self, issue: IssueNumber, now: Timestamp) -> Option<&str> {
+        let unread = self.unread.get(&issue)?;
+        (now.duration_since(unread.since) >= trust::UNATTRIBUTED_FOR).then_some(&unread.why)
+    }
+
+    /// Takes what could not be read a moment ago for unread, unless it changed since: it is not asked for in every cycle.
+    pub fn recall<'a>(
+        &self,
+        mut seen: Cow<'a, Observation>,
+        now: Timestamp,
+    ) -> Cow<'a, Observation> {
+        let rests = |(issue, unread): (&IssueNumber, &Unread)| {
+            let rests = (unread.tried..unread.again).contains(&now)
+                && seen.heads.get(issue) == unread.head.as_ref()
+                && !seen.details.contains_key(issue)
+                && !seen.unread.contains_key(issue);
+            rests.then(|| (*issue, unread.why.clone()))
+        };
+        let resting: Vec<(IssueNumber, String)> = self.unread.iter().filter_map(rests).collect();
+        if !resting.is_empty() {
+            seen.to_mut().unread.extend(resting);
+        }
+        seen
+    }
+
+    /// Has an issue read anew: what was found out of it rested on what was so before.
+    pub fn doubt_one(&mut self, issue: IssueNumber) {
+        self.refused.remove(&issue);
+        if let Some(unread) = self.unread.get_mut(&issue) {
+            unread.again = unread.tried;
+        }
+    }
+
+    fn note_unread(&mut self, seen: &Observation, now: Timestamp) {
+        for (issue, why) in &seen.unread {
+            let since = self.unread.get(issue).map_or(now, |known| known.since);
+            let pause = now.duration_since(since);
+            let unread = Unread {
+                since,
+                tried: now,
+                again: now + pause.clamp(UNREAD_AGAIN, UNREAD_AGAIN_MAX),
+                head: seen.heads.get(issue).cloned(),
+                why: why.clone(),
+            };
+            self.unread.insert(*issue, unread);
+        }
+        self.unread.retain(|issue, unread| {
+            let lately = now.duration_since(unread.tried) < trust::UNATTRIBUTED_FOR;
+            lately && !seen.details.contains_key(issue)
+        });
     }
 
     fn note_unattributed(&mut self, seen: &Observation, standing: &Standing, now: Timestamp) {
@@ -162,13 +254,16 @@ impl Memory {
         }
     }
 
-    /// When such an event is looked for again, or a pull request.
+    /// When such an event is looked for again, a pull request, or what cannot be read.
     pub fn look_again_at(&self, now: Timestamp) -> Option<Timestamp> {
         let late = self.unattributed.values();
+        let unread = self.unread.values().map(|unread| unread.again);
+        let unread = unread.filter(|at| *at > now);
         late.filter(|(since, looked)| *looked < *since + trust::UNATTRIBUTED_FOR)
             .map(|(_, looked)| *looked + UNATTRIBUTED_AGAIN)
             .filter(|at| *at > now)
             .chain(self.pulls.again_at(now))
+            .chain(unread)
             .min()
     }
 

@@ -7,7 +7,7 @@
 //! | [`decide`], `in_hand`, [`candidates`], [`legend`], [`rank`], [`open`] | what is done next: open matters first, then the best candidate; every other one has its hold |
 //! | [`flow`], [`delivery`], `judging`, `ending`, `repeat` | the life of a dispatch: prepare, deliver, judge, clear away; the same report has the same answer |
 //! | [`gate`], [`anchor`], [`alike`] | whether the work is there; whether what a text claims is true; which issues may be about the same |
-//! | [`transition`], `walks`, [`route`], [`trust`] | labels: ours, a person's, and whose word counts |
+//! | [`transition`], `walks`, [`route`], [`trust`], [`older`] | labels: ours, a person's, and whose word counts; which read is older than what is known |
 //! | [`pull`], [`protected`] | the pull request of an issue's branch, and what a person does with it |
 //! | `claim` | a label that the agent's account moved on: a report, and undone once if the work is not there |
 //! | `note` | what a person has to know, by one comment each |
@@ -41,6 +41,7 @@ pub mod legend;
 pub mod markdown;
 pub mod memory;
 mod note;
+pub mod older;
 pub mod open;
 pub mod pace;
 pub mod post;

@@ -240,7 +240,10 @@ pub fn open(
     now: Timestamp,
 ) -> Chosen {
     if let Some(why) = seen.unread.get(&head.number) {
-        return Chosen::Held(Hold::Unreadable { why: why.clone() });
+        return Chosen::Held(Hold::Unreadable {
+            why: why.clone(),
+            until: Some(now + trust::UNATTRIBUTED_FOR),
+        });
     }
     let Some(details) = seen.details.get(&head.number) else {
         return Chosen::Unknown;

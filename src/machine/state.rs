@@ -141,7 +141,7 @@ pub struct Walk {
     pub reviewed: u64,
     /// What was measured and holds.
     pub proofs: Vec<Proof>,
-    /// The event that removed the park label: part of the next labelling's key.
+    /// The event that removed the park label, or the review that wants the same stage once more: part of the next labelling's key.
     pub again: Option<LabelEventId>,
     /// Whether its label was moved on under an open dispatch without the work, and was moved back: once.
     pub reverted: bool,

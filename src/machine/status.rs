@@ -211,8 +211,11 @@ impl Edits {
         let due = state.notices.iter().filter_map(|(issue, notice)| {
             let changed = notice.intended.is_some()
                 || notice.written != Some(wanted(state, rules, standing.get(issue), *issue).1);
-            let waits = memory.waits(&Flow::Status(*issue)) || stops(state, *issue);
-            (changed && !waits).then_some((notice.at + EDIT_EVERY, *issue))
+            let flow = Flow::Status(*issue);
+            let waits = memory.waits(&flow) || stops(state, *issue);
+            // A write whose answer was lost may have happened, long after it was intended.
+            let last = memory.told.get(issue).copied().max(Some(notice.at));
+            (changed && !waits).then_some((last? + EDIT_EVERY, *issue))
         });
         Self(due.collect())
     }

@@ -105,18 +105,10 @@ pub fn judge(
     routing: &[Label],
     now: Timestamp,
 ) -> Step {
-    let issue = transition.issue;
     let since: Vec<&LabelEvent> = events
         .iter()
         .filter(|event| newer(event, transition))
         .collect();
-    let overridden = |by: String| {
-        let found = labels.to_vec();
-        Step::Record(vec![Event::TransitionSettled {
-            issue,
-            outcome: Settled::Overridden { by, found },
-        }])
-    };
     let here = |label: &Label| labels.contains(label);
     let by_a_stranger = |label: &Label| {
         trust::standing_event(events, label).filter(|event| hands.is_a_strangers(event))
@@ -125,63 +117,136 @@ pub fn judge(
         let is_another = *label != transition.from && Next::Stage(label.clone()) != transition.to;
         here(label) && is_another && by_a_stranger(label).is_none()
     });
-    match &transition.to {
-        Next::Done => end(
-            transition,
-            here(&transition.from),
-            others,
-            open,
-            &since,
-            hands,
-        ),
-        Next::Stage(new) => {
-            let own = since
-                .iter()
-                .rev()
-                .find(|event| event.set && event.label == *new && hands.is_ours(event));
-            match (here(&transition.from), here(new)) {
-                _ if others => overridden(who(&since, None)),
-                (true, true) => match readded(&since, transition, hands) {
-                    Some(by) => overridden(by),
-                    None => Step::Do(Action::RemoveLabel {
-                        issue,
-                        label: transition.from.clone(),
-                    }),
-                },
-                (false, true) => {
-                    // A stranger who was faster set no more than what was about to be set.
-                    let theirs = || by_a_stranger(new).filter(|event| newer(event, transition));
-                    let event = own.copied().or_else(theirs);
-                    match event.map(|event| event.id.clone()) {
-                        Some(event) => Step::Record(vec![Event::TransitionSettled {
-                            issue,
-                            outcome: Settled::Moved { event: Some(event) },
-                        }]),
-                        None => overridden(who(&since, Some(new))),
-                    }
-                }
-                (true, false) => match own {
-                    Some(_) => overridden(who(&since, Some(new))),
-                    None => again(transition, new, now),
-                },
-                (false, false) => overridden(who(&since, None)),
+    let new = match &transition.to {
+        Next::Stage(new) => new,
+        Next::Done => {
+            let from = here(&transition.from);
+            return end(transition, from, others, open, &since, hands);
+        }
+    };
+    let mut sets = since
+        .iter()
+        .rev()
+        .filter(|event| event.set && event.label == *new);
+    let own = sets.clone().find(|event| hands.is_ours(event)).copied();
+    let remove = |label: &Label| {
+        Step::Do(Action::RemoveLabel {
+            issue: transition.issue,
+            label: label.clone(),
+        })
+    };
+    match (here(&transition.from), here(new)) {
+        (_, true)
+            if own.is_some_and(|own| is_late(own, new, &since, transition, routing, hands)) =>
+        {
+            remove(new)
+        }
+        (false, false) => elsewhere(transition, new, labels, &since, hands, now),
+        _ if others => elsewhere(transition, new, labels, &since, hands, now),
+        (true, true) => match readded(&since, transition, hands) {
+            Some(by) => overridden(transition, labels, by),
+            None => remove(&transition.from),
+        },
+        (false, true) => {
+            // A stranger who was faster set no more than what was about to be set.
+            let theirs = || by_a_stranger(new).filter(|event| newer(event, transition));
+            match own.or_else(theirs) {
+                Some(event) => Step::Record(vec![Event::TransitionSettled {
+                    issue: transition.issue,
+                    outcome: Settled::Moved {
+                        event: Some(event.id.clone()),
+                    },
+                }]),
+                // The label is there before the event that says who set it.
+                None if sets.next().is_none() => waits_for_the_write(transition, now)
+                    .unwrap_or_else(|| overridden(transition, labels, who(&since, Some(new)))),
+                None => overridden(transition, labels, who(&since, Some(new))),
             }
         }
+        (true, false) => match own {
+            Some(_) => overridden(transition, labels, who(&since, Some(new))),
+            None => again(transition, new, now),
+        },
     }
+}
+
+fn overridden(transition: &Transition, found: &[Label], by: String) -> Step {
+    let found = found.to_vec();
+    Step::Record(vec![Event::TransitionSettled {
+        issue: transition.issue,
+        outcome: Settled::Overridden { by, found },
+    }])
+}
+
+/// Somebody moved the issue elsewhere, or off. A write of ours that was never answered may still arrive; ours is no news to them.
+fn elsewhere(
+    transition: &Transition,
+    new: &Label,
+    found: &[Label],
+    since: &[&LabelEvent],
+    hands: &Hands,
+    now: Timestamp,
+) -> Step {
+    let is_ours = |event: &LabelEvent| event.label == *new && hands.is_ours(event);
+    let (ours, theirs): (Vec<&LabelEvent>, Vec<_>) =
+        since.iter().copied().partition(|event| is_ours(event));
+    // That the move before took that label off is no write of this one.
+    let written = ours.iter().any(|event| event.set);
+    let pending = !written && transition.step == TransitionStep::Intended;
+    let waits = pending.then(|| waits_for_the_write(transition, now));
+    waits
+        .flatten()
+        .unwrap_or_else(|| overridden(transition, found, who(&theirs, None)))
+}
+
+/// A write of ours whose answer was lost may still arrive: it is waited for, so that it is known for what it is.
+fn waits_for_the_write(transition: &Transition, now: Timestamp) -> Option<Step> {
+    match transition.unchanged_since {
+        Some(first) if now.duration_since(first) >= UNSEEN_TWICE => None,
+        Some(_) => Some(Step::Rest),
+        None => Some(Step::Record(vec![Event::TransitionUnseen {
+            issue: transition.issue,
+        }])),
+    }
+}
+
+/// Whether our write arrived after somebody had moved the issue elsewhere, or off: it is taken back, theirs stands. Who set another
+/// label beside one of ours saw ours.
+fn is_late(
+    own: &LabelEvent,
+    new: &Label,
+    since: &[&LabelEvent],
+    transition: &Transition,
+    routing: &[Label],
+    hands: &Hands,
+) -> bool {
+    let before = |event: &LabelEvent| order(event.id.as_str()) < order(own.id.as_str());
+    let theirs = |event: &&&LabelEvent| !hands.is_a_strangers(event);
+    let wanted = since
+        .iter()
+        .filter(theirs)
+        .any(|event| event.set && event.label == *new && !hands.is_ours(event));
+    let elsewhere = routing
+        .iter()
+        .filter(|label| **label != *new && **label != transition.from)
+        .filter_map(|label| since.iter().rfind(|event| event.label == *label))
+        .filter(theirs)
+        .any(|event| event.set && before(event));
+    let off = since
+        .iter()
+        .rfind(|event| event.label == transition.from)
+        .is_some_and(|event| !event.set && !hands.is_ours(event) && before(event));
+    !wanted && (elsewhere || off)
 }
 
 /// Only the old label, and no own event: written again once two reads a minute apart agree.
 fn again(transition: &Transition, new: &Label, now: Timestamp) -> Step {
-    match transition.unchanged_since {
-        Some(first) if now.duration_since(first) >= UNSEEN_TWICE => Step::Do(Action::AddLabel {
+    waits_for_the_write(transition, now).unwrap_or_else(|| {
+        Step::Do(Action::AddLabel {
             issue: transition.issue,
             label: new.clone(),
-        }),
-        Some(_) => Step::Rest,
-        None => Step::Record(vec![Event::TransitionUnseen {
-            issue: transition.issue,
-        }]),
-    }
+        })
+    })
 }
 
 fn end(

@@ -13,6 +13,7 @@ use crate::domain::{
 use crate::machine::legend::Legend;
 use crate::machine::state::Walk;
 use crate::machine::text::issue_digest;
+use crate::machine::transition::order;
 
 /// How long a label's event may be late before nobody can be named (PROTOCOLS 1).
 pub const UNATTRIBUTED_FOR: SignedDuration = SignedDuration::from_mins(10);
@@ -301,10 +302,14 @@ pub fn still_wanted(
     let Some(labelling) = labelling else {
         return Ok(());
     };
-    match standing_event(&details.events, &labelling.label) {
-        Some(event) if event.id == labelling.event => Ok(()),
-        Some(_) => Err((last(), format!("`{}` was set anew", labelling.label))),
-        None => Err((
+    let mut events = details.events.iter().rev();
+    let known = order(labelling.event.as_str());
+    match events.find(|event| event.label == labelling.label) {
+        // The label is there, and nothing is known of it since: a long history is cut off at its beginning.
+        None => Ok(()),
+        Some(event) if order(event.id.as_str()) <= known => Ok(()),
+        Some(event) if event.set => Err((last(), format!("`{}` was set anew", labelling.label))),
+        Some(_) => Err((
             last(),
             format!("nobody is known to have set `{}`", labelling.label),
         )),

@@ -84,7 +84,7 @@ fn is_yours(hold: &Hold) -> bool {
     match hold {
         Hold::SeveralLabels { .. }
         | Hold::Parked { .. }
-        | Hold::Unattributed { .. }
+        | Hold::Unattributed { until: None, .. }
         | Hold::NeedsReapproval { .. }
         | Hold::NoAgent { .. }
         | Hold::NotWritable { .. }
@@ -105,11 +105,13 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::LineLeft { .. }
         | Hold::OtherDaemon { .. }
         | Hold::LedgerBehind { .. }
-        | Hold::Unreadable { .. }
+        | Hold::Unreadable { until: None, .. }
         | Hold::Unknown { .. } => true,
         // Nobody but a person ends a ring.
         Hold::WaitsFor { ring, .. } => !ring.is_empty(),
-        Hold::Vetoed { .. }
+        Hold::Unattributed { until: Some(_), .. }
+        | Hold::Unreadable { until: Some(_), .. }
+        | Hold::Vetoed { .. }
         | Hold::Paused { .. }
         | Hold::BeforeStart { .. }
         | Hold::BeforeAdoption { .. }

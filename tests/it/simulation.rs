@@ -130,14 +130,12 @@ fn soak() {
 #[ignore = "a survey: it runs all worlds even if some break"]
 fn survey() {
     let mut table = std::collections::BTreeMap::new();
-    for seed in 0..worlds() {
-        if let Some((law, how)) = run(&Seed::new(seed), Plant::Nothing, false).broken {
-            let how = how.chars().filter(|c| !c.is_ascii_digit()).take(110);
-            let row = table
-                .entry((law, how.collect::<String>()))
-                .or_insert((0, seed));
-            row.0 += 1;
-        }
+    for (seed, (law, how)) in runs::all_broken(0..worlds()) {
+        let how = how.chars().filter(|c| !c.is_ascii_digit()).take(110);
+        let row = table
+            .entry((law, how.collect::<String>()))
+            .or_insert((0, seed));
+        row.0 += 1;
     }
     for ((law, how), (count, seed)) in table {
         says(&format!("{count:5}  seed {seed:5}  {law:?}: {how}"));

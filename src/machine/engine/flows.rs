@@ -6,7 +6,7 @@ use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
 use crate::machine::step::{Flow, Step};
 use crate::machine::{
-    delivery, flow, interrupt, note, post, pull, route, status, transition, walks,
+    delivery, flow, interrupt, note, older, post, pull, route, status, transition, walks,
 };
 
 impl Engine {
@@ -91,6 +91,7 @@ impl Engine {
         let Some((flow, action)) = self.running.remove(&id) else {
             return;
         };
+        let outcome = &*older::answer(&self.state, &action, outcome, now);
         let step = match &flow {
             Flow::Dispatch(id) => match self.state.dispatches.get(id) {
                 Some(dispatch) => flow::settle(&self.state, dispatch, rules, &action, outcome, now),
@@ -106,7 +107,10 @@ impl Engine {
                 _ => Step::Rest,
             },
             Flow::Note(_) => note::settle(&action, outcome),
-            Flow::Status(issue) => status::settle(&self.state, *issue, &action, outcome),
+            Flow::Status(issue) => {
+                self.memory.told.insert(*issue, now);
+                status::settle(&self.state, *issue, &action, outcome)
+            }
             Flow::Answer(_) | Flow::Route(_) => Step::Rest,
             Flow::Interrupt => interrupt::settle(outcome),
             Flow::Merge(issue) => self.settle_merge(rules, *issue, &action, outcome),

@@ -10,9 +10,10 @@ use pointsman::domain::{
     ScreenRules, Settled, Signals, SingleRead, Subject, Submit, Text, Transition, TransitionStep,
     Verb, Window,
 };
-use pointsman::machine::decide::{Decision, Memory, decide};
+use pointsman::machine::decide::{Decision, Memory, Standing, decide};
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::state::State;
+use pointsman::machine::older::set_aside;
+use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Flow;
 use pointsman::machine::text::issue_digest;
 use pointsman::machine::watchdog;
@@ -323,6 +324,164 @@ fn time_outs_count_what_was_watched_since_the_receipt() {
         SignedDuration::from_mins(10),
     );
     assert_eq!(memory.observed[&id], SignedDuration::from_mins(2));
+}
+
+/// Trackers answer from copies: a read that ends before the labelling itself says nothing about it.
+#[test]
+fn a_read_that_is_older_than_the_labelling_withdraws_nothing_and_after_a_while_it_is_said() {
+    let mut dispatch = dispatch("d1", 7, "Add an FAQ", dev());
+    let labelling = dispatch.opening.labelling().unwrap().clone();
+    (dispatch.prepared, dispatch.phase) = (true, Phase::Working);
+    let mut state = State::default();
+    state.dispatches.insert(dispatch.id().clone(), dispatch);
+    let event = |id: &str, set: bool| LabelEvent {
+        id: LabelEventId::new(id),
+        set,
+        label: labelling.label.clone(),
+        actor: Some(alice()),
+        at: minutes(-10),
+    };
+    // The list shows a change, so that the issue is read singly; the label is not on it yet, as it was before the labelling.
+    let read = |labelled: bool, events: &[LabelEvent]| {
+        let mut seen = looked(ten());
+        let details = seen.details.get_mut(&SEVEN).unwrap();
+        events.clone_into(&mut details.events);
+        let SingleRead::Found(found) = &mut details.read else {
+            panic!("it is there");
+        };
+        (found.0.id, found.0.repo) = (labelling.issue_id.clone(), labelling.repo.clone());
+        if !labelled {
+            found.0.labels.clear();
+        }
+        seen
+    };
+    let rules = working_rules();
+    let own = labelling.event.as_str();
+    let did = |seen: &Observation| match decide(&rules, &state, &Memory::default(), seen, ten()).0 {
+        Decision::Act(act) if act.did.contains("withdrawn") => "withdrawn",
+        _ => "kept",
+    };
+    assert_eq!(did(&read(false, &[])), "kept");
+    assert_eq!(did(&read(true, &[])), "kept");
+    assert_eq!(
+        did(&read(false, &[event("1", true), event("2", false)])),
+        "kept"
+    );
+    // What is known is in it: the label was taken off, or set anew.
+    assert_eq!(did(&read(false, &[event(own, true)])), "withdrawn");
+    let later = format!("{own}9");
+    assert_eq!(
+        did(&read(false, &[event(own, true), event(&later, false)])),
+        "withdrawn"
+    );
+    assert_eq!(
+        did(&read(true, &[event(own, true), event(&later, true)])),
+        "withdrawn"
+    );
+    // A long history is cut off at its beginning: that is no older read, and nothing speaks against the labelling.
+    let foreign = LabelEvent {
+        label: Label::new("bug"),
+        ..event(&later, true)
+    };
+    assert_eq!(did(&read(true, std::slice::from_ref(&foreign))), "kept");
+    assert_eq!(did(&read(false, &[foreign])), "withdrawn");
+
+    let mut memory = Memory::default();
+    let older = set_aside(&state, &read(false, &[])).into_owned();
+    let said = |memory: &Memory, at: Timestamp| {
+        let (_, standing) = decide(&rules, &state, memory, &older, at);
+        standing[&SEVEN].to_string()
+    };
+    for minute in 0..10 {
+        assert!(!said(&memory, minutes(minute)).contains("cannot be read"));
+        memory.note(&state, &older, &Standing::new(), false, minutes(minute));
+    }
+    assert_eq!(
+        said(&memory, minutes(10)),
+        "the issue cannot be read: the tracker's answer is older than what it said before"
+    );
+    let current = read(true, &[event(own, true)]);
+    memory.note(&state, &current, &Standing::new(), false, minutes(11));
+    assert!(!said(&memory, minutes(11)).contains("cannot be read"));
+}
+
+/// A review that wants the same stage once more is no event of a label: no read of the issue can be older than that.
+#[test]
+fn an_issue_that_a_review_asks_for_again_can_be_read() {
+    let Basis::Labelling { labelling, .. } = opening("d1", 7, "Add an FAQ", dev()).basis else {
+        panic!("it was labelled");
+    };
+    let mut seen = looked(ten());
+    let details = seen.details.get_mut(&SEVEN).unwrap();
+    details.events[0].id = labelling.event.clone();
+    let SingleRead::Found(found) = &mut details.read else {
+        panic!("it is there");
+    };
+    (found.0.id, found.0.repo) = (labelling.issue_id.clone(), labelling.repo.clone());
+    let walk = Walk {
+        labelling: Some(labelling.key()),
+        event: Some(labelling.event),
+        again: Some(LabelEventId::new("review-3")),
+        ..Walk::default()
+    };
+    let mut state = State::default();
+    state.walks.insert(SEVEN, walk);
+    assert!(set_aside(&state, &seen).unread.is_empty());
+    let older = LabelEventId::new("1");
+    seen.details.get_mut(&SEVEN).unwrap().events[0].id = older;
+    assert!(set_aside(&state, &seen).unread.contains_key(&SEVEN));
+}
+
+/// An agent at work is looked at every few seconds; what cannot be read may stay so for ever, and every try costs requests.
+#[test]
+fn what_cannot_be_read_is_tried_at_growing_pauses_and_a_person_is_called_in_the_end() {
+    let (rules, state) = (working_rules(), State::default());
+    let mut memory = Memory::default();
+    let (mut tries, mut says) = (Vec::new(), Vec::new());
+    for second in (0..3600).step_by(5) {
+        let at = ten() + SignedDuration::from_secs(second);
+        let mut seen = looked(at);
+        seen.details.clear();
+        let (mut decision, mut standing) = decide(&rules, &state, &memory, &seen, at);
+        if let Decision::Look(_) = decision {
+            tries.push(second);
+            seen.unread = BTreeMap::from([(SEVEN, "410 Gone".to_owned())]);
+            (decision, standing) = decide(&rules, &state, &memory, &seen, at);
+            memory.note(&state, &seen, &standing, false, at);
+        }
+        assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
+        let is = standing[&SEVEN].to_string();
+        if says.last() != Some(&is) {
+            says.push(is);
+        }
+        let again = memory.look_again_at(at);
+        assert!(again.is_some_and(|again| again <= at + SignedDuration::from_mins(5)));
+    }
+    let growing = [0, 15, 30, 60, 120, 240, 480, 780, 1080];
+    assert_eq!(tries[..growing.len()], growing);
+    assert_eq!(tries.len(), growing.len() + 8);
+    let until = minutes(10);
+    assert_eq!(
+        says,
+        [
+            format!("the issue cannot be read yet: 410 Gone; tried again until {until:.0}"),
+            "the issue cannot be read: 410 Gone".to_owned(),
+        ]
+    );
+    // News of it is looked at at once: what a list says, or what we did ourselves.
+    let looks = |memory: &Memory, seen: &Observation| {
+        let decision = decide(&rules, &state, memory, seen, seen.at).0;
+        matches!(decision, Decision::Look(_))
+    };
+    let mut seen = looked(minutes(58));
+    seen.details.clear();
+    assert!(!looks(&memory, &seen));
+    let mut doubted = memory.clone();
+    doubted.doubt_one(SEVEN);
+    assert!(looks(&doubted, &seen));
+    let head = seen.heads.get_mut(&SEVEN).unwrap();
+    head.updated_at = minutes(57);
+    assert!(looks(&memory, &seen));
 }
 
 /// The job that prepares its tree goes on after its end, and would meet the next one there.

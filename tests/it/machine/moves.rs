@@ -133,7 +133,9 @@ fn a_move_does_what_the_labels_and_their_events_say() {
         ),
         ("dev QA review", "us+QA alice+review", "overridden by alice"),
         ("", "us+QA us-dev alice-QA", "overridden by alice"),
-        ("bug", "alice-dev", "overridden by alice"),
+        ("bug", "us+QA us-QA alice-dev", "overridden by alice"),
+        // The label is to be seen before its event.
+        ("QA", "us-dev", "wait a minute"),
     ];
     for (labels, since, then) in table {
         let is = found(&moving("QA"), labels, true, since);
@@ -158,6 +160,69 @@ fn the_last_move_does_what_labels_events_and_the_issue_say() {
         let is = found(&moving("done"), labels, open, since);
         assert_eq!(is, then, "{{{labels}}} after {since:?}, open: {open}");
     }
+}
+
+/// A write whose answer was lost may arrive after a person has moved the issue elsewhere, or off: it is waited for, and taken back.
+#[test]
+fn a_write_that_arrives_after_a_persons_move_is_taken_back() {
+    let table = [
+        ("review", "alice-dev alice+review", "wait a minute"),
+        ("", "alice-dev", "wait a minute"),
+        // Our move before took that label off.
+        ("", "us-QA alice-dev", "wait a minute"),
+        ("QA review", "alice-dev alice+review us+QA", "remove QA"),
+        ("dev QA review", "alice+review us+QA", "remove QA"),
+        ("QA", "alice-dev us+QA", "remove QA"),
+        // It was taken back, and nothing is waited for.
+        (
+            "review",
+            "alice-dev alice+review us+QA us-QA",
+            "overridden by alice",
+        ),
+        ("", "alice-dev us+QA us-QA", "overridden by alice"),
+        // Whoever set another label beside ours saw ours.
+        (
+            "QA review",
+            "us+QA alice-dev alice+review",
+            "overridden by alice",
+        ),
+        // Who wants that label too has it.
+        (
+            "QA review",
+            "alice+review alice+QA alice-QA us+QA",
+            "overridden by alice",
+        ),
+        ("QA", "alice-dev alice+QA alice-QA us+QA", "moved by 104"),
+        // A stranger's label is nobody's move.
+        ("dev QA review", "mallory+review us+QA", "remove dev"),
+    ];
+    for (labels, since, then) in table {
+        let is = found(&moving("QA"), labels, true, since);
+        assert_eq!(is, then, "{{{labels}}} after {since:?}");
+    }
+    let second = SignedDuration::from_secs(1);
+    for (age, then) in [
+        (UNSEEN_TWICE - second, "wait"),
+        (UNSEEN_TWICE, "overridden by alice"),
+    ] {
+        let waited = Transition {
+            unchanged_since: Some(now() + SignedDuration::from_secs(5) - age),
+            ..moving("QA")
+        };
+        assert_eq!(
+            found(&waited, "review", true, "alice-dev alice+review"),
+            then
+        );
+    }
+    // What was answered is no write that may still arrive.
+    let added = Transition {
+        step: TransitionStep::Added,
+        ..moving("QA")
+    };
+    assert_eq!(
+        found(&added, "review", true, "alice-dev alice+review"),
+        "overridden by alice"
+    );
 }
 
 /// PROTOCOLS 7: what a stranger sets is ignored; what they take away is gone, as everybody's.

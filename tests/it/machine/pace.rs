@@ -2,10 +2,14 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{Action, IssueNumber, Label};
+use pointsman::machine::decide::{Decision, Memory, decide};
 use pointsman::machine::pace::Pace;
+use pointsman::machine::state::State;
+use pointsman::machine::status::{EDIT_EVERY, Notice};
 use pointsman::machine::step::Flow;
 
-use crate::builders::ten;
+use super::life::working_rules;
+use crate::builders::{head, minutes, seen, ten};
 
 const FLOW: Flow = Flow::Transition(IssueNumber(7));
 
@@ -40,4 +44,33 @@ fn what_does_not_last_is_done_fifty_times_an_hour_at_most() {
         issue: IssueNumber(7),
     };
     assert_eq!(starts(&look, 1), 3600, "a look has pauses of its own");
+}
+
+/// Whoever follows an issue gets a mail for each edit: a write whose answer was lost counts, however long ago it was intended.
+#[test]
+fn a_status_comment_waits_a_minute_after_a_write_whose_answer_was_lost() {
+    let issue = IssueNumber(7);
+    let notice = Notice {
+        written: Some("other words".to_owned()),
+        at: minutes(-10),
+        ..Notice::default()
+    };
+    let mut state = State::default();
+    state.notices.insert(issue, notice);
+    let says = |memory: &Memory, at| {
+        let seen = seen(vec![head(7, "Add an FAQ", "bug")]);
+        match decide(&working_rules(), &state, memory, &seen, at).0 {
+            Decision::Act(act) => Ok(act.did),
+            Decision::Wait(until) => Err(until),
+            Decision::Look(questions) => panic!("{questions:?}"),
+        }
+    };
+    let said = Ok("saying on #7 where it stands".to_owned());
+    assert_eq!(says(&Memory::default(), ten()), said);
+    let mut memory = Memory::default();
+    memory.told.insert(issue, ten());
+    let free = ten() + EDIT_EVERY;
+    let second = SignedDuration::from_secs(1);
+    assert_eq!(says(&memory, free - second), Err(Some(free)));
+    assert_eq!(says(&memory, free), said);
 }

@@ -2,13 +2,14 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Activity, Attention, Cause, DeliveryId, DeliveryStep, Dispatch, Event, Hold, Liveness, Opening,
-    PaneSample, Phase, Purpose, Verdict, Window,
+    Action, Activity, Attention, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, Event, Hold,
+    Liveness, Opening, Outcome, PaneSample, Phase, Purpose, Rehearsed, Verdict, Window,
 };
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::open::window_hold;
 use pointsman::machine::state::State;
-use pointsman::machine::{check, errand, interrupt};
+use pointsman::machine::step::Step;
+use pointsman::machine::{check, errand, flow, interrupt};
 
 use super::delivery;
 use super::life::working_rules;
@@ -244,4 +245,92 @@ fn what_could_not_be_typed_in_a_moment_of_doubt_is_typed_in_the_next() {
     waiting.undelivered = 1;
     let gone = errand::refused(&waiting, Some(&last), None, ten());
     assert!(gone.is_some(), "nobody sees the agent");
+}
+
+/// A dialog ended it, and its Enter was swallowed: what no receipt proves is taken for unknown, so that it is looked for and cleared.
+#[test]
+fn a_rehearsal_that_a_dialog_ended_forgets_no_line_of_its_own() {
+    let id = DeliveryId::new("ab12cd-1");
+    let opening = rehearsal(&State::default()).expect("nothing is open");
+    let asked = Dispatch {
+        deliveries: vec![id.clone()],
+        phase: Phase::Delivering,
+        opening,
+        ..dispatch("ab12cd", 7, "", dev())
+    };
+    let submitted = Delivery {
+        dispatch: asked.id().clone(),
+        step: DeliveryStep::Submitted { n: 1, waits: 1 },
+        ..super::delivery(id.clone(), Purpose::Brief)
+    };
+    let mut state = State::default();
+    state.deliveries.insert(id.clone(), submitted);
+    state.dispatches.insert(asked.id().clone(), asked.clone());
+    let surveyed = Outcome::Surveyed {
+        written: false,
+        committed: false,
+        dialog: Some("Do you trust this folder?".to_owned()),
+        version: None,
+    };
+    let action = Action::Survey {
+        dispatch: Box::new(asked.clone()),
+        ended: Rehearsed::Asks,
+    };
+    let limited = sample(Activity::Busy, Attention::RateLimited { until: None });
+    let stopped = Dispatch {
+        pane: Some(limited.pane.clone()),
+        ..asked.clone()
+    };
+    for step in [
+        flow::settle(&state, &asked, &working_rules(), &action, &surveyed, ten()),
+        check::at_work(&state, &stopped, Some(&limited)).expect("it is over"),
+    ] {
+        let Step::Record(events) = step else {
+            panic!("{step:?}");
+        };
+        let [.., settled, closed] = events.as_slice() else {
+            panic!("{events:?}");
+        };
+        assert!(
+            matches!(settled, Event::DeliverySettled { delivery, verdict: Verdict::Unconfirmed, .. } if *delivery == id),
+            "{settled:?}"
+        );
+        assert!(matches!(closed, Event::DispatchClosed { .. }), "{closed:?}");
+    }
+}
+
+/// A clock that was put back: what was seen before the line was typed bears a later time, and says nothing of the composer.
+#[test]
+fn a_line_is_looked_for_with_eyes_of_after_even_if_the_clock_was_put_back() {
+    let id = DeliveryId::new("ab12cd-1");
+    let over = Dispatch {
+        deliveries: vec![id.clone()],
+        phase: Phase::Closed {
+            cause: Cause::TimedOut,
+            at: ten(),
+        },
+        pane: Some(idle().pane),
+        ..dispatch("ab12cd", 7, "Add an FAQ", dev())
+    };
+    let typed = Delivery {
+        dispatch: over.id().clone(),
+        step: DeliveryStep::Settled {
+            verdict: Verdict::TypedNotSubmitted,
+            witness: "the guard refused".to_owned(),
+        },
+        since: ten(),
+        ..super::delivery(id.clone(), Purpose::Brief)
+    };
+    let mut state = State::default();
+    state.deliveries.insert(id, typed);
+    state.dispatches.insert(over.id().clone(), over.clone());
+    let next = |at| {
+        let mut pane = idle();
+        pane.at = at;
+        flow::next(&state, &over, &working_rules(), Some(&pane), minutes(1))
+    };
+    assert_eq!(next(minutes(-1)), Step::Rest);
+    assert_eq!(next(minutes(60)), Step::Rest);
+    let after = next(minutes(1));
+    assert!(matches!(after, Step::Do(Action::Tidy { .. })), "{after:?}");
 }

@@ -21,7 +21,7 @@ pub(crate) use super::plants::Plant;
 use super::plants::without_limits;
 use super::resting;
 use super::told::{self, Rehearsed};
-use super::world::World;
+use super::world::{LISTS_EVERY, World};
 
 /// The project's stream.
 pub(super) const STREAM: &str = "blog";
@@ -310,6 +310,7 @@ impl Driver {
         if self.plant == Plant::Starves && seen.heads.len() > 1 {
             seen.heads.pop_first();
         }
+        self.plant.dates(&self.engine.state, &mut seen);
         self.details.extend(seen.details.clone());
         let told = Observation {
             details: self.details.clone(),
@@ -328,6 +329,7 @@ impl Driver {
         }
         if self.plant == Plant::PollsEverySecond {
             self.wake_at(self.world.now + SignedDuration::from_secs(1));
+            self.world.listed = self.world.now - LISTS_EVERY;
         }
         self.plant.forges(&mut self.engine.report);
         let report = self.engine.report.clone();
@@ -421,7 +423,9 @@ impl Driver {
                 Event::ReportReceived { report } => {
                     self.reports.insert(report.id.clone());
                 }
-                Event::DispatchClosed { dispatch, .. } => {
+                Event::DispatchClosed { dispatch, cause } => {
+                    let judged = invariants::kept(&self.shadow, &self.world, dispatch, cause);
+                    self.world.holds_to(judged);
                     self.closed.insert(dispatch.clone());
                 }
                 _ => {}

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Action, Basis, Cause, DeliveryStep, Dispatch, DispatchId, Errand, Event, GateName, IssueNumber,
-    Label, LabelEvent, Labelling, Limits, Next, Opening, Phase, PullEnd, Rules, SkillName, Subject,
-    line_of,
+    Action, Basis, Cause, DeliveryStep, DispatchId, Errand, Event, GateName, IssueNumber, Label,
+    LabelEvent, LabelEventId, Labelling, Limits, Next, Opening, Phase, PullEnd, Rules, SkillName,
+    Subject, line_of,
 };
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::State;
@@ -405,7 +405,9 @@ pub(crate) fn action(state: &State, world: &World, action: &Action) -> Result<()
                 asked_anew(state, world, *issue, label)?;
             }
             let mut asking = state.dispatches.values().filter(|one| one.park_label);
-            moves.is_some_and(|one| one.from == *label)
+            // A write of ours that arrived late is taken back.
+            let new = Next::Stage(label.clone());
+            moves.is_some_and(|one| one.from == *label || one.to == new)
                 || (park && state.routes.contains_key(issue))
                 || (park && asking.any(|one| one.issue() == Some(*issue)))
         }
@@ -508,12 +510,48 @@ fn could_be_seen(world: &World, event: &LabelEvent) -> bool {
     world.now.duration_since(world.tracker.happened(event)) > late
 }
 
+/// Work is withdrawn for a reason: somebody touched the labels since, closed the issue, moved it, or did something with its pull request.
+pub(crate) fn kept(
+    state: &State,
+    world: &World,
+    id: &DispatchId,
+    cause: &Cause,
+) -> Result<(), Broken> {
+    let Cause::Withdrawn { why, .. } = cause else {
+        return Ok(());
+    };
+    let labelling = state
+        .dispatches
+        .get(id)
+        .and_then(|one| one.opening.labelling());
+    let Some((labelling, issue)) = labelling
+        .and_then(|labelling| Some((labelling, world.tracker.issues.get(&labelling.issue)?)))
+    else {
+        return Ok(());
+    };
+    let number = labelling.issue;
+    let of = |event: &LabelEventId| event.as_str().parse::<u64>().ok();
+    let touched = issue
+        .events
+        .iter()
+        .any(|event| of(&event.id) > of(&labelling.event));
+    let mut pulls = world.tracker.pulls.values();
+    if touched
+        || issue.gone.is_some()
+        || world.tracker.was_closed(number)
+        || pulls.any(|pull| pull.issue == number)
+        || state.routes.contains_key(&number)
+    {
+        return Ok(());
+    }
+    Law::WorkIsKept.broken(format!(
+        "{id} of {number} is withdrawn, nobody did anything: {why}"
+    ))
+}
+
 /// A dispatch that is over leaves no line of ours behind.
 pub(crate) fn tidied(state: &State, world: &World, id: &DispatchId) -> Result<(), Broken> {
-    // Open: a rehearsal that a dialog ended while its Enter was swallowed leaves its line (world 1260 of the first survey).
-    let rehearsal = |one: &&Dispatch| matches!(one.opening.errand(), Some(Errand::Check { .. }));
-    let found = state.dispatches.get(id).filter(|one| !rehearsal(one));
-    let deliveries = found.map(|one| &one.deliveries);
+    let deliveries = state.dispatches.get(id).map(|one| &one.deliveries);
     let left = deliveries.into_iter().flatten().find(|delivery| {
         let line = line_of(delivery);
         world.panes.values().any(|pane| pane.composer == line)

@@ -19,6 +19,8 @@ pub(crate) enum Law {
     Wanted,
     /// Nothing is typed before its marker stands on the issue.
     MarkedFirst,
+    /// Work that is wanted is not withdrawn.
+    WorkIsKept,
     /// No line of ours is left in a composer.
     NothingLeft,
     /// One routing label in the end; labels that are not ours survive.
@@ -57,7 +59,7 @@ pub(crate) enum Law {
 pub(crate) type Broken = (Law, String);
 
 impl Law {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::OneAction,
         Self::TypedOnce,
         Self::OneAttempt,
@@ -66,6 +68,7 @@ impl Law {
         Self::IdleProven,
         Self::Wanted,
         Self::MarkedFirst,
+        Self::WorkIsKept,
         Self::NothingLeft,
         Self::LabelsKept,
         Self::Fair,

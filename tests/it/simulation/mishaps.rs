@@ -64,6 +64,7 @@ impl Driver {
         }
         self.engine = Engine::new(replayed);
         self.watch.restarts();
+        self.world.told.clear();
         self.looking = false;
         self.wake = None;
     }

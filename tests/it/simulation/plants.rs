@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pointsman::domain::{Action, Cause, Event, Hold, Limits, Outcome, Rules, Statement, Subject};
+use pointsman::domain::{
+    Action, Cause, Event, Hold, IssueNumber, Label, LabelEvent, LabelEventId, Limits, Observation,
+    Outcome, Rules, Statement, Subject,
+};
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::State;
 
@@ -67,18 +70,20 @@ pub(crate) enum Plant {
     HoldsEachOther,
     /// What a stage ends with is another commit than what was measured.
     KeepsAnotherCommit,
+    /// A read that is older than what is known is believed.
+    BelievesOldReads,
     /// Two processes may open one ledger.
     LeavesTheLockOpen,
 }
 
 /// Each with the laws that may catch it: which of them is first depends on what a world does.
-pub(crate) const PLANTED: [(Plant, &[Law]); 27] = [
+pub(crate) const PLANTED: [(Plant, &[Law]); 28] = [
     (Plant::SkipsTheLook, &[Law::TypedOnce]),
     (Plant::SendsEnterTwice, &[Law::TypedOnce]),
     (Plant::DropsAppends, &[Law::Fold]),
     (Plant::AcknowledgesFirst, &[Law::IntentFirst]),
     (Plant::TornTail, &[Law::Whole]),
-    (Plant::PastesUnguarded, &[Law::IdleProven]),
+    (Plant::PastesUnguarded, &[Law::IdleProven, Law::NothingLeft]),
     // A move that never sees its own writes either fights a person or never ends.
     (
         Plant::ReadsOldLabels,
@@ -103,6 +108,7 @@ pub(crate) const PLANTED: [(Plant, &[Law]); 27] = [
     (Plant::SaysSomethingElse, &[Law::WordsAgree]),
     (Plant::HoldsEachOther, &[Law::NoRing]),
     (Plant::KeepsAnotherCommit, &[Law::OneCommit]),
+    (Plant::BelievesOldReads, &[Law::WorkIsKept]),
     (Plant::LeavesTheLockOpen, &[Law::OneDaemon]),
 ];
 
@@ -170,6 +176,26 @@ pub(super) fn without_limits(rules: &Rules) -> Rules {
     loose
 }
 
+impl Plant {
+    /// Reads of what is under way seem to be of this moment, whatever they lack.
+    pub(super) fn dates(self, state: &State, seen: &mut Observation) {
+        let under_way = |issue: &IssueNumber| state.open_dispatch(*issue).is_some();
+        let open = seen
+            .details
+            .iter_mut()
+            .filter(|(issue, _)| under_way(issue));
+        for (_, details) in open.filter(|_| self == Self::BelievesOldReads) {
+            details.events.push(LabelEvent {
+                id: LabelEventId::new("999999"),
+                set: true,
+                label: Label::new("later"),
+                actor: None,
+                at: details.at,
+            });
+        }
+    }
+}
+
 impl World {
     /// Says that the marker line is there, and it is not.
     pub(super) fn unmarked(&mut self, statement: &Statement) -> Outcome {
@@ -210,7 +236,7 @@ impl Driver {
             }
             (
                 Plant::OverlooksPeople,
-                Action::ReadLabels { .. },
+                Action::ReadLabels { issue },
                 Outcome::Labels {
                     labels,
                     open,
@@ -218,7 +244,11 @@ impl Driver {
                     roles,
                 },
             ) => {
-                events.retain(|event| event.actor == Some(us()));
+                let moves = self.shadow.transitions.get(issue);
+                let after = moves.and_then(|moves| moves.after.clone());
+                let since =
+                    |event: &LabelEvent| after.as_ref().is_some_and(|after| event.id > *after);
+                events.retain(|event| event.actor == Some(us()) || !since(event));
                 Outcome::Labels {
                     labels,
                     open,

@@ -371,32 +371,58 @@ pub(crate) fn search_for(from: u64, minutes: u64) -> Tally {
 
 fn many(seeds: std::ops::Range<u64>, plant: Plant, most: Option<Duration>) -> Tally {
     let began = Instant::now();
-    let next = AtomicU64::new(seeds.start);
     let found = Mutex::new(Tally::default());
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let over = || most.is_some_and(|most| began.elapsed() > most);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let stop = found.lock().expect("no panic inside").broken.is_some();
-                    if seed >= seeds.end || stop || over() {
-                        return;
-                    }
-                    let ran = run(&Seed::new(seed), plant, false);
-                    let mut found = found.lock().expect("no panic inside");
-                    found.add(&ran.tally);
-                    if let Some(broken) = ran.broken
-                        && found.broken.as_ref().is_none_or(|(other, _)| seed < *other)
-                    {
-                        found.broken = Some((seed, broken));
-                    }
-                }
-            });
+    let goes_on = || found.lock().expect("no panic inside").broken.is_none() && !over();
+    on_all_cores(seeds, goes_on, |seed| {
+        let ran = run(&Seed::new(seed), plant, false);
+        let mut found = found.lock().expect("no panic inside");
+        found.add(&ran.tally);
+        if let Some(broken) = ran.broken
+            && found.broken.as_ref().is_none_or(|(other, _)| seed < *other)
+        {
+            found.broken = Some((seed, broken));
         }
     });
     let mut found = found.into_inner().expect("no panic inside");
     found.took = began.elapsed();
     found
+}
+
+/// Runs all of the seeds, and returns what broke.
+pub(crate) fn all_broken(seeds: std::ops::Range<u64>) -> BTreeMap<u64, Broken> {
+    let found = Mutex::new(BTreeMap::new());
+    on_all_cores(
+        seeds,
+        || true,
+        |seed| {
+            if let Some(broken) = run(&Seed::new(seed), Plant::Nothing, false).broken {
+                let mut found = found.lock().expect("no panic inside");
+                found.insert(seed, broken);
+            }
+        },
+    );
+    found.into_inner().expect("no panic inside")
+}
+
+fn on_all_cores(
+    seeds: std::ops::Range<u64>,
+    goes_on: impl Fn() -> bool + Sync,
+    each: impl Fn(u64) + Sync,
+) {
+    let next = AtomicU64::new(seeds.start);
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while goes_on() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    each(seed);
+                }
+            });
+        }
+    });
 }

@@ -66,13 +66,10 @@ impl World {
             let before = self.stated.insert(*issue, self.now);
             // A clock that jumped back says nothing.
             let between = before.map(|before| self.now.duration_since(before));
-            // A write whose answer was lost is made once more, and the next words do not wait for it: one in haste is no stream.
             let hasty = between.is_some_and(|it| (SignedDuration::ZERO..HASTE).contains(&it));
-            let again = hasty && !self.hasty.insert(*issue);
-            if !hasty {
-                self.hasty.remove(issue);
-            }
-            if again && marks.is_none() {
+            // Whoever starts anew does not know when a write whose answer was lost has happened.
+            let knows = self.told.replace(*issue).is_some();
+            if hasty && knows && marks.is_none() {
                 let how = format!("{issue} is told about twice in a minute");
                 self.breaks(Law::Budget, how);
             }

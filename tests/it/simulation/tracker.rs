@@ -44,6 +44,8 @@ pub(crate) struct Tracker {
     /// Whether it is our own hand that writes, and the label events that it made: a person or an agent may have our account too.
     pub(crate) by_us: bool,
     ours: BTreeSet<LabelEventId>,
+    /// Issues that were closed at some time.
+    closed: BTreeSet<IssueNumber>,
     ids: u64,
 }
 
@@ -76,6 +78,11 @@ impl Tracker {
     /// Whether a label event was made by our own hand.
     pub(crate) fn is_ours(&self, event: &LabelEvent) -> bool {
         self.ours.contains(&event.id)
+    }
+
+    /// Whether an issue was ever closed.
+    pub(crate) fn was_closed(&self, number: IssueNumber) -> bool {
+        self.closed.contains(&number)
     }
 
     /// The highest label event id so far.
@@ -221,6 +228,9 @@ impl Tracker {
 
     pub(crate) fn set_open(&mut self, number: IssueNumber, open: bool, at: Timestamp) {
         self.remember(number, at);
+        if !open {
+            self.closed.insert(number);
+        }
         let at = self.stamp(at);
         if let Some(issue) = self.issues.get_mut(&number) {
             issue.head.open = open;

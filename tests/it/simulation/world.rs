@@ -21,6 +21,9 @@ const RESPAWN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// What one project may ask of the tracker in an hour, in a storm and with lists that did not change: a third of what GitHub gives.
 pub(crate) const REQUESTS_AN_HOUR_MAX: u64 = 1600;
 
+/// How often what changed is asked for.
+pub(crate) const LISTS_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
 /// A thing that the next matching effect does wrong, for scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lose {
@@ -102,12 +105,14 @@ pub(crate) struct World {
     /// What was asked of the tracker lately, and the most that was asked in an hour.
     pub(crate) requests: VecDeque<(Timestamp, u64)>,
     pub(crate) requests_most: u64,
+    /// When the list of issues was asked for last.
+    pub(crate) listed: Timestamp,
     /// The highest label event id when a move was intended.
     pub(crate) intended: BTreeMap<IssueNumber, u64>,
     /// Whose ledger it is: on one repository there may be two.
     pub(crate) ledger: &'static str,
-    /// Issues whose last edit came too early.
-    pub(crate) hasty: BTreeSet<IssueNumber>,
+    /// Issues that this process has told of.
+    pub(crate) told: BTreeSet<IssueNumber>,
     /// Reports that a planted bug loses.
     pub(crate) silent: BTreeSet<ReportId>,
     /// The issues up to this one began with a label that is not ours.
@@ -149,9 +154,10 @@ impl World {
             refused: None,
             requests: VecDeque::new(),
             requests_most: 0,
+            listed: now - LISTS_EVERY,
             intended: BTreeMap::new(),
             ledger: "sim",
-            hasty: BTreeSet::new(),
+            told: BTreeSet::new(),
             silent: BTreeSet::new(),
             labelled: 0,
             generation: 1,
@@ -311,7 +317,12 @@ impl World {
             self.tracker.refresh();
         }
         let singles = 2 * questions.issues.len() + questions.comments.len() + questions.pulls.len();
-        let refused = self.asks(1 + singles as u64);
+        // What changed is asked for once a minute, however often is looked in between.
+        let lists = self.now.duration_since(self.listed).abs() >= LISTS_EVERY;
+        if lists {
+            self.listed = self.now;
+        }
+        let refused = self.asks(u64::from(lists) + singles as u64);
         let failing = self.strikes(Fault::Gap) || refused.is_some();
         let gap = match (failing, self.gap) {
             (true, _) => Some(("no answer".to_owned(), self.now)),

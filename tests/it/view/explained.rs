@@ -95,6 +95,10 @@ fn no_moment_is_told_to_the_nanosecond() {
             since: None,
             until: Some(odd),
         },
+        Hold::Unreadable {
+            why: "no".into(),
+            until: Some(odd),
+        },
     ];
     let mut told = explained("12");
     told.as_of.cycle_at = Some(odd);
