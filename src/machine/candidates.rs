@@ -40,9 +40,9 @@ pub fn ranked<'a>(
     seen: &'a Observation,
     now: Timestamp,
 ) -> Ranked<'a> {
-    let legend = Legend::of(&rules.workflow);
+    let mut legend = Legend::of(&rules.workflow);
     let mut ranked = Ranked::default();
-    let mut places: Vec<(Rank, usize)> = Vec::new();
+    let mut places: Vec<Vec<(Rank, usize)>> = vec![Vec::new(); rules.workflow.stages.len()];
     for head in seen.heads.values().filter(|head| head.open) {
         let reading = legend.read(head);
         if reading.pauses {
@@ -52,7 +52,7 @@ pub fn ranked<'a>(
             continue;
         };
         let place = rank(head, position, &reading, state, now);
-        places.push((place, ranked.candidates.len()));
+        places[position].push((place, ranked.candidates.len()));
         ranked.candidates.push(Candidate {
             head,
             stage: &rules.workflow.stages[position],
@@ -60,7 +60,8 @@ pub fn ranked<'a>(
             reading,
         });
     }
-    // Runs of one stage come in the order of their numbers: a stable sort finds them.
+    // Downstream first, and in a stage by their numbers: most often that is the order already, and a stable sort sees it.
+    let mut places: Vec<_> = places.into_iter().rev().flatten().collect();
     places.sort_by(|left, right| left.0.cmp(&right.0));
     let found = ranked.candidates;
     ranked.candidates = places.iter().map(|(_, at)| found[*at]).collect();

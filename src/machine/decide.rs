@@ -94,6 +94,7 @@ pub fn decide(
     let mut leader = None;
     let mut questions = Questions::default();
     let cheap = CheapHolds::new(rules, state, memory, seen, now);
+    let mut held = Vec::with_capacity(candidates.len());
     for candidate in &candidates {
         let (head, stage) = (candidate.head, candidate.stage);
         let hold = match &held_by_project {
@@ -101,17 +102,17 @@ pub fn decide(
             None => cheap.of(candidate),
         };
         if let Some(hold) = hold {
-            standing.insert(head.number, hold);
+            held.push((head.number, hold));
             continue;
         }
         if let Some(leader) = leader {
-            standing.insert(head.number, Hold::Behind { first: leader });
+            held.push((head.number, Hold::Behind { first: leader }));
             continue;
         }
         match open::open(rules, state, seen, head, stage, now) {
             Chosen::Unknown => {
                 if first.is_some() {
-                    standing.insert(head.number, Hold::NextCycle);
+                    held.push((head.number, Hold::NextCycle));
                 }
                 questions.issues.push(head.number);
                 questions
@@ -120,18 +121,21 @@ pub fn decide(
                 leader = Some(head.number);
             }
             Chosen::Held(hold) => {
-                standing.insert(head.number, memory.dated(head.number, hold, now));
+                held.push((head.number, memory.dated(head.number, hold, now)));
             }
             Chosen::Open(act) => {
                 leader = Some(head.number);
                 if first.is_none() {
                     first = Some(Decision::Act(act));
                 } else {
-                    standing.insert(head.number, Hold::NextCycle);
+                    held.push((head.number, Hold::NextCycle));
                 }
             }
         }
     }
+    // Made at once, which costs less than ten thousand insertions.
+    held.extend(standing);
+    let standing: Standing = held.into_iter().collect();
     if first.is_none() && !questions.issues.is_empty() {
         first = Some(Decision::Look(questions));
     }

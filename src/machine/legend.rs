@@ -1,6 +1,6 @@
 //! What an issue's labels mean in a workflow, found in one pass over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::{Head, Hold, Label, Stage, Workflow};
 
@@ -18,6 +18,8 @@ enum Sign {
 #[derive(Clone, Debug)]
 pub struct Legend<'a> {
     signs: BTreeMap<&'a Label, Vec<Sign>>,
+    /// What a label means as it is spelled: ten thousand issues spell a handful, and letters are compared without their case but once.
+    spelled: HashMap<&'a str, Vec<Sign>>,
     priorities: usize,
 }
 
@@ -55,12 +57,13 @@ impl<'a> Legend<'a> {
         }
         Self {
             signs,
+            spelled: HashMap::new(),
             priorities: special.priority.len(),
         }
     }
 
     /// Reads an issue's labels.
-    pub fn read(&self, head: &Head) -> Reading {
+    pub fn read(&mut self, head: &'a Head) -> Reading {
         let mut reading = Reading {
             stage: None,
             several: false,
@@ -71,7 +74,9 @@ impl<'a> Legend<'a> {
         };
         let first = |old: Option<usize>, at: usize| Some(old.map_or(at, |old| old.min(at)));
         for label in &head.labels {
-            for sign in self.signs.get(label).into_iter().flatten() {
+            let meant = self.spelled.entry(label.as_str());
+            for sign in meant.or_insert_with(|| self.signs.get(label).cloned().unwrap_or_default())
+            {
                 match *sign {
                     Sign::Stage(at) => {
                         reading.several |= reading.stage.is_some();

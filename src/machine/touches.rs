@@ -67,9 +67,20 @@ pub fn meet(one: &str, other: &str) -> bool {
         other: &other,
         any: |part| *part == "**",
         alike: |left, right| names_meet(left, right),
-        is_over: |rest, whole| rest.is_empty() && whole.last().is_none_or(|last| !is_wild(last)),
+        is_over: |rest, whole, theirs| {
+            // What is named like a file is a folder only where the other one goes on right below it.
+            let is_folder = |last: &&str| {
+                let below = theirs.first().is_none_or(|part| *part != "**");
+                !is_wild(last) && (below || !is_named_like_a_file(last))
+            };
+            rest.is_empty() && whole.last().is_none_or(is_folder)
+        },
     }
     .holds()
+}
+
+fn is_named_like_a_file(name: &str) -> bool {
+    name.trim_start_matches('.').contains('.')
 }
 
 fn is_wild(name: &str) -> bool {
@@ -84,7 +95,7 @@ fn names_meet(one: &str, other: &str) -> bool {
         other: &other,
         any: |mark| *mark == '*',
         alike: |left, right| left == right || *left == '?' || *right == '?',
-        is_over: |_, _| false,
+        is_over: |_, _, _| false,
     }
     .holds()
 }
@@ -97,8 +108,8 @@ struct Meeting<'a, T> {
     any: fn(&T) -> bool,
     /// Whether two parts can be the same.
     alike: fn(&T, &T) -> bool,
-    /// Whether a pattern, of which that much is left, covers whatever else the other one names.
-    is_over: fn(&[T], &[T]) -> bool,
+    /// Whether a pattern, of which that much is left, covers whatever is left of the other one.
+    is_over: fn(&[T], &[T], &[T]) -> bool,
 }
 
 impl<T> Meeting<'_, T> {
@@ -110,8 +121,8 @@ impl<T> Meeting<'_, T> {
             let mut row = vec![false; other.len() + 1];
             for beside in (0..=other.len()).rev() {
                 let (left, right) = (&one[at..], &other[beside..]);
-                row[beside] = (self.is_over)(left, one)
-                    || (self.is_over)(right, other)
+                row[beside] = (self.is_over)(left, one, right)
+                    || (self.is_over)(right, other, left)
                     || match (left.first(), right.first()) {
                         (None, None) => true,
                         (Some(part), None) => (self.any)(part) && below[beside],
@@ -184,6 +195,8 @@ mod tests {
             ("src/auth/**", "src/auth/a/b.rs"),
             ("src/**/login.rs", "src/login.rs"),
             ("src/**/login.rs", "src/auth/*.rs"),
+            ("src/**/login.rs", "src/auth"),
+            ("app/v1.2", "app/v1.2/*.rs"),
             ("src/*.rs", "src/auth.*"),
             ("src/a?th.rs", "src/auth.rs"),
             ("**", "a"),
@@ -214,23 +227,26 @@ mod tests {
         let stars = "*a".repeat(PATH_BYTES_MAX / 2);
         assert!(!meet(&stars, &"a".repeat(99)));
         let folders = "**/".repeat(66) + "b";
-        assert!(!meet(&folders, &("a/".repeat(99) + "c")));
+        assert!(!meet(&folders, &("a/".repeat(97) + "c.rs")));
     }
 
     proptest! {
-            #[test]
-            fn a_path_meets_itself_and_every_mark_that_covers_it(parts in prop::collection::vec("[a-c]{1,2}", 1..5), at in 0_usize..5) {
-                let whole = parts.join("/");
-                prop_assert!(meet(&whole, &whole));
-                let mut marked = parts.clone();
-                let at = at % marked.len();
-                for mark in ["*", "**", "?*"] {
-                    marked[at] = mark.to_owned();
-                    prop_assert!(meet(&marked.join("/"), &whole), "{:?} {}", marked, whole);
-                    prop_assert!(meet(&whole, &marked.join("/")), "{:?} {}", marked, whole);
-                }
-    let longer = format!("{whole}x");
-                prop_assert!(!meet(&longer, &whole));
+        #[test]
+        fn a_path_meets_itself_and_every_mark_that_covers_it(
+            parts in prop::collection::vec("[a-c]{1,2}", 1..5),
+            at in 0_usize..5,
+        ) {
+            let whole = parts.join("/");
+            prop_assert!(meet(&whole, &whole));
+            let mut marked = parts.clone();
+            let at = at % marked.len();
+            for mark in ["*", "**", "?*"] {
+                marked[at] = mark.to_owned();
+                prop_assert!(meet(&marked.join("/"), &whole), "{:?} {}", marked, whole);
+                prop_assert!(meet(&whole, &marked.join("/")), "{:?} {}", marked, whole);
             }
+            let longer = format!("{whole}x");
+            prop_assert!(!meet(&longer, &whole));
         }
+    }
 }
