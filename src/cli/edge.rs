@@ -407,7 +407,8 @@ fn auth(sources: &TokenSources, settings: &GitHubSettings) -> Result<Auth, OpenT
 /// nobody else may enter: what counts is the way to the file itself, wherever a link to it lies.
 fn secret_text(path: &Path) -> std::io::Result<String> {
     const OTHERS: u32 = 0o007;
-    const OTHERS_ENTER: u32 = 0o001;
+    // The folders that daemon and agents share are open to their group.
+    const OTHERS_ENTER: u32 = 0o011;
     let real = path.canonicalize()?;
     let lets = |place: &Path, others: u32| {
         std::fs::metadata(place).map(|found| found.permissions().mode() & others != 0)
@@ -426,7 +427,7 @@ fn secret_text(path: &Path) -> std::io::Result<String> {
             why,
         ));
     }
-    std::fs::read_to_string(path)
+    std::fs::read_to_string(&real)
 }
 
 /// How long `gh` may take: a locked keyring may ask somebody who is not there.

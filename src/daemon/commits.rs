@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::daemon::gates;
 use crate::daemon::hands::{Hands, chain};
 use crate::domain::{Branch, Dispatch, Ground, IssueNumber, Outcome, Report, Subject};
 use crate::machine::gate::{BranchFacts, Found, Search};
-use crate::repo::{GrepLimits, GrepMatch, Mirror, RepoError};
+use crate::repo::{EntryKind, GrepLimits, Mirror, RepoError};
 
 /// Commits of others on a branch that are named: a merge can bring thousands.
 const FOREIGN_MAX: usize = 5;
 /// Files of one branch that others' work is held against: one that changes more collides with everything sooner or later.
 const FILES_MAX: usize = 5_000;
-/// Places of one text that are looked through for those below a folder.
-const PLACES_MAX: usize = 1_000;
+/// How long one search of a spec may take, in a tree of whatever size.
+const SEARCH_MAX: Duration = Duration::from_secs(30);
 
 /// Returns the files that a commit changed since it left the default branch; `None` when there is no default branch to hold it against.
 pub async fn changed_files(
@@ -127,15 +128,20 @@ pub(super) async fn searched(
 ) -> Result<Vec<(Search, Found)>, RepoError> {
     let mut results = Vec::new();
     for search in searches {
-        let found = match search.path.strip_suffix('/') {
-            Some(folder) => below(mirror, commit, folder, &search.text).await?,
-            None => match mirror.file_at(commit, Path::new(&search.path)).await {
+        let path = Path::new(search.path.strip_suffix('/').unwrap_or(&search.path));
+        let entry = mirror.entry_at(commit, path).await?;
+        // With or without a stroke at its end: a folder is searched, not taken for a file that is not there.
+        let is_folder = entry.is_some_and(|entry| entry.kind == EntryKind::Folder);
+        let found = if is_folder {
+            below(mirror, commit, path, &search.text).await?
+        } else {
+            match mirror.file_at(commit, path).await {
                 Ok(Some(bytes)) if holds(&bytes, search.text.as_bytes()) => Found::There,
                 Ok(Some(_)) => Found::NotThere,
                 Ok(None) => Found::NoFile,
                 Err(error @ RepoError::TooMuch { .. }) => Found::Unknown(chain(&error)),
                 Err(error) => return Err(error),
-            },
+            }
         };
         results.push((search, found));
     }
@@ -145,20 +151,18 @@ pub(super) async fn searched(
 async fn below(
     mirror: &Mirror,
     commit: &Subject,
-    folder: &str,
+    folder: &Path,
     text: &str,
 ) -> Result<Found, RepoError> {
     let limits = GrepLimits {
-        matches_max: PLACES_MAX,
-        ..GrepLimits::default()
+        matches_max: 1,
+        time_max: SEARCH_MAX,
     };
-    let places = mirror.grep_fixed(commit, text, limits).await?;
-    let is_below = |place: &GrepMatch| place.path.starts_with(folder);
-    Ok(match (places.matches.iter().any(is_below), places.more) {
-        (true, _) => Found::There,
-        (false, true) => Found::Unknown("it stands in too many places to look through".to_owned()),
-        (false, false) => Found::NotThere,
-    })
+    let places = mirror
+        .grep_fixed(commit, text, Some(folder), limits)
+        .await?;
+    let found = !places.matches.is_empty() || places.more;
+    Ok(if found { Found::There } else { Found::NotThere })
 }
 
 fn holds(bytes: &[u8], text: &[u8]) -> bool {

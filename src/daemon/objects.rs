@@ -44,7 +44,7 @@ impl Objects {
             }
             if let Some(text) = text {
                 let hits = mirror
-                    .grep_fixed(commit, text, GrepLimits::default())
+                    .grep_fixed(commit, text, None, GrepLimits::default())
                     .await?;
                 let line = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
                 let places = hits

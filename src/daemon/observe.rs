@@ -272,7 +272,6 @@ impl Observer {
         let (reports, posts) = spooled(hands, state, scans, at);
         Observation {
             at,
-            local_minute: local_minute(at),
             heads,
             gap,
             us: hands.us().await.ok(),
@@ -331,11 +330,6 @@ fn fault(error: &TrackerError) -> String {
         Some(hint) => format!("{} ({hint})", chain(error)),
         None => chain(error),
     }
-}
-
-fn local_minute(at: Timestamp) -> u16 {
-    let local = at.to_zoned(jiff::tz::TimeZone::system());
-    u16::try_from(local.hour()).unwrap_or(0) * 60 + u16::try_from(local.minute()).unwrap_or(0)
 }
 
 fn no_agent(hands: &Hands) -> Option<Hold> {

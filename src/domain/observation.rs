@@ -38,8 +38,6 @@ pub struct Rules {
 pub struct Observation {
     /// When it was put together.
     pub at: Timestamp,
-    /// Minutes after local midnight at that moment.
-    pub local_minute: u16,
     /// Every open issue, and closed ones we still have something open for.
     pub heads: BTreeMap<IssueNumber, Head>,
     /// A reason why `heads` cannot be trusted enough to start anything, with the time of the last good read.

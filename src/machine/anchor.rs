@@ -188,16 +188,16 @@ pub fn lost(claims: &[String], at: &Subject, rules: &Rules) -> String {
     if let Some(more) = claims.len().checked_sub(LOST_TOLD).filter(|more| *more > 0) {
         named.push(format!("{more} more"));
     }
+    let park = &rules.workflow.labels.park;
     let mut stages = rules.workflow.stages.iter();
     let plans = stages.find(|stage| stage.needs.contains(&GateName::Spec));
     let anew = plans.map_or_else(String::new, |stage| {
-        format!("set `{}` to have the spec written anew, or ", stage.label)
+        format!("set `{}` in place of the label it has and remove `{park}` to have the spec written anew, or ", stage.label)
     });
     format!(
-        "the spec rests on what is not in the tree any more: {}, looked for in {}; {anew}remove `{}` once it is there again",
+        "the spec rests on what is not in the tree any more: {}, looked for in {}; {anew}only remove `{park}` once it is there again",
         named.join(", "),
         at.short(),
-        rules.workflow.labels.park
     )
 }
 

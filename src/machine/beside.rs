@@ -5,11 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
+
 use crate::domain::{Branch, Collision, Head, Hold, IssueNumber, Observation, Rules, Stage};
 use crate::machine::dependencies;
 use crate::machine::state::{State, Walk};
 use crate::machine::touches::{declared, meet};
 
+/// A branch that cannot be read is tried again after so long.
+const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// Paths that are told of one issue.
 const PATHS_TOLD: usize = 3;
 
@@ -65,7 +69,9 @@ pub(super) fn beside(
     stage: &Stage,
 ) -> Beside {
     let paths = touches(rules, state, head, stage);
-    if paths.is_empty() || has_begun(state, head.number) {
+    // Who has a seat goes on, or both might wait for each other: one for the files, the other for the seat.
+    let seated = state.seats.values().any(|holder| *holder == head.number);
+    if paths.is_empty() || seated || has_begun(state, head.number) {
         return Beside::Clear;
     }
     let mut with = Vec::new();
@@ -74,7 +80,8 @@ pub(super) fn beside(
             None => return Beside::Unread,
             Some(Err(why)) => {
                 let why = format!("what the branch of {number} changes cannot be read: {why}");
-                return Beside::Held(Hold::Unreadable { why, until: None });
+                let until = seen.at + READ_AGAIN_AFTER;
+                return Beside::Held(Hold::Stalled { why, until });
             }
             Some(Ok(changed)) => changed,
         };
@@ -83,8 +90,9 @@ pub(super) fn beside(
             theirs.iter().filter(meets).cloned().collect()
         };
         let mut common = common_with(changed);
-        // What was really changed says more than what was announced.
-        if common.is_empty() {
+        // What was really changed says more than what was announced, and what waits for a person announces nothing.
+        let rests = walk.parked.is_some() || state.parks.contains_key(&number);
+        if common.is_empty() && !rests {
             common = common_with(&walk.touches);
         }
         with.extend(collision(number, common));

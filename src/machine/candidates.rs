@@ -130,7 +130,7 @@ pub(super) fn project_hold(
     }
     if let Some(hours) = limits
         .hours
-        .filter(|hours| !hours.contains(seen.local_minute))
+        .filter(|hours| !hours.contains(minute_of_the_day(rules, now)))
     {
         return Some(Hold::Hours {
             from: hours.from,
@@ -147,6 +147,12 @@ pub(super) fn project_hold(
         });
     }
     None
+}
+
+/// Minutes after the local midnight, now: what was seen may be from before a suspend.
+fn minute_of_the_day(rules: &Rules, now: Timestamp) -> u16 {
+    let local = now.to_zoned(rules.zone.clone());
+    u16::try_from(i16::from(local.hour()) * 60 + i16::from(local.minute())).unwrap_or(0)
 }
 
 /// What holds the candidates of one stage alike.

@@ -177,13 +177,14 @@ pub fn is_at_it(dispatch: &Dispatch, mine: Option<&PaneSample>, now: Timestamp) 
 pub fn at_work(state: &State, dispatch: &Dispatch, sample: Option<&PaneSample>) -> Option<Step> {
     let mine = sample.filter(|sample| Some(&sample.pane) == dispatch.pane.as_ref())?;
     match mine.state.attention {
-        Attention::Permission
-        | Attention::Question
-        | Attention::Dialog
-        | Attention::Login
-        | Attention::Survey => Some(survey(dispatch, Rehearsed::Asks)),
-        // Neither says anything of permissions.
-        Attention::RateLimited { .. } | Attention::Error | Attention::Refused => {
+        Attention::Permission | Attention::Question | Attention::Dialog | Attention::Survey => {
+            Some(survey(dispatch, Rehearsed::Asks))
+        }
+        // None of these says anything of permissions.
+        Attention::RateLimited { .. }
+        | Attention::Error
+        | Attention::Refused
+        | Attention::Login => {
             let why = format!("the agent stopped: {}", mine.state.because);
             Some(Step::Record(closed(state, dispatch, Cause::Failed { why })))
         }

@@ -84,13 +84,9 @@ pub fn decide(
     let ranked = ranked(rules, state, seen, now);
     let held_by_project = project_hold(rules, state, seen, ranked.pausing, now);
     let candidates = candidates(ranked.candidates, rules, state, &mut standing);
-    let mut first: Option<Decision> = schedule::noted(rules, state);
-    if first.is_none() {
-        first = finish_open(rules, state, memory, seen, now);
-    }
-    if first.is_none() {
-        first = walks::walks(rules, state, memory, seen);
-    }
+    let mut first = schedule::noted(rules, state)
+        .or_else(|| finish_open(rules, state, memory, seen, now))
+        .or_else(|| walks::walks(rules, state, memory, seen));
     let mut leader = None;
     let mut questions = Questions::default();
     let cheap = CheapHolds::new(rules, state, memory, seen, now);

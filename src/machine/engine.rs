@@ -359,7 +359,8 @@ impl Engine {
         );
     }
 
-    fn append(&mut self, pending: Pending, effects: &mut Vec<Effect>) {
+    fn append(&mut self, mut pending: Pending, effects: &mut Vec<Effect>) {
+        pending.events = watchdog::with_settled(&self.state, pending.events);
         self.appends.push_back(pending);
         if self.appends.len() == 1 {
             self.send_append(effects);

@@ -1,6 +1,6 @@
 //! What an issue's labels mean in a workflow, found in one pass over them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::domain::{Head, Hold, Label, Stage, Workflow};
 
@@ -19,7 +19,7 @@ enum Sign {
 pub struct Legend<'a> {
     signs: BTreeMap<&'a Label, Vec<Sign>>,
     /// What a label means as it is spelled: ten thousand issues spell a handful, and letters are compared without their case but once.
-    spelled: HashMap<&'a str, Vec<Sign>>,
+    spelled: BTreeMap<&'a str, Vec<Sign>>,
     priorities: usize,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Legend<'a> {
         }
         Self {
             signs,
-            spelled: HashMap::new(),
+            spelled: BTreeMap::new(),
             priorities: special.priority.len(),
         }
     }

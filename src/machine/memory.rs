@@ -136,6 +136,10 @@ impl Memory {
                     .collect();
                 self.pulls.keep(|number| ours.contains(&number));
             }
+            // It waits for a person now, and what it announced holds nobody.
+            Event::IssueParked { .. } => self
+                .refused
+                .retain(|_, (_, hold)| !matches!(hold, Hold::Collides { .. })),
             _ => {}
         }
     }

@@ -130,7 +130,7 @@ impl<T> Meeting<'_, T> {
                         (Some(part), Some(with)) if (self.any)(part) || (self.any)(with) => {
                             below[beside] || row[beside + 1]
                         }
-                        (Some(part), Some(with)) => (self.alike)(part, with) && below[beside + 1],
+                        (Some(part), Some(with)) => below[beside + 1] && (self.alike)(part, with),
                     };
             }
             below = row;

@@ -42,7 +42,8 @@ pub(super) fn walks(
         {
             return Some(decision);
         }
-        if walk.left {
+        // What was parked after it had left can still be asked for anew.
+        if walk.left && walk.parked.is_none() {
             continue;
         }
         // A closed issue is not listed: a single read says so before its seat is given away.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Activity, Answer, Cause, Delivery, DeliveryStep, Dispatch, DispatchId, Event, Observation,
-    PaneSample, Phase, Purpose, Report, ReportId, Rules, Verb, Verdict, Window,
+    PaneSample, Phase, Purpose, Report, ReportId, Rules, Verb, Verdict, Via, Window,
 };
 use crate::machine::claim::{self, Claim};
 use crate::machine::decide::{Act, Decision};
@@ -69,10 +69,15 @@ pub fn reports(state: &State, memory: &Memory, seen: &Observation) -> Option<Dec
         if memory.busy.contains(&flow) && !waits_for_agent(state, dispatch) && !is_overtaken {
             continue;
         }
+        let last = state.last_delivery(dispatch);
+        // Where it runs is found out first: nobody would see an agent end whose pane is not known.
+        let launches = |last: &Delivery| last.step == DeliveryStep::LaunchIntended;
+        if dispatch.pane.is_none() && last.is_some_and(launches) {
+            continue;
+        }
         let mut events = vec![Event::ReportReceived {
             report: Box::new(report.clone()),
         }];
-        let last = state.last_delivery(dispatch);
         if let Some(delivery) = last.filter(|last| report.proven && proves(last)) {
             events.push(Event::DeliverySettled {
                 delivery: delivery.id.clone(),
@@ -409,6 +414,28 @@ pub(super) fn settled_by(state: &State, dispatch: &Dispatch, witness: &str) -> O
     })
 }
 
+/// Ends the delivery under way of a dispatch that ends: what it left in the composer is taken back then.
+pub(super) fn with_settled(state: &State, mut events: Vec<Event>) -> Vec<Event> {
+    let is_end = |event: &Event| matches!(event, Event::DispatchClosed { .. });
+    let settles = |event: &Event| matches!(event, Event::DeliverySettled { .. });
+    let Some(at) = events
+        .iter()
+        .position(is_end)
+        .filter(|_| !events.iter().any(settles))
+    else {
+        return events;
+    };
+    let Event::DispatchClosed { dispatch, cause } = &events[at] else {
+        return events;
+    };
+    let witness = format!("its dispatch ended: {}", cause.word());
+    let found = state.dispatches.get(dispatch);
+    if let Some(settled) = found.and_then(|found| settled_by(state, found, &witness)) {
+        events.insert(at, settled);
+    }
+    events
+}
+
 fn end(dispatch: &Dispatch, settled: Option<Event>, cause: Cause) -> Decision {
     let did = format!(
         "dispatch {} of {}: {}",
@@ -486,13 +513,20 @@ pub(crate) fn withdraw(state: &State, dispatch: &Dispatch, by: &str, why: &str) 
     end(dispatch, settled, Cause::Withdrawn { by, why })
 }
 
+/// A launch whose agent nobody knows where to find: it counts as one that is not to be seen.
+fn is_lost(state: &State, dispatch: &Dispatch) -> bool {
+    let last = state.last_delivery(dispatch);
+    last.is_some_and(|last| {
+        let begun = last.step != DeliveryStep::LaunchIntended && !is_untyped(&last.step);
+        last.via == Via::Launch && begun
+    })
+}
+
 /// Updates what is remembered of a dispatch's pane: how long it was watched, and whether it is there.
 pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed: SignedDuration) {
-    for dispatch in state
-        .dispatches
-        .values()
-        .filter(|dispatch| dispatch.is_open() && dispatch.pane.is_some())
-    {
+    for dispatch in state.dispatches.values().filter(|dispatch| {
+        dispatch.is_open() && (dispatch.pane.is_some() || is_lost(state, dispatch))
+    }) {
         let here = sample_for(dispatch, seen)
             .is_some_and(|sample| Some(&sample.pane) == dispatch.pane.as_ref());
         let id = dispatch.id().clone();

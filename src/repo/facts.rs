@@ -328,11 +328,12 @@ impl Mirror {
         Ok(tree_entries(&self.git.read(call).await?))
     }
 
-    /// Finds a text of one line in the text files of a commit.
+    /// Finds a text of one line in the text files of a commit, or in those below one folder.
     pub async fn grep_fixed(
         &self,
         sha: &Subject,
         text: &str,
+        below: Option<&Path>,
         limits: GrepLimits,
     ) -> Result<Grep, RepoError> {
         if text.is_empty() || text.contains(['\n', '\0']) {
@@ -357,10 +358,12 @@ impl Mirror {
             text,
             sha,
         ];
-        let ended = self
-            .git
-            .run(Call::new(what, args).deadline(limits.time_max.min(GIT_MAX)))
-            .await?;
+        let mut call = Call::new(what, args).deadline(limits.time_max.min(GIT_MAX));
+        if let Some(below) = below {
+            check_path(below)?;
+            call = call.arg("--").arg(below);
+        }
+        let ended = self.git.run(call).await?;
         if !ended.cut && !matches!(ended.code, Some(0 | 1)) {
             return Err(ended.failed(what));
         }

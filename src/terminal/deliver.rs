@@ -223,7 +223,7 @@ impl Tmux {
     }
 
     /// Finds the pane that carries a delivery's flag, wherever it is: how a launch is recovered.
-    /// No such pane in this generation = `not_delivered`, proven.
+    /// No such pane, and a server that ran before it was meant to be launched = `not_delivered`, proven.
     pub async fn traced(&self, id: &DeliveryId) -> Result<Option<(Pane, Trace)>, TmuxError> {
         let format = format!("#{{{TRACE_PREFIX}{id}}}|{}", super::row::ROW_FORMAT);
         let out = self.run(vec![argv::list_panes(&format)]).await?;

@@ -25,6 +25,11 @@ const STATUS: Budget = Budget {
     deadline: Duration::from_millis(200),
     bytes: 256 * 1024,
 };
+/// Which conversations there are: a well-used repository has thousands.
+const LIST: Budget = Budget {
+    deadline: Duration::from_secs(1),
+    bytes: 8 * 1024 * 1024,
+};
 /// What was said: a conversation carries the output of its tools, 2 MB a turn (facts/agents.md 6).
 const WORDS: Budget = Budget {
     deadline: Duration::from_secs(2),
@@ -68,7 +73,7 @@ fn claims(agent: &Process, is_here: impl Fn(&str) -> bool) -> Option<Vec<(Claim,
         |session: &Value, wanted: &str| session.get("type").and_then(Value::as_str) == Some(wanted);
     if known.values().all(|session| is(session, "idle")) {
         let mut claims = vec![(Claim::Idle, String::new())];
-        if let Some((_, session)) = sessions(port, STATUS, is_here)?.last() {
+        if let Some((_, session)) = sessions(port, LIST, is_here)?.last() {
             claims.extend(failed(port, session, agent.started())?);
         }
         return Some(claims);

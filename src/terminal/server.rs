@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::argv;
 use super::client::Tmux;
 use super::control::end_orphans;
@@ -123,6 +125,16 @@ impl Tmux {
             .ok_or_else(|| TmuxError::NoTarget {
                 what: "any pane".to_owned(),
             })
+    }
+
+    /// Reads when the server started, to the second before. A generation that tells no time is taken for one of this moment.
+    pub async fn started(&self) -> Result<Timestamp, TmuxError> {
+        let generation = self.generation().await?;
+        let second = generation
+            .split_once('.')
+            .and_then(|(_, second)| second.parse().ok());
+        let started = second.and_then(|second| Timestamp::from_second(second).ok());
+        Ok(started.unwrap_or(Timestamp::MAX))
     }
 
     /// Reads every pane of the server.

@@ -159,7 +159,9 @@ pub(super) fn agent_asks(state: &AgentState) -> String {
 pub(super) fn agent_ends(wanted: &Attention, project: &ProjectName) -> String {
     let attach = format!("pointsman attach {project}");
     match wanted {
-        Attention::Login => format!("{attach}, log in there, and tell it to go on"),
+        Attention::Login => format!(
+            "{attach}, log in there, and send it any message: it is believed once a turn succeeds"
+        ),
         Attention::Refused => format!("{attach}, mend what is refused, and tell it to go on"),
         _ => attach,
     }

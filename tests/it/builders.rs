@@ -250,7 +250,6 @@ pub fn seen(heads: Vec<Head>) -> Observation {
     Observation {
         unread: BTreeMap::new(),
         at: ten(),
-        local_minute: 600,
         heads: heads.into_iter().map(|head| (head.number, head)).collect(),
         gap: None,
         us: None,

@@ -74,7 +74,7 @@ fn a_spec_with_a_search_that_is_none_is_told_how_one_is_written() {
 
 #[test]
 fn searches_are_read_as_agents_write_them() {
-    let text = "## Verify\n```\nmust_contain src/a.rs \"say \"hi\"\"\n```\n- `must_not_contain ./src/ \"old\"`\n* must_contain `b.rs` \"x\"\n## Anchors\nmust_contain c.rs \"y\"\n";
+    let text = "## Verify\n```\nmust_contain src/a.rs \"say \"hi\"\"\n```\n- `must_not_contain ./src/ \"old\"`\n* must_contain `b.rs` \"x\"\n1. must_contain d.rs \"n\"\n- [ ] must_contain e.rs \"m\"\n+ must_not_contain f.rs \"k\"\n## Anchors\nmust_contain c.rs \"y\"\n";
     let read: Vec<String> = gate::searches(text)
         .found
         .iter()
@@ -85,9 +85,17 @@ fn searches_are_read_as_agents_write_them() {
         [
             "must_contain src/a.rs \"say \"hi\"\"",
             "must_not_contain src/ \"old\"",
-            "must_contain b.rs \"x\""
+            "must_contain b.rs \"x\"",
+            "must_contain d.rs \"n\"",
+            "must_contain e.rs \"m\"",
+            "must_not_contain f.rs \"k\""
         ]
     );
+    // What is not read is said, whatever stands before it.
+    let table =
+        "## Verify\n| must_contain g.rs \"t\" |\nThe must_contain lines are all there are.\n";
+    let read = gate::searches(table);
+    assert_eq!((read.found.len(), read.broken.len()), (0, 1));
     assert_snapshot!(line(&gate::verify(&[])), @"holds: no spec of this issue asks for a search");
 }
 

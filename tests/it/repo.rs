@@ -202,23 +202,31 @@ async fn a_fixed_text_is_found_at_its_line_and_the_rest_is_counted_as_more() {
     let sha = place.commit("many.txt", &"same\n".repeat(60));
     let mirror = place.mirror().await;
     let limits = GrepLimits::default();
-    let found = mirror.grep_fixed(&sha, "-e (two.*", limits).await.unwrap();
+    let found = mirror
+        .grep_fixed(&sha, "-e (two.*", None, limits)
+        .await
+        .unwrap();
     assert_eq!((found.matches.len(), found.more), (1, false));
     assert_eq!(
         (found.matches[0].path.to_str(), found.matches[0].line),
         (Some("a:b.txt"), 2)
     );
-    let found = mirror.grep_fixed(&sha, "same", limits).await.unwrap();
+    let found = mirror.grep_fixed(&sha, "same", None, limits).await.unwrap();
     assert_eq!((found.matches.len(), found.more), (50, true));
     assert_eq!(
         mirror
-            .grep_fixed(&sha, "nowhere", limits)
+            .grep_fixed(&sha, "nowhere", None, limits)
             .await
             .unwrap()
             .matches,
         []
     );
-    assert!(mirror.grep_fixed(&sha, "two\nlines", limits).await.is_err());
+    assert!(
+        mirror
+            .grep_fixed(&sha, "two\nlines", None, limits)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]

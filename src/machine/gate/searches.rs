@@ -64,15 +64,18 @@ pub fn searches(spec: &str) -> Searches {
     let mut searches = Searches::default();
     let section = markdown::section(spec, "Verify").map_or_else(String::new, |found| found.body);
     for line in section.lines() {
-        let line = line
-            .trim_start_matches([' ', '\t', '-', '*', '`'])
-            .trim_end();
+        let line = without_mark(line).trim_start_matches('`').trim_end();
         let (wanted, rest) = match (
             line.strip_prefix("must_contain"),
             line.strip_prefix("must_not_contain"),
         ) {
             (Some(rest), _) => (true, rest),
             (None, Some(rest)) => (false, rest),
+            // Behind other words, in a table: said, and not passed over.
+            (None, None) if line.contains("_contain ") && line.contains('"') => {
+                searches.broken.push(one_line(line, QUOTED_CHARS_MAX));
+                continue;
+            }
             (None, None) => continue,
         };
         match search(wanted, rest) {
@@ -84,6 +87,21 @@ pub fn searches(spec: &str) -> Searches {
     searches
 }
 
+/// Takes off what makes a line an item of a list: `-`, `*`, `+`, `1.`, `[ ]`.
+fn without_mark(line: &str) -> &str {
+    let line = line.trim_start_matches([' ', '\t', '-', '*', '+', '>']);
+    let digits = line.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    let numbered = digits.strip_prefix(['.', ')']);
+    let line = numbered
+        .filter(|_| digits.len() < line.len())
+        .unwrap_or(line);
+    let line = line.trim_start();
+    let boxed = ["[ ]", "[x]", "[X]"]
+        .iter()
+        .find_map(|mark| line.strip_prefix(mark));
+    boxed.unwrap_or(line).trim_start()
+}
+
 /// Reads `path "text"`; the text ends at the line's last quotation mark.
 fn search(wanted: bool, rest: &str) -> Option<Search> {
     let (path, rest) = rest.strip_prefix([' ', '\t'])?.split_once('"')?;
@@ -92,7 +110,9 @@ fn search(wanted: bool, rest: &str) -> Option<Search> {
     let text = rest.trim_end_matches('`').trim_end().strip_suffix('"')?;
     let folder = path.strip_suffix('/').unwrap_or(path);
     let inside = |part: &str| !part.is_empty() && part != "." && part != "..";
-    let plain = !path.contains(char::is_control) && folder.split('/').all(inside);
+    let is_odd = |letter: char| letter.is_control() && letter != '\t';
+    let plain =
+        !path.contains(char::is_control) && !text.contains(is_odd) && folder.split('/').all(inside);
     let fits = path.len() <= PART_BYTES_MAX && text.len() <= PART_BYTES_MAX;
     (plain && fits && !text.is_empty()).then(|| Search {
         wanted,

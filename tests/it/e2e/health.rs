@@ -40,7 +40,7 @@ async fn a_monitor_is_told_by_the_exit_code_and_a_line() {
     world.settings("sweeep = \"5m\"\n");
     let out = until(&world, 1).await;
     assert!(
-        out.starts_with("configuration: configuration: the files have mistakes")
+        out.starts_with("(configuration): configuration: the files have mistakes")
             && out.contains("pointsman labels check")
             && out.lines().count() == 1,
         "{out}"

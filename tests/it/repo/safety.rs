@@ -109,7 +109,7 @@ async fn nothing_that_the_project_configures_is_run() {
         .unwrap();
     mirror.changed_files(&sha, &sha).await.unwrap();
     mirror
-        .grep_fixed(&sha, "late", GrepLimits::default())
+        .grep_fixed(&sha, "late", None, GrepLimits::default())
         .await
         .unwrap();
     trap.assert_silent();
@@ -199,7 +199,9 @@ async fn git_knows_nothing_of_our_environment_and_is_stopped_with_its_helpers_wh
         ..GrepLimits::default()
     };
     let since = Instant::now();
-    let answer = mirror.grep_fixed(&place.head(), "hello", limits).await;
+    let answer = mirror
+        .grep_fixed(&place.head(), "hello", None, limits)
+        .await;
     assert!(
         matches!(answer, Err(RepoError::TimedOut { .. })),
         "{answer:?}"

@@ -215,11 +215,15 @@ impl World {
             .get(&Window::Check)
             .filter(|pane| pane.traces.contains_key(&delivery.id));
         if delivery.via == Via::Launch && delivery.step == DeliveryStep::LaunchIntended {
-            return launched.map_or(Finding::NoTrace, |pane| Finding::Launched {
-                pane: pane.pane.clone(),
-                context: pane.context.clone(),
-                baseline: "0".to_owned(),
-            });
+            return match launched {
+                Some(pane) => Finding::Launched {
+                    pane: pane.pane.clone(),
+                    context: pane.context.clone(),
+                    baseline: "0".to_owned(),
+                },
+                None if self.server_since <= delivery.since => Finding::NoTrace,
+                None => Finding::PaneGone,
+            };
         }
         if self.has_receipt(delivery) {
             return Finding::Receipt {

@@ -118,6 +118,8 @@ pub(crate) struct World {
     /// The issues up to this one began with a label that is not ours.
     pub(crate) labelled: u64,
     generation: u64,
+    /// When the agents' server started.
+    pub(crate) server_since: Timestamp,
     serial: u64,
 }
 
@@ -161,6 +163,7 @@ impl World {
             silent: BTreeSet::new(),
             labelled: 0,
             generation: 1,
+            server_since: Timestamp::MIN,
             serial: 0,
         };
         let late = [Fault::Lag, Fault::LateEvent].map(|fault| world.faults.rate(fault));
@@ -242,6 +245,7 @@ impl World {
     pub(crate) fn server_dies(&mut self) {
         if self.rng.chance(500) {
             self.generation += 1;
+            self.server_since = self.now;
             self.panes.remove(&Window::Check);
         }
         let keeps_pid = self.rng.chance(500);
@@ -348,7 +352,6 @@ impl World {
         Observation {
             unread,
             at: self.now,
-            local_minute: self.local_minute(),
             heads: self.tracker.list(),
             gap,
             us: Some(us()),
@@ -404,12 +407,6 @@ impl World {
             all.insert(*number, files);
         }
         all
-    }
-
-    /// Minutes after local midnight.
-    pub(crate) fn local_minute(&self) -> u16 {
-        let local = self.now.to_zoned(self.rules.zone.clone());
-        u16::try_from(i16::from(local.hour()) * 60 + i16::from(local.minute())).expect("positive")
     }
 
     /// Returns the commit on an issue's branch.

@@ -338,9 +338,9 @@ async fn the_searches_of_a_spec_are_run_on_the_commit() {
     )
     .expect("it is written");
     let red = verified(
-        "must_contain src/faq.sh \"never committed\"\nmust_contain faq.sh \"echo faq\"\nmust_not_contain src/ \"old_login\"\nmust_contain src/ \"echo\"",
+        "must_contain src/faq.sh \"never committed\"\nmust_contain faq.sh \"echo faq\"\nmust_not_contain src \"old_login\"\nmust_contain src \"echo\"",
     )
     .await;
     assert!(!red.holds);
-    insta::assert_snapshot!(red.says, @r#"only 1 of the 4 searches that the spec asks for below `## Verify` hold: `it is not there: must_contain src/faq.sh "never committed"`, `there is no such file: must_contain faq.sh "echo faq"`, `it is still there: must_not_contain src/ "old_login"`. If the spec is wrong, say so with `fail`"#);
+    insta::assert_snapshot!(red.says, @r#"only 1 of the 4 searches that the spec asks for below `## Verify` hold: `it is not there: must_contain src/faq.sh "never committed"`, `there is no such file: must_contain faq.sh "echo faq"`, `it is still there: must_not_contain src "old_login"`. If the spec is wrong, say so with `fail`"#);
 }
