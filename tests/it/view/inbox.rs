@@ -184,7 +184,7 @@ fn whoever_must_log_in_or_was_refused_is_a_persons_at_once() {
     assert_eq!(
         shown(Attention::Login, "Invalid API key").as_deref(),
         Some(
-            "the window `agent` asks to be logged in: Invalid API key | pointsman attach blog, log in there, and tell it to go on"
+            "the window `agent` asks to be logged in: Invalid API key | pointsman attach blog, log in there, and send it any message: it is believed once a turn succeeds"
         )
     );
     assert_eq!(
