@@ -101,6 +101,8 @@ pub struct Walk {
     pub approval: Option<Approval>,
     /// The newest label event that one of our transitions made.
     pub own_event: Option<LabelEventId>,
+    /// The newest label event known before a person's move made the own one nobody's: what is no newer is no news.
+    pub known_event: Option<LabelEventId>,
     /// Whether that move was a person's word: `route`, `approve`, a review.
     pub asked: bool,
     /// The label event last dispatched: what is newer happened since.
@@ -154,7 +156,7 @@ pub struct Walk {
 impl Walk {
     /// Returns the newest label event that is known of it: the one it was dispatched for, or the one that our own last move made.
     pub fn newest_event(&self) -> Option<&LabelEventId> {
-        let known = [self.event.as_ref(), self.own_event.as_ref()];
+        let known = [&self.event, &self.own_event, &self.known_event].map(Option::as_ref);
         let known = known.into_iter().flatten();
         known.max_by_key(|id| order(id.as_str()))
     }

@@ -164,9 +164,15 @@ fn overridden(state: &mut State, issue: IssueNumber, rework: bool) {
     free_seat(state, issue, None);
     let walk = state.walks.entry(issue).or_default();
     walk.rounds += u32::from(rework);
-    walk.own_event = None;
+    disown(walk);
     walk.yours = None;
     walk.parked = None;
+}
+
+/// Our last move is nobody's word any more; that it happened stays known.
+fn disown(walk: &mut Walk) {
+    walk.known_event = walk.newest_event().cloned();
+    walk.own_event = None;
 }
 
 /// What the issue waited for until now waits no longer.
@@ -177,7 +183,7 @@ fn routed(state: &mut State, issue: IssueNumber, event: &Event) {
     free_seat(state, issue, None);
     if let Some(walk) = state.walks.get_mut(&issue) {
         drop_ended(walk);
-        walk.own_event = None;
+        disown(walk);
         walk.yours = None;
         walk.approved = None;
         walk.parked = None;

@@ -7,6 +7,8 @@ use pointsman::domain::{
     Action, Actor, ActorId, ActorKind, Event, IssueNumber, Label, LabelEvent, LabelEventId, Next,
     Role, Settled, Transition, TransitionStep,
 };
+use pointsman::machine::evolve::evolve;
+use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Step;
 use pointsman::machine::transition::{Hands, UNSEEN_TWICE, judge, next};
 
@@ -296,4 +298,33 @@ fn the_old_label_is_removed_only_after_a_read() {
         let is = word(&next(&transition, fresh));
         assert_eq!(is, then, "to {to}, {step:?}, fresh: {fresh}");
     }
+}
+
+/// A person's move that led nowhere: the label that we had set before is no news when the issue moves next.
+#[test]
+fn a_route_that_is_dropped_forgets_no_label_event() {
+    let issue = IssueNumber(7);
+    let mut state = State::default();
+    let walk = Walk {
+        event: Some(LabelEventId::new("9")),
+        own_event: Some(LabelEventId::new("12")),
+        ..Walk::default()
+    };
+    state.walks.insert(issue, walk);
+    let routed = Event::Routed {
+        issue,
+        to: Label::new("QA"),
+        by: "ann".to_owned(),
+        rework: false,
+    };
+    let dropped = Event::RouteDropped {
+        issue,
+        why: "it has that label already".to_owned(),
+    };
+    for event in [routed, dropped] {
+        evolve(&mut state, now(), &event).unwrap();
+    }
+    let walk = &state.walks[&issue];
+    assert_eq!(walk.own_event, None, "it is nobody's word any more");
+    assert_eq!(walk.newest_event(), Some(&LabelEventId::new("12")));
 }
