@@ -76,7 +76,7 @@ pub async fn compose(
                 envelope,
             )
             .await;
-            if let Some(outcome) = unfounded(dispatch, ground, &facts.anchors) {
+            if let Some(outcome) = unfounded(dispatch, &facts.anchors) {
                 return outcome;
             }
             facts.tree = tree.as_ref();
@@ -208,12 +208,12 @@ fn tree_of(dispatch: &Dispatch) -> TreeFacts {
 
 /// Nothing is begun on a spec whose claims do not hold where the work begins. Once it has begun, it is the work itself that changes
 /// what the spec quoted: that is told.
-fn unfounded(dispatch: &Dispatch, ground: &Ground, anchors: &Survey) -> Option<Outcome> {
+fn unfounded(dispatch: &Dispatch, anchors: &Survey) -> Option<Outcome> {
     let at = dispatch.base.clone()?;
-    // Work that was verified once and merged by hand is in the tree that another round begins with.
+    // Work that was merged by hand is in the tree that another round begins with.
     let begins = dispatch.opening.stage.makes_commits()
         && dispatch.began() == Some(&at)
-        && ground.verified.is_none();
+        && dispatch.opening.round == 1;
     let claims: Vec<String> = anchors.missing().map(ToString::to_string).collect();
     (begins && !claims.is_empty()).then_some(Outcome::Unfounded { claims, at })
 }
