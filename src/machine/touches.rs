@@ -68,10 +68,9 @@ pub fn meet(one: &str, other: &str) -> bool {
         any: |part| *part == "**",
         alike: |left, right| names_meet(left, right),
         is_over: |rest, whole, theirs| {
-            // What is named like a file is a folder only where the other one goes on right below it.
+            // What is named like a file is no folder for whatever `**` may stand for.
             let is_folder = |last: &&str| {
-                let below = theirs.first().is_none_or(|part| *part != "**");
-                !is_wild(last) && (below || !is_named_like_a_file(last))
+                !is_wild(last) && !(theirs.contains(&"**") && is_named_like_a_file(last))
             };
             rest.is_empty() && whole.last().is_none_or(is_folder)
         },
@@ -108,7 +107,7 @@ struct Meeting<'a, T> {
     any: fn(&T) -> bool,
     /// Whether two parts can be the same.
     alike: fn(&T, &T) -> bool,
-    /// Whether a pattern, of which that much is left, covers whatever is left of the other one.
+    /// Whether a pattern, of which that much is left, covers whatever is left of the other one: what is left, the whole, the other.
     is_over: fn(&[T], &[T], &[T]) -> bool,
 }
 
@@ -121,8 +120,8 @@ impl<T> Meeting<'_, T> {
             let mut row = vec![false; other.len() + 1];
             for beside in (0..=other.len()).rev() {
                 let (left, right) = (&one[at..], &other[beside..]);
-                row[beside] = (self.is_over)(left, one, right)
-                    || (self.is_over)(right, other, left)
+                row[beside] = (self.is_over)(left, one, other)
+                    || (self.is_over)(right, other, one)
                     || match (left.first(), right.first()) {
                         (None, None) => true,
                         (Some(part), None) => (self.any)(part) && below[beside],

@@ -84,7 +84,7 @@ fn a_key_that_everybody_may_open_is_not_used() {
     mode(&mounted, 0o444);
     std::fs::remove_file(&key).unwrap();
     std::os::unix::fs::symlink(&mounted, &key).unwrap();
-    for (folder, open) in [(0o755, true), (0o700, false), (0o750, false)] {
+    for (folder, open) in [(0o755, true), (0o700, false), (0o750, true), (0o500, false)] {
         mode(&home.path("closed"), folder);
         let said = home.run(&["issue", "list"]);
         assert_eq!(said.err.contains("every account"), open, "{}", said.err);
