@@ -70,7 +70,8 @@ pub fn meet(one: &str, other: &str) -> bool {
         is_over: |rest, whole, theirs| {
             // What is named like a file is no folder for whatever `**` may stand for.
             let is_folder = |last: &&str| {
-                !is_wild(last) && !(theirs.contains(&"**") && is_named_like_a_file(last))
+                let is_file = theirs.contains(&"**") && is_named_like_a_file(last);
+                !is_wild(last) && !is_file
             };
             rest.is_empty() && whole.last().is_none_or(is_folder)
         },
