@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use pointsman::daemon::hand::PaneLocks;
 use pointsman::daemon::session::Sources;
 use pointsman::daemon::typing::{Known, Patience, Typist};
-use pointsman::domain::{Action, Composer, DeliveryId, DeliveryStep, Outcome, line_of};
+use pointsman::domain::{Action, Composer, DeliveryId, DeliveryStep, Outcome, Pane, line_of};
 use pointsman::machine::delivery;
 use pointsman::machine::resolve::IDLE_APART;
 use pointsman::machine::step::Step;
@@ -280,16 +280,9 @@ async fn a_pane_that_another_daemon_types_into_is_left_to_it() {
     assert!(why.contains(&holder), "{why}");
 
     drop(held);
-    // A program that another test starts at this moment has the lock until it runs: what is given up is free a moment later.
-    let mut pasted = refused;
-    for _ in 0..PATIENCE_TRIES {
-        let idle = known().await;
-        pasted = ours.paste(&delivery, &pane, Some(&idle), &sources).await;
-        if !matches!(&pasted, Outcome::NotTyped { why } if why.contains("another daemon")) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    is_free(&theirs, &pane).await;
+    let idle = known().await;
+    let pasted = ours.paste(&delivery, &pane, Some(&idle), &sources).await;
     assert!(matches!(pasted, Outcome::Pasted { .. }), "{pasted:?}");
     let taken = theirs.take(&pane).map(drop).unwrap_err();
     assert!(
@@ -298,15 +291,17 @@ async fn a_pane_that_another_daemon_types_into_is_left_to_it() {
     );
     let echoed = ours.echo(&delivery, &pane).await;
     assert!(matches!(echoed, Outcome::Echoed { .. }), "{echoed:?}");
-    let mut free = theirs.take(&pane).map(drop);
-    for _ in 0..PATIENCE_TRIES {
-        if free.is_ok() {
-            break;
-        }
+    is_free(&theirs, &pane).await;
+}
+
+/// What was given up is free a moment later: a program that another test starts just now has it until it runs.
+async fn is_free(panes: &PaneLocks, pane: &Pane) {
+    let mut tries = 0;
+    while let Err(why) = panes.take(pane).map(drop) {
+        tries += 1;
+        assert!(tries < PATIENCE_TRIES, "{why}");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        free = theirs.take(&pane).map(drop);
     }
-    free.unwrap();
 }
 
 /// Every row of the matrix is answered in `tests/FAULTS.md`, by tests that are there.

@@ -345,7 +345,7 @@ fn systemd_has_nothing_to_say_about_the_units() {
             paths.push(path);
         }
         let output = Command::new("systemd-analyze")
-            .args(["verify", scope])
+            .args(["verify", "--man=no", scope])
             .args(&paths)
             .env("XDG_RUNTIME_DIR", folder.path())
             .output();
