@@ -3,11 +3,11 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Gid;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::repo::RepoError;
@@ -194,8 +194,12 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// Writes a whole file: temporary name, fsync, rename, fsync of the folder. Returns whether it took the name
-    /// (`false` only with [`RenameFlags::NOREPLACE`], when somebody has it).
+    /// Writes a whole file, on the disk before it has its name. Returns whether it took the name (`false` only with
+    /// [`RenameFlags::NOREPLACE`], when somebody has it).
+    ///
+    /// A new file has no name until it is whole: whoever is killed in between leaves nothing, least of all an untracked file
+    /// beside a `.gitignore` that is not there yet. A file that is replaced, and one on a file system that knows no files without
+    /// a name, has a temporary one.
     pub(super) fn write(
         &self,
         name: &str,
@@ -203,9 +207,11 @@ impl Folder {
         mode: Mode,
         flags: RenameFlags,
     ) -> Result<bool, RepoError> {
+        if !self.has(name)? && self.write_unnamed(name, bytes, mode)? {
+            return Ok(true);
+        }
         // One temporary name per process: daemon and verbs do not share it.
         let temporary = format!(".{name}.{}.tmp", rustix::process::getpid().as_raw_nonzero());
-        let path = self.path.join(name);
         match rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(io("replace", &self.path.join(&temporary), error)),
@@ -213,7 +219,42 @@ impl Folder {
         let create =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, &temporary, create, mode)
-            .map_err(|error| io("write", &path, error))?;
+            .map_err(|error| io("write", &self.path.join(name), error))?;
+        self.fill(fd, name, bytes, mode)?;
+        let taken = match rustix::fs::renameat_with(&self.fd, &temporary, &self.fd, name, flags) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            // A file system without that flag.
+            Err(Errno::INVAL | Errno::NOSYS) => self.rename_if_free(&temporary, name)?,
+            Err(error) => return Err(io("write", &self.path.join(name), error)),
+        };
+        if !taken {
+            self.remove(&temporary)?;
+        }
+        self.sync()?;
+        Ok(taken)
+    }
+
+    /// Writes a file without a name and gives it one. Returns `false`, and nothing is there, if the name was taken meanwhile or
+    /// the system cannot.
+    fn write_unnamed(&self, name: &str, bytes: &[u8], mode: Mode) -> Result<bool, RepoError> {
+        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&self.fd, ".", flags, mode) {
+            Ok(fd) => fd,
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(io("write", &self.path.join(name), error)),
+        };
+        let file = self.fill(fd, name, bytes, mode)?;
+        let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match rustix::fs::linkat(CWD, nameless, &self.fd, name, AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => self.sync().map(|()| true),
+            Err(Errno::EXIST | Errno::NOENT) => Ok(false),
+            Err(error) => Err(io("write", &self.path.join(name), error)),
+        }
+    }
+
+    fn fill(&self, fd: OwnedFd, name: &str, bytes: &[u8], mode: Mode) -> Result<File, RepoError> {
+        let path = self.path.join(name);
         if mode.contains(Mode::RGRP) {
             self.hand_on_group(&fd);
         }
@@ -223,32 +264,26 @@ impl Folder {
             .and_then(|()| file.sync_all())
             .map_err(|source| RepoError::Io {
                 what: "write",
-                path: path.clone(),
+                path,
                 source,
             })?;
-        let taken = match rustix::fs::renameat_with(&self.fd, &temporary, &self.fd, name, flags) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            // A file system without that flag.
-            Err(Errno::INVAL | Errno::NOSYS) => self.rename_if_free(&temporary, name)?,
-            Err(error) => return Err(io("write", &path, error)),
-        };
-        if !taken {
-            self.remove(&temporary)?;
+        Ok(file)
+    }
+
+    fn has(&self, name: &str) -> Result<bool, RepoError> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(io("look at", &self.path.join(name), error)),
         }
-        self.sync()?;
-        Ok(taken)
     }
 
     fn rename_if_free(&self, temporary: &str, name: &str) -> Result<bool, RepoError> {
-        let path = self.path.join(name);
-        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => return Ok(false),
-            Err(Errno::NOENT) => {}
-            Err(error) => return Err(io("look at", &path, error)),
+        if self.has(name)? {
+            return Ok(false);
         }
         rustix::fs::renameat(&self.fd, temporary, &self.fd, name)
-            .map_err(|error| io("write", &path, error))?;
+            .map_err(|error| io("write", &self.path.join(name), error))?;
         Ok(true)
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pointsman::domain::{DeliveryId, REPORT_TEXT_BYTES_MAX, ReportId};
 use pointsman::repo::{RepoError, Users, brief, spool};
+use rustix::fs::inotify;
 
 use super::{Place, mode};
 
@@ -85,6 +86,31 @@ fn a_folder_that_an_agent_cleaned_away_is_made_again() {
         fs::read_to_string(place.ours(".gitignore")).unwrap(),
         "/mine\n/briefs/\n/.gitignore\n/spool/\n"
     );
+}
+
+/// A daemon that is killed between making a file and naming it left `.pointsman/..gitignore.<pid>.tmp` in the person's tree: git showed
+/// it, and the project was held as dirty.
+#[test]
+fn a_new_file_has_no_other_name_before_its_own() {
+    let place = Place::git();
+    fs::create_dir_all(place.ours("briefs")).unwrap();
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    for folder in ["", "briefs"] {
+        let made = inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
+        inotify::add_watch(&watch, place.ours(folder), made).unwrap();
+    }
+    brief::write(&place.path, Users::One, &DeliveryId::new("abcd1234"), "x").unwrap();
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(&watch, &mut buffer);
+    let mut names = Vec::new();
+    while let Ok(event) = events.next() {
+        names.extend(
+            event
+                .file_name()
+                .map(|name| name.to_str().unwrap().to_owned()),
+        );
+    }
+    assert_eq!(names, [".gitignore", "abcd1234.md"]);
 }
 
 #[test]
