@@ -113,6 +113,7 @@ impl App {
         let hands = Hands {
             events: say,
             pace: setting.pace,
+            wait_file: setting.wait_file.clone(),
             interrupted: Arc::clone(&interrupt),
             folder: setting.folder.clone(),
             rehearsal: setting.rehearsal.clone(),

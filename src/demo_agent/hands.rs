@@ -64,6 +64,8 @@ pub(super) struct Hands {
     pub events: Sender<Event>,
     /// Between two lines.
     pub pace: Duration,
+    /// While it is there, the agent waits after each line.
+    pub wait_file: Option<PathBuf>,
     /// Set by the screen to interrupt.
     pub interrupted: Arc<AtomicBool>,
     /// The working folder.
@@ -79,6 +81,9 @@ impl Hands {
             // With the screen gone the program ends; the flag says so a moment later.
             let _gone = self.events.send(Event::Line(line.to_owned()));
             self.wait(self.pace)?;
+            while self.wait_file.as_deref().is_some_and(Path::exists) {
+                self.wait(LOOK)?;
+            }
         }
         Ok(())
     }

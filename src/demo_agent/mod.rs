@@ -28,6 +28,8 @@ const PACE_VARIABLE: &str = "POINTSMAN_DEMO_PACE_MS";
 /// The slowest pace.
 const PACE_MAX: Duration = Duration::from_secs(10);
 
+/// Names a file: while it is there, nothing is said or done after the line that is on the screen.
+const WAIT_VARIABLE: &str = "POINTSMAN_DEMO_WAIT_FILE";
 /// A step of a rehearsal that does not work, and how: `commit=asks`, `write=refused`, `report=silent`.
 const REHEARSAL_VARIABLE: &str = "POINTSMAN_DEMO_REHEARSAL";
 
@@ -63,6 +65,7 @@ struct Setting {
     home: PathBuf,
     folder: PathBuf,
     pace: Duration,
+    wait_file: Option<PathBuf>,
     rehearsal: Option<String>,
 }
 
@@ -78,6 +81,7 @@ fn setting() -> std::io::Result<Setting> {
     Ok(Setting {
         home: PathBuf::from(home),
         folder: std::env::current_dir()?,
+        wait_file: std::env::var_os(WAIT_VARIABLE).map(PathBuf::from),
         rehearsal: std::env::var(REHEARSAL_VARIABLE).ok(),
         pace: pace.map_or(PACE, Duration::from_millis).min(PACE_MAX),
     })

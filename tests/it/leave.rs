@@ -8,6 +8,7 @@ use pointsman::ledger::{NewRecord, Sqlite, Store as _};
 use regex::Regex;
 
 use crate::support::home::Home;
+use crate::support::patience::PATIENCE;
 use crate::support::world::World;
 
 fn run(world: &World, words: &[&str]) -> (i32, String, String) {
@@ -53,7 +54,7 @@ async fn a_finished_walk(world: &mut World) {
     world.spawn();
     world.until_yours("blog", IssueNumber(1)).await;
     // The ledger has the gates' end a moment before the engine has it.
-    let deadline = Instant::now() + Duration::from_mins(2);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let (code, said, err) = run(world, &["approve", "1"]);
         if code == 0 {
@@ -204,7 +205,7 @@ async fn a_project_leaves_with_what_was_written_for_it_and_nothing_else() {
 #[tokio::test]
 async fn an_open_dispatch_keeps_its_project_and_the_installation() {
     let mut world = World::new();
-    world.project("blog").pace(60_000);
+    world.project("blog").agents_wait();
     world
         .issue("blog", "Greet the world", "Say it.", "ready-for-dev")
         .await;

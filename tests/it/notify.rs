@@ -14,10 +14,8 @@ use pointsman::domain::IssueNumber;
 use pointsman::view::{Attention, Gap, IssueRow, ProjectView, Standing};
 use tokio::sync::watch;
 
+use crate::support::patience::PATIENCE;
 use crate::support::world::World;
-
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything is fast, nothing is skipped.
 const TIMES: Times = Times {

@@ -13,6 +13,7 @@ use pointsman::terminal::receipt::{ReceiptKind, Whereabouts};
 
 use pointsman::terminal::{AgentsHome, Guarded, PaneRow, ROW_FORMAT, Tmux, TmuxError, Watch};
 
+use crate::support::patience::{PATIENCE, until_blocking as until};
 use crate::support::relay::{Relay, known};
 use crate::support::tmux::{Lab, profile};
 
@@ -154,16 +155,6 @@ fn answer(mut stream: UnixStream) -> String {
     // One that was refused may be reset.
     let _cut = stream.read_to_string(&mut answer);
     answer
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..400 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("never: {what}");
 }
 
 #[tokio::test]
@@ -394,10 +385,7 @@ fn one_that_asks_a_byte_now_and_then_is_cut_off() {
     let mut stream = UnixStream::connect(relay.known().socket).unwrap();
     let began = std::time::Instant::now();
     while stream.write_all(b" ").is_ok() {
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "it still listens"
-        );
+        assert!(began.elapsed() < PATIENCE, "it still listens");
         std::thread::sleep(Duration::from_millis(500));
     }
 }

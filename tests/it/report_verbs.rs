@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use pointsman::domain::{Answer, ReportId, Said, SpoolFile};
 use tempfile::TempDir;
 
+use crate::support::patience::PATIENCE;
+
 const TOKEN: &str = "d12345.abcDEF_0123456789-x";
-/// Generous: other people build on this machine.
-const SOON: Duration = Duration::from_secs(30);
 
 /// A project's folder, and what stands around it.
 struct World {
@@ -108,7 +108,7 @@ pub(crate) fn wait_for<T>(look: impl Fn() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(since.elapsed() < SOON, "it did not come");
+        assert!(since.elapsed() < PATIENCE, "it did not come");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,6 +1,6 @@
 //! Terminals: guards, traces, the watch and sampling on a real tmux; receipts and the rules on files and values.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{Activity, Attention, DeliveryId, Liveness, Pane};
@@ -8,6 +8,7 @@ use pointsman::terminal::{
     Blocked, Composer, Guard, Guarded, NewWindow, Seen, Station, TmuxError, Trace, Watch,
 };
 
+use crate::support::patience::{LOOK, PATIENCE, until};
 use crate::support::tmux::{Lab, run_fake_agent};
 
 mod commands;
@@ -274,13 +275,7 @@ async fn a_hanging_tmux_is_ended_in_time() {
         !std::fs::read_to_string(format!("/proc/{group}/stat"))
             .is_ok_and(|stat| !stat.contains(") Z "))
     };
-    for _ in 0..40 {
-        if gone() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the client still runs");
+    until("the client is gone", || gone().then_some(())).await;
 }
 
 #[tokio::test]

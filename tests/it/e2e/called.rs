@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::patience::PATIENCE;
 use crate::support::world::World;
-
-/// Between an ask and the call lie ten seconds of gathering.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 async fn calls(world: &World, count: usize) -> String {
     let deadline = Instant::now() + PATIENCE;

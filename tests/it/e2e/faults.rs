@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use pointsman::domain::{Event, Label};
 
 use crate::support::github::{Fault, Kind};
+use crate::support::patience::until;
 use crate::support::world::World;
 
 #[tokio::test]
 async fn a_tmux_server_that_dies_mid_walk_comes_back_and_the_walk_ends() {
     let mut world = World::new();
-    world.pace(300).project("shop");
+    world.agents_wait().project("shop");
     world.start().await;
     let issue = world
         .issue("shop", "Greet by name", "", "ready-for-prep")
@@ -21,6 +22,7 @@ async fn a_tmux_server_that_dies_mid_walk_comes_back_and_the_walk_ends() {
         })
         .await;
     world.tmux(&["kill-server"]);
+    world.agents_go_on();
     world.walk_to_the_end("shop", issue).await;
     let taken = world.taken_by_delivery();
     assert!(taken.values().all(|count| *count == 1), "{taken:?}");
@@ -30,12 +32,10 @@ async fn a_tmux_server_that_dies_mid_walk_comes_back_and_the_walk_ends() {
 #[tokio::test]
 async fn an_agents_session_that_is_gone_is_brought_back() {
     let world = World::running("shop").await;
-    for _ in 0..600 {
-        if world.screen("shop:agent").contains("idle") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("it is idle", || {
+        world.screen("shop:agent").contains("idle").then_some(())
+    })
+    .await;
     world.tmux(&["kill-session", "-t", "shop"]);
     let issue = world
         .issue("shop", "Greet by name", "", "ready-for-prep")
@@ -160,13 +160,7 @@ async fn a_typo_at_reload_keeps_the_last_good_configuration() {
     let world = World::running("shop").await;
     let good = world.daemon().config();
     world.settings("cylce = \"5m\"\n");
-    for _ in 0..1200 {
-        if world.daemon().config_fault().is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let fault = world.daemon().config_fault().expect("it is said");
+    let fault = until("it is said", || world.daemon().config_fault()).await;
     assert!(fault.contains("cylce"), "{fault}");
     assert_eq!(*world.daemon().config(), *good);
     let issue = world
@@ -180,13 +174,10 @@ async fn a_typo_at_reload_keeps_the_last_good_configuration() {
         )
         .await;
     world.settings("");
-    for _ in 0..1200 {
-        if world.daemon().config_fault().is_none() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(world.daemon().config_fault(), None);
+    until("it is mended", || {
+        world.daemon().config_fault().is_none().then_some(())
+    })
+    .await;
     world.end().await;
 }
 

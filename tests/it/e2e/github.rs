@@ -5,6 +5,7 @@ use std::time::Duration;
 use pointsman::domain::Event;
 
 use super::habits::answers;
+use crate::support::patience::until;
 use crate::support::world::{World, assert_confirmed};
 
 #[tokio::test]
@@ -109,14 +110,10 @@ pub(super) async fn idle_costs_nothing(world: &World) {
     world.fake().take_log();
     for _ in 0..5 {
         world.cycles("blog", 1).await;
-        let mut log = world.fake().take_log();
-        for _ in 0..600 {
-            if !log.is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            log = world.fake().take_log();
-        }
+        let mut log = until("it asks", || {
+            Some(world.fake().take_log()).filter(|log| !log.is_empty())
+        })
+        .await;
         // What would be one too many.
         tokio::time::sleep(Duration::from_millis(300)).await;
         log.extend(world.fake().take_log());

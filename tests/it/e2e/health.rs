@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::patience::PATIENCE;
 use crate::support::world::World;
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The exit code and what was printed.
 async fn health(world: &World, words: &[&str]) -> (Option<i32>, String, String) {

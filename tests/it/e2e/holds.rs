@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pointsman::domain::{Cause, Event, Label, Purpose, SingleRead};
 
+use crate::support::patience::until;
 use crate::support::world::{Told, World};
 
 #[tokio::test]
@@ -140,7 +141,7 @@ async fn two_routing_labels_and_a_veto_hold_and_case_does_not_matter() {
 #[tokio::test]
 async fn a_veto_while_the_agent_works_withdraws_and_stops_it_with_one_line() {
     let mut world = World::new();
-    world.pace(1500).project("shop");
+    world.agents_wait().project("shop");
     world.start().await;
     let issue = world
         .issue("shop", "Greet by name", "", "ready-for-prep")
@@ -154,6 +155,7 @@ async fn a_veto_while_the_agent_works_withdraws_and_stops_it_with_one_line() {
     world
         .until_event("it is withdrawn", "shop", is_withdrawn)
         .await;
+    world.agents_go_on();
     world.until_held("shop", issue, "vetoed").await;
     assert_one_stop_line(&world).await;
     world.end().await;
@@ -162,7 +164,7 @@ async fn a_veto_while_the_agent_works_withdraws_and_stops_it_with_one_line() {
 #[tokio::test]
 async fn a_label_that_the_agents_account_moves_on_goes_back_once_when_the_work_is_not_there() {
     let mut world = World::new();
-    world.pace(1500).project("shop");
+    world.agents_wait().project("shop");
     world.start().await;
     let issue = world
         .issue("shop", "Greet by name", "", "ready-for-prep")
@@ -187,6 +189,7 @@ async fn a_label_that_the_agents_account_moves_on_goes_back_once_when_the_work_i
         .iter()
         .filter(|comment| comment.body.contains(&way));
     assert_eq!(told.count(), 1, "{comments:?}");
+    world.agents_go_on();
     world.walk_to_the_end("shop", issue).await;
     let said = world.told().await;
     let opened = |told: &&Told| matches!(&told.event, Event::DispatchOpened { opening } if opening.stage.label == Label::new("ready-for-prep"));
@@ -231,13 +234,10 @@ async fn assert_one_stop_line(world: &World) {
 }
 
 async fn until_screen(world: &World, target: &str, text: &str) {
-    for _ in 0..600 {
-        if world.screen(target).contains(text) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{target} never shows {text}:\n{}", world.screen(target));
+    until(&format!("{target} shows {text}"), || {
+        world.screen(target).contains(text).then_some(())
+    })
+    .await;
 }
 
 /// J3, J4: the spec quotes a file that somebody took out of the default branch before the work on it began.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pointsman::domain::{Event, IssueNumber, Label, ProjectName, PullEnd, Purpose};
 
 use crate::support::github::{Fault, Kind};
+use crate::support::patience::PATIENCE;
 use crate::support::world::{Told, World};
 
 const BLOG: &str = "me/blog";
@@ -334,9 +335,10 @@ async fn a_label_set_right_after_the_closing_is_the_newer_word() {
 #[tokio::test]
 async fn a_merge_while_an_agent_works_ends_its_work() {
     let world = world().await;
-    world.pace(700);
     let issue = issue(&world).await;
     let number = pull_of(&world, issue).await;
+    // The checker of QA stands still at its first line.
+    world.agents_wait();
     world
         .until_event("QA has it", "blog", |event| {
             matches!(event, Event::DispatchOpened { opening } if opening.stage.label == Label::new("QA"))
@@ -399,7 +401,7 @@ async fn killed_between_the_push_and_the_pull_request_it_makes_one() {
             let mut calls = calls.iter();
             calls.any(|(by, target)| by == method && target.contains(&part))
         };
-        let deadline = Instant::now() + Duration::from_mins(1);
+        let deadline = Instant::now() + PATIENCE;
         while !asked(&calls) {
             assert!(Instant::now() < deadline, "nobody asks: {calls:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;

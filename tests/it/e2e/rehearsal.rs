@@ -210,7 +210,7 @@ async fn the_leftovers_of_earlier_work_are_neither_committed_nor_taken_along() {
 #[tokio::test]
 async fn no_rehearsal_begins_while_a_dispatch_is_open_in_any_window() {
     let mut world = World::new();
-    world.project("shop").pace(700);
+    world.project("shop");
     world.start().await;
     world
         .issue("shop", "Greet by name", "", "ready-for-dev")
@@ -221,12 +221,15 @@ async fn no_rehearsal_begins_while_a_dispatch_is_open_in_any_window() {
                 matches!(event, Event::DispatchOpened { opening } if opening.window == window)
             })
             .await;
+        // Its tree and its brief come first.
+        world.agents_wait();
         let (code, _, err) = world.says(&["agent", "check", "shop"]).await;
         assert_eq!(code, Some(1));
         assert!(
             err.contains("Error: no rehearsal now: ") && err.contains("has the session"),
             "{window:?}: {err}"
         );
+        world.agents_go_on();
     }
     assert_eq!(world.git("shop", &["branch", "--list", "*check*"]), "");
     world.end().await;
@@ -290,7 +293,7 @@ async fn a_rehearsal_whose_daemon_was_killed_leaves_nothing_behind_either() {
 #[tokio::test]
 async fn a_verb_that_was_the_daemon_and_was_killed_is_made_good_by_the_next_one() {
     let world = World::new();
-    world.project("shop").pace(300);
+    world.project("shop").agents_wait();
     let mut asks = world
         .command(&["agent", "check", "shop"])
         .spawn()
@@ -302,7 +305,7 @@ async fn a_verb_that_was_the_daemon_and_was_killed_is_made_good_by_the_next_one(
     asks.kill().expect("it is ours");
     asks.wait().expect("it is ours");
     assert_ne!(written(), "");
-    world.pace(0);
+    world.agents_go_on();
     let mut told = (None, String::new(), String::new());
     for _ in 0..3 {
         told = world.says(&["agent", "check", "shop"]).await;

@@ -11,7 +11,7 @@ use crate::support::world::{Told, World};
 async fn silent_world() -> World {
     let mut world = World::new();
     // Its work lasts longer than the test: the dispatch stays open, and its brief where it is.
-    world.pace(120_000).project("shop");
+    world.agents_wait().project("shop");
     world.write_project(
         "shop",
         "tracker = \"local\"\ncomment = \"off\"\nbuild = \"none\"\n",

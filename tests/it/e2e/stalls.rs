@@ -85,7 +85,7 @@ async fn an_enter_that_the_guard_holds_back_is_not_sent_once_nobody_wants_it() {
 #[tokio::test]
 async fn two_agents_of_ours_in_the_check_window_are_both_ended() {
     let mut world = World::new();
-    world.pace(1000).project("shop");
+    world.agents_wait().project("shop");
     world.start().await;
     world.issue("shop", "Greet by name", "", "QA").await;
     world
@@ -103,6 +103,7 @@ async fn two_agents_of_ours_in_the_check_window_are_both_ended() {
         "@pointsman_x1",
         "submitted:0",
     ]);
+    world.agents_go_on();
     world
         .until_event("it is cleared away", "shop", |event| {
             matches!(event, Event::DispatchTidied { .. })

@@ -4,10 +4,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use pointsman::domain::{Cause, Event};
 
+use crate::support::patience;
 use crate::support::world::World;
 
 /// Runs a verb that must end well.
@@ -32,13 +32,7 @@ fn agent_pid(world: &World) -> String {
 }
 
 async fn until(what: &str, done: impl Fn() -> bool) {
-    for _ in 0..1200 {
-        if done() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("never: {what}");
+    patience::until(what, || done().then_some(())).await;
 }
 
 #[tokio::test]
@@ -173,7 +167,7 @@ async fn attach_shows_the_session_outside_of_tmux_and_switches_inside() {
 #[tokio::test]
 async fn a_daemon_is_steered_watched_reloaded_and_drained() {
     let mut world = World::new();
-    world.pace(2500).project("shop");
+    world.agents_wait().project("shop");
     world.spawn();
     until("it answers", || told(&world, &["status"]).2.is_empty()).await;
     assert_eq!(

@@ -1,8 +1,11 @@
 //! `pointsman say` and `interrupt`: a person's words and one key, without an issue.
 
+use std::time::Instant;
+
 use pointsman::daemon::key::Key;
 use pointsman::domain::Event;
 
+use crate::support::patience::{LOOK, PATIENCE};
 use crate::support::world::{World, assert_confirmed};
 
 #[tokio::test]
@@ -57,7 +60,7 @@ async fn a_persons_words_go_to_an_idle_agent_once_and_to_nobody_elses_draft() {
 #[tokio::test]
 async fn an_agent_at_work_is_stopped_by_one_key_and_an_idle_one_is_left_alone() {
     let mut world = World::new();
-    world.project("shop").pace(2_000);
+    world.project("shop").agents_wait();
     world.start().await;
     world.cycles("shop", 2).await;
     let (code, _, err) = world.says(&["interrupt", "shop"]).await;
@@ -135,14 +138,12 @@ async fn a_session_is_explained_by_its_witnesses_with_a_daemon_and_without_one()
     world.start().await;
     let explain = ["session", "explain", "shop"];
     let mut told = String::new();
-    for _ in 0..200 {
+    let deadline = Instant::now() + PATIENCE;
+    while !told.contains("verdict idle;") && Instant::now() < deadline {
         let (code, out, err) = world.says(&explain).await;
         assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
         told = out.split_whitespace().collect::<Vec<_>>().join(" ");
-        if told.contains("verdict idle;") {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(LOOK).await;
     }
     for wanted in [
         "verdict idle; a text may be typed because ",

@@ -1,4 +1,4 @@
-//! One agent's day. The agent of the demo takes each brief and then thinks for hours; this test is its hands, with the real verbs in
+//! One agent's day. The agent of the demo takes each brief and then does nothing; this test is its hands, with the real verbs in
 //! the tree it was given.
 
 use std::path::{Path, PathBuf};
@@ -10,8 +10,6 @@ use regex::Regex;
 
 use crate::support::world::World;
 
-/// Milliseconds between two lines of the agent: longer than any story.
-const HOURS: u64 = 3 * 3_600_000;
 const BRANCH: &str = "pointsman/1-greet-by-name";
 const HONEST: &str = "#!/bin/sh\necho \"hello ${1:-world}\"\n";
 
@@ -26,7 +24,7 @@ struct Day {
 /// A project whose lint passes whatever says hello in a shell's grammar, and whose build asks for more.
 async fn day() -> Day {
     let mut world = World::new();
-    world.pace(HOURS).project("shop");
+    world.agents_wait().project("shop");
     let shipped = include_str!("../../../labels.toml");
     let stages = shipped.replacen(
         "needs = [\"branch\", \"verify\", \"build\"]",

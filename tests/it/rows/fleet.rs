@@ -6,6 +6,7 @@ use std::path::Path;
 use pointsman::domain::{Event, Verdict};
 
 use super::pane_pid;
+use crate::support::patience::PATIENCE;
 use crate::support::world::{Told, World};
 
 /// W18, M1, M2: one repository is not there, one session is gone, one issue is vetoed; the fourth project works, and the log says all of it.
@@ -170,7 +171,7 @@ async fn the_cycle_polls_again_by_itself_and_without_cost() {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     world.fake().take_log();
     // Two cycles of ten seconds, and the time a loaded machine takes.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    let deadline = std::time::Instant::now() + PATIENCE;
     let mut polls = Vec::new();
     while polls.len() < 2 && std::time::Instant::now() < deadline {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -2,9 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use pointsman::domain::{Event, IssueNumber};
+use pointsman::domain::{Event, IssueNumber, ProjectName};
 
 use super::pane_pid;
+use crate::support::patience::until;
 use crate::support::world::{Told, World};
 
 /// W1, W6, W9, W45: a file is all it takes; each project has its own session; an agent keeps its process from task to task.
@@ -12,8 +13,8 @@ use crate::support::world::{Told, World};
 async fn an_agent_nobody_knows_works_beside_a_known_one_and_keeps_its_context() {
     let mut world = World::new();
     install_parrot(&mut world);
-    // Slow enough that the transcript is looked at before the agent's first report, which is a receipt too.
-    world.pace(400);
+    // The transcript is looked at before the agent's first report, which is a receipt too.
+    world.agents_wait();
     world.project("shop").project("zoo");
     solo_with(&world, "shop", "demo");
     solo_with(&world, "zoo", "parrot");
@@ -32,6 +33,12 @@ async fn an_agent_nobody_knows_works_beside_a_known_one_and_keeps_its_context() 
         .issue("shop", "Greet by name", "", "ready-for-dev")
         .await;
     let squawk = world.issue("zoo", "Squawk", "", "ready-for-dev").await;
+    world
+        .until_event("the brief is received", "shop", |event| {
+            matches!(event, Event::DeliverySettled { .. })
+        })
+        .await;
+    world.agents_go_on();
     world.until_yours("shop", greet).await;
     world.until_yours("zoo", squawk).await;
 
@@ -75,18 +82,12 @@ fn solo_with(world: &World, project: &str, agent: &str) {
 }
 
 async fn until_it_runs(world: &World, project: &str) {
-    for _ in 0..600 {
-        if world
-            .daemon()
-            .projects()
-            .iter()
-            .any(|name| name.as_str() == project)
-        {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("{project} never runs: {:?}", world.daemon().config_fault());
+    until(&format!("{project} runs"), || {
+        let projects = world.daemon().projects();
+        let runs = |name: &ProjectName| name.as_str() == project;
+        projects.iter().any(runs).then_some(())
+    })
+    .await;
 }
 
 /// Puts the program on PATH.

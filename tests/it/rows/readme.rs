@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pointsman::domain::IssueNumber;
 use regex::Regex;
 
+use crate::support::patience::PATIENCE;
 use crate::support::world::World;
 
 /// Commands that are not run here as they stand, and why.
@@ -122,7 +123,7 @@ async fn every_command_of_the_readme_runs_as_written() {
             })
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let deadline = Instant::now() + Duration::from_mins(2);
+        let deadline = Instant::now() + PATIENCE;
         let out = loop {
             let out = world.command(&words[1..]).output().expect("it runs");
             // The ledger has the gates' end a moment before the engine has it.
@@ -176,7 +177,7 @@ async fn a_running_daemon_answers_however_often_it_is_asked() {
 }
 
 async fn until_it_listens(world: &World) {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + PATIENCE;
     while std::os::unix::net::UnixStream::connect(world.places.control()).is_err() {
         assert!(Instant::now() < deadline, "{}", world.log());
         tokio::time::sleep(Duration::from_millis(50)).await;

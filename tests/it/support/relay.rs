@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::Duration;
 
 use pointsman::terminal;
+
+use super::patience::until_blocking;
 
 /// A relay that listens; ended when dropped.
 pub(crate) struct Relay {
@@ -31,13 +32,10 @@ impl Relay {
             .spawn()
             .expect("it starts");
         let relay = Self { child, socket };
-        for _ in 0..400 {
-            if std::os::unix::net::UnixStream::connect(&relay.socket).is_ok() {
-                return relay;
-            }
-            std::thread::sleep(Duration::from_millis(25));
-        }
-        panic!("it does not listen");
+        until_blocking("it listens", || {
+            std::os::unix::net::UnixStream::connect(&relay.socket).is_ok()
+        });
+        relay
     }
 
     /// Returns it as a daemon knows it.

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pointsman::domain::{
     FirstLine, Pane, Profile, ProfileName, Region, ScreenClaim, ScreenRule, ScreenRules, Signals,
@@ -10,6 +10,8 @@ use pointsman::domain::{
 };
 use pointsman::terminal::{Environment, NewWindow, Sampler, Seen, Tmux};
 use tempfile::TempDir;
+
+use super::patience::{LOOK, PATIENCE};
 
 /// A tmux server on a socket in a folder of its own; ended when dropped.
 pub(crate) struct Lab {
@@ -98,12 +100,13 @@ impl Lab {
 
     /// Looks until it sees what it waits for.
     pub(crate) async fn until(&self, pane: &Pane, wanted: impl Fn(&Seen) -> bool) -> Seen {
-        for _ in 0..1200 {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
             let seen = self.tmux.look(pane).await.expect("the pane is there");
             if wanted(&seen) {
                 return seen;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK).await;
         }
         panic!(
             "never seen; the screen is:\n{}",

@@ -31,18 +31,15 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 
 use super::github::FakeGitHub;
+use super::patience::{LOOK, PATIENCE};
 
 mod daemons;
 mod hands;
 mod people;
 mod seen;
 
-/// How long a story waits for what must come: two cores, many tests at once.
-const PATIENCE: Duration = Duration::from_mins(6);
 /// How long a status comment may take: its edits are a minute apart.
 const SAID_MAX: Duration = Duration::from_mins(8);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(50);
 /// The whole of `git`'s and our own binary's environment comes from here.
 const BINARY: &str = env!("CARGO_BIN_EXE_pointsman");
 
@@ -158,21 +155,36 @@ impl World {
 
     /// Milliseconds between two lines of the agent, from its next start on.
     pub(crate) fn pace(&self, milliseconds: u64) -> &Self {
-        let shipped = include_str!("../../../agents/demo.toml");
-        let text = shipped.replacen(
-            "loosens = []",
-            &format!("loosens = []\nenv = {{ POINTSMAN_DEMO_PACE_MS = \"{milliseconds}\" }}"),
-            1,
-        );
-        std::fs::write(self.places.config.join("agents/demo.toml"), text).expect("it is written");
+        self.agent_env(&format!("POINTSMAN_DEMO_PACE_MS = \"{milliseconds}\""))
+    }
+
+    /// From now on every agent waits after the line that it says, until [`World::agents_go_on`].
+    pub(crate) fn agents_wait(&self) -> &Self {
+        std::fs::write(self.wait_file(), "").expect("it is written");
         self
+    }
+
+    pub(crate) fn agents_go_on(&self) {
+        std::fs::remove_file(self.wait_file()).expect("the agents waited");
+    }
+
+    fn wait_file(&self) -> PathBuf {
+        self.home().join("agents-wait")
     }
 
     /// The step of a rehearsal that does not work, and how, from the agent's next start on: `commit=asks`.
     pub(crate) fn rehearses(&self, how: &str) -> &Self {
+        self.agent_env(&format!(
+            "POINTSMAN_DEMO_PACE_MS = \"0\", POINTSMAN_DEMO_REHEARSAL = {how:?}"
+        ))
+    }
+
+    fn agent_env(&self, env: &str) -> &Self {
         let shipped = include_str!("../../../agents/demo.toml");
+        let wait = self.wait_file();
         let env = format!(
-            "loosens = []\nenv = {{ POINTSMAN_DEMO_PACE_MS = \"0\", POINTSMAN_DEMO_REHEARSAL = {how:?} }}"
+            "loosens = []\nenv = {{ {env}, POINTSMAN_DEMO_WAIT_FILE = '{}' }}",
+            wait.display()
         );
         let text = shipped.replacen("loosens = []", &env, 1);
         std::fs::write(self.places.config.join("agents/demo.toml"), text).expect("it is written");

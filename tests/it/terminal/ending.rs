@@ -13,15 +13,12 @@ async fn stubborn(lab: &Lab, session: &str, ignored: &str) -> (Pane, Vec<String>
         &["/bin/sh", "-c", STUBBORN, "stubborn", ignored],
     );
     let pane = lab.tmux.new_window(&window).await.unwrap();
-    for _ in 0..200 {
-        let pids = lab.read("pids");
-        if !pids.is_empty() {
-            std::fs::remove_file(lab.path("pids")).unwrap();
-            return (pane, pids.split_whitespace().map(str::to_owned).collect());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it never started");
+    let pids = until("it starts", || {
+        Some(lab.read("pids")).filter(|pids| !pids.is_empty())
+    })
+    .await;
+    std::fs::remove_file(lab.path("pids")).unwrap();
+    (pane, pids.split_whitespace().map(str::to_owned).collect())
 }
 
 /// Returns those that still run. One that has ended may wait for its parent to ask.

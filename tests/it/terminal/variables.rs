@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use pointsman::terminal::{Environment, NewWindow};
 
+use crate::support::patience::until;
 use crate::support::tmux::Lab;
 
 const SECRET: &str = "sk-it's a \"secret\" $HOME `id` \\\nof two lines";
@@ -30,14 +31,10 @@ async fn a_secret_reaches_the_agent_and_no_command_line() {
         .new_window(&window(&lab, &["/bin/sh", "-c", script]))
         .await
         .unwrap();
-    let mut got = String::new();
-    for _ in 0..600 {
-        got = lab.read("got");
-        if !got.is_empty() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let got = until("it says what it got", || {
+        Some(lab.read("got")).filter(|got| !got.is_empty())
+    })
+    .await;
     let wanted = format!("ACCOUNT_KEY={SECRET}");
     assert!(got.split('\0').any(|line| line == wanted), "{got}");
     for inherited in ["HOME=", "TMUX=", "TMUX_PANE="] {

@@ -322,7 +322,7 @@ impl World {
         }
         self.end_server().await;
         // A report verb whose agent is gone waits for its answer, 45 s at most.
-        let deadline = Instant::now() + Duration::from_mins(1);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let left = self.processes();
             if left.is_empty() {
