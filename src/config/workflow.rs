@@ -65,6 +65,7 @@ struct Rest {
     role: Option<String>,
     timeout: Duration,
     wip: u32,
+    backlog: Option<u32>,
     advance: Advance,
 }
 
@@ -137,6 +138,7 @@ fn stage(table: Table<'_>) -> StageDraft {
                 .duration("timeout", &TIMEOUT)
                 .map_or(TIMEOUT_DEFAULT, |at| at.value),
             wip: table.number("wip", &(1..=100)).map_or(1, |at| at.value),
+            backlog: table.number("backlog", &(1..=10_000)).map(|at| at.value),
             advance: table
                 .word("advance", &ADVANCES)
                 .map_or(Advance::Gates, |at| at.value),
@@ -323,6 +325,7 @@ impl Draft {
             back: draft.back.as_ref().map(|at| self.canonical(&at.value)),
             timeout: draft.rest.timeout,
             wip: draft.rest.wip,
+            backlog: draft.rest.backlog,
             seat: draft.seat.as_ref().is_some_and(|at| at.value),
             not_by: draft
                 .not_by

@@ -10,7 +10,7 @@ use crate::daemon::hands::{Hands, now};
 use crate::daemon::heartbeat;
 use crate::daemon::notify::Notifier;
 use crate::daemon::observe::{Ask, Observer};
-use crate::daemon::pace::{BREATH, Pace};
+use crate::daemon::pace::{BREATH, Jitter, Pace};
 use crate::daemon::perform::perform;
 use crate::daemon::{store, witness};
 use crate::domain::{
@@ -97,6 +97,7 @@ pub struct Runner {
     wanted: bool,
     wake_at: Option<jiff::Timestamp>,
     polled: tokio::time::Instant,
+    jitter: Jitter,
     pace: Pace,
     draining: Option<oneshot::Sender<()>>,
 }
@@ -112,6 +113,7 @@ impl Runner {
         notifier: Arc<Notifier>,
     ) -> Self {
         let cycle = hands.config.borrow().settings.cycle;
+        let jitter = Jitter::of(&hands.name);
         Self {
             hands,
             engine: Engine::new(state),
@@ -127,6 +129,7 @@ impl Runner {
             wanted: true,
             wake_at: None,
             polled: tokio::time::Instant::now(),
+            jitter,
             pace: Pace::default(),
             draining: None,
         }
@@ -195,7 +198,8 @@ impl Runner {
         if self.wanted && self.observer.is_some() {
             return self.pace.pause(tokio::time::Instant::now()).max(BREATH);
         }
-        let tick = self.cycle.saturating_sub(self.polled.elapsed());
+        let tick = self.jitter.pause(self.cycle);
+        let tick = tick.saturating_sub(self.polled.elapsed());
         let own = self
             .wake_at
             .map(|at| Duration::try_from(at.duration_since(now())).unwrap_or(Duration::ZERO));
@@ -204,7 +208,7 @@ impl Runner {
 
     /// Time passed: a tick of the cycle, or a moment the engine named.
     fn due(&mut self) {
-        if self.polled.elapsed() >= self.cycle {
+        if self.polled.elapsed() >= self.jitter.pause(self.cycle) {
             self.ask = self.ask.max_of(Ask::Changes);
             self.wanted = true;
             self.pace.tick();
@@ -366,6 +370,7 @@ impl Runner {
         let ask = std::mem::replace(&mut self.ask, Ask::Nothing);
         if ask != Ask::Nothing {
             self.polled = tokio::time::Instant::now();
+            self.jitter.draw();
         }
         let (hands, outbox, fleet, state) = (
             self.hands.clone(),

@@ -86,6 +86,12 @@ pub enum Hold {
     Collides { with: Vec<Collision> },
     /// The stage has its number of open dispatches.
     Wip { stage: Label, limit: u32 },
+    /// What was begun is to be finished first: so many issues stand in the stages after it.
+    Backlog {
+        stage: Label,
+        count: u32,
+        limit: u32,
+    },
     /// Another issue has the stage's seat.
     Seat { stage: Label, holder: IssueNumber },
     /// The agent's account has its number of open dispatches.
@@ -205,6 +211,7 @@ impl Hold {
             Self::BlockedBy { .. } => "blocked-by",
             Self::Collides { .. } => "collides",
             Self::Wip { .. } => "wip",
+            Self::Backlog { .. } => "backlog",
             Self::Seat { .. } => "seat",
             Self::ActiveMax { .. } => "active-max",
             Self::AccountLimit { .. } => "account-limit",
@@ -315,6 +322,9 @@ impl Hold {
                 "it goes on once they are merged or closed, or once its `touches:` names other paths"
                     .into(),
             ),
+            Self::Backlog { limit, .. } => Some(format!(
+                "it goes on once fewer than {limit} are left: `pointsman inbox` has those that wait for you"
+            )),
             Self::NoAgent { hint, .. }
             | Self::NotWritable { hint, .. }
             | Self::AdoptedApart { hint, .. }
@@ -430,6 +440,12 @@ impl fmt::Display for Hold {
                 )
             }
             Self::Wip { stage, limit } => write!(f, "{stage} has its {limit} open"),
+            Self::Backlog {
+                stage, count: 1, ..
+            } => write!(f, "a begun issue stands in a stage after {stage}"),
+            Self::Backlog { stage, count, .. } => {
+                write!(f, "{count} begun issues stand in the stages after {stage}")
+            }
             Self::Seat { stage, holder } => write!(f, "{holder} has the seat of {stage}"),
             Self::ActiveMax { account, limit } => {
                 write!(f, "account {account} has its {limit} open")

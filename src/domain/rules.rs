@@ -63,6 +63,9 @@ pub struct Stage {
     pub timeout: Duration,
     /// Open dispatches per project in this stage.
     pub wip: u32,
+    /// How many begun issues in the stages after it keep new work from beginning here.
+    #[serde(default)]
+    pub backlog: Option<u32>,
     /// One subject at a time until its verdict passes.
     pub seat: bool,
     /// Stages whose maker may not check here.

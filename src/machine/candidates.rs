@@ -9,7 +9,7 @@ use crate::machine::decide::Standing;
 use crate::machine::legend::{Legend, Reading};
 use crate::machine::memory::Memory;
 use crate::machine::rank::{Rank, rank};
-use crate::machine::state::State;
+use crate::machine::state::{State, Walk};
 use crate::machine::{beside, dependencies, open, status, trust};
 
 /// An open issue that asks for a stage.
@@ -161,6 +161,8 @@ struct StageHolds {
     /// Who keeps the seat.
     seat: Option<IssueNumber>,
     is_full: bool,
+    /// How many begun issues stand after it, where that is too many.
+    backlog: Option<(u32, u32)>,
     session: Option<Hold>,
 }
 
@@ -182,7 +184,8 @@ impl<'a> CheapHolds<'a> {
         seen: &'a Observation,
         now: Timestamp,
     ) -> Self {
-        let of_stage = |stage: &Stage| StageHolds {
+        let begun = begun(rules, state, seen);
+        let of_stage = |(position, stage): (usize, &Stage)| StageHolds {
             seat: state
                 .seats
                 .get(&stage.label)
@@ -190,6 +193,11 @@ impl<'a> CheapHolds<'a> {
                 .filter(|_| stage.seat)
                 .filter(|holder| !waits_for_a_person(rules, state, memory, seen, *holder)),
             is_full: state.open_in(&stage.label) >= stage.wip,
+            backlog: stage.backlog.and_then(|limit| {
+                let after = begun.iter().filter(|at| **at > position).count();
+                let count = u32::try_from(after).unwrap_or(u32::MAX);
+                (count >= limit).then_some((count, limit))
+            }),
             session: open::session_hold(rules, state, seen, stage),
         };
         Self {
@@ -197,7 +205,13 @@ impl<'a> CheapHolds<'a> {
             state,
             memory,
             seen,
-            stages: rules.workflow.stages.iter().map(of_stage).collect(),
+            stages: rules
+                .workflow
+                .stages
+                .iter()
+                .enumerate()
+                .map(of_stage)
+                .collect(),
             now,
         }
     }
@@ -234,7 +248,28 @@ impl<'a> CheapHolds<'a> {
                 limit: stage.wip,
             });
         }
+        if let Some((count, limit)) = holds.backlog
+            && !seated()
+            && !self.is_begun(number)
+        {
+            return Some(Hold::Backlog {
+                stage: stage.label.clone(),
+                count,
+                limit,
+            });
+        }
         self.back_off(number).or_else(|| holds.session.clone())
+    }
+
+    /// Whether there is work on it already, or it came back: others may wait for that.
+    fn is_begun(&self, number: IssueNumber) -> bool {
+        let failed = |walk: &Walk| {
+            walk.ended
+                .as_ref()
+                .is_some_and(|(cause, _)| cause.ends_the_attempt())
+        };
+        let walk = self.state.walks.get(&number);
+        walk.is_some_and(|walk| walk.branch.is_some() || walk.rounds > 0 || failed(walk))
     }
 
     fn back_off(&self, number: IssueNumber) -> Option<Hold> {
@@ -251,6 +286,23 @@ impl<'a> CheapHolds<'a> {
             },
         )
     }
+}
+
+/// The places in the workflow of all issues that were begun and stand somewhere. Not those that wait for other issues: what keeps
+/// new work from beginning may not wait for it.
+fn begun(rules: &Rules, state: &State, seen: &Observation) -> Vec<usize> {
+    let stages = &rules.workflow.stages;
+    if stages.iter().all(|stage| stage.backlog.is_none()) {
+        return Vec::new();
+    }
+    let mut legend = Legend::of(&rules.workflow);
+    let walks = state.walks.iter().filter(|(_, walk)| !walk.left);
+    let heads = walks.filter_map(|(number, _)| seen.heads.get(number));
+    let standing =
+        heads.filter(|head| head.open && dependencies::hold(head, &seen.heads).is_none());
+    let readings = standing.map(|head| legend.read(head));
+    let places = readings.filter(Reading::stands);
+    places.filter_map(|reading| reading.stage).collect()
 }
 
 /// Waiting for a person holds no seat: who comes next takes it over.

@@ -51,6 +51,7 @@ pub fn stage(skill: &SkillName, label: &str, description: String, timeout: Durat
         back: None,
         timeout,
         wip: 1,
+        backlog: None,
         seat: false,
         not_by: Vec::new(),
         advance: Advance::Human,

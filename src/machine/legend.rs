@@ -94,6 +94,11 @@ impl<'a> Legend<'a> {
 }
 
 impl Reading {
+    /// Whether the issue stands in its stage: it may be parked, and nobody has put it off.
+    pub fn stands(&self) -> bool {
+        self.veto.is_none() && !self.several
+    }
+
     /// Returns what forbids starting, whoever set it.
     pub fn refusal(&self, head: &Head, workflow: &Workflow) -> Option<Hold> {
         let special = &workflow.labels;

@@ -119,6 +119,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::BlockedBy { .. }
         | Hold::Collides { .. }
         | Hold::Wip { .. }
+        | Hold::Backlog { .. }
         | Hold::Seat { .. }
         | Hold::ActiveMax { .. }
         | Hold::AccountLimit { .. }

@@ -51,6 +51,7 @@ pub fn stage(label: &str, skill: &str, needs: &[&str], next: Next) -> Stage {
         back: None,
         timeout: Duration::from_hours(2),
         wip: 1,
+        backlog: None,
         seat: false,
         not_by: Vec::new(),
         advance: Advance::Gates,

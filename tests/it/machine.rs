@@ -51,6 +51,7 @@ fn stage() -> Stage {
         back: None,
         timeout: Duration::from_mins(1),
         wip: 1,
+        backlog: None,
         seat: false,
         not_by: Vec::new(),
         advance: Advance::Gates,

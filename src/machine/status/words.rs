@@ -140,6 +140,7 @@ impl Scene<'_> {
             }
             Hold::BackOff { attempt, .. } => format!("attempt {attempt} failed; tried again soon"),
             Hold::Wip { .. }
+            | Hold::Backlog { .. }
             | Hold::Seat { .. }
             | Hold::ActiveMax { .. }
             | Hold::Session { .. }

@@ -21,7 +21,7 @@ next = "done"
     5 | collor = "c5def5"
       | ^^^^^^ did you mean `color`?
       |
-      = expected: label, color, description, role, skill, needs, next, back, not_by, seat, file, entry, timeout, wip, advance
+      = expected: label, color, description, role, skill, needs, next, back, not_by, seat, file, entry, timeout, wip, backlog, advance
     "#);
 }
 
@@ -63,7 +63,7 @@ needs_too = []
     11 | needs_too = []
        | ^^^^^^^^^
        |
-       = expected: label, color, description, role, skill, needs, next, back, not_by, seat, file, entry, timeout, wip, advance
+       = expected: label, color, description, role, skill, needs, next, back, not_by, seat, file, entry, timeout, wip, backlog, advance
     "#);
 }
 
@@ -160,7 +160,7 @@ fn windows_line_ends_and_a_byte_order_mark_do_not_move_the_caret() {
     5 | skil = "dev"
       | ^^^^ did you mean `skill`?
       |
-      = expected: label, color, description, role, skill, needs, next, back, not_by, seat, file, entry, timeout, wip, advance
+      = expected: label, color, description, role, skill, needs, next, back, not_by, seat, file, entry, timeout, wip, backlog, advance
     "#);
 }
 

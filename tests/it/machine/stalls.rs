@@ -1,12 +1,13 @@
 //! What fails again and again, what is in the way, and what must not spin, as data.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use pointsman::daemon::pace::Pace;
+use pointsman::daemon::pace::{Jitter, Pace};
 use pointsman::domain::{
-    Action, Activity, Attention, Event, GateName, Hold, IssueNumber, Outcome, PullPlan, Verb,
-    Window,
+    Action, Activity, Attention, Event, GateName, Hold, IssueNumber, Outcome, ProjectName,
+    PullPlan, Verb, Window,
 };
 use pointsman::machine::decide::{Decision, Memory, decide};
 use pointsman::machine::evolve::evolve;
@@ -228,4 +229,49 @@ fn a_state_that_wakes_itself_begins_twenty_cycles_and_then_one_a_second() {
     assert!((70..=80).contains(&cycles), "{cycles}");
     pace.tick();
     assert!(pace.pause(now).is_zero());
+}
+
+/// The pauses between 500 cycles of a project.
+fn pauses(project: &str, cycle: Duration) -> Vec<Duration> {
+    let mut jitter = Jitter::of(&ProjectName::new(project));
+    let drawn = (0..500).map(|_| {
+        jitter.draw();
+        jitter.pause(cycle)
+    });
+    drawn.collect()
+}
+
+#[test]
+fn pauses_differ_by_a_tenth_at_most_and_are_the_same_in_every_run() {
+    let minute = Duration::from_mins(1);
+    let blog = pauses("blog", minute);
+    assert_eq!(blog, pauses("blog", minute));
+    assert_ne!(blog, pauses("shop", minute));
+    let (least, most) = (blog.iter().min(), blog.iter().max());
+    assert!(least >= Some(&Duration::from_secs(54)) && most <= Some(&Duration::from_secs(66)));
+    assert!(blog.iter().collect::<BTreeSet<_>>().len() > 100);
+    let mean = blog.iter().sum::<Duration>() / 500;
+    assert!(mean.abs_diff(minute) < Duration::from_secs(1), "{mean:?}");
+}
+
+/// Two projects that begin together are apart soon, and no pause brings all of them together again.
+#[test]
+fn projects_that_start_together_drift_apart() {
+    let day = |project: &str| {
+        let mut at = Duration::ZERO;
+        let pauses = pauses(project, Duration::from_mins(1));
+        pauses
+            .into_iter()
+            .map(|pause| {
+                at += pause;
+                at
+            })
+            .collect::<Vec<_>>()
+    };
+    let (blog, shop) = (day("blog"), day("shop"));
+    let near = blog.iter().filter(|at| {
+        shop.iter()
+            .any(|other| other.abs_diff(**at) < Duration::from_millis(250))
+    });
+    assert!(near.count() < 25, "of 500 cycles");
 }

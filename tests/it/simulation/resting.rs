@@ -186,6 +186,18 @@ fn unfinished(state: &State, world: &World) -> Option<String> {
     None
 }
 
+/// Whether something that a person has to do stands in a stage after this one.
+fn rests_after(world: &World, report: &CycleReport, stage: &Label) -> bool {
+    let stages = world.rules.workflow.stages.iter();
+    let after = stages.skip_while(|other| other.label != *stage).skip(1);
+    let after: Vec<&Label> = after.map(|stage| &stage.label).collect();
+    world.tracker.issues.iter().any(|(number, issue)| {
+        let hold = report.standing.get(number);
+        hold.is_some_and(|hold| AT_REST.contains(&hold.word()))
+            && after.iter().any(|label| issue.head.labels.contains(label))
+    })
+}
+
 /// Who is routed and rests with nothing that a person has to do.
 fn forgotten(world: &World, report: &CycleReport) -> Option<String> {
     for (number, issue) in &world.tracker.issues {
@@ -207,6 +219,8 @@ fn forgotten(world: &World, report: &CycleReport) -> Option<String> {
                     let of_other = report.standing.get(&other.issue);
                     of_other.is_some_and(|hold| AT_REST.contains(&hold.word()))
                 }) => {}
+            // What was begun before it rests so.
+            Some(Hold::Backlog { stage, .. }) if rests_after(world, report, stage) => {}
             Some(hold) => return Some(format!("{number} is held: {hold}")),
             None => return Some(format!("{number} has no hold")),
         }

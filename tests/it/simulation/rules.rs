@@ -59,6 +59,7 @@ fn stage(label: &str, skill: &str, needs: &[&str], next: &str) -> Stage {
         back: None,
         timeout: Duration::from_hours(2),
         wip: 1,
+        backlog: None,
         seat: false,
         not_by: Vec::new(),
         advance: Advance::Gates,
@@ -114,6 +115,8 @@ pub(crate) fn drawn(rng: &mut Rng, git: bool) -> Vec<Stage> {
             (false, false, _) => &["file"],
         };
         let back = Label::new(label(usize::try_from(rng.below(at as u64)).expect("small")));
+        // From a copy: the worlds of known seeds stay what they were.
+        let mut aside = Rng::new(rng.clone().below(u64::MAX));
         stages.push(Stage {
             not_by: if checks && rng.chance(500) {
                 vec![back.clone()]
@@ -123,6 +126,9 @@ pub(crate) fn drawn(rng: &mut Rng, git: bool) -> Vec<Stage> {
             back: checks.then_some(back),
             seat: rng.chance(400),
             wip: 1 + u32::try_from(rng.below(2)).expect("small"),
+            backlog: aside
+                .chance(200)
+                .then(|| 1 + u32::try_from(aside.below(3)).expect("small")),
             advance: if rng.chance(200) {
                 Advance::Human
             } else {

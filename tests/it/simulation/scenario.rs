@@ -121,6 +121,13 @@ impl Page {
                     _ => CommentMode::Off,
                 };
             }
+            ["backlog", stage, limit] => {
+                let stages = &mut self.driver.world.rules.workflow.stages;
+                let label = Label::new(*stage);
+                let mut stages = stages.iter_mut().filter(|stage| stage.label == label);
+                let stage = stages.next().expect("a stage of the workflow");
+                stage.backlog = Some(limit.parse().expect("a number"));
+            }
             ["said", number] => {
                 let said = self.driver.world.said(issue(number));
                 said.lines()
