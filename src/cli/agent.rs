@@ -5,7 +5,6 @@ use clap::{Args, Subcommand};
 use crate::cli::steer::ProjectArgs;
 use crate::cli::{Failure, capture, client, edge, known, run, say};
 use crate::daemon::control::{Call, Reply};
-use crate::daemon::places::Places;
 use crate::daemon::{Daemon, caller, check, said};
 use crate::domain::ProjectName;
 use crate::machine::engine::Scope;
@@ -110,7 +109,8 @@ fn ask(
         if let Some(reply) = client::call(&places, &asked).await? {
             return Ok::<Reply, Failure>(reply);
         }
-        if let Some(pane) = above(&places, &config).await {
+        let above = caller::pane_above(&places, &config, std::process::id());
+        if let Some(pane) = above.await {
             return Ok(Reply::refused(caller::refusal(&pane)));
         }
         run::trace_faults();
@@ -124,11 +124,4 @@ fn ask(
         Ok(reply)
     })?;
     client::settle(reply)
-}
-
-/// Returns the pane of ours that this very process runs below: then no person speaks.
-async fn above(places: &Places, config: &crate::config::Config) -> Option<String> {
-    let names: Vec<ProjectName> = config.projects.keys().cloned().collect();
-    let tmux = places.tmux();
-    caller::pane_above(&tmux, &names, std::process::id()).await
 }

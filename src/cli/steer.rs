@@ -144,9 +144,7 @@ fn write_down(places: &Places, name: &ProjectName, request: Request) -> Result<R
     let config = run::load(places)?;
     known::project(&config, name.as_str())?;
     let rules = rules_of(&config, name).expect("the project was found in this configuration");
-    let names: Vec<ProjectName> = config.projects.keys().cloned().collect();
-    let tmux = places.tmux();
-    let above = caller::pane_above(&tmux, &names, std::process::id());
+    let above = caller::pane_above(places, &config, std::process::id());
     if let Some(pane) = run::runtime()?.block_on(above) {
         return Ok(Reply::refused(caller::refusal(&pane)));
     }

@@ -11,8 +11,8 @@ use crate::config::table::{At, Table};
 use crate::config::value::{self, Complaint};
 use crate::config::workflow_check::{Mismatch, check_against};
 use crate::domain::{
-    Build, CommentMode, GateName, Label, Merge, ProfileName, Project, ProjectName, SessionChoice,
-    TrackerChoice, Workflow,
+    Build, CommentMode, GateName, Label, Merge, ProfileName, Project, ProjectName, Reserved,
+    SessionChoice, TrackerChoice, Workflow,
 };
 
 /// The workflow of a project that names none.
@@ -93,8 +93,9 @@ fn read(
     let workflow_at = table.parsed("workflow", |text| {
         workflow_name(text, &around.names.workflows)
     });
-    let allow = allow(sheet, table.texts("allow"));
-    let protected = protected(sheet, table.texts("protected"));
+    let allow = accounts(sheet, table.texts("allow"));
+    let agents = agents(sheet, table.texts("agents"), &allow);
+    let reserved = reserved(sheet, &table);
     let merge_words = [("ff", Merge::FastForward), ("off", Merge::Off)];
     let merge = table
         .word("merge", &merge_words)
@@ -125,7 +126,8 @@ fn read(
         session,
         workflow: workflow_file,
         allow,
-        protected,
+        agents,
+        reserved,
         merge,
         comment,
         git: folder != Folder::Plain,
@@ -368,7 +370,12 @@ fn stage_agents(
     stages
 }
 
-fn allow(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>) -> Vec<String> {
+fn accounts(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>) -> Vec<String> {
+    let at = accounts_at(sheet, texts);
+    at.into_iter().map(|at| at.value).collect()
+}
+
+fn accounts_at(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>) -> Vec<At<String>> {
     let mut logins = Vec::new();
     for at in texts.unwrap_or_default() {
         let login = at.value.strip_suffix("[bot]").unwrap_or(&at.value);
@@ -379,16 +386,54 @@ fn allow(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>) -> Vec<String> {
                     .expected(["a login without `@`", "a numeric id"]);
             sheet.report(at.span, complaint);
         } else {
-            logins.push(at.value);
+            logins.push(at);
         }
     }
     logins
 }
 
-fn protected(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>) -> Vec<String> {
-    let Some(texts) = texts else {
-        return PROTECTED_DEFAULT.map(str::to_owned).to_vec();
+/// Accounts that agents work as: none of them can be somebody whose word counts.
+fn agents(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>, allow: &[String]) -> Vec<String> {
+    let agents = accounts_at(sheet, texts);
+    for at in &agents {
+        if allow
+            .iter()
+            .any(|login| login.eq_ignore_ascii_case(&at.value))
+        {
+            let complaint = Complaint::new(format!("`{}` is in `allow` and in `agents`", at.value));
+            sheet.report(
+                at.span.clone(),
+                complaint.hint("an account that agents work as is nobody's word: leave it in one"),
+            );
+        }
+    }
+    agents.into_iter().map(|at| at.value).collect()
+}
+
+/// What is not an agent's to change: `protected` is any person's, an `[[authority]]` is somebody's.
+fn reserved(sheet: &Sheet<'_>, table: &Table<'_>) -> Vec<Reserved> {
+    let protected = match table.texts("protected") {
+        Some(texts) => globs(sheet, texts),
+        None => PROTECTED_DEFAULT.map(str::to_owned).to_vec(),
     };
+    let any = Reserved {
+        paths: protected,
+        who: Vec::new(),
+    };
+    let mut reserved = Vec::from_iter((!any.paths.is_empty()).then_some(any));
+    for scope in table.tables("authority") {
+        let paths = scope.required("paths", scope.texts("paths"));
+        let who = scope.required("who", scope.texts("who"));
+        reserved.push(Reserved {
+            paths: globs(sheet, paths.unwrap_or_default()),
+            who: accounts(sheet, who),
+        });
+        scope.close();
+    }
+    reserved
+}
+
+fn globs(sheet: &Sheet<'_>, texts: Vec<At<String>>) -> Vec<String> {
     let mut globs = Vec::new();
     for at in texts {
         match globset::Glob::new(&at.value) {

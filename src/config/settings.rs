@@ -138,6 +138,12 @@ fn limits(table: Table<'_>) -> PartialLimits {
         dispatches_per_day: table
             .number("dispatches_per_day", &(1..=10_000))
             .map(|at| at.value),
+        labellings_per_hour: table
+            .number("labellings_per_hour", &(1..=10_000))
+            .map(|at| at.value),
+        dispatches_per_issue: table
+            .number("dispatches_per_issue", &(1..=10_000))
+            .map(|at| at.value),
         active_max: table.number("active_max", &(1..=1000)).map(|at| at.value),
     };
     table.close();

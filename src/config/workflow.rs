@@ -157,12 +157,14 @@ fn gate(table: Table<'_>) -> Option<(At<String>, OwnGate)> {
     let timeout = table
         .duration("timeout", &GATE_TIMEOUT)
         .map_or(GATE_TIMEOUT_DEFAULT, |at| at.value);
+    let warn = table.flag("warn").is_some_and(|at| at.value);
     table.close();
     let name = name?;
     let gate = OwnGate {
         name: name.value.clone(),
         run: run.map_or_else(String::new, |at| at.value),
         timeout,
+        warn,
     };
     Some((name, gate))
 }
@@ -182,6 +184,14 @@ fn limits(table: Table<'_>, draft: &mut Draft) {
     set(
         &mut limits.dispatches_per_day,
         table.number("dispatches_per_day", &(1..=10_000)),
+    );
+    set(
+        &mut limits.labellings_per_hour,
+        table.number("labellings_per_hour", &(1..=10_000)),
+    );
+    set(
+        &mut limits.dispatches_per_issue,
+        table.number("dispatches_per_issue", &(1..=10_000)),
     );
     set(
         &mut limits.active_max,

@@ -2,18 +2,23 @@
 //!
 //! With one user this guards against accidents and obedient agents: a process that left its parents behind looks like any other.
 
+use crate::config::Config;
 use crate::daemon::job::GATE_SESSION;
-use crate::domain::{ProjectName, Window};
-use crate::terminal::{PaneRow, ProcessTree, Tmux};
+use crate::daemon::places::Places;
+use crate::domain::{Project, SessionChoice, Window};
+use crate::terminal::{PaneRow, ProcessTree};
 
-/// Returns the managed pane that a process runs below, as `session:window`; none when no server or no such pane is there.
-pub async fn pane_above(tmux: &Tmux, projects: &[ProjectName], pid: u32) -> Option<String> {
+/// Returns the pane of an agent or a gate that a process runs below, as `session:window`; none when no such pane is there. A pane that
+/// a project adopted is its agent's, too: nobody approves their own work.
+pub async fn pane_above(places: &Places, config: &Config, pid: u32) -> Option<String> {
+    let mut panes = Vec::new();
     // No server has no panes; one that does not answer cannot be asked, and the ledger says who gave the word.
-    let rows = tmux.list_panes().await.ok()?;
-    let panes: Vec<PaneRow> = rows
-        .into_iter()
-        .filter(|row| is_managed(row, projects))
-        .collect();
+    if let Ok(rows) = places.tmux().list_panes().await {
+        panes.extend(rows.into_iter().filter(|row| is_managed(row, config)));
+    }
+    for project in config.projects.values() {
+        panes.extend(adopted(places, project).await);
+    }
     let found = tokio::task::spawn_blocking(move || {
         panes
             .into_iter()
@@ -23,11 +28,24 @@ pub async fn pane_above(tmux: &Tmux, projects: &[ProjectName], pid: u32) -> Opti
     found.await.ok().flatten()
 }
 
-fn is_managed(row: &PaneRow, projects: &[ProjectName]) -> bool {
+fn is_managed(row: &PaneRow, config: &Config) -> bool {
     let windows = [Window::Agent.as_str(), Window::Check.as_str()];
+    let mut names = config.projects.keys();
     row.session == GATE_SESSION
-        || (projects.iter().any(|name| name.as_str() == row.session)
+        || (names.any(|name| name.as_str() == row.session)
             && windows.contains(&row.window.as_str()))
+}
+
+async fn adopted(places: &Places, project: &Project) -> Option<PaneRow> {
+    let SessionChoice::Adopted { target, .. } = &project.session else {
+        return None;
+    };
+    // Under two users no pane is adopted, and nobody's server is asked as the daemon.
+    if places.apart.is_some() {
+        return None;
+    }
+    let tmux = places.tmux_of(project, Window::Agent);
+    tmux.resolve_target(target).await.ok()
 }
 
 /// Says why a call from below a pane is refused.

@@ -63,11 +63,46 @@ async fn of_branch(mirror: &Mirror, branch: &Branch) -> Result<Vec<String>, Repo
     for place in ["heads", "remotes/origin"] {
         let name = format!("refs/project/{place}/{}", branch.name);
         if let Some(tip) = mirror.resolve(&name).await? {
-            let changed = changed_files(mirror, &tip, branch.began.as_ref()).await?;
-            files.extend(changed.unwrap_or_default());
+            let Some(base) = added_to(mirror, &tip, branch.began.as_ref()).await? else {
+                continue;
+            };
+            let changed = mirror.changed_files(&base, &tip).await?.into_iter();
+            files.extend(changed.map(|file| file.path.to_string_lossy().into_owned()));
         }
     }
     Ok(files.into_iter().take(FILES_MAX).collect())
+}
+
+/// Returns what a branch adds its work to: the default branch as the remote has it or as the project itself has it, whichever the
+/// branch has more of. What a person committed there and has not pushed is no work of the branch's.
+async fn added_to(
+    mirror: &Mirror,
+    tip: &Subject,
+    began: Option<&Subject>,
+) -> Result<Option<Subject>, RepoError> {
+    let Some(base) = mirror.base(began).await? else {
+        return Ok(None);
+    };
+    let local = match mirror.default_branch().await? {
+        Some(branch) => {
+            mirror
+                .resolve(&format!("refs/project/heads/{branch}"))
+                .await?
+        }
+        None => None,
+    };
+    let Some(local) = local.filter(|local| *local != base) else {
+        return Ok(Some(base));
+    };
+    // Whoever works in the tree can move the local one: where it has the whole branch, it says nothing of what that adds.
+    let Some(theirs) = mirror.fork(&local, tip).await?.filter(|fork| fork != tip) else {
+        return Ok(Some(base));
+    };
+    let is_newer = match mirror.fork(&base, tip).await? {
+        Some(fork) => mirror.is_ancestor(&fork, &theirs).await?,
+        None => true,
+    };
+    Ok(Some(if is_newer { local } else { base }))
 }
 
 /// Gathers what the branch gate judges: `tip` is where the branch `expected` stands.

@@ -234,7 +234,7 @@ async fn not_a_person(daemon: &Daemon, caller: &Caller, call: &Call) -> Option<S
         | Call::Check { .. }
         | Call::Say { .. }
         | Call::Interrupt { .. } => {
-            caller::pane_above(daemon.tmux(), &daemon.projects(), caller.pid?).await
+            caller::pane_above(&daemon.places, &daemon.config(), caller.pid?).await
         }
         Call::Poll { .. } | Call::Reload | Call::Cycle { .. } => None,
     }

@@ -59,6 +59,7 @@ pub async fn measure(
             gate: name.clone(),
             subject: measured.subject,
             holds: judged.holds,
+            warned: judged.warned,
             says: judged.says,
             findings: judged.findings,
             exit: measured.exit,

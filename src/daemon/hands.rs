@@ -318,20 +318,13 @@ pub fn rules_of(config: &Config, name: &crate::domain::ProjectName) -> Option<Ru
     let mut workflow = config.workflow_of(&project)?.clone();
     let caps = &config.settings.limits;
     let limits = &mut workflow.limits;
-    limits.rounds = caps
-        .rounds
-        .map_or(limits.rounds, |cap| cap.min(limits.rounds));
-    limits.attempts = caps
-        .attempts
-        .map_or(limits.attempts, |cap| cap.min(limits.attempts));
-    limits.dispatches_per_day = caps
-        .dispatches_per_day
-        .map_or(limits.dispatches_per_day, |cap| {
-            cap.min(limits.dispatches_per_day)
-        });
-    limits.active_max = caps
-        .active_max
-        .map_or(limits.active_max, |cap| cap.min(limits.active_max));
+    let smaller = |limit: &mut u32, cap: Option<u32>| *limit = cap.unwrap_or(*limit).min(*limit);
+    smaller(&mut limits.rounds, caps.rounds);
+    smaller(&mut limits.attempts, caps.attempts);
+    smaller(&mut limits.dispatches_per_day, caps.dispatches_per_day);
+    smaller(&mut limits.labellings_per_hour, caps.labellings_per_hour);
+    smaller(&mut limits.dispatches_per_issue, caps.dispatches_per_issue);
+    smaller(&mut limits.active_max, caps.active_max);
     Some(Rules {
         project,
         workflow,

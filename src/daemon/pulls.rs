@@ -124,6 +124,7 @@ pub async fn read(hands: &Hands, number: IssueNumber) -> Result<PullRead, Tracke
     }
     Ok(PullRead {
         end,
+        merged_by: found.merged_by,
         head: Some(found.head),
         wants,
         roles,

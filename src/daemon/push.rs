@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::daemon::hands::{Hands, failed, now, unconfigured};
 use crate::daemon::tree::{DIRTY_AGAIN, lines, run, said};
 use crate::daemon::{commits, gates};
-use crate::domain::{Dispatch, Outcome, Project, Subject};
-use crate::machine::protected;
+use crate::domain::{Dispatch, Outcome, Project, Reserved, Subject};
+use crate::machine::reserved;
 
 /// Minutes that a push may take, with the project's own `pre-push` hook: some run all the tests.
 pub(super) const PUSH_MINUTES_MAX: u64 = 10;
@@ -42,8 +42,8 @@ pub async fn push(hands: &Hands, dispatch: &Dispatch, branch: &str, subject: &Su
         return unconfigured();
     };
     match touched(hands, &project, subject, dispatch.began()).await {
-        Ok(files) if files.is_empty() => {}
-        Ok(files) => return Outcome::Protected { files },
+        Ok(found) if found.is_empty() => {}
+        Ok(found) => return Outcome::Reserved { found },
         Err(outcome) => return outcome,
     }
     let name = format!("push-{}", subject.short());
@@ -108,20 +108,20 @@ pub(super) fn slow(branch: &str) -> String {
     format!("the push of `{branch}` took longer than {PUSH_MINUTES_MAX} minutes and was stopped")
 }
 
-/// Returns the changed files that only a person may change. Where nobody can say what changed, nothing is pushed.
+/// Returns the changed files that are not an agent's to change. Where nobody can say what changed, nothing is pushed.
 async fn touched(
     hands: &Hands,
     project: &Project,
     subject: &Subject,
     began: Option<&Subject>,
-) -> Result<Vec<String>, Outcome> {
-    if project.protected.is_empty() {
+) -> Result<Vec<Reserved>, Outcome> {
+    if project.reserved.is_empty() {
         return Ok(Vec::new());
     }
     let mirror = gates::mirror(hands, project).await?;
     let changed = commits::changed_files(&mirror, subject, began).await;
     match changed.map_err(|error| failed(&error))? {
-        Some(changed) => Ok(protected::touched(&project.protected, &changed)),
+        Some(changed) => Ok(reserved::touched(&project.reserved, &changed)),
         None => Err(Outcome::Refused {
             why: "no default branch is known, so nobody can say whether the work changes what only a person may: it was not pushed".to_owned(),
             hint: format!(

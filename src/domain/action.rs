@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Actor, Answer, Closing, CommentId, Composer, Delivery, DeliveryId, Dispatch, DispatchId,
     Evidence, GateName, Hold, IssueNumber, Label, LabelEvent, Marker, Note, Opening, Pane, Post,
-    Pull, PullPlan, Rehearsed, Report, ReportId, Role, Sighting, Spec, Statement, Subject, Window,
+    Pull, PullPlan, Rehearsed, Report, ReportId, Reserved, Role, Sighting, Spec, Statement,
+    Subject, Window,
 };
 
 /// Numbers effects of one engine.
@@ -372,8 +373,8 @@ pub enum Outcome {
     NotMerged { why: String },
     /// Nothing was done: something that only a person can clear away is in the way; look again after that.
     Held { hold: Hold, until: Timestamp },
-    /// The work touches what only a person may change: nothing was pushed.
-    Protected { files: Vec<String> },
+    /// The work touches what is not an agent's to change: nothing was pushed. By whose the changed files are.
+    Reserved { found: Vec<Reserved> },
     /// The outside said no, and a person can end that: not done; try again after that.
     Refused {
         why: String,

@@ -71,7 +71,13 @@ pub enum Hold {
         until: Option<Timestamp>,
     },
     /// Who set it may not start work.
-    Untrusted { actor: Actor, role: Role },
+    Untrusted {
+        actor: Actor,
+        role: Role,
+        /// Whether agents work as that account.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        agents: bool,
+    },
     /// The text was changed after it was approved, by somebody who could not have approved it.
     NeedsReapproval { by: String },
     /// Other open issues go first: its text says so.
@@ -103,6 +109,14 @@ pub enum Hold {
     },
     /// The day's dispatches are spent.
     DailyCap { limit: u32, until: Timestamp },
+    /// One account labelled more in an hour than is taken up.
+    Flood {
+        by: String,
+        limit: u32,
+        until: Timestamp,
+    },
+    /// The issue's own dispatches of a day are spent.
+    IssueCap { limit: u32, until: Timestamp },
     /// Outside of the hours in which work may start.
     Hours { from: u16, to: u16 },
     /// The last attempt failed a moment ago.
@@ -216,6 +230,8 @@ impl Hold {
             Self::ActiveMax { .. } => "active-max",
             Self::AccountLimit { .. } => "account-limit",
             Self::DailyCap { .. } => "daily-cap",
+            Self::Flood { .. } => "flood",
+            Self::IssueCap { .. } => "issue-cap",
             Self::Hours { .. } => "hours",
             Self::BackOff { .. } => "back-off",
             Self::Session { .. } => "session-taken",
@@ -299,6 +315,9 @@ impl Hold {
             Self::LineLeft { .. } => {
                 Some(format!("`pointsman attach {project}`, and clear the line"))
             }
+            Self::Untrusted { agents: true, .. } => {
+                Some("a person with write access sets the label".into())
+            }
             Self::Untrusted { actor, .. } if actor.kind == ActorKind::App => Some(format!(
                 "somebody with write access sets the label, or add its id {} to `allow`",
                 actor.id
@@ -330,6 +349,12 @@ impl Hold {
             | Self::AdoptedApart { hint, .. }
             | Self::AgentsUnread { hint } => Some(hint.clone()),
             Self::AgentAsks { .. } => Some(format!("`pointsman attach {project}`, and answer it")),
+            Self::Flood { by, .. } => Some(format!(
+                "if {by} meant it, wait, or raise `labellings_per_hour` in `[limits]`; else take the labels off"
+            )),
+            Self::IssueCap { .. } => Some(
+                "look why it comes back so often; `dispatches_per_issue` in `[limits]` is the cap".into(),
+            ),
             Self::AgentNotReady { .. } => Some(format!(
                 "`pointsman agent check {project}` says what mends it, and lets it go on"
             )),
@@ -406,12 +431,21 @@ impl fmt::Display for Hold {
                 f,
                 "`{line}` of dispatch {dispatch} is wanted no more and is in the composer, not alone"
             ),
+            Self::Untrusted {
+                actor,
+                agents: true,
+                ..
+            } => write!(
+                f,
+                "{0} set the label, and agents work as {0}: their word starts nothing",
+                actor.login
+            ),
             Self::Untrusted { actor, .. } if actor.kind == ActorKind::App => write!(
                 f,
                 "the App {} set the label, and no App may start work here by its name",
                 actor.login
             ),
-            Self::Untrusted { actor, role } => {
+            Self::Untrusted { actor, role, .. } => {
                 write!(f, "{} set the label and is {role:?} here", actor.login)
             }
             Self::NeedsReapproval { by } => {
@@ -460,6 +494,13 @@ impl fmt::Display for Hold {
             } => write!(f, "account {account} is at its limit"),
             Self::DailyCap { limit, until } => {
                 write!(f, "{limit} dispatches in 24 h; again at {until:.0}")
+            }
+            Self::Flood { by, limit, until } => write!(
+                f,
+                "{by} set more labels within an hour than the {limit} that are taken up; again at {until:.0}"
+            ),
+            Self::IssueCap { limit, until } => {
+                write!(f, "{limit} dispatches of it in 24 h; again at {until:.0}")
             }
             Self::Hours { from, to } => {
                 write!(

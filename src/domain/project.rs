@@ -34,14 +34,25 @@ pub struct Project {
     pub workflow: String,
     /// Accounts trusted beyond those with write access: logins, or numeric ids.
     pub allow: Vec<String>,
-    /// Paths that an agent's diff may not touch without a person.
-    pub protected: Vec<String>,
+    /// Accounts of the tracker that agents work as, where they have their own: logins, or numeric ids. Nobody's word comes from them.
+    pub agents: Vec<String>,
+    /// Paths that are no agent's to change: `protected` first, then each `[[authority]]`.
+    pub reserved: Vec<Reserved>,
     /// What `approve` does locally.
     pub merge: Merge,
     /// How much the status comment says; `None` = by who can read the repository.
     pub comment: Option<CommentMode>,
     /// Whether the folder is a git working tree. Found at load, not configured.
     pub git: bool,
+}
+
+/// Paths that an agent's diff may not touch without a person (DESIGN 8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// Globs, from the tree's root.
+    pub paths: Vec<String>,
+    /// Logins of the people who decide on them; empty = any person.
+    pub who: Vec<String>,
 }
 
 /// Where a project's issues live.
@@ -179,6 +190,10 @@ pub struct PartialLimits {
     pub attempts: Option<u32>,
     /// See [`crate::domain::Limits::dispatches_per_day`].
     pub dispatches_per_day: Option<u32>,
+    /// See [`crate::domain::Limits::labellings_per_hour`].
+    pub labellings_per_hour: Option<u32>,
+    /// See [`crate::domain::Limits::dispatches_per_issue`].
+    pub dispatches_per_issue: Option<u32>,
     /// See [`crate::domain::Limits::active_max`].
     pub active_max: Option<u32>,
 }

@@ -49,6 +49,9 @@ pub struct PullHead {
 pub struct PullRead {
     /// How it ended, if it did.
     pub end: Option<PullEnd>,
+    /// Whose account merged it, if it was merged and the tracker says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_by: Option<Actor>,
     /// The newest commit of its branch.
     pub head: Option<Subject>,
     /// Reviews that ask for changes and stand: of each reviewer at most the newest, oldest first.

@@ -171,6 +171,9 @@ pub struct Evidence {
     pub subject: Option<Subject>,
     /// Whether it holds.
     pub holds: bool,
+    /// Whether its command failed and that is only a warning: it holds all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warned: bool,
     /// One sentence: what was found or what is missing.
     pub says: String,
     /// What a valid verdict wants changed: the issue goes back. Only the verdict gate sets it.
@@ -185,6 +188,17 @@ pub struct Evidence {
     pub at: Timestamp,
     /// How long it took, in milliseconds.
     pub ms: u64,
+}
+
+impl Evidence {
+    /// Returns how it stands, in a word or two.
+    pub fn word(&self) -> &'static str {
+        match (self.holds, self.warned) {
+            (true, false) => "holds",
+            (true, true) => "warns",
+            (false, _) => "is red",
+        }
+    }
 }
 
 /// The typed verdict of a checker (`--verdict`).

@@ -195,6 +195,9 @@ pub struct OwnGate {
     pub run: String,
     /// Its time limit.
     pub timeout: Duration,
+    /// Whether its failure is a warning: recorded and shown, and nothing waits for it.
+    #[serde(default)]
+    pub warn: bool,
 }
 
 /// Caps on spending (DESIGN 4). All are per project unless they say otherwise.
@@ -206,6 +209,10 @@ pub struct Limits {
     pub attempts: u32,
     /// Dispatches in any 24 hours.
     pub dispatches_per_day: u32,
+    /// Labellings of one account that are taken up in any hour: a flood of them is looked at before it is worked off.
+    pub labellings_per_hour: u32,
+    /// Dispatches of one issue in any 24 hours.
+    pub dispatches_per_issue: u32,
     /// Open dispatches per agent account, over all projects.
     pub active_max: u32,
     /// The only hours of the day, local time, in which a dispatch may start.
@@ -218,6 +225,8 @@ impl Default for Limits {
             rounds: 3,
             attempts: 3,
             dispatches_per_day: 30,
+            labellings_per_hour: 20,
+            dispatches_per_issue: 20,
             active_max: 3,
             hours: None,
         }

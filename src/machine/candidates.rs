@@ -2,14 +2,14 @@
 //!
 //! What holds a whole stage is found once a cycle: there may be ten thousand candidates.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{Head, Hold, IssueNumber, Observation, Rules, Stage};
 use crate::machine::decide::Standing;
 use crate::machine::legend::{Legend, Reading};
 use crate::machine::memory::Memory;
 use crate::machine::rank::{Rank, rank};
-use crate::machine::state::{State, Walk};
+use crate::machine::state::{Opened, State, Walk};
 use crate::machine::{beside, dependencies, open, status, trust};
 
 /// An open issue that asks for a stage.
@@ -137,8 +137,8 @@ pub(super) fn project_hold(
             to: hours.to,
         });
     }
-    let day = jiff::SignedDuration::from_hours(24);
-    let (opened, oldest) = state.opened_since(now - day);
+    let day = SignedDuration::from_hours(24);
+    let (opened, oldest) = state.opened_since(now - day, |_| true);
     if opened >= limits.dispatches_per_day {
         let until = oldest.map_or(now, |at| at + day);
         return Some(Hold::DailyCap {
@@ -223,6 +223,7 @@ impl<'a> CheapHolds<'a> {
         if let Some((refused, hold)) = self.memory.refused.get(&number)
             && refused == candidate.head
             && !beside::is_over(hold, self.state, self.seen, number)
+            && !matches!(hold, Hold::Flood { until, .. } if *until <= self.now)
         {
             return Some(hold.clone());
         }
@@ -258,7 +259,18 @@ impl<'a> CheapHolds<'a> {
                 limit,
             });
         }
-        self.back_off(number).or_else(|| holds.session.clone())
+        self.back_off(number)
+            .or_else(|| self.issue_cap(number))
+            .or_else(|| holds.session.clone())
+    }
+
+    fn issue_cap(&self, number: IssueNumber) -> Option<Hold> {
+        let limit = self.rules.workflow.limits.dispatches_per_issue;
+        let day = SignedDuration::from_hours(24);
+        let of_it = |one: &Opened| one.issue == Some(number);
+        let (opened, oldest) = self.state.opened_since(self.now - day, of_it);
+        let until = oldest.map_or(self.now, |at| at + day);
+        (opened >= limit).then_some(Hold::IssueCap { limit, until })
     }
 
     /// Whether there is work on it already, or it came back: others may wait for that.

@@ -1,14 +1,14 @@
-//! A label that was moved on under an open dispatch, by the account that the agent shares: a claim, and the gates decide on it
-//! (PROTOCOLS 7). A personal token is the person, their agents and us; only the moves of ours are known by themselves.
+//! A label that was moved on under an open dispatch, by an account that agents work as or share with us: a claim, and the gates decide
+//! on it (PROTOCOLS 7). A personal token is the person, their agents and us; only the moves of ours are known by themselves.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use crate::domain::{
-    ActorKind, Cause, Details, Dispatch, Event, Head, Label, LabelEventId, Labelling, Moved, Next,
-    Note, Observation, Phase, Report, ReportId, Rules, SingleRead, Transition, TransitionStep,
-    Verb,
+    Actor, ActorKind, Cause, Details, Dispatch, Event, Head, Label, LabelEventId, Labelling, Moved,
+    Next, Note, Observation, Phase, Report, ReportId, Rules, SingleRead, Transition,
+    TransitionStep, Verb,
 };
 use crate::machine::flow::missing;
 use crate::machine::quote::quote;
@@ -40,13 +40,16 @@ pub(super) fn of(
         return None;
     };
     let head = &found.0;
-    let shared = seen.us.as_ref().filter(|us| us.kind == ActorKind::User)?;
     if !head.open || trust::vetoed(head, &rules.workflow).is_some() || dispatch.asked.is_some() {
         return None;
     }
     let to = forward(rules, labelling, &head.labels)?;
     let event = trust::standing_event(&details.events, to)?;
-    let by = event.actor.as_ref().filter(|by| by.id == shared.id)?;
+    let shared = seen.us.as_ref().filter(|us| us.kind == ActorKind::User);
+    let is_an_agents = |by: &&Actor| {
+        shared.is_some_and(|shared| by.id == shared.id) || trust::is_agents(&rules.project, by)
+    };
+    let by = event.actor.as_ref().filter(is_an_agents)?;
     if order(event.id.as_str()) <= order(labelling.event.as_str()) {
         return None;
     }

@@ -258,6 +258,8 @@ fn next_moment(
         .filter_map(|hold| match hold {
             Hold::BackOff { until, .. }
             | Hold::DailyCap { until, .. }
+            | Hold::Flood { until, .. }
+            | Hold::IssueCap { until, .. }
             | Hold::Stalled { until, .. }
             | Hold::Failing { until, .. } => Some(*until),
             Hold::AccountLimit { until, .. } => {

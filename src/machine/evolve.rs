@@ -20,7 +20,7 @@ use crate::domain::{
     Opening, Phase,
 };
 use crate::machine::note;
-use crate::machine::state::{OPENINGS_MAX, State};
+use crate::machine::state::{OPENINGS_MAX, Opened, State};
 use issue::{free_seat, intend, transit, walk};
 use report::{take_answer, take_report};
 
@@ -150,13 +150,22 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
             opening.window.as_str()
         ));
     }
-    match &opening.basis {
+    let asked = match &opening.basis {
         Basis::Labelling {
             labelling,
             approval,
-        } => begin(state, opening, labelling, approval)?,
-        Basis::Errand(errand) => errand::opened(state, opening, errand)?,
-    }
+        } => {
+            let walk = state.walks.get(&labelling.issue);
+            let ours = walk.is_some_and(|walk| walk.own_event.as_ref() == Some(&labelling.event));
+            begin(state, opening, labelling, approval)?;
+            let is_new = opening.attempt == 1 && !ours;
+            is_new.then(|| labelling.by.id.clone())
+        }
+        Basis::Errand(errand) => {
+            errand::opened(state, opening, errand)?;
+            None
+        }
+    };
     // What held it holds it no longer: the ledger alone must not go on saying so until the next cycle ends.
     let about = opening.issue();
     state
@@ -164,7 +173,8 @@ fn open(state: &mut State, at: Timestamp, opening: &Opening) -> Result<(), Strin
         .retain(|issue, hold| Some(*issue) != about || matches!(hold, Hold::InHand { .. }));
     status::opened(state, opening);
     if opening.errand().is_none_or(Errand::is_counted) {
-        state.openings.push_back(at);
+        let issue = opening.issue();
+        state.openings.push_back(Opened { at, issue, asked });
     }
     if state.openings.len() > OPENINGS_MAX {
         state.openings.pop_front();

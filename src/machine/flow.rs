@@ -11,8 +11,8 @@ use crate::machine::stall::Failure;
 use crate::machine::state::State;
 use crate::machine::step::Step;
 use crate::machine::{
-    anchor, check, delivery, ending, errand, gate, judging, pull, question, recovery, route, stall,
-    status,
+    anchor, check, delivery, ending, errand, gate, judging, pull, question, recovery, reserved,
+    route, stall, status,
 };
 
 /// Deliveries that were not typed, in a row, after which a person is told (PROTOCOLS 2).
@@ -313,7 +313,7 @@ pub fn settle(
         (_, Outcome::Unfounded { claims, at }) => {
             park(dispatch, rules, anchor::lost(claims, at, rules))
         }
-        (_, Outcome::Protected { files }) => park(dispatch, rules, pull::touched(files)),
+        (_, Outcome::Reserved { found }) => park(dispatch, rules, reserved::why(found)),
         (Action::PrepareTree { .. }, Outcome::Prepared { base, known }) => {
             Step::Record(vec![Event::TreePrepared {
                 dispatch: id(),

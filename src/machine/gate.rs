@@ -43,6 +43,8 @@ const NAMES_MAX: usize = 20;
 pub struct Judged {
     /// Whether the gate holds.
     pub holds: bool,
+    /// Whether it holds only because it never gates.
+    pub warned: bool,
     /// What was found, or exactly what is missing.
     pub says: String,
     /// What a valid, failing verdict wants changed, as markdown. Only [`verdict`] sets it.
@@ -56,6 +58,7 @@ impl Judged {
     pub fn green(says: impl Into<String>) -> Self {
         Self {
             holds: true,
+            warned: false,
             says: says.into(),
             findings: None,
             digest: None,
@@ -191,9 +194,18 @@ pub fn no_build() -> Judged {
     Judged::green("build: none; nothing was run")
 }
 
-/// Judges a gate of the workflow's own.
+/// Judges a gate of the workflow's own. One that only warns lets everything pass: checks are heuristics, what is built is not.
 pub fn own(gate: &OwnGate, run: &CommandRun) -> Judged {
-    command(&format!("the gate {}", gate.name), run)
+    let judged = command(&format!("the gate {}", gate.name), run);
+    if judged.holds || !gate.warn {
+        return judged;
+    }
+    Judged {
+        holds: true,
+        warned: true,
+        says: format!("a warning, and nothing waits for it: {}", judged.says),
+        ..judged
+    }
 }
 
 fn command(what: &str, run: &CommandRun) -> Judged {

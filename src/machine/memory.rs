@@ -287,6 +287,7 @@ impl Memory {
                     | Hold::Yours { .. }
                     | Hold::Spent { .. }
                     | Hold::Collides { .. }
+                    | Hold::Flood { .. }
                     | Hold::Parked {
                         stripped: Some(_),
                         ..

@@ -8,7 +8,7 @@
 //! | [`flow`], [`delivery`], `judging`, `ending`, `repeat` | the life of a dispatch: prepare, deliver, judge, clear away; the same report has the same answer |
 //! | [`gate`], [`anchor`], [`alike`] | whether the work is there; whether what a text claims is true; which issues may be about the same |
 //! | [`transition`], `walks`, [`route`], [`trust`], [`older`] | labels: ours, a person's, and whose word counts; which read is older than what is known |
-//! | [`pull`], [`protected`] | the pull request of an issue's branch, and what a person does with it |
+//! | [`pull`], [`reserved`] | the pull request of an issue's branch, and what a person does with it |
 //! | `claim` | a label that the agent's account moved on: a report, and undone once if the work is not there |
 //! | `note` | what a person has to know, by one comment each |
 //! | [`stall`], [`starved`] | what fails or is in the way: tried again, told, handed over; ready work and no dispatch for hours |
@@ -45,13 +45,13 @@ pub mod older;
 pub mod open;
 pub mod pace;
 pub mod post;
-pub mod protected;
 pub mod pull;
 pub mod question;
 pub mod quote;
 pub mod rank;
 pub mod recovery;
 mod repeat;
+pub mod reserved;
 pub mod resolve;
 pub mod route;
 pub mod schedule;

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::machine::beside::{self, Beside};
 use crate::machine::check;
 use crate::machine::decide::Act;
-use crate::machine::state::{State, Walk};
+use crate::machine::state::{Opened, State, Walk};
 use crate::machine::step::Flow;
 use crate::machine::text::one_line;
 use crate::machine::trust::{self, Request};
@@ -270,6 +270,9 @@ pub fn open(
     if let Some(hold) = spent(walk, &request, stage, rules, details) {
         return Chosen::Held(hold);
     }
+    if let Some(hold) = flood(rules, state, walk, &request, now) {
+        return Chosen::Held(hold);
+    }
     let attempt = 1 + walk
         .filter(|walk| walk.labelling == Some(request.labelling.key()))
         .map_or(0, |walk| walk.attempts);
@@ -304,6 +307,31 @@ pub fn open(
         answer: None,
         did,
     })
+}
+
+/// Somebody asked for more in an hour than is taken up: by hand or by a script, it may be looked at before it is worked off. What was
+/// taken up goes on.
+fn flood(
+    rules: &Rules,
+    state: &State,
+    walk: Option<&Walk>,
+    request: &Request,
+    now: Timestamp,
+) -> Option<Hold> {
+    let labelling = &request.labelling;
+    let is_known = |walk: &Walk| {
+        walk.own_event.as_ref() == Some(&labelling.event) || walk.labelling == Some(labelling.key())
+    };
+    if walk.is_some_and(is_known) {
+        return None;
+    }
+    let limit = rules.workflow.limits.labellings_per_hour;
+    let hour = SignedDuration::from_hours(1);
+    let theirs = |one: &Opened| one.asked.as_ref() == Some(&labelling.by.id);
+    let (taken, oldest) = state.opened_since(now - hour, theirs);
+    let until = oldest.map_or(now, |at| at + hour);
+    let by = labelling.by.login.clone();
+    (taken >= limit).then_some(Hold::Flood { by, limit, until })
 }
 
 /// So many attempts came to nothing: a person has it.

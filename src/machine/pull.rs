@@ -22,9 +22,6 @@ use crate::domain::{
 use crate::machine::state::{State, Walk};
 use crate::machine::step::Step;
 
-/// Protected files that one sentence names.
-const FILES_NAMED_MAX: usize = 10;
-
 /// A pull request as the fold knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -152,23 +149,6 @@ pub fn back<'a>(rules: &'a Rules, stage: &'a Stage) -> Option<&'a Stage> {
 /// Says whether setting this stage's label again is another round of work on what a pull request showed.
 pub(super) fn is_rework(walk: Option<&Walk>, stage: &Stage) -> bool {
     stage.makes_commits() && walk.is_some_and(|walk| walk.pull.is_some())
-}
-
-/// Says why work that touches what only a person may change is handed to one (DESIGN 8).
-pub(super) fn touched(files: &[String]) -> String {
-    let named: Vec<String> = files
-        .iter()
-        .take(FILES_NAMED_MAX)
-        .map(|file| format!("`{}`", super::text::one_line(file, 200).replace('`', "'")))
-        .collect();
-    let more = match files.len().saturating_sub(FILES_NAMED_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(
-        "nothing was pushed: the work changes {}{more}, which only a person may (`protected` in the project's file). It is on the branch as the agent left it: take those changes out before it is tried again, push them to the default branch if they are yours, or push the branch yourself and set the next label",
-        named.join(", ")
-    )
 }
 
 /// Turns what came of an effect on a dispatch's branch into what is written down.

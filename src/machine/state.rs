@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::{
-    Adopted, Answer, Approval, Cause, Checked, Delivery, DeliveryId, Dispatch, DispatchId, Ground,
-    Hold, IssueNumber, Label, LabelEventId, Note, ProfileName, ReportId, Sighting, SkillName, Spec,
-    Subject, Transition, Window,
+    ActorId, Adopted, Answer, Approval, Cause, Checked, Delivery, DeliveryId, Dispatch, DispatchId,
+    Ground, Hold, IssueNumber, Label, LabelEventId, Note, ProfileName, ReportId, Sighting,
+    SkillName, Spec, Subject, Transition, Window,
 };
 
 use crate::machine::pull::{Kept, Proof};
@@ -48,8 +48,8 @@ pub struct State {
     pub told: VecDeque<(IssueNumber, String)>,
     /// Who has the seat of a stage.
     pub seats: BTreeMap<Label, IssueNumber>,
-    /// When dispatches were opened, oldest first.
-    pub openings: VecDeque<Timestamp>,
+    /// The dispatches that were opened last, oldest first.
+    pub openings: VecDeque<Opened>,
     /// When agents were told to go on after an error, oldest first.
     pub resumes: VecDeque<Timestamp>,
     /// Reports that were taken, newest last: a spool file is taken once.
@@ -72,6 +72,17 @@ pub struct State {
     pub adopted: Adopted,
     /// The holds that were recorded last.
     pub holds: BTreeMap<IssueNumber, Hold>,
+}
+
+/// A dispatch that was opened, as the caps count it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// When.
+    pub at: Timestamp,
+    /// For which issue; an errand may be about none.
+    pub issue: Option<IssueNumber>,
+    /// Whose labelling it took up: none for another attempt, and for a label that we moved on.
+    pub asked: Option<ActorId>,
 }
 
 /// A schedule.
@@ -229,15 +240,15 @@ impl State {
         u32::try_from(open.count()).unwrap_or(u32::MAX)
     }
 
-    /// Returns how many dispatches were opened since `since`, and when the oldest of them was.
-    pub fn opened_since(&self, since: Timestamp) -> (u32, Option<Timestamp>) {
-        let mut recent = self
-            .openings
-            .iter()
-            .copied()
-            .filter(|at| *at > since)
-            .peekable();
-        let oldest = recent.peek().copied();
+    /// Returns how many of the counted dispatches were opened since `since`, and when the oldest of them was.
+    pub fn opened_since(
+        &self,
+        since: Timestamp,
+        counts: impl Fn(&Opened) -> bool,
+    ) -> (u32, Option<Timestamp>) {
+        let recent = self.openings.iter().filter(|one| one.at > since);
+        let mut recent = recent.filter(|one| counts(one)).peekable();
+        let oldest = recent.peek().map(|one| one.at);
         (u32::try_from(recent.count()).unwrap_or(u32::MAX), oldest)
     }
 

@@ -116,6 +116,7 @@ fn own_word(
         return Err(Hold::Untrusted {
             actor: actor.clone(),
             role,
+            agents: is_agents(project, actor),
         });
     }
     Ok(Approval {
@@ -125,19 +126,31 @@ fn own_word(
     })
 }
 
-/// Says whether an account may start work: on the allow-list, or a person with write access now. Apps by id only.
+/// Says whether an account's word counts: on the allow-list, or a person with write access now. Apps by id only. An account that
+/// agents work as has no word, whatever it may do: nobody approves their own work.
 pub fn is_trusted(project: &Project, actor: &Actor, roles: &BTreeMap<Actor, Role>) -> bool {
-    // A number is an id: anybody may register an account that is called like another one's id.
-    let is_name = |entry: &str| !entry.bytes().all(|byte| byte.is_ascii_digit());
+    if is_agents(project, actor) {
+        return false;
+    }
     let listed = project.allow.iter().any(|entry| {
-        *entry == *actor.id.as_str()
-            || (actor.kind == ActorKind::User
-                && is_name(entry)
-                && entry.eq_ignore_ascii_case(&actor.login))
+        // An App is called what its owner likes.
+        (actor.kind == ActorKind::User || *entry == *actor.id.as_str()) && names(entry, actor)
     });
     let may = actor.kind == ActorKind::User
         && roles.get(actor).copied().unwrap_or(Role::None) >= Role::Write;
     listed || may
+}
+
+/// Says whether agents work as that account.
+pub fn is_agents(project: &Project, actor: &Actor) -> bool {
+    project.agents.iter().any(|entry| names(entry, actor))
+}
+
+/// Says whether an entry of the project's file means that account. A number is an id: anybody may register an account that is called
+/// like another one's id.
+fn names(entry: &str, actor: &Actor) -> bool {
+    let is_name = !entry.bytes().all(|byte| byte.is_ascii_digit());
+    *entry == *actor.id.as_str() || (is_name && entry.eq_ignore_ascii_case(&actor.login))
 }
 
 /// Returns the accounts whose role decides what an issue asks for: who set the routing labels that stand, who took the park label
@@ -177,7 +190,10 @@ fn check_edit(
 ) -> Result<(), Hold> {
     let unseen = |edit: &&Edit| edit.at > approval.at - EDIT_GRACE;
     let since: Vec<&Edit> = text.edits.iter().filter(unseen).collect();
-    let may = |editor: &Actor| editor.id == approval.by.id || is_trusted(project, editor, roles);
+    let may = |editor: &Actor| {
+        !is_agents(project, editor)
+            && (editor.id == approval.by.id || is_trusted(project, editor, roles))
+    };
     let stranger = since
         .iter()
         .find(|edit| !edit.by.as_ref().is_some_and(may))

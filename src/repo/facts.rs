@@ -226,23 +226,32 @@ impl Mirror {
         Ok(commits)
     }
 
+    /// Returns where two lines of work part: their newest common commit, if they have one.
+    pub async fn fork(&self, one: &Subject, other: &Subject) -> Result<Option<Subject>, RepoError> {
+        let (one, other) = (commit(one)?, commit(other)?);
+        let what = "compare two commits";
+        let call = Call::new(what, ["merge-base", one, other]);
+        let ended = self.git.run(call).await?;
+        match ended.code {
+            Some(0) => {
+                let found = String::from_utf8_lossy(&ended.stdout);
+                Ok(Some(Subject::new(found.trim().to_owned())))
+            }
+            Some(1) => Ok(None),
+            Some(_) | None => Err(ended.failed(what)),
+        }
+    }
+
     /// Returns the files that `sha` changed since it left `base`; without a common ancestor, since `base`.
     pub async fn changed_files(
         &self,
         base: &Subject,
         sha: &Subject,
     ) -> Result<Vec<ChangedFile>, RepoError> {
-        let (base, sha) = (commit(base)?, commit(sha)?);
+        let fork = self.fork(base, sha).await?;
+        let fork = fork.as_ref().unwrap_or(base).as_str();
         let what = "compare two commits";
-        let ended = self
-            .git
-            .run(Call::new(what, ["merge-base", base, sha]))
-            .await?;
-        let fork = match ended.code {
-            Some(0) => String::from_utf8_lossy(&ended.stdout).trim().to_owned(),
-            Some(1) => base.to_owned(),
-            Some(_) | None => return Err(ended.failed(what)),
-        };
+        let sha = commit(sha)?;
         let args = [
             "diff-tree",
             "-r",
@@ -250,7 +259,7 @@ impl Mirror {
             "--no-renames",
             "--no-ext-diff",
             "--name-status",
-            &fork,
+            fork,
             sha,
         ];
         let printed = self.git.read(Call::new(what, args)).await?;

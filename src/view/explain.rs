@@ -188,7 +188,7 @@ fn reported(report: &ReportView) -> String {
 }
 
 fn measured(row: &Evidence) -> String {
-    let word = if row.holds { "holds" } else { "red  " };
+    let word = if row.holds { row.word() } else { "red  " };
     let subject = row
         .subject
         .as_ref()

@@ -124,6 +124,8 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::ActiveMax { .. }
         | Hold::AccountLimit { .. }
         | Hold::DailyCap { .. }
+        | Hold::Flood { .. }
+        | Hold::IssueCap { .. }
         | Hold::Hours { .. }
         | Hold::BackOff { .. }
         | Hold::Session { .. }

@@ -350,10 +350,10 @@ fn answered(dispatch: &DispatchId, replies: &[Reply]) -> String {
 }
 
 fn measured(evidence: &Evidence) -> String {
-    let word = if evidence.holds { "holds" } else { "is red" };
     format!(
-        "gate {} {word}{}: {}",
+        "gate {} {}{}: {}",
         evidence.gate,
+        evidence.word(),
         at(evidence.subject.as_ref()),
         short(&evidence.says)
     )

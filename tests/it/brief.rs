@@ -374,6 +374,7 @@ fn without_git_the_file_is_named() {
         name: "links".into(),
         run: "make links".into(),
         timeout: std::time::Duration::from_mins(5),
+        warn: false,
     }];
     let mut facts = world.facts();
     facts.tree = None;

@@ -187,6 +187,7 @@ fn an_own_gate_names_itself() {
         name: "links".into(),
         run: "make links".into(),
         timeout: std::time::Duration::from_mins(5),
+        warn: false,
     };
     let run = CommandRun {
         command: &own.run,
@@ -199,6 +200,41 @@ fn an_own_gate_names_itself() {
     red: the gate links `make links` exited 2. The end of its output:
         dead: /faq
     "#);
+}
+
+/// J20: a check is a heuristic. What it finds is recorded as a warning, and nothing waits for it; a build that fails is red beside it.
+#[test]
+fn a_check_that_fails_only_warns_and_a_build_that_fails_is_red() {
+    let run = |command, exit, timed_out| CommandRun {
+        command,
+        exit,
+        timed_out,
+        tail: "2 warnings",
+        log_digest: None,
+    };
+    let lint = |warn| OwnGate {
+        name: "lint".into(),
+        run: "make lint".into(),
+        timeout: std::time::Duration::from_mins(5),
+        warn,
+    };
+    let said = |exit, timed_out, warn| {
+        let judged = gate::own(&lint(warn), &run("make lint", exit, timed_out));
+        (judged.holds, judged.warned, judged.says)
+    };
+    let failed = "the gate lint `make lint` exited 1. The end of its output:\n    2 warnings";
+    let warning = |says: &str| format!("a warning, and nothing waits for it: {says}");
+    assert_eq!(said(Some(1), false, true), (true, true, warning(failed)));
+    assert_eq!(
+        said(Some(1), false, false),
+        (false, false, failed.to_owned())
+    );
+    let late = "the gate lint `make lint` was ended at its time limit. The end of its output:\n    2 warnings";
+    assert_eq!(said(None, true, true), (true, true, warning(late)));
+    let passed = (true, false, "`make lint` exited 0".to_owned());
+    assert_eq!(said(Some(0), false, true), passed);
+    let built = gate::build(&run("make", Some(1), false));
+    assert!(!built.holds && !built.warned);
 }
 
 const PASS: &str =

@@ -385,6 +385,7 @@ fn judging_events(answer: Answer) -> Vec<Event> {
                 gate: GateName::Build,
                 subject: None,
                 holds: true,
+                warned: false,
                 says: String::new(),
                 findings: None,
                 exit: None,

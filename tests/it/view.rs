@@ -47,6 +47,7 @@ fn row(gate: GateName, holds: bool, says: &str) -> Evidence {
         gate,
         subject: Some(sha("c")),
         holds,
+        warned: false,
         says: says.into(),
         findings: None,
         exit: None,

@@ -60,6 +60,10 @@ pub(super) fn need(gate: &GateName, facts: &Facts) -> String {
             file_place(facts).unwrap_or_else(|| "the stage's file".to_owned())
         ),
         GateName::Own(name) => match facts.gates.iter().find(|own| own.name == *name) {
+            Some(own) if own.warn => format!(
+                "`{}` is run by Pointsman; if it fails that is a warning, recorded and shown, and nothing waits for it",
+                own.run
+            ),
             Some(own) => format!("`{}` exits 0, run by Pointsman", own.run),
             None => "a gate of the workflow's own".to_owned(),
         },

@@ -17,6 +17,8 @@ pub struct Proof {
     pub stage: Label,
     /// By which gate.
     pub gate: GateName,
+    /// Whether its command failed, which is a warning only.
+    pub warned: bool,
     /// At which commit.
     pub subject: Option<Subject>,
     /// What its command exited with, if it ran one.
@@ -40,6 +42,7 @@ pub(in crate::machine) fn proofs(known: &[Proof], dispatch: &Dispatch) -> Vec<Pr
         all.extend(last.filter(|row| row.holds).map(|row| Proof {
             stage: stage.label.clone(),
             gate: gate.clone(),
+            warned: row.warned,
             subject: row.subject.clone(),
             exit: row.exit,
             by: dispatch.opening.profile.clone(),
@@ -70,9 +73,10 @@ pub(super) fn table(proofs: &[Proof], opening: &Opening) -> String {
         let exit = proof.exit.map_or_else(String::new, |exit| exit.to_string());
         let _ = writeln!(
             text,
-            "| {} | {} | {commit} | {exit} | {} | {} |",
+            "| {} | {}{} | {commit} | {exit} | {} | {} |",
             cell(proof.stage.as_str()),
             cell(proof.gate.as_str()),
+            if proof.warned { " (warns)" } else { "" },
             cell(proof.by.as_str()),
             proof.at.strftime("%Y-%m-%d %H:%M UTC")
         );

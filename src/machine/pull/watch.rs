@@ -6,8 +6,8 @@ use super::closed::{self, Word};
 use super::known::Now;
 use super::{Kept, back};
 use crate::domain::{
-    Action, Event, IssueNumber, Label, LabelEventId, Next, Observation, PullEnd, PullRead,
-    Questions, Review, Rules, SingleRead, Transition, TransitionStep,
+    Action, ActorKind, Event, IssueNumber, Label, LabelEventId, Next, Note, Observation, PullEnd,
+    PullRead, Questions, Review, Rules, SingleRead, Transition, TransitionStep,
 };
 use crate::machine::decide::{Act, Decision};
 use crate::machine::memory::Memory;
@@ -91,9 +91,17 @@ fn changed(
             Word::Label(event) => Some(event),
         };
         let did = format!("pull request {number} of {issue} {}", end.words());
+        let note = nobodys(rules, seen, walk, read).map(|why| Event::NoteIntended {
+            note: Note {
+                issue,
+                key: format!("merged {number}"),
+                text: format!("Pull request {number} {}: {why}", end.words()),
+            },
+        });
         let end = end.clone();
-        let event = Event::PullEnded { issue, end, anew };
-        return Some(Act::record(vec![event], None, did));
+        let ended = Event::PullEnded { issue, end, anew };
+        let events = std::iter::once(ended).chain(note).collect();
+        return Some(Act::record(events, None, did));
     }
     if is_under_way(state, issue) {
         return None;
@@ -110,6 +118,27 @@ fn changed(
         return Some(Act::record(vec![event], None, did));
     }
     None
+}
+
+/// Says why a merge is no person's approval: an account that agents work as made it, or our own App, and not by a move of ours. It cannot
+/// be undone, so a person is told.
+fn nobodys(rules: &Rules, seen: &Observation, walk: &Walk, read: &PullRead) -> Option<String> {
+    let by = read.merged_by.as_ref()?;
+    if walk.approved.is_some() || walk.merged.is_some() {
+        return None;
+    }
+    let us = seen.us.as_ref();
+    let is_our_app = us.is_some_and(|us| us.kind == ActorKind::App && us.id == by.id);
+    let whose = if trust::is_agents(&rules.project, by) {
+        "an account that agents work as"
+    } else if is_our_app {
+        "our own App, and Pointsman did not do it"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "that is {whose}. No person approved this work, and it is in the default branch now: look at it, and revert what should not be there. A rule for that branch on GitHub, which lets only people merge, keeps it from happening again."
+    ))
 }
 
 fn is_under_way(state: &State, issue: IssueNumber) -> bool {

@@ -132,6 +132,14 @@ impl Scene<'_> {
                     quoted(by)
                 )
             }
+            Hold::Untrusted {
+                actor,
+                agents: true,
+                ..
+            } => format!(
+                "{} set the label, and agents work as that account",
+                quoted(&actor.login)
+            ),
             Hold::Untrusted { actor, .. } => {
                 format!(
                     "{} set the label and may not start work here",
@@ -154,6 +162,12 @@ impl Scene<'_> {
             // Whose account it is, and when it is paid for again, is nobody else's.
             Hold::AccountLimit { .. } => "the agent's account is at its limit".to_owned(),
             Hold::DailyCap { limit, .. } => format!("the day's {limit} dispatches are spent"),
+            Hold::Flood { limit, .. } => {
+                format!(
+                    "one account set more labels within an hour than the {limit} that are taken up; its turn comes later"
+                )
+            }
+            Hold::IssueCap { limit, .. } => format!("its {limit} dispatches of a day are spent"),
             Hold::Stalled { why, .. } if self.full => {
                 format!("a step failed and is tried again: {}", quoted(why))
             }
@@ -220,12 +234,15 @@ impl Scene<'_> {
 
     fn rows(&self, evidence: &[Evidence]) -> String {
         let rows = evidence.iter().take(ROWS_MAX).map(|row| {
-            let word = if row.holds { "holds" } else { "is red" };
-            let mut text = format!("{} {word}", row.gate);
+            let mut text = format!("{} {}", row.gate, row.word());
             if self.full {
                 let _ = write!(text, " ({})", quoted(&row.says));
             }
-            if let Some(log) = row.log.as_ref().filter(|_| self.full && !row.holds) {
+            if let Some(log) = row
+                .log
+                .as_ref()
+                .filter(|_| self.full && row.word() != "holds")
+            {
                 let _ = write!(text, " log {}", quoted(log));
             }
             text

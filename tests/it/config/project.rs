@@ -120,6 +120,66 @@ workflow = "solo.toml"
 }
 
 #[test]
+fn whose_the_paths_are_and_who_the_agents_are_is_checked() {
+    assert_snapshot!(project(r#"tracker = "local"
+path = "~/blog"
+agent = "codex"
+build = "make"
+allow = ["Shop-Agent", "4242"]
+agents = ["shop-agent", "@bot"]
+authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
+"#), @r#"
+    error: `shop-agent` is in `allow` and in `agents`
+     --> projects/blog.toml:6:11
+      |
+    6 | agents = ["shop-agent", "@bot"]
+      |           ^^^^^^^^^^^^
+      |
+      = hint: an account that agents work as is nobody's word: leave it in one
+
+    error: `@bot` is not an account
+     --> projects/blog.toml:6:25
+      |
+    6 | agents = ["shop-agent", "@bot"]
+      |                         ^^^^^^
+      |
+      = expected: a login without `@`, a numeric id
+
+    error: not a glob: unclosed character class; missing ']'
+     --> projects/blog.toml:7:25
+      |
+    7 | authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
+      |                         ^^^^^^^
+      |
+      = expected: as in `.github/**`
+
+    error: `@ann` is not an account
+     --> projects/blog.toml:7:42
+      |
+    7 | authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
+      |                                          ^^^^^^
+      |
+      = expected: a login without `@`, a numeric id
+
+    error: `who` is missing in `[[authority]]`
+     --> projects/blog.toml:7:53
+      |
+    7 | authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
+      |                                                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: add `who = ...`
+
+    error: unknown key `whom` in `[[authority]]`
+     --> projects/blog.toml:7:74
+      |
+    7 | authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
+      |                                                                          ^^^^ did you mean `who`?
+      |
+      = expected: paths, who
+    "#);
+}
+
+#[test]
 fn every_value_of_a_project_is_checked() {
     assert_snapshot!(project(r#"repo = "https://github.com/me/blog"
 path = "src/blog"

@@ -297,7 +297,7 @@ rn = "make links"
     19 | rn = "make links"
        | ^^ did you mean `run`?
        |
-       = expected: name, run, timeout
+       = expected: name, run, timeout, warn
     "#);
 }
 

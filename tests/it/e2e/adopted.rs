@@ -344,3 +344,46 @@ async fn our_own_server_that_stands_still_is_waited_for() {
     world.until_yours("blog", issue).await;
     world.end().await;
 }
+
+/// Nobody approves their own work: what runs below an adopted pane is an agent, like below a pane of ours.
+#[tokio::test]
+async fn a_persons_word_from_an_adopted_pane_is_refused() {
+    let mut world = World::new();
+    world.project("shop");
+    let session = "tracker = \"local\"\nbuild = \"true\"\nsession = \"default:work:mine.0\"\n";
+    world.write_project("shop", session);
+    let (binary, said) = (world.places.binary_text(), world.home().join("said"));
+    let go = world.home().join("go");
+    let pane = format!(
+        "until [ -e {go} ]; do sleep 0.1; done; {binary} approve 1 --project shop >{said}.part 2>&1; mv {said}.part {said}; exec cat",
+        go = go.display(),
+        said = said.display(),
+    );
+    theirs(
+        &world,
+        &[
+            "new-session",
+            "-d",
+            "-s",
+            "work",
+            "-n",
+            "mine",
+            "sh",
+            "-c",
+            &pane,
+        ],
+    );
+    world.start().await;
+    std::fs::write(&go, "").expect("a file can be made");
+    let heard = world
+        .until("it was answered", |_| std::fs::read_to_string(&said).ok())
+        .await;
+    assert_eq!(
+        heard.trim(),
+        "Error: this is a person's word, and the call comes from the pane work:mine, where agents and gates run. An agent asks a person with `pointsman ask`"
+    );
+    // The daemon first: while it looks for their server, that one stays.
+    world.stop().await;
+    theirs(&world, &["kill-server"]);
+    world.end().await;
+}

@@ -1,6 +1,6 @@
 //! After `approve`: what is merged, what is not, and who hears why.
 
-use pointsman::domain::{Event, IssueNumber};
+use pointsman::domain::{Event, GateName, IssueNumber};
 
 use crate::support::world::World;
 
@@ -77,5 +77,37 @@ async fn a_merge_that_conflicts_is_tried_once_and_then_a_persons() {
         .iter()
         .filter(|told| matches!(told.event, Event::ParkIntended { .. }));
     assert_eq!(parks.count(), 1, "it is not tried again by itself");
+    world.end().await;
+}
+
+/// J20: what a linter says is recorded and shown, and nothing waits for it.
+#[tokio::test]
+async fn a_check_that_fails_is_shown_as_a_warning_and_the_work_goes_on() {
+    let mut world = World::new();
+    world.project("shop");
+    let labels = include_str!("../../../workflows/solo.toml")
+        .replace("\"branch\", \"build\"", "\"branch\", \"lint\", \"build\"");
+    let check = "\n[[gate]]\nname = \"lint\"\nrun = \"echo 2 warnings; exit 1\"\nwarn = true\n";
+    std::fs::write(world.places.config.join("labels.toml"), labels + check).expect("it is written");
+    world.write_project("shop", "tracker = \"local\"\nbuild = \"sh tests/run.sh\"\n");
+    world.start().await;
+    let issue = world
+        .issue("shop", "Greet by name", "", "ready-for-dev")
+        .await;
+    world.until_yours("shop", issue).await;
+    let told = world.told().await;
+    let rows = told.iter().filter_map(|told| match &told.event {
+        Event::GateFinished { evidence, .. } if evidence.holds => Some(evidence),
+        _ => None,
+    });
+    let lint = GateName::Own("lint".to_owned());
+    let rows: Vec<_> = rows.map(|row| (&row.gate, row.warned, row.exit)).collect();
+    assert!(rows.contains(&(&lint, true, Some(1))), "{rows:?}");
+    assert!(
+        rows.contains(&(&GateName::Build, false, Some(0))),
+        "{rows:?}"
+    );
+    let (_, said, _) = world.says(&["explain", &issue.0.to_string()]).await;
+    assert!(said.contains("gate lint warns at "), "{said}");
     world.end().await;
 }

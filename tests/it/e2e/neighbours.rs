@@ -221,3 +221,41 @@ async fn work_on_files_that_another_branch_changes_starts_once_that_one_is_merge
         .await;
     world.end().await;
 }
+
+/// K14: what a person committed to the default branch and has not pushed yet is nobody's work in flight.
+#[tokio::test]
+async fn a_persons_unpushed_commits_hold_nobody() {
+    let mut world = World::new();
+    world.project("shop");
+    world.write_project("shop", "tracker = \"local\"\nbuild = \"sh tests/run.sh\"\n");
+    world.commit("shop", "prices.txt", "10\n");
+    world.start().await;
+    let first = world
+        .issue("shop", "Greet by name", "", "ready-for-dev")
+        .await;
+    world.until_yours("shop", first).await;
+    let branch = world.git(
+        "shop",
+        &[
+            "branch",
+            "--list",
+            "pointsman/*",
+            "--format=%(refname:short)",
+        ],
+    );
+    let range = format!("origin/main...{branch}");
+    let changed = world.git("shop", &["diff", "--name-only", &range]);
+    assert!(
+        changed.contains("prices.txt"),
+        "the branch begins with it: {changed}"
+    );
+    let second = world
+        .issue("shop", "New prices", "Touches: prices.txt", "ready-for-dev")
+        .await;
+    world
+        .until_event("it starts", "shop", |event| {
+            matches!(event, Event::DispatchOpened { opening } if opening.issue() == Some(second))
+        })
+        .await;
+    world.end().await;
+}

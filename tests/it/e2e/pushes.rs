@@ -74,6 +74,35 @@ async fn a_change_of_a_protected_path_is_not_pushed_but_handed_to_a_person() {
     world.end().await;
 }
 
+/// Beyond its authority: whose word it takes is said by name, outside of the quote, with the files.
+#[tokio::test]
+async fn work_beyond_its_authority_calls_who_decides_by_name() {
+    let mut world = World::new();
+    world.project("shop");
+    world.write_project(
+        "shop",
+        "tracker = \"local\"\nbuild = \"sh tests/run.sh\"\nprotected = []\nauthority = [{ paths = [\"scripts/**\"], who = [\"dora\"] }]\n",
+    );
+    world.start().await;
+    let before = heads(&world);
+    let issue = issue(&world).await;
+    let held = world.until_held("shop", issue, "parked").await;
+    let said = held.to_string();
+    let named = "this takes the word of @dora: nothing was pushed: the work changes `scripts/greet-by-name-1.sh`, which dora decides on (`authority` in the project's file). ";
+    assert!(said.contains(named), "{said}");
+    assert_eq!(heads(&world), before, "the remote has nothing of it");
+    let handed_over = |event: &Event| matches!(event, Event::IssueParked { .. });
+    world.until_event("it is said", "shop", handed_over).await;
+    let comments = world.tracker("shop").comments(issue).await;
+    let comments = comments.expect("they can be read");
+    let called = |one: &pointsman::domain::Comment| {
+        one.body
+            .starts_with("a person is needed: this takes the word of @dora:\n")
+    };
+    assert!(comments.iter().any(called), "{comments:#?}");
+    world.end().await;
+}
+
 /// What the agent runs can move every branch that is here.
 #[tokio::test]
 async fn a_local_default_branch_that_was_moved_hides_no_protected_path() {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Details, Event, IssueNumber, Label, Observation, Outcome, Pull, PullEnd, PullHead,
-    PullRead, SingleRead, Subject, Text,
+    Action, Actor, ActorId, ActorKind, Details, Event, IssueNumber, Label, Observation, Outcome,
+    Pull, PullEnd, PullHead, PullRead, SingleRead, Subject, Text,
 };
 use pointsman::machine::decide::{Decision, decide};
 use pointsman::machine::engine::{Effect, Engine, Input};
@@ -15,7 +15,7 @@ use pointsman::machine::stall::STALLS_MAX;
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Flow;
 
-use crate::builders::{head, minutes, rules, seen};
+use crate::builders::{alice, head, minutes, rules, seen};
 
 const ISSUE: IssueNumber = IssueNumber(7);
 const PULL: IssueNumber = IssueNumber(8);
@@ -166,4 +166,73 @@ fn a_merge_that_is_not_yet_possible_is_tried_again_and_in_the_end_a_persons() {
         matches!(&events[..], [Event::ParkIntended { why, .. }] if why.starts_with("not merged: not yet")),
         "{events:?}"
     );
+}
+
+/// A merge cannot be undone by us: whoever's it is, a person hears of one that nobody approved.
+#[test]
+fn a_merge_by_an_agents_account_is_no_approval_and_a_person_is_told() {
+    let account = |id: &str, login: &str, kind: ActorKind| Actor {
+        id: ActorId::new(id),
+        login: login.to_owned(),
+        kind,
+    };
+    let bot = account("77", "shop-agent", ActorKind::User);
+    let app = account("99", "pointsman[bot]", ActorKind::App);
+    // Who merged it, whether it was approved before, and what a person is told of it.
+    let table = [
+        (&bot, false, Some("an account that agents work as")),
+        (&bot, true, None),
+        (
+            &app,
+            false,
+            Some("our own App, and Pointsman did not do it"),
+        ),
+        (&app, true, None),
+        (&alice(), false, None),
+    ];
+    for (by, approved, whose) in table {
+        let mut rules = rules();
+        rules.project.agents = vec!["77".to_owned()];
+        let mut state = state();
+        if approved {
+            state.walks.get_mut(&ISSUE).unwrap().approved = Some("ann".to_owned());
+        }
+        let mut seen = seen(vec![head(7, "Add an FAQ", "review")]);
+        seen.us = Some(app.clone());
+        seen.pulls.insert(
+            PULL,
+            PullHead {
+                open: false,
+                updated_at: minutes(-10),
+            },
+        );
+        let end = PullEnd::Merged {
+            by: by.login.clone(),
+        };
+        let read = PullRead {
+            end: Some(end),
+            merged_by: Some(by.clone()),
+            head: Some(Subject::new("c".repeat(40))),
+            ..PullRead::default()
+        };
+        seen.pull_reads.insert(PULL, Some(read));
+        let mut memory = Memory::default();
+        memory.pulls.take(&seen, minutes(0));
+        let (decision, _) = decide(&rules, &state, &memory, &seen, minutes(0));
+        let Decision::Act(act) = decision else {
+            panic!("{}: {decision:?}", by.login);
+        };
+        let notes = act.events.iter().filter_map(|event| match event {
+            Event::NoteIntended { note } => Some(note.text.clone()),
+            _ => None,
+        });
+        let told = whose.map(|whose| {
+            format!(
+                "Pull request #8 was merged by {}: that is {whose}. No person approved this work, and it is in the default branch now: look at it, and revert what should not be there. A rule for that branch on GitHub, which lets only people merge, keeps it from happening again.",
+                by.login
+            )
+        });
+        assert_eq!(notes.collect::<Vec<_>>(), Vec::from_iter(told));
+        assert!(matches!(act.events[0], Event::PullEnded { .. }));
+    }
 }

@@ -8,7 +8,7 @@ use pointsman::domain::{
 };
 use pointsman::machine::state::Walk;
 use pointsman::machine::text::issue_digest;
-use pointsman::machine::trust::{in_question, request, still_wanted};
+use pointsman::machine::trust::{in_question, is_agents, is_trusted, request, still_wanted};
 
 use crate::builders::{dev, dispatch, head, minutes, rules};
 
@@ -295,4 +295,77 @@ fn an_edit_keeps_the_approval_only_of_who_could_have_given_it() {
             "{editor}"
         );
     }
+}
+
+/// Nobody approves their own work: an account that agents work as has no word, whatever it may do in the repository.
+#[test]
+fn an_account_that_agents_work_as_has_no_word() {
+    let digest = issue_digest("Add an FAQ", "");
+    for entry in ["bob", "BOB"] {
+        let mut rules = rules();
+        rules.project.agents = vec![entry.to_owned()];
+        let ask = |change: &Change, walk: &Walk| {
+            let label = Label::new("review");
+            let details = details(change);
+            let (project, workflow) = (&rules.project, &rules.workflow);
+            request(
+                project,
+                workflow,
+                Some(walk),
+                minutes(-6000),
+                &label,
+                &details,
+            )
+        };
+        let set = change("review", "bob-ready-for-dev bob+review");
+        let hold = ask(&set, &walk()).expect_err("agents ask for nothing");
+        assert_eq!(hold.word(), "untrusted");
+        assert_eq!(
+            hold.to_string(),
+            "bob set the label, and agents work as bob: their word starts nothing"
+        );
+        let blog = pointsman::domain::ProjectName::new("blog");
+        assert_eq!(
+            hold.hint(&blog).as_deref(),
+            Some("a person with write access sets the label")
+        );
+        // What they write into the text has to be read by a person, also where their own account once gave the word.
+        for approved_by in ["alice", "bob"] {
+            let edited = Change {
+                editor: "bob",
+                ..change("review", "us-ready-for-dev us+review")
+            };
+            let mut walk = walk();
+            walk.own_event = Some(LabelEventId::new("703"));
+            walk.approval = Some(pointsman::domain::Approval {
+                by: actor(approved_by),
+                at: minutes(-10),
+                text: digest.clone(),
+            });
+            let hold = ask(&edited, &walk).expect_err("nobody read it");
+            assert_eq!(hold.word(), "needs-reapproval", "{approved_by}");
+        }
+        // A person's word is one as before.
+        let set = change("review", "alice-ready-for-dev alice+review");
+        assert!(ask(&set, &walk()).is_ok_and(|asked| asked.overrides));
+    }
+}
+
+/// A list of accounts that says who may, and one that says who never does: the second wins.
+#[test]
+fn an_account_of_agents_is_known_by_its_id_too_and_no_list_helps_it() {
+    let bob = actor("bob");
+    let mut rules = rules();
+    rules.project.allow = vec!["bob".to_owned()];
+    let roles = BTreeMap::from([(bob.clone(), Role::Admin)]);
+    assert!(is_trusted(&rules.project, &bob, &roles));
+    rules.project.agents = vec!["bob".to_owned()];
+    assert!(!is_trusted(&rules.project, &bob, &roles));
+    // A number is an id, never a name.
+    let (mut numbered, mut named) = (actor("4242"), actor("bob"));
+    named.login = "4242".to_owned();
+    numbered.login = "shop-agent".to_owned();
+    rules.project.agents = vec!["4242".to_owned()];
+    assert!(is_agents(&rules.project, &numbered));
+    assert!(!is_agents(&rules.project, &named));
 }

@@ -281,6 +281,7 @@ fn row(gate: &GateName) -> Evidence {
         gate: gate.clone(),
         subject: Some(sha("c")),
         holds: true,
+        warned: false,
         exit: None,
         digest: None,
         says: "it holds".to_owned(),

@@ -315,6 +315,7 @@ impl World {
             gate: gate.clone(),
             subject,
             holds,
+            warned: false,
             says: if holds { "holds" } else { "is missing" }.to_owned(),
             findings,
             exit: None,

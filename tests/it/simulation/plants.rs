@@ -167,6 +167,8 @@ pub(super) fn without_limits(rules: &Rules) -> Rules {
         rounds: 1000,
         attempts: 1000,
         dispatches_per_day: 1000,
+        labellings_per_hour: 1000,
+        dispatches_per_issue: 1000,
         active_max: 1000,
         hours: None,
     };

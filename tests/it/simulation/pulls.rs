@@ -41,6 +41,7 @@ impl Tracker {
         let pull = self.pulls.get(&number)?;
         Some(PullRead {
             end: pull.end.clone(),
+            merged_by: None,
             head: Some(pull.head.clone()),
             wants: pull.wants.clone(),
             roles: BTreeMap::from([(alice(), Role::Write), (mallory(), Role::Read)]),

@@ -91,6 +91,7 @@ fn limits(rng: &mut Rng) -> Limits {
             let to = (from + long) % (24 * 60);
             Hours { from, to }
         }),
+        ..Limits::default()
     }
 }
 

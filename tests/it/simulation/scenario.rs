@@ -113,6 +113,18 @@ impl Page {
                 to: Label::new(*to),
                 by: "ann".to_owned(),
             }),
+            ["agents", who] => {
+                let agents = &mut self.driver.world.rules.project.agents;
+                agents.push(actor(who).login);
+            }
+            ["limit", key, number] => {
+                let limits = &mut self.driver.world.rules.workflow.limits;
+                let limit = match *key {
+                    "labellings_per_hour" => &mut limits.labellings_per_hour,
+                    _ => &mut limits.dispatches_per_issue,
+                };
+                *limit = number.parse().expect("a number");
+            }
             ["try", skill, number] => self.attempt(skill, issue(number)),
             ["comments", how] => {
                 self.driver.world.rules.comment = match *how {

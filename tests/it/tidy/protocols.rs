@@ -3,7 +3,7 @@
 use super::{none, root, rows};
 
 /// The lines that say what is done, or is never done.
-const LINES: [(&str, &[&str]); 34] = [
+const LINES: [(&str, &[&str]); 35] = [
     (
         "1: only the label's own event names who asked, and a transferred issue asks anew",
         &[
@@ -53,6 +53,13 @@ const LINES: [(&str, &[&str]); 34] = [
     (
         "7: an app is trusted by its id only",
         &["an_app_is_trusted_by_its_id_only"],
+    ),
+    (
+        "7: an agent's identity has no word, and its forward move of its own issue is a report",
+        &[
+            "an_account_that_agents_work_as_has_no_word",
+            "agents_account.txt",
+        ],
     ),
     (
         "7: whose event it is decides, not what it does",

@@ -18,6 +18,7 @@ fn waiting() -> Snapshot {
             Hold::Untrusted {
                 actor: alice(),
                 role: Role::None,
+                agents: false,
             },
         ),
         (4, Hold::NeedsReapproval { by: "bob".into() }),
