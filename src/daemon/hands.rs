@@ -335,6 +335,7 @@ pub fn rules_of(config: &Config, name: &crate::domain::ProjectName) -> Option<Ru
             .map(|(name, skill)| (name.clone(), skill.digest.clone()))
             .collect(),
         idle_without_report: config.settings.idle_without_report,
+        looks_every: config.settings.cycle.min(config.settings.sweep),
         schedules: schedules_of(config, name),
         zone: TimeZone::system(),
         comment,

@@ -324,10 +324,10 @@ impl Runner {
                     report: self.engine.report.clone(),
                     seen: self.seen.clone(),
                     remembered: None,
-                    memory: self
-                        .seen
-                        .as_ref()
-                        .map_or_else(Memory::default, |seen| self.engine.memory_for(seen, now())),
+                    memory: match (&self.rules, &self.seen) {
+                        (Some(rules), Some(seen)) => self.engine.memory_for(rules, seen, now()),
+                        _ => Memory::default(),
+                    },
                 };
                 drop(reply.send(Box::new(shown)));
                 return;

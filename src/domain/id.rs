@@ -160,3 +160,15 @@ impl fmt::Display for IssueNumber {
         write!(f, "#{}", self.0)
     }
 }
+
+/// Returns what a tracker's ids of events and comments are ordered by: they grow, integers by value and ulids by text.
+pub fn order(id: &str) -> (usize, &str) {
+    (id.len(), id)
+}
+
+/// Puts what a tracker served in order: oldest first and each once. Pages move while they are read, and its copies differ.
+pub fn in_order<T>(mut served: Vec<T>, id: impl Fn(&T) -> &str) -> Vec<T> {
+    served.sort_by(|one, other| order(id(one)).cmp(&order(id(other))));
+    served.dedup_by(|one, other| id(one) == id(other));
+    served
+}

@@ -25,6 +25,8 @@ pub struct Rules {
     pub skills: BTreeMap<SkillName, String>,
     /// How long an agent may be idle without a report before its gates run once.
     pub idle_without_report: std::time::Duration,
+    /// Time between two looks when nothing wakes one.
+    pub looks_every: std::time::Duration,
     /// When which skill is due for the project, in minutes after local midnight.
     pub schedules: BTreeMap<SkillName, u16>,
     /// What is local.

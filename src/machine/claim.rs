@@ -8,13 +8,12 @@ use jiff::Timestamp;
 use crate::domain::{
     Actor, ActorKind, Cause, Details, Dispatch, Event, Head, Label, LabelEventId, Labelling, Moved,
     Next, Note, Observation, Phase, Report, ReportId, Rules, SingleRead, Transition,
-    TransitionStep, Verb,
+    TransitionStep, Verb, order,
 };
 use crate::machine::flow::missing;
 use crate::machine::quote::quote;
 use crate::machine::state::State;
 use crate::machine::step::Step;
-use crate::machine::transition::order;
 use crate::machine::{gate, trust};
 
 /// What a routing label that is not the dispatch's own means for it.
@@ -65,7 +64,7 @@ pub(super) fn of(
         return Some(Claim::UnderWay);
     }
     Some(Claim::New(Box::new(Report {
-        id: ReportId::new(format!("moved-{}-{}", dispatch.id(), event.id)),
+        id: unused(state, format!("moved-{}-{}", dispatch.id(), event.id)),
         dispatch: dispatch.id().clone(),
         verb: Verb::Moved,
         head: None,
@@ -81,6 +80,16 @@ pub(super) fn of(
         }),
         at: now,
     })))
+}
+
+/// Returns an id for the report. A move that was overtaken by a report of the agent's, which came to nothing, is judged once more.
+fn unused(state: &State, id: String) -> ReportId {
+    let first = ReportId::new(id);
+    if state.has_report(&first) {
+        ReportId::new(format!("{first}-{}", state.version))
+    } else {
+        first
+    }
 }
 
 /// The one other routing label, if it stands further down in the workflow.

@@ -86,7 +86,7 @@ pub fn decide(
     let candidates = candidates(ranked.candidates, rules, state, &mut standing);
     let mut first = schedule::noted(rules, state)
         .or_else(|| finish_open(rules, state, memory, seen, now))
-        .or_else(|| walks::walks(rules, state, memory, seen));
+        .or_else(|| walks::walks(rules, state, memory, seen, now));
     let mut leader = None;
     let mut questions = Questions::default();
     let cheap = CheapHolds::new(rules, state, memory, seen, now);

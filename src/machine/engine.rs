@@ -8,7 +8,7 @@ mod flows;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::{
     Action, Actor, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome, Questions,
@@ -24,9 +24,6 @@ use crate::machine::starved::{self, Starved};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
 use crate::machine::watchdog;
-
-/// Looks further apart than this are a gap in the watch; the longest cycle that is configured is 10 min.
-const WATCH_GAP_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// What is fed into the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,17 +174,11 @@ impl Engine {
     }
 
     /// Returns the memory that a look is decided with; a rehearsal of the next cycle takes it too.
-    pub fn memory_for(&self, seen: &Observation, now: Timestamp) -> Memory {
+    pub fn memory_for(&self, rules: &Rules, seen: &Observation, now: Timestamp) -> Memory {
         let mut memory = self.memory.clone();
         if self.looks == 0 {
             let elapsed = seen.at.duration_since(self.last_seen.unwrap_or(seen.at));
-            // A gap that nobody watched (suspend, a hung loop) adds nothing to any time-out.
-            let seamless = SignedDuration::ZERO..=WATCH_GAP_MAX;
-            let watched = if seamless.contains(&elapsed) {
-                elapsed
-            } else {
-                SignedDuration::ZERO
-            };
+            let watched = watchdog::watched(rules, elapsed);
             watchdog::remember(&mut memory, &self.state, seen, watched);
             if let Some(starved) = &mut memory.starved {
                 starved.watched += watched;
@@ -210,7 +201,7 @@ impl Engine {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        self.memory = self.memory_for(&seen, now);
+        self.memory = self.memory_for(rules, &seen, now);
         if self.looks == 0 {
             self.details.clear();
             self.unread.clear();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    DispatchId, Event, Head, Hold, IssueNumber, Observation, ReportId, SingleRead,
+    Dispatch, DispatchId, Event, Head, Hold, IssueNumber, Observation, ReportId, SingleRead,
 };
 use crate::machine::decide::Standing;
 use crate::machine::pace::Pace;
@@ -18,22 +18,46 @@ use crate::machine::{pull, stall, trust, watchdog};
 /// Between two looks for the event of a label that nobody is known to have set.
 const UNATTRIBUTED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// What cannot be read is asked for again after so long, then after as long as it could not be read, and at least so often. Many
+/// A single read that led to nothing is made again after so long, then after as long as that goes on, and at least so often. Many
 /// cycles may be decided meanwhile: an agent at work is looked at every few seconds.
-const UNREAD_AGAIN: SignedDuration = SignedDuration::from_secs(15);
-const UNREAD_AGAIN_MAX: SignedDuration = SignedDuration::from_mins(5);
+const READ_AGAIN: SignedDuration = SignedDuration::from_secs(15);
+const READ_AGAIN_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// A single read. One that led to nothing is made again at growing pauses, or once a list says something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Since when it is made and the list says the same.
+    pub since: Timestamp,
+    /// When it was made last.
+    pub at: Timestamp,
+    /// When it is made again.
+    pub again: Timestamp,
+    /// What the list said of the issue then; nothing if it is not there.
+    pub head: Option<Head>,
+}
+
+impl Tried {
+    fn new(since: Timestamp, head: Option<&Head>, now: Timestamp) -> Self {
+        let pause = now.duration_since(since);
+        Self {
+            since,
+            at: now,
+            again: now + pause.clamp(READ_AGAIN, READ_AGAIN_MAX),
+            head: head.cloned(),
+        }
+    }
+
+    /// Returns whether it was made a moment ago, and the list says what it said then.
+    pub fn holds(&self, head: Option<&Head>, now: Timestamp) -> bool {
+        (self.at..self.again).contains(&now) && self.head.as_ref() == head
+    }
+}
 
 /// An issue that cannot be read, or only as it once was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
-    /// When it was found out.
-    pub since: Timestamp,
-    /// When it was tried last.
-    pub tried: Timestamp,
-    /// When it is tried again, unless a list says that it changed.
-    pub again: Timestamp,
-    /// What the list said of it then.
-    pub head: Option<Head>,
+    /// When it was tried.
+    pub tried: Tried,
     /// The tracker's reason.
     pub why: String,
 }
@@ -61,8 +85,8 @@ pub struct Memory {
     pub unread: BTreeMap<IssueNumber, Unread>,
     /// For how long a dispatch's pane was observed since its receipt.
     pub observed: BTreeMap<DispatchId, SignedDuration>,
-    /// The head of a dispatch's issue when it was last read singly and found to be wanted.
-    pub checked: BTreeMap<DispatchId, Head>,
+    /// When an issue was read singly last.
+    pub read: BTreeMap<IssueNumber, Tried>,
     /// Our pull requests as they were read last.
     pub pulls: pull::Known,
     /// How often in a row a dispatch's pane was missing.
@@ -124,6 +148,13 @@ impl Memory {
     /// Forgets what something that was just written down makes old.
     pub fn follow(&mut self, state: &State, event: &Event) {
         match event {
+            // What was read led to it: the next read is of what became of it.
+            Event::DispatchOpened { .. } | Event::DispatchClosed { .. } => {
+                let dispatch = event.dispatch().and_then(|id| state.dispatches.get(id));
+                if let Some(issue) = dispatch.and_then(Dispatch::issue) {
+                    self.read.remove(&issue);
+                }
+            }
             // It was written to a moment ago.
             Event::PullKept { pull, .. } => self.pulls.forget(pull.number),
             Event::PullMoved { issue, .. }
@@ -156,7 +187,7 @@ impl Memory {
         self.note_unread(seen, now);
         self.note_unattributed(seen, standing, now);
         self.note_refusals(seen, standing, acted);
-        self.note_checks(state, seen);
+        self.note_reads(state, seen, now);
     }
 
     /// Keeps which reports in the spool say what is being judged.
@@ -186,7 +217,11 @@ impl Memory {
                 until: Some(_),
             } => Hold::Unreadable {
                 why,
-                until: until(self.unread.get(&issue).map_or(now, |known| known.since)),
+                until: until(
+                    self.unread
+                        .get(&issue)
+                        .map_or(now, |known| known.tried.since),
+                ),
             },
             hold => hold,
         }
@@ -195,7 +230,7 @@ impl Memory {
     /// Why an issue was not read for so long that a person should know.
     pub fn unread_for_long(&self, issue: IssueNumber, now: Timestamp) -> Option<&str> {
         let unread = self.unread.get(&issue)?;
-        (now.duration_since(unread.since) >= trust::UNATTRIBUTED_FOR).then_some(&unread.why)
+        (now.duration_since(unread.tried.since) >= trust::UNATTRIBUTED_FOR).then_some(&unread.why)
     }
 
     /// Takes what could not be read a moment ago for unread, unless it changed since: it is not asked for in every cycle.
@@ -205,8 +240,7 @@ impl Memory {
         now: Timestamp,
     ) -> Cow<'a, Observation> {
         let rests = |(issue, unread): (&IssueNumber, &Unread)| {
-            let rests = (unread.tried..unread.again).contains(&now)
-                && seen.heads.get(issue) == unread.head.as_ref()
+            let rests = unread.tried.holds(seen.heads.get(issue), now)
                 && !seen.details.contains_key(issue)
                 && !seen.unread.contains_key(issue);
             rests.then(|| (*issue, unread.why.clone()))
@@ -222,25 +256,22 @@ impl Memory {
     pub fn doubt_one(&mut self, issue: IssueNumber) {
         self.refused.remove(&issue);
         if let Some(unread) = self.unread.get_mut(&issue) {
-            unread.again = unread.tried;
+            unread.tried.again = unread.tried.at;
         }
     }
 
     fn note_unread(&mut self, seen: &Observation, now: Timestamp) {
         for (issue, why) in &seen.unread {
-            let since = self.unread.get(issue).map_or(now, |known| known.since);
-            let pause = now.duration_since(since);
+            let known = self.unread.get(issue);
+            let since = known.map_or(now, |known| known.tried.since);
             let unread = Unread {
-                since,
-                tried: now,
-                again: now + pause.clamp(UNREAD_AGAIN, UNREAD_AGAIN_MAX),
-                head: seen.heads.get(issue).cloned(),
+                tried: Tried::new(since, seen.heads.get(issue), now),
                 why: why.clone(),
             };
             self.unread.insert(*issue, unread);
         }
         self.unread.retain(|issue, unread| {
-            let lately = now.duration_since(unread.tried) < trust::UNATTRIBUTED_FOR;
+            let lately = now.duration_since(unread.tried.at) < trust::UNATTRIBUTED_FOR;
             lately && !seen.details.contains_key(issue)
         });
     }
@@ -261,7 +292,7 @@ impl Memory {
     /// When such an event is looked for again, a pull request, or what cannot be read.
     pub fn look_again_at(&self, now: Timestamp) -> Option<Timestamp> {
         let late = self.unattributed.values();
-        let unread = self.unread.values().map(|unread| unread.again);
+        let unread = self.unread.values().map(|unread| unread.tried.again);
         let unread = unread.filter(|at| *at > now);
         late.filter(|(since, looked)| *looked < *since + trust::UNATTRIBUTED_FOR)
             .map(|(_, looked)| *looked + UNATTRIBUTED_AGAIN)
@@ -303,16 +334,26 @@ impl Memory {
         }
     }
 
-    /// Remembers which heads were confirmed by a single read, so that only a change asks for another one.
-    fn note_checks(&mut self, state: &State, seen: &Observation) {
-        for dispatch in state.dispatches.values().filter(|one| one.is_open()) {
-            let Some(issue) = dispatch.issue() else {
-                continue;
-            };
-            if let (Some(head), true) = (seen.heads.get(&issue), seen.details.contains_key(&issue))
-            {
-                self.checked.insert(dispatch.id().clone(), head.clone());
-            }
+    /// Remembers what the list said of the issues that were read singly.
+    fn note_reads(&mut self, state: &State, seen: &Observation, now: Timestamp) {
+        for issue in seen.details.keys() {
+            let head = seen.heads.get(issue);
+            let known = self.read.get(issue);
+            let same = known.filter(|known| known.head.as_ref() == head);
+            let since = same.map_or(now, |known| known.since);
+            self.read.insert(*issue, Tried::new(since, head, now));
         }
+        self.read.retain(|issue, _| {
+            seen.heads.contains_key(issue)
+                || state.walks.contains_key(issue)
+                || state.open_dispatch(*issue).is_some()
+        });
+    }
+
+    /// Returns whether an issue was read singly a moment ago, and the list says what it said then. A list may be wrong for long: what
+    /// it goes on to say is looked into more and more rarely.
+    pub fn was_read(&self, issue: IssueNumber, seen: &Observation, now: Timestamp) -> bool {
+        let read = self.read.get(&issue);
+        read.is_some_and(|read| read.holds(seen.heads.get(&issue), now))
     }
 }

@@ -10,10 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Action, Details, Dispatch, IssueNumber, LabelEvent, LabelEventId, Observation, Outcome,
-    SingleRead,
+    SingleRead, order,
 };
 use crate::machine::state::State;
-use crate::machine::transition::order;
 
 /// What is said of such a read.
 pub const OLDER: &str = "the tracker's answer is older than what it said before";

@@ -8,12 +8,11 @@ use jiff::civil::Date;
 use crate::domain::{
     ActorId, Adopted, Answer, Approval, Cause, Checked, Delivery, DeliveryId, Dispatch, DispatchId,
     Ground, Hold, IssueNumber, Label, LabelEventId, Note, ProfileName, ReportId, Sighting,
-    SkillName, Spec, Subject, Transition, Window,
+    SkillName, Spec, Subject, Transition, Window, order,
 };
 
 use crate::machine::pull::{Kept, Proof};
 use crate::machine::status::Notice;
-use crate::machine::transition::order;
 
 /// The openings that are remembered for the daily cap; more than any sensible cap.
 pub(crate) const OPENINGS_MAX: usize = 1024;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Action, Actor, Event, Label, LabelEvent, Next, Outcome, Project, Role, Rules, Settled,
-    Transition, TransitionStep,
+    Transition, TransitionStep, order,
 };
 use crate::machine::step::Step;
 use crate::machine::{open, trust};
@@ -113,10 +113,19 @@ pub fn judge(
     let by_a_stranger = |label: &Label| {
         trust::standing_event(events, label).filter(|event| hands.is_a_strangers(event))
     };
-    let others = routing.iter().any(|label| {
-        let is_another = *label != transition.from && Next::Stage(label.clone()) != transition.to;
+    let mut others = routing.iter().filter(|label| {
+        let is_another =
+            **label != transition.from && Next::Stage((*label).clone()) != transition.to;
         here(label) && is_another && by_a_stranger(label).is_none()
     });
+    // A label is to be seen before the event that says who set it: a stranger's would be nobody's move.
+    let is_unsigned = |label: &Label| trust::standing_event(events, label).is_none();
+    if others.clone().any(is_unsigned)
+        && let Some(step) = waits_a_minute(transition, now)
+    {
+        return step;
+    }
+    let others = others.next().is_some();
     let new = match &transition.to {
         Next::Stage(new) => new,
         Next::Done => {
@@ -158,13 +167,14 @@ pub fn judge(
                     },
                 }]),
                 // The label is there before the event that says who set it.
-                None if sets.next().is_none() => waits_for_the_write(transition, now)
+                None if sets.next().is_none() => waits_a_minute(transition, now)
                     .unwrap_or_else(|| overridden(transition, labels, who(&since, Some(new)))),
                 None => overridden(transition, labels, who(&since, Some(new))),
             }
         }
         (true, false) => match own {
-            Some(_) => overridden(transition, labels, who(&since, Some(new))),
+            Some(_) => waits_for_the_write(transition, now)
+                .unwrap_or_else(|| overridden(transition, labels, who(&since, Some(new)))),
             None => again(transition, new, now),
         },
     }
@@ -187,20 +197,27 @@ fn elsewhere(
     hands: &Hands,
     now: Timestamp,
 ) -> Step {
-    let is_ours = |event: &LabelEvent| event.label == *new && hands.is_ours(event);
-    let (ours, theirs): (Vec<&LabelEvent>, Vec<_>) =
-        since.iter().copied().partition(|event| is_ours(event));
-    // That the move before took that label off is no write of this one.
-    let written = ours.iter().any(|event| event.set);
-    let pending = !written && transition.step == TransitionStep::Intended;
-    let waits = pending.then(|| waits_for_the_write(transition, now));
-    waits
-        .flatten()
+    let is_ours = |event: &&LabelEvent| event.label == *new && hands.is_ours(event);
+    let theirs: Vec<&LabelEvent> = since
+        .iter()
+        .copied()
+        .filter(|event| !is_ours(event))
+        .collect();
+    waits_for_the_write(transition, now)
         .unwrap_or_else(|| overridden(transition, found, who(&theirs, None)))
 }
 
-/// A write of ours whose answer was lost may still arrive: it is waited for, so that it is known for what it is.
+/// A write of ours whose answer was lost may still arrive: it is waited for, so that it is known for what it is. That our account was
+/// seen to set the label is no answer: a person or an agent may have the account too.
 fn waits_for_the_write(transition: &Transition, now: Timestamp) -> Option<Step> {
+    let unanswered = transition.step == TransitionStep::Intended;
+    unanswered
+        .then(|| waits_a_minute(transition, now))
+        .flatten()
+}
+
+/// What was just seen is believed once a read a minute later says the same.
+fn waits_a_minute(transition: &Transition, now: Timestamp) -> Option<Step> {
     match transition.unchanged_since {
         Some(first) if now.duration_since(first) >= UNSEEN_TWICE => None,
         Some(_) => Some(Step::Rest),
@@ -241,7 +258,7 @@ fn is_late(
 
 /// Only the old label, and no own event: written again once two reads a minute apart agree.
 fn again(transition: &Transition, new: &Label, now: Timestamp) -> Step {
-    waits_for_the_write(transition, now).unwrap_or_else(|| {
+    waits_a_minute(transition, now).unwrap_or_else(|| {
         Step::Do(Action::AddLabel {
             issue: transition.issue,
             label: new.clone(),
@@ -292,11 +309,6 @@ fn newer(event: &LabelEvent, transition: &Transition) -> bool {
         .after
         .as_ref()
         .is_none_or(|after| order(event.id.as_str()) > order(after.as_str()))
-}
-
-/// Label event ids grow: integers by value, ulids by text.
-pub fn order(id: &str) -> (usize, &str) {
-    (id.len(), id)
 }
 
 /// Who set the old label again since the intent. We never do in a move of our own, so it is a request of somebody's.

@@ -8,12 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     Actor, ActorKind, Approval, Basis, Details, Dispatch, Edit, Errand, Head, Hold, Label,
-    LabelEvent, Labelling, Project, Role, SingleRead, Text, Workflow,
+    LabelEvent, Labelling, Project, Role, SingleRead, Text, Workflow, order,
 };
 use crate::machine::legend::Legend;
 use crate::machine::state::Walk;
 use crate::machine::text::issue_digest;
-use crate::machine::transition::order;
 
 /// How long a label's event may be late before nobody can be named (PROTOCOLS 1).
 pub const UNATTRIBUTED_FOR: SignedDuration = SignedDuration::from_mins(10);

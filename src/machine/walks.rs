@@ -19,6 +19,7 @@ pub(super) fn walks(
     state: &State,
     memory: &Memory,
     seen: &Observation,
+    now: Timestamp,
 ) -> Option<Decision> {
     if seen.gap.is_some() {
         return None;
@@ -59,11 +60,10 @@ pub(super) fn walks(
             let number = kept.map(|kept| kept.pull.number);
             let is_unread = number.is_some_and(|number| !seen.pull_reads.contains_key(&number));
             let Some(details) = seen.details.get(issue).filter(|_| !is_unread) else {
-                return Some(Decision::Look(Questions {
-                    issues: vec![*issue],
-                    pulls: number.into_iter().collect(),
-                    ..Questions::default()
-                }));
+                if memory.was_read(*issue, seen, now) && !seen.details.contains_key(issue) {
+                    continue;
+                }
+                return Some(look(*issue, number));
             };
             if let Some(how) = left(rules, details) {
                 return Some(Act::record(
@@ -77,10 +77,10 @@ pub(super) fn walks(
             }
         } else if walk.parked.is_some() && !parked && !memory.is_refused(*issue, head) {
             let Some(details) = seen.details.get(issue) else {
-                return Some(Decision::Look(Questions {
-                    issues: vec![*issue],
-                    ..Questions::default()
-                }));
+                if memory.was_read(*issue, seen, now) {
+                    continue;
+                }
+                return Some(look(*issue, None));
             };
             if let Park::Off(event) = Park::of(rules, details) {
                 return Some(Act::record(
@@ -95,6 +95,14 @@ pub(super) fn walks(
         }
     }
     None
+}
+
+fn look(issue: IssueNumber, pull: Option<IssueNumber>) -> Decision {
+    Decision::Look(Questions {
+        issues: vec![issue],
+        pulls: pull.into_iter().collect(),
+        ..Questions::default()
+    })
 }
 
 fn left(rules: &Rules, details: &Details) -> Option<String> {

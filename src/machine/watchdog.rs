@@ -15,6 +15,8 @@ use crate::machine::{delivery, gate, question, repeat, schedule, trust};
 
 /// Watched time is written down this often before a stage's time is over: a restart forgets at most that much of it.
 const MARKS: i32 = 4;
+/// Looks that are no further apart than this are no gap in the watch, however often is looked.
+const WATCH_GAP_MIN: SignedDuration = SignedDuration::from_mins(15);
 /// A pane that is missing in this many observations in a row is gone.
 const MISSING_MAX: u32 = 3;
 
@@ -469,11 +471,12 @@ pub(super) fn unwanted(
         return None;
     }
     let labelling = dispatch.opening.labelling();
-    let suspicious = match seen.heads.get(&issue) {
+    let (listed, read) = (seen.heads.get(&issue), memory.read.get(&issue));
+    let suspicious = match listed {
         None => true,
         Some(head) => {
             // The same label set anew looks the same in a list; only that something changed is seen there.
-            memory.checked.get(dispatch.id()) != Some(head)
+            read.is_none_or(|read| read.head.as_ref() != listed)
                 || (!claim::rests(rules, dispatch, head)
                     && (!head.open
                         || labelling.is_some_and(|asked| !head.labels.contains(&asked.label))
@@ -484,7 +487,8 @@ pub(super) fn unwanted(
         return None;
     }
     let Some(details) = seen.details.get(&issue) else {
-        return Some(Decision::Look(question::questions(dispatch)));
+        let is_new = !memory.was_read(issue, seen, now);
+        return is_new.then(|| Decision::Look(question::questions(dispatch)));
     };
     let (by, why) =
         trust::still_wanted(dispatch, &rules.project, &rules.workflow, details).err()?;
@@ -522,6 +526,16 @@ fn is_lost(state: &State, dispatch: &Dispatch) -> bool {
     })
 }
 
+/// Returns how much of the time between two looks was watched: a gap in which nobody looked (suspend, a hung loop) adds nothing to
+/// any time-out. Looks may be half as long again apart as they are meant to be.
+pub fn watched(rules: &Rules, elapsed: SignedDuration) -> SignedDuration {
+    let meant = SignedDuration::try_from(rules.looks_every).unwrap_or(SignedDuration::MAX);
+    let longest = meant.saturating_add(meant / 2).max(WATCH_GAP_MIN);
+    let seamless = SignedDuration::ZERO..=longest;
+    let watched = seamless.contains(&elapsed).then_some(elapsed);
+    watched.unwrap_or(SignedDuration::ZERO)
+}
+
 /// Updates what is remembered of a dispatch's pane: how long it was watched, and whether it is there.
 pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed: SignedDuration) {
     for dispatch in state.dispatches.values().filter(|dispatch| {
@@ -545,9 +559,6 @@ pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed:
     }
     memory
         .observed
-        .retain(|id, _| state.dispatches.contains_key(id));
-    memory
-        .checked
         .retain(|id, _| state.dispatches.contains_key(id));
     memory
         .missing

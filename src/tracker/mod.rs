@@ -241,7 +241,7 @@ both! {
     fn issue(&self, number: IssueNumber) -> SingleRead;
     /// Reads an issue's label events, oldest first (GitHub: at most the last 10 pages).
     fn label_events(&self, number: IssueNumber) -> Vec<LabelEvent>;
-    /// Reads an issue's comments, oldest first.
+    /// Reads an issue's comments, oldest first and each once.
     fn comments(&self, number: IssueNumber) -> Vec<Comment>;
     /// Reads what an account may do here, now.
     fn role(&self, actor: &Actor) -> Role;

@@ -242,6 +242,7 @@ pub fn rules() -> Rules {
         profiles: BTreeMap::new(),
         skills: BTreeMap::new(),
         idle_without_report: Duration::from_mins(1),
+        looks_every: Duration::from_mins(1),
         schedules: BTreeMap::new(),
         zone: TimeZone::UTC,
         comment: CommentMode::Full,

@@ -12,6 +12,7 @@ mod pulls;
 mod rehearsal;
 mod stalls;
 mod starved;
+mod watched;
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -48,6 +48,11 @@ const WORLDS: u64 = 1000;
 /// A planted bug is found within so many.
 const PLANTED_WORLDS: u64 = 1500;
 
+/// Worlds in which nothing goes wrong, and what each may ask of the tracker in an hour: a list a minute, and 25 for each of a dozen
+/// dispatches, which is more than a day of real work has.
+const HEALTHY_WORLDS: u64 = 60;
+const HEALTHY_REQUESTS_MAX: u64 = 360;
+
 fn worlds() -> u64 {
     option_env("SIM_WORLDS").map_or(WORLDS, |asked| asked.parse().expect("a number"))
 }
@@ -130,7 +135,8 @@ fn soak() {
 #[ignore = "a survey: it runs all worlds even if some break"]
 fn survey() {
     let mut table = std::collections::BTreeMap::new();
-    for (seed, (law, how)) in runs::all_broken(0..worlds()) {
+    let (broken, tally) = runs::all_broken(0..worlds());
+    for (seed, (law, how)) in broken {
         let how = how.chars().filter(|c| !c.is_ascii_digit()).take(110);
         let row = table
             .entry((law, how.collect::<String>()))
@@ -140,6 +146,19 @@ fn survey() {
     for ((law, how), (count, seed)) in table {
         says(&format!("{count:5}  seed {seed:5}  {law:?}: {how}"));
     }
+    says(&tally);
+}
+
+/// What a project asks of the tracker while all goes well: the lists of an hour, and what its issues' steps take.
+#[test]
+fn a_healthy_project_asks_little() {
+    let asked = |seed| run(&Seed::healthy(seed), Plant::Nothing, false).tally;
+    let most = (0..HEALTHY_WORLDS).map(|seed| asked(seed).requests_most);
+    let (most, seed) = most.max().expect("there are worlds");
+    says(&format!(
+        "at most {most} requests in an hour (world {seed})"
+    ));
+    assert!(most <= HEALTHY_REQUESTS_MAX, "{most} in world {seed}");
 }
 
 /// `SEED=n` replays one world with its transcript.

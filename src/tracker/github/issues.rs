@@ -8,7 +8,7 @@ use super::client::{GitHub, id_in, is_redirect, json, link};
 use super::dto::{CommentDto, EventDto, IssueDto};
 use super::failure::{Cause, malformed, refusal};
 use super::wire::Reply;
-use crate::domain::{Comment, IssueNumber, LabelEvent, SingleRead, Text};
+use crate::domain::{Comment, IssueNumber, LabelEvent, SingleRead, Text, in_order};
 use crate::tracker::TrackerError;
 
 /// How many pages of an issue's events are read at most, the newest ones: 1,000 events.
@@ -121,16 +121,13 @@ impl GitHub {
         Ok(events.here())
     }
 
-    /// Reads an issue's comments, oldest first.
+    /// Reads an issue's comments, oldest first and each once.
     pub async fn comments(&self, number: IssueNumber) -> Result<Vec<Comment>, TrackerError> {
         let what = format!("the comments of issue {number}");
         let url = self.url(&format!("/issues/{}/comments?per_page=100", number.0));
         let pages: Vec<Vec<CommentDto>> = self.pages(&what, url).await?;
-        Ok(pages
-            .into_iter()
-            .flatten()
-            .map(CommentDto::comment)
-            .collect())
+        let served = pages.into_iter().flatten().map(CommentDto::comment);
+        Ok(in_order(served.collect(), |comment| comment.id.as_str()))
     }
 }
 

@@ -388,3 +388,29 @@ async fn the_repository_says_what_we_may() {
     world.fake.model().repo("me/blog").private = true;
     assert!(!world.github.repo().await.expect("it reads").public);
 }
+
+/// A page may move while the next one is read, and its copies differ: what is served twice or out of order is read once, oldest first.
+#[tokio::test]
+async fn what_is_served_twice_or_out_of_order_is_read_once_oldest_first() {
+    let world = World::start().await;
+    let number = world.open("t");
+    for word in ["one", "two", "three"] {
+        let mut model = world.fake.model();
+        model.say("me/blog", number, "me", word);
+        model.label("me/blog", number, word, "me");
+    }
+    {
+        let mut model = world.fake.model();
+        let issue = model.issue("me/blog", number);
+        issue.comments.reverse();
+        issue.comments.push(issue.comments[1].clone());
+        issue.events.reverse();
+        issue.events.push(issue.events[1].clone());
+    }
+    let comments = world.github.comments(IssueNumber(number)).await;
+    let said: Vec<String> = comments.unwrap().into_iter().map(|it| it.body).collect();
+    assert_eq!(said, ["one", "two", "three"]);
+    let events = world.github.label_events(IssueNumber(number)).await;
+    let set: Vec<Label> = events.unwrap().into_iter().map(|it| it.label).collect();
+    assert_eq!(set, ["one", "two", "three"].map(Label::new));
+}

@@ -60,7 +60,7 @@ pub(super) fn working_rules() -> Rules {
 }
 
 /// Issue 7, labelled by alice, with an idle agent.
-fn looked(at: Timestamp) -> Observation {
+pub(super) fn looked(at: Timestamp) -> Observation {
     let head = head(7, "Add an FAQ", "ready-for-dev");
     let text = Text {
         title: head.title.clone(),

@@ -49,6 +49,19 @@ fn moving(to: &str) -> Transition {
     }
 }
 
+/// A move to QA whose write was answered if its event is there.
+fn written(since: &str) -> Transition {
+    let step = if since.contains("us+QA") {
+        TransitionStep::Added
+    } else {
+        TransitionStep::Intended
+    };
+    Transition {
+        step,
+        ..moving("QA")
+    }
+}
+
 /// `us+QA` = we set QA; `alice-dev` = alice took dev away. Ids grow from the one the dispatch was opened for.
 fn events(since: &str) -> Vec<LabelEvent> {
     let first = ("alice+dev", 100);
@@ -140,7 +153,7 @@ fn a_move_does_what_the_labels_and_their_events_say() {
         ("QA", "us-dev", "wait a minute"),
     ];
     for (labels, since, then) in table {
-        let is = found(&moving("QA"), labels, true, since);
+        let is = found(&written(since), labels, true, since);
         assert_eq!(is, then, "{{{labels}}} after {since:?}");
     }
 }
@@ -199,7 +212,7 @@ fn a_write_that_arrives_after_a_persons_move_is_taken_back() {
         ("dev QA review", "mallory+review us+QA", "remove dev"),
     ];
     for (labels, since, then) in table {
-        let is = found(&moving("QA"), labels, true, since);
+        let is = found(&written(since), labels, true, since);
         assert_eq!(is, then, "{{{labels}}} after {since:?}");
     }
     let second = SignedDuration::from_secs(1);
@@ -227,6 +240,48 @@ fn a_write_that_arrives_after_a_persons_move_is_taken_back() {
     );
 }
 
+/// A person or an agent may have our account: what it set is no answer to a write of ours, which may still arrive.
+#[test]
+fn what_our_account_set_answers_no_write_of_ours() {
+    let table = [
+        ("dev", "us+QA alice-QA"),
+        ("", "us-dev us+QA alice-QA"),
+        ("review", "us-dev us+QA us-QA alice+review"),
+    ];
+    let waited = Transition {
+        unchanged_since: Some(now() + SignedDuration::from_secs(5) - UNSEEN_TWICE),
+        ..moving("QA")
+    };
+    for (labels, since) in table {
+        let is = |transition: &Transition| found(transition, labels, true, since);
+        assert_eq!(is(&moving("QA")), "wait a minute", "{{{labels}}} {since:?}");
+        assert_eq!(is(&waited), "overridden by alice", "{{{labels}}} {since:?}");
+    }
+}
+
+/// A label is to be seen before the event that says who set it: a stranger's would be nobody's move.
+#[test]
+fn a_label_whose_event_is_late_is_nobodys_move_for_a_minute() {
+    let waited = |to: &str| Transition {
+        step: TransitionStep::Added,
+        unchanged_since: Some(now() + SignedDuration::from_secs(5) - UNSEEN_TWICE),
+        ..moving(to)
+    };
+    let added = Transition {
+        step: TransitionStep::Added,
+        ..moving("QA")
+    };
+    // It had that label before, and lost it.
+    let late = "us+QA alice+review alice-review";
+    let is = |transition: &Transition, since| found(transition, "dev QA review", true, since);
+    assert_eq!(is(&added, late), "wait a minute");
+    assert_eq!(is(&waited("QA"), late), "overridden by alice");
+    assert_eq!(is(&added, &format!("{late} mallory+review")), "remove dev");
+    let last = |transition: &Transition| found(transition, "dev review", true, "");
+    assert_eq!(last(&moving("done")), "wait a minute");
+    assert_eq!(last(&waited("done")), "overridden by somebody");
+}
+
 /// PROTOCOLS 7: what a stranger sets is ignored; what they take away is gone, as everybody's.
 #[test]
 fn what_a_stranger_sets_does_not_stop_a_move_and_what_they_take_away_does() {
@@ -252,7 +307,7 @@ fn what_a_stranger_sets_does_not_stop_a_move_and_what_they_take_away_does() {
         ("", "us+QA us-dev mallory-QA", "overridden by mallory"),
     ];
     for (labels, since, then) in table {
-        let is = found(&moving("QA"), labels, true, since);
+        let is = found(&written(since), labels, true, since);
         assert_eq!(is, then, "{{{labels}}} after {since:?}");
     }
     let table = [

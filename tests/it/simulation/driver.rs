@@ -299,6 +299,12 @@ impl Driver {
     fn look(&mut self, questions: &Questions) {
         if *questions == Questions::default() {
             self.details.clear();
+            if self.plant == Plant::ReadsInEveryCycle {
+                let open = self.shadow.dispatches.values().filter(|one| one.is_open());
+                self.world.asks(2 * open.count() as u64);
+            }
+        } else {
+            self.note(|| format!("    asks for {}", asked(questions)));
         }
         let seen = self.world.observe(questions, &self.engine.state);
         self.soon(Task::Saw(Box::new(seen)));
@@ -514,6 +520,13 @@ impl Driver {
         self.note(|| format!("ASKED {request:?}"));
         self.input(Input::Asked(request));
     }
+}
+
+/// What is read singly.
+fn asked(questions: &Questions) -> String {
+    let issues: Vec<String> = questions.issues.iter().map(ToString::to_string).collect();
+    let (pulls, branches) = (questions.pulls.len(), questions.branches.len());
+    format!("{} ({pulls} pulls, {branches} branches)", issues.join(" "))
 }
 
 /// Whether an effect begins something: that reasons changed is not anything.

@@ -183,6 +183,9 @@ impl Faults {
     pub(crate) fn without(&self, fault: Fault) -> Self {
         let mut rest = self.clone();
         rest.rates.remove(&fault);
+        if rest.on().is_empty() {
+            (rest.deaf, rest.hollow) = (None, None);
+        }
         rest
     }
 

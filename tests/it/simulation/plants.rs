@@ -70,6 +70,8 @@ pub(crate) enum Plant {
     HoldsEachOther,
     /// What a stage ends with is another commit than what was measured.
     KeepsAnotherCommit,
+    /// What an open dispatch was asked for is read singly in every cycle.
+    ReadsInEveryCycle,
     /// A read that is older than what is known is believed.
     BelievesOldReads,
     /// Two processes may open one ledger.
@@ -77,7 +79,7 @@ pub(crate) enum Plant {
 }
 
 /// Each with the laws that may catch it: which of them is first depends on what a world does.
-pub(crate) const PLANTED: [(Plant, &[Law]); 28] = [
+pub(crate) const PLANTED: [(Plant, &[Law]); 29] = [
     (Plant::SkipsTheLook, &[Law::TypedOnce]),
     (Plant::SendsEnterTwice, &[Law::TypedOnce]),
     (Plant::DropsAppends, &[Law::Fold]),
@@ -103,6 +105,7 @@ pub(crate) const PLANTED: [(Plant, &[Law]); 28] = [
     (Plant::DecidesTwice, &[Law::OneAction]),
     (Plant::IgnoresLimits, &[Law::Caps]),
     (Plant::PollsEverySecond, &[Law::Budget]),
+    (Plant::ReadsInEveryCycle, &[Law::Budget]),
     (Plant::Starves, &[Law::Fair]),
     (Plant::SaysNothing, &[Law::EveryNo]),
     (Plant::SaysSomethingElse, &[Law::WordsAgree]),

@@ -205,6 +205,7 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
             .map(|name| (SkillName::new(*name), format!("digest of {name}")))
             .collect(),
         idle_without_report: Duration::from_mins(1),
+        looks_every: Duration::from_mins(1),
         schedules: BTreeMap::new(),
         zone: TimeZone::UTC,
         comment: CommentMode::Off,

@@ -26,8 +26,10 @@ use super::world::World;
 const STORMY_STEPS: u32 = 400;
 /// How long a fault may last that is alone.
 const LASTING_HOURS: i64 = 3;
-/// How long a healed world may take to come to rest.
+/// How long a healed world may take to come to rest, beside the days that its work needs.
 const REST_HOURS: i64 = 120;
+/// Of the fewest hours that a world may work in, so many dispatches can be begun a day.
+const DISPATCHES_A_DAY_MAX: u32 = 12;
 /// A place whose clocks go forward the next night, and back the night after.
 const RESTLESS: &str = "XST0XDT,M11.3.6/1,M11.4.0/2";
 
@@ -44,6 +46,12 @@ impl Seed {
             number,
             without: Vec::new(),
         }
+    }
+
+    /// A world in which nothing goes wrong.
+    pub(crate) fn healthy(number: u64) -> Self {
+        let without = Fault::ALL.map(|(fault, _)| fault).to_vec();
+        Self { number, without }
     }
 }
 
@@ -176,7 +184,7 @@ pub(super) fn draw(world: &Seed) -> World {
 pub(crate) struct Ran {
     pub(crate) broken: Option<Broken>,
     pub(crate) log: Vec<String>,
-    tally: Tally,
+    pub(crate) tally: Tally,
 }
 
 /// What many runs came to.
@@ -191,13 +199,14 @@ pub(crate) struct Tally {
     pub(crate) moves: u64,
     pub(crate) errands: u64,
     pub(crate) struck: BTreeMap<Fault, u64>,
-    requests_most: u64,
+    /// The most that a world asked of the tracker in an hour, and which one it was.
+    pub(crate) requests_most: (u64, u64),
     overtaken_most: u64,
     took: Duration,
 }
 
 impl Tally {
-    fn of(driver: &Driver) -> Self {
+    fn of(driver: &Driver, seed: u64) -> Self {
         Self {
             broken: None,
             worlds: 1,
@@ -207,7 +216,7 @@ impl Tally {
             moves: driver.watch.moves,
             errands: driver.watch.errands,
             struck: driver.world.struck.clone(),
-            requests_most: driver.world.requests_most,
+            requests_most: (driver.world.requests_most, seed),
             overtaken_most: driver.watch.overtaken_most,
             took: Duration::ZERO,
         }
@@ -248,8 +257,8 @@ impl fmt::Display for Tally {
         }
         write!(
             f,
-            "at most {} requests in an hour; a candidate was overtaken at most {} times",
-            self.requests_most, self.overtaken_most
+            "at most {} requests in an hour (world {}); a candidate was overtaken at most {} times",
+            self.requests_most.0, self.requests_most.1, self.overtaken_most
         )
     }
 }
@@ -269,7 +278,7 @@ pub(crate) fn run(seed: &Seed, plant: Plant, verbose: bool) -> Ran {
     });
     Ran {
         broken: driver.world.broken.take().or(panicked),
-        tally: Tally::of(&driver),
+        tally: Tally::of(&driver, seed.number),
         log: driver.log,
     }
 }
@@ -290,7 +299,7 @@ fn story(driver: &mut Driver) {
         while driver.world.broken.is_none() && driver.step(lasting) {}
         (driver.world.faults.deaf, driver.world.faults.hollow) = (None, None);
     }
-    let deadline = driver.world.now + SignedDuration::from_hours(REST_HOURS);
+    let deadline = driver.world.now + rest_time(&driver.world);
     let mut visit = driver.world.now + SignedDuration::from_mins(30);
     let mut owed = None;
     while driver.world.broken.is_none() && driver.world.now < deadline {
@@ -313,6 +322,16 @@ fn story(driver: &mut Driver) {
     driver.world.holds_to(labels);
     let reports = resting::reports(&driver.world, &driver.reports, &driver.closed);
     driver.world.holds_to(reports);
+}
+
+/// How long a healed world may take to come to rest: every issue may need each stage, attempt and round, and a day has few dispatches.
+fn rest_time(world: &World) -> SignedDuration {
+    let workflow = &world.rules.workflow;
+    let limits = &workflow.limits;
+    let each = workflow.stages.len() * (limits.attempts * (limits.rounds + 1)) as usize;
+    let day = limits.dispatches_per_day.min(DISPATCHES_A_DAY_MAX) as usize;
+    let days = (world.tracker.issues.len() * each).div_ceil(day);
+    SignedDuration::from_hours(REST_HOURS + 24 * i64::try_from(days).expect("small"))
 }
 
 /// What comes over a world between two things that happen.
@@ -390,20 +409,23 @@ fn many(seeds: std::ops::Range<u64>, plant: Plant, most: Option<Duration>) -> Ta
     found
 }
 
-/// Runs all of the seeds, and returns what broke.
-pub(crate) fn all_broken(seeds: std::ops::Range<u64>) -> BTreeMap<u64, Broken> {
-    let found = Mutex::new(BTreeMap::new());
+/// Runs all of the seeds, and returns what broke and what they came to.
+pub(crate) fn all_broken(seeds: std::ops::Range<u64>) -> (BTreeMap<u64, Broken>, Tally) {
+    let began = Instant::now();
+    let found = Mutex::new((BTreeMap::new(), Tally::default()));
     on_all_cores(
         seeds,
         || true,
         |seed| {
-            if let Some(broken) = run(&Seed::new(seed), Plant::Nothing, false).broken {
-                let mut found = found.lock().expect("no panic inside");
-                found.insert(seed, broken);
-            }
+            let ran = run(&Seed::new(seed), Plant::Nothing, false);
+            let (broken, tally) = &mut *found.lock().expect("no panic inside");
+            tally.add(&ran.tally);
+            broken.extend(ran.broken.map(|how| (seed, how)));
         },
     );
-    found.into_inner().expect("no panic inside")
+    let (broken, mut tally) = found.into_inner().expect("no panic inside");
+    tally.took = began.elapsed();
+    (broken, tally)
 }
 
 fn on_all_cores(

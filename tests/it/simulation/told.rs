@@ -20,7 +20,7 @@ impl Rehearsed {
         seen: &Observation,
         now: Timestamp,
     ) -> Result<Self, String> {
-        let memory = engine.memory_for(seen, now);
+        let memory = engine.memory_for(rules, seen, now);
         let decided = decide(rules, &engine.state, &memory, seen, now);
         let text = dry_run(rules, &engine.state, seen, &decided);
         let (decision, standing) = decided;

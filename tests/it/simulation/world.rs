@@ -18,8 +18,10 @@ use super::tracker::{LAG_MAX, Tracker};
 
 /// How long a dead agent stays dead before its window is made anew.
 const RESPAWN_AFTER: SignedDuration = SignedDuration::from_secs(30);
-/// What one project may ask of the tracker in an hour, in a storm and with lists that did not change: a third of what GitHub gives.
-pub(crate) const REQUESTS_AN_HOUR_MAX: u64 = 1600;
+/// What one project may ask of the tracker in an hour, whatever goes wrong. Dearest is a tracker that takes no label and says so to
+/// nobody: 50 writes an hour and issue (`machine::pace`), each with three reads of two requests, beside a list a minute. Of 20,000
+/// worlds the worst has two such issues and asks 778 times.
+pub(crate) const REQUESTS_AN_HOUR_MAX: u64 = 900;
 
 /// How often what changed is asked for.
 pub(crate) const LISTS_EVERY: SignedDuration = SignedDuration::from_mins(1);
