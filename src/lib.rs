@@ -24,6 +24,7 @@
 //!
 //! | layer | module | what it is |
 //! |---|---|---|
+//! | 0 | [`knife`] | where a test may kill the daemon; nothing of it is in a release |
 //! | 0 | [`domain`] | the nouns: issue, stage, dispatch, delivery, report, event, hold |
 //! | 1 | [`machine`] | the verbs, pure and sync: `engine` (step), `decide`, `evolve` (the fold), `rank`, `delivery`, `transition`, `gate`, `trust`, `anchor`, `brief`, `resolve` (agent state) |
 //! | 2 | [`config`] | text to typed settings, workflows, profiles and skills; all problems of a file at once, with line and caret |
@@ -62,6 +63,8 @@
 //!   clients: `pointsman relay`, a process of theirs, does both with the same code.
 //! - No timers per issue and no retry library: back-off is a decision, hence pure and tested; the cycle is the retry.
 //! - No model is called anywhere.
+
+pub mod knife;
 
 pub mod domain;
 pub mod machine;

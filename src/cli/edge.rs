@@ -41,7 +41,7 @@ const SYSTEM_UNIT: &str = "/etc/systemd/system/pointsman.service";
 /// The width of a table that goes into a file.
 const COLUMNS: usize = 120;
 
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

@@ -92,6 +92,10 @@ pub(super) async fn start_within(
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     trace(args.verbose);
+    #[cfg(debug_assertions)]
+    if let Some(folder) = edge::variable(crate::knife::VARIABLE) {
+        crate::knife::arm(folder.as_ref())?;
+    }
     let places = edge::places()?;
     let config = load(&places)?;
     let runtime = runtime()?;

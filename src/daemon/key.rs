@@ -9,6 +9,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use crate::domain::DispatchId;
+use crate::knife;
 use crate::machine::text::sha256;
 
 /// Bytes of the key: SHA-256's block is 64, its output 32.
@@ -46,13 +47,21 @@ impl Key {
         SystemRandom::new()
             .fill(&mut bytes)
             .map_err(|_| std::io::Error::other("no random numbers"))?;
+        // Under its own name it is whole: half a key would stop every later start.
+        let unfinished = path.with_extension("new");
         let mut file = std::fs::OpenOptions::new()
             .write(true)
-            .create_new(true)
+            .create(true)
+            .truncate(true)
             .mode(0o600)
-            .open(path)?;
+            .open(&unfinished)?;
+        knife::point(|| "while making the key".to_owned());
         file.write_all(&bytes)?;
         file.sync_all()?;
+        std::fs::rename(&unfinished, path)?;
+        if let Some(folder) = path.parent() {
+            std::fs::File::open(folder)?.sync_all()?;
+        }
         Ok(Self(std::sync::Arc::new(bytes.to_vec().into())))
     }
 

@@ -63,6 +63,7 @@ use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
 use crate::daemon::samplers::Samplers;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Project, ProjectName, Request};
+use crate::knife;
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
 use crate::machine::engine::Scope;
 use crate::terminal::Tmux;
@@ -185,7 +186,9 @@ impl Daemon {
             })?;
         }
         let lock = Lock::take(&places.state)?;
+        knife::point(|| "starts: locked".to_owned());
         let store = Sqlite::open_whole(&places.ledger())?;
+        knife::point(|| "starts: the ledger is there".to_owned());
         let key_path = places.state.join("key");
         let key = Key::open(&key_path).map_err(|source| StartError::Folder {
             path: key_path,
@@ -298,6 +301,7 @@ impl Daemon {
         waiting.remove(&project.name);
         drop(waiting);
         let known = !heads.is_empty() || mark.etag.is_some();
+        knife::point(|| "starts: a project's tracker is there".to_owned());
         let shared = Shared {
             places: self.places.clone(),
             ledger: self.ledger.clone(),

@@ -16,6 +16,7 @@ use crate::daemon::{store, witness};
 use crate::domain::{
     Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request, Rules,
 };
+use crate::knife;
 use crate::machine::decide::Memory;
 use crate::machine::engine::{CycleReport, Effect, Engine, Input, Scope};
 use crate::machine::state::State;
@@ -403,7 +404,9 @@ impl Runner {
         tokio::spawn(async move {
             let name = action.word();
             tracing::debug!(project = %hands.name, effect = id.0, name, "starts");
+            knife::point(|| format!("before {name}"));
             let outcome = perform(&hands, action, dispatch).await;
+            knife::point(|| format!("after {name}"));
             tracing::debug!(project = %hands.name, effect = id.0, name, ?outcome, "ended");
             drop(outbox.send(Message::Outcome(id, outcome)).await);
         });

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::knife;
 use crate::ledger::{
     Append, AppendError, HeadKey, IssueHead, Poll, Record, Store, StoreError, StreamHead, Verified,
 };
@@ -146,8 +147,13 @@ impl Ledger {
         deletes: Vec<HeadKey>,
         poll: Option<Poll>,
     ) -> Result<(), StoreError> {
-        self.ask(move |store| store.save_view(&upserts, &deletes, poll.as_ref()))
-            .await?
+        self.ask(move |store| {
+            knife::point(|| "before save-view".to_owned());
+            let saved = store.save_view(&upserts, &deletes, poll.as_ref());
+            knife::point(|| "after save-view".to_owned());
+            saved
+        })
+        .await?
     }
 
     /// Returns all issue heads.
@@ -189,12 +195,25 @@ impl Group {
         if self.appends.is_empty() {
             return;
         }
+        self.points("before");
         let answers = store.append_group(&self.appends);
+        self.points("after");
         for (done, answer) in self.waiting.drain(..).zip(answers) {
             // Nobody may be waiting any more; what was appended stays appended.
             drop(done.send(answer));
         }
         self.appends.clear();
+    }
+
+    /// Passes a point for each append, named by the kinds of its events.
+    fn points(&self, when: &str) {
+        for append in &self.appends {
+            knife::point(|| {
+                let mut kinds: Vec<&str> = append.records.iter().map(|new| &*new.kind).collect();
+                kinds.dedup();
+                format!("{when} append {}", kinds.join("+"))
+            });
+        }
     }
 }
 

@@ -157,6 +157,8 @@ impl Memory {
             }
             // It was written to a moment ago.
             Event::PullKept { pull, .. } => self.pulls.forget(pull.number),
+            // Who read the issue before read no reply to it, and one that came in that moment changes nothing more.
+            Event::QuestionPublished { dispatch, .. } => drop(self.checked.remove(dispatch)),
             Event::PullMoved { issue, .. }
             | Event::PullEnded { issue, .. }
             | Event::ReworkWanted { issue, .. } => drop(self.refused.remove(issue)),

@@ -8,6 +8,7 @@ use rustix::fs::RenameFlags;
 use sha2::{Digest, Sha256};
 
 use crate::domain::DeliveryId;
+use crate::knife;
 use crate::repo::RepoError;
 use crate::repo::folder::{Folder, Users};
 
@@ -43,6 +44,7 @@ pub fn write(
     let folder = Folder::kept(project, FOLDER, users)?;
     let path = folder.path(&name);
     let taken = folder.write(&name, text.as_bytes(), users.file(), RenameFlags::NOREPLACE)?;
+    knife::point(|| "after writing a brief".to_owned());
     let back = folder.read(&name, BRIEF_BYTES_MAX as u64)?;
     match back {
         Some(back) if back == text.as_bytes() => Ok(Staged {
@@ -80,7 +82,9 @@ pub fn read_ours(project: &Path, delivery: &DeliveryId) -> Result<Option<Vec<u8>
 /// Removes a brief; fine if it is gone.
 pub fn remove(project: &Path, delivery: &DeliveryId) -> Result<(), RepoError> {
     let name = file_name(delivery)?;
-    Folder::existing(project, FOLDER)?.map_or(Ok(()), |folder| folder.remove(&name))
+    let removed = Folder::existing(project, FOLDER)?.map_or(Ok(()), |folder| folder.remove(&name));
+    knife::point(|| "after removing a brief".to_owned());
+    removed
 }
 
 /// Lists the deliveries whose briefs lie there: witnesses of what the ledger should know (PROTOCOLS 9).

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
+use crate::knife;
 use crate::repo::RepoError;
 
 /// How long a read, or a fetch that is not the first, may take.
@@ -80,6 +81,23 @@ impl Call {
         self.deadline = deadline;
         self
     }
+
+    /// Names what it changes, for the knife; `None` if it only looks.
+    fn deed(&self) -> Option<String> {
+        const LOOKS: [&str; 9] = [
+            "cat-file",
+            "diff-tree",
+            "for-each-ref",
+            "grep",
+            "ls-remote",
+            "ls-tree",
+            "merge-base",
+            "rev-list",
+            "rev-parse",
+        ];
+        let verb = self.args.first()?.to_string_lossy();
+        (!LOOKS.contains(&&*verb)).then(|| format!("git {}", self.what))
+    }
 }
 
 impl Git {
@@ -109,7 +127,8 @@ impl Git {
         };
         let mut child = self.command(&call).spawn().map_err(start)?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let ended = tokio::time::timeout(call.deadline, talk(&mut child, &call)).await;
+        let talking = tokio::time::timeout(call.deadline, talk(&mut child, &call));
+        let ended = knife::around(call.deed(), talking).await;
         if !matches!(&ended, Ok(Ok(ended)) if !ended.cut) {
             stop(&mut child, group).await;
         }

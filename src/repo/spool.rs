@@ -13,6 +13,7 @@ use rustix::fs::RenameFlags;
 use ulid::Ulid;
 
 use crate::domain::{REPORT_TEXT_BYTES_MAX, ReportId};
+use crate::knife;
 use crate::repo::RepoError;
 use crate::repo::folder::{Folder, Users};
 
@@ -85,6 +86,7 @@ pub fn answer(
         return Ok(false);
     }
     folder.write(&answer_name(ulid), json, users.file(), RenameFlags::empty())?;
+    knife::point(|| "after writing an answer".to_owned());
     Ok(true)
 }
 
@@ -120,6 +122,7 @@ pub fn sweep(project: &Path, before: Timestamp) -> Result<usize, RepoError> {
 
 /// Removes a file that an agent put together in the spool for a report of its dispatch; fine if it is gone.
 pub fn remove_scratch(project: &Path, name: &str) -> Result<(), RepoError> {
+    knife::point(|| "before removing an agent's file".to_owned());
     match Folder::existing(project, FOLDER)? {
         Some(folder) => folder.remove(name),
         None => Ok(()),

@@ -93,6 +93,40 @@ pub(super) fn name(words: &[String]) -> String {
     words.get(socket + 2).cloned().unwrap_or_default()
 }
 
+/// Commands that change nothing.
+const LOOKS: [&str; 7] = [
+    "capture-pane",
+    "display-message",
+    "has-session",
+    "list-buffers",
+    "list-clients",
+    "list-panes",
+    "show-options",
+];
+
+/// Names what commands do, for the knife; `None` if they only look.
+pub(super) fn deed(words: &[String]) -> Option<String> {
+    let mut names = Vec::new();
+    for command in words.split(|word| word == ";") {
+        match command {
+            // What is done if the guard holds is the last word but one.
+            [name, .., then, _] if name == "if-shell" => {
+                names.extend(then.split(" ; ").filter_map(|text| text.split('\'').nth(1)));
+            }
+            // A job's window says what it does, up to the first id in its name.
+            [name, rest @ ..] => {
+                names.push(name);
+                let window = rest.iter().skip_while(|word| word.as_str() != "-n").nth(1);
+                names.extend(window.and_then(|window| window.split('-').next()));
+            }
+            [] => {}
+        }
+    }
+    names.retain(|name| !LOOKS.contains(name));
+    names.dedup();
+    (!names.is_empty()).then(|| format!("tmux {}", names.join(" ")))
+}
+
 /// Protects a semicolon at a word's end, which tmux would take as a separator (facts/terminal.md F17).
 fn keep_semicolon(word: &str) -> String {
     match word.strip_suffix(';') {

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::argv;
 use super::error::TmuxError;
 use super::relay::Relay;
+use crate::knife;
 
 /// Deadline of one call (facts/terminal.md F56: clients hang on stuck servers; the slowest honest call measured takes 50 ms).
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
@@ -136,10 +137,13 @@ impl Tmux {
             .acquire()
             .await
             .expect("nobody closes the semaphore");
-        match &self.relay {
-            Some(relay) => relay.client(words, stdin.map(str::to_owned)).await,
-            None => self.run_line(&line, stdin).await,
-        }
+        let run = async {
+            match &self.relay {
+                Some(relay) => relay.client(words.clone(), stdin.map(str::to_owned)).await,
+                None => self.run_line(&line, stdin).await,
+            }
+        };
+        knife::around(argv::deed(&words), run).await
     }
 
     /// Runs one client of this process's own.

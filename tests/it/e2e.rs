@@ -14,6 +14,7 @@ mod habits;
 mod health;
 mod holds;
 mod inbox;
+mod knife;
 mod neighbours;
 mod outage;
 mod posts;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, params};
 
+use crate::knife;
 use crate::ledger::{
     Append, AppendError, Chain, Damage, HeadKey, IssueHead, OpenError, Poll, Record, Store,
     StoreError, StreamHead, Verified,
@@ -63,6 +64,7 @@ impl Sqlite {
         conn.pragma_update(None, "synchronous", "FULL")
             .map_err(|error| failed(error.into()))?;
         if is_new {
+            knife::point(|| "while making the ledger".to_owned());
             schema::create(&mut conn).map_err(failed)?;
             sync_folder(path).map_err(|error| failed(creation_error(path, error)))?;
         }

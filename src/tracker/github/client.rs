@@ -22,6 +22,7 @@ use super::layers::{retried, timed};
 use super::limiter::{Allowance, Class, Limiter, limited};
 use super::wire::{Reply, Wire, open};
 use crate::domain::RepoId;
+use crate::knife;
 use crate::tracker::TrackerError;
 
 /// Reads the machine's clock; an argument, so that tests tell the time.
@@ -180,6 +181,20 @@ impl Ask {
         self.as_app = true;
         self
     }
+
+    /// Names what it changes, for the knife: method and path, without numbers. `None` if it only reads.
+    fn deed(&self) -> Option<String> {
+        let path = match self.url.split_once("/repos/") {
+            Some((_, path)) => path.splitn(3, '/').nth(2),
+            None => self.url.rsplit('/').next(),
+        };
+        let part = |part: &str| match part.parse::<u64>() {
+            Ok(_) => "n".to_owned(),
+            Err(_) => part.to_owned(),
+        };
+        let parts: Vec<String> = path?.split('/').map(part).collect();
+        (self.class != Class::Read).then(|| format!("{} {}", self.method, parts.join("/")))
+    }
 }
 
 impl GitHub {
@@ -253,6 +268,7 @@ impl GitHub {
 
     /// Sends a request and returns whatever came back, success or not.
     pub(super) async fn send(&self, what: &str, ask: Ask) -> Result<Reply, TrackerError> {
+        let deed = ask.deed();
         let mut builder = Request::builder()
             .method(ask.method)
             .uri(&ask.url)
@@ -271,9 +287,7 @@ impl GitHub {
             None => OctoBody::empty(),
         };
         let request = builder.body(body).map_err(|error| malformed(what, error))?;
-        let answer = self
-            .octocrab
-            .send(request)
+        let answer = knife::around(deed, self.octocrab.send(request))
             .await
             .map_err(|error| self.ours(error))?;
         let (parts, body) = answer.into_parts();

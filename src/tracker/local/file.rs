@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
+use crate::knife;
 use crate::tracker::TrackerError;
 
 /// The most a body of an issue or a comment may have: 1 MiB.
@@ -152,13 +153,24 @@ pub(super) fn write(path: &Path, text: &str, owner: u32) -> Result<(), TrackerEr
         file.write_all(text.as_bytes())?;
         keep_owner(&file, owner)?;
         file.sync_all()?;
+        knife::point(|| format!("while writing {}", kind(folder, &name)));
         std::fs::rename(&temporary, path)?;
+        knife::point(|| format!("after writing {}", kind(folder, &name)));
         sync_folder(folder)
     })()
     .map_err(|error| unreachable(path, error))
 }
 
 /// Gives a file that root made to the folder's owner, who could not read it otherwise.
+/// What a file is, for the knife: comments are named by their ids.
+fn kind(folder: &Path, name: &str) -> String {
+    if folder.ends_with("comments") {
+        "a comment".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
 fn keep_owner(file: &File, owner: u32) -> std::io::Result<()> {
     if file.metadata()?.uid() == owner {
         Ok(())

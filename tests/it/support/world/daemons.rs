@@ -111,6 +111,21 @@ impl World {
         child.wait().expect("it is ours");
     }
 
+    /// Returns whether the real binary was killed; that it ended in another way is the end of the story.
+    pub(crate) fn was_killed(&mut self) -> bool {
+        use std::os::unix::process::ExitStatusExt as _;
+        let Some(child) = &mut self.child else {
+            return false;
+        };
+        let Some(status) = child.try_wait().expect("it is ours") else {
+            return false;
+        };
+        self.child = None;
+        let log = self.log();
+        assert_eq!(status.signal(), Some(9), "it ended by itself:\n{log}");
+        true
+    }
+
     /// Ends the real binary with SIGTERM and returns whether it ended well.
     pub(crate) async fn terminate(&mut self) -> bool {
         let mut child = self.child.take().expect("the binary runs");

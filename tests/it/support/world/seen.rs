@@ -275,7 +275,7 @@ impl World {
     }
 
     /// All that is known, for a story that does not go on.
-    async fn account(&self, told: &[Told]) -> String {
+    pub(crate) async fn account(&self, told: &[Told]) -> String {
         let mut text = String::new();
         for told in told {
             text += &format!(
