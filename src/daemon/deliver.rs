@@ -221,7 +221,7 @@ async fn inspect_launch(hands: &Hands, delivery: &Delivery) -> Outcome {
         }
         // A server that is younger than the launch had a chance to forget it: the agent may have taken the line before.
         Ok(None) => match hands.tmux.started().await {
-            Ok(started) if started < delivery.since => Outcome::Found(Finding::NoTrace),
+            Ok(started) if started <= delivery.since => Outcome::Found(Finding::NoTrace),
             Ok(_) | Err(TmuxError::NoServer { .. } | TmuxError::NoTarget { .. }) => {
                 Outcome::Found(Finding::PaneGone)
             }

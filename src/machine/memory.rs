@@ -148,8 +148,11 @@ impl Memory {
     /// Forgets what something that was just written down makes old.
     pub fn follow(&mut self, state: &State, event: &Event) {
         match event {
-            // What was read led to it: the next read is of what became of it.
-            Event::DispatchOpened { .. } | Event::DispatchClosed { .. } => {
+            // What was read led to it: the next read is of what became of it. Who read the issue before a question was published
+            // read no reply to it.
+            Event::DispatchOpened { .. }
+            | Event::DispatchClosed { .. }
+            | Event::QuestionPublished { .. } => {
                 let dispatch = event.dispatch().and_then(|id| state.dispatches.get(id));
                 if let Some(issue) = dispatch.and_then(Dispatch::issue) {
                     self.read.remove(&issue);
@@ -157,8 +160,6 @@ impl Memory {
             }
             // It was written to a moment ago.
             Event::PullKept { pull, .. } => self.pulls.forget(pull.number),
-            // Who read the issue before read no reply to it, and one that came in that moment changes nothing more.
-            Event::QuestionPublished { dispatch, .. } => drop(self.checked.remove(dispatch)),
             Event::PullMoved { issue, .. }
             | Event::PullEnded { issue, .. }
             | Event::ReworkWanted { issue, .. } => drop(self.refused.remove(issue)),

@@ -127,13 +127,14 @@ impl Tmux {
             })
     }
 
-    /// Reads when the server started, to the second before. A generation that tells no time is taken for one of this moment.
+    /// Reads by when the server had started: the end of the second that it tells, for a younger one may have started in it. A
+    /// generation that tells no time is taken for one of this moment.
     pub async fn started(&self) -> Result<Timestamp, TmuxError> {
         let generation = self.generation().await?;
         let second = generation
             .split_once('.')
             .and_then(|(_, second)| second.parse().ok());
-        let started = second.and_then(|second| Timestamp::from_second(second).ok());
+        let started = second.and_then(|second: i64| Timestamp::from_second(second + 1).ok());
         Ok(started.unwrap_or(Timestamp::MAX))
     }
 

@@ -93,7 +93,7 @@ async fn cut(on: On, places: Vec<Place>, wanted: &[String]) -> Result<Vec<Place>
     })
 }
 
-/// What `KNIFE` asks for: `all`, or one world, `GitHub: 1 after append dispatch-opened, ..`. Nothing: some worlds.
+/// What `KNIFE` asks for: `all`, or one world, `GitHub: 1 after append dispatch-opened, ..`. Nothing: the first worlds.
 fn asked(asked: &str, on: On, table: Vec<Vec<Place>>) -> Vec<Vec<Place>> {
     let place = |text: &str| {
         let (nth, name) = text.trim().split_once(' ').expect("<n> <point>");
@@ -103,12 +103,7 @@ fn asked(asked: &str, on: On, table: Vec<Vec<Place>>) -> Vec<Vec<Place>> {
         Some((of, list)) if of == format!("{on:?}") => vec![list.split(',').map(place).collect()],
         Some(_) => Vec::new(),
         None if asked == "all" => table,
-        // Any will do; one that fails is printed.
-        None => {
-            let from = std::process::id() as usize % table.len();
-            let some = table.iter().cycle().skip(from).take(SOME);
-            some.cloned().collect()
-        }
+        None => table.into_iter().take(SOME).collect(),
     }
 }
 

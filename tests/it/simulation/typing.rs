@@ -221,7 +221,7 @@ impl World {
                     context: pane.context.clone(),
                     baseline: "0".to_owned(),
                 },
-                None if self.server_since <= delivery.since => Finding::NoTrace,
+                None if self.server_since < delivery.since => Finding::NoTrace,
                 None => Finding::PaneGone,
             };
         }

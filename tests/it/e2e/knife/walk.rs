@@ -298,10 +298,6 @@ impl Walk {
                 } else {
                     name.into_owned()
                 };
-                // A spool has what a kill in the middle of a write left, until its folder goes; nobody reads it.
-                if folder.ends_with("spool") && path.extension().is_some_and(|of| of == "tmp") {
-                    continue;
-                }
                 let above = above.expect("it lies in a folder").display();
                 found.insert(format!("lies there: {above}/{name}"));
                 // What git keeps is git's.
