@@ -18,16 +18,15 @@ use crate::machine::schedule;
 /// How long ago a schedule's minute began at most, when the minute's job runs.
 const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-/// Starts the wake-ups: every project reads its tracker whole, once per `every` (minutes, at least one); and whoever has a schedule
-/// looks when its minute comes.
+/// Starts the wake-ups: every project reads its tracker whole, once per `every`; and whoever has a schedule looks when its minute
+/// comes.
 pub async fn start(
     daemon: &Arc<Daemon>,
     every: Duration,
 ) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
-    let minutes = (every.as_secs() / 60).clamp(1, 59);
     let sweeping = Arc::clone(daemon);
-    let job = Job::new_async(format!("0 */{minutes} * * * *"), move |_, _| {
+    let job = Job::new_async(cron(every), move |_, _| {
         let daemon = Arc::clone(&sweeping);
         Box::pin(async move {
             if let Err(error) = daemon.start_projects().await {
@@ -42,6 +41,17 @@ pub async fn start(
     scheduler.add(due(daemon)?).await?;
     scheduler.start().await?;
     Ok(scheduler)
+}
+
+/// Whole minutes, at least one, or whole hours: what a cron line can say, and never more rarely than asked for.
+fn cron(every: Duration) -> String {
+    match every.as_secs() / 60 {
+        minutes @ 0..60 => format!("0 */{} * * * *", minutes.max(1)),
+        minutes => match minutes / 60 {
+            hours @ 0..24 => format!("0 0 */{hours} * * *"),
+            _ => "0 0 0 * * *".to_owned(),
+        },
+    }
 }
 
 /// Every minute, because the configuration changes: the projects for which a schedule's minute is now look what they owe.
@@ -59,4 +69,25 @@ fn due(daemon: &Arc<Daemon>) -> Result<Job, JobSchedulerError> {
             }
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_comes_as_often_as_it_was_asked_for() {
+        for (minutes, line) in [
+            (1, "0 */1 * * * *"),
+            (15, "0 */15 * * * *"),
+            (59, "0 */59 * * * *"),
+            (60, "0 0 */1 * * *"),
+            (150, "0 0 */2 * * *"),
+            (24 * 60, "0 0 0 * * *"),
+        ] {
+            assert_eq!(cron(Duration::from_mins(minutes)), line);
+            assert!(Job::new_async(line, |_, _| Box::pin(async {})).is_ok());
+        }
+        assert_eq!(cron(Duration::from_secs(10)), "0 */1 * * * *");
+    }
 }

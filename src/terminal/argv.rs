@@ -30,22 +30,44 @@ fn client(socket: &Path) -> Binary<'static> {
         .socket_path(socket.to_string_lossy().into_owned())
 }
 
-/// Returns the whole argv: `tmux -u -f /dev/null -S <socket>` and the commands, separated by `;`.
+/// Returns the whole argv: `tmux -N -u -f /dev/null -S <socket>` and the commands, separated by `;`.
 pub fn words(socket: &Path, commands: &[TmuxCommand<'_>]) -> Vec<String> {
     line(socket, command_words(commands))
 }
 
-/// Returns the whole argv of a client that is given these words.
+/// Returns the whole argv of a client that is given these words. Only `start-server` may start a server: another command would make one
+/// without our options, or one in the place of a person's that ended a moment ago.
 pub(super) fn line(socket: &Path, words: Vec<String>) -> Vec<String> {
-    let client = client(socket).build();
-    let own = client.to_vec().into_iter().map(Cow::into_owned);
-    own.chain(words).collect()
+    if words.first().is_some_and(|word| word == "start-server") {
+        own_words(client(socket)).chain(words).collect()
+    } else {
+        bound(socket, words)
+    }
 }
 
-/// Takes from a client's argv the right to start a server where none listens.
-pub(super) fn without_start(mut line: Vec<String>) -> Vec<String> {
-    line.insert(1, "-N".to_owned());
-    line
+/// The same for a server that must be there.
+pub(super) fn bound(socket: &Path, words: Vec<String>) -> Vec<String> {
+    without_start(own_words(client(socket)).chain(words))
+}
+
+fn own_words(client: Binary<'static>) -> impl Iterator<Item = String> {
+    let words: Vec<String> = client
+        .build()
+        .to_vec()
+        .into_iter()
+        .map(Cow::into_owned)
+        .collect();
+    words.into_iter()
+}
+
+/// Takes from a client's argv the right to start a server. The crate knows the flag for tmux 3.4 only; 3.3 has it.
+fn without_start(mut line: impl Iterator<Item = String>) -> Vec<String> {
+    let program = line.next();
+    program
+        .into_iter()
+        .chain(["-N".to_owned()])
+        .chain(line)
+        .collect()
 }
 
 /// Returns the commands' own words, separated by `;`.
@@ -67,7 +89,7 @@ pub(super) fn command_words(commands: &[TmuxCommand<'_>]) -> Vec<String> {
 
 /// Returns the argv of the control-mode client on `session`.
 pub fn control(socket: &Path, session: &str) -> Vec<String> {
-    let tmux = client(socket).control_mode().build();
+    let tmux = own_words(client(socket).control_mode());
     let flags = tmux_interface::ClientFlags {
         no_output: Some(true),
         ignore_size: Some(true),
@@ -77,11 +99,7 @@ pub fn control(socket: &Path, session: &str) -> Vec<String> {
         .flags(flags)
         .target_session(format!("={session}"))
         .build();
-    tmux.to_vec()
-        .into_iter()
-        .chain(attach.to_vec())
-        .map(Cow::into_owned)
-        .collect()
+    without_start(tmux.chain(attach.to_vec().into_iter().map(Cow::into_owned)))
 }
 
 /// Returns the first command's name, for errors.

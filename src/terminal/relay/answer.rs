@@ -162,13 +162,13 @@ impl Shared {
                 why: "it is no command of tmux".to_owned(),
             });
         }
-        let line = argv::without_start(argv::line(self.tmux.socket(), words));
+        let line = argv::bound(self.tmux.socket(), words);
         self.runtime.block_on(self.tmux.run_line(&line, stdin))
     }
 
     /// Runs a control-mode client on the connection itself, and ends it with the connection.
     fn control(&self, stream: &UnixStream, session: &str) -> std::io::Result<()> {
-        let line = argv::without_start(argv::control(self.tmux.socket(), session));
+        let line = argv::control(self.tmux.socket(), session);
         let end = || Ok::<Stdio, std::io::Error>(OwnedFd::from(stream.try_clone()?).into());
         let ends = (end()?, end()?, end()?);
         let _in_runtime = self.runtime.enter();

@@ -34,15 +34,15 @@ fn every_command_has_the_argv_we_mean() {
         argv::control(std::path::Path::new("/s"), "_ctl").join(" "),
     ];
     insta::assert_snapshot!(all.join("\n"), @r"
-    tmux -u -f /dev/null -S /s load-buffer -b pointsman-x - ; if-shell -F -t %5 #{==:a,b} 'paste-buffer' '-d' '-p' '-r' '-b' 'pointsman-x' '-t' '%5' ; 'set-option' '-p' '-q' '-t' '%5' '@pointsman_x' 'pasted' ; 'display-message' '-p' 'ok' 'display-message' '-p' '-t' '%5' 'it'\''s'
-    tmux -u -f /dev/null -S /s send-keys -H -t %5 0d
-    tmux -u -f /dev/null -S /s delete-buffer -b pointsman-x ; list-buffers -F #{buffer_name}
-    tmux -u -f /dev/null -S /s capture-pane -e -p -t %5 ; show-options -p -t %5
-    tmux -u -f /dev/null -S /s list-panes -a -F #{pane_id}
-    tmux -u -f /dev/null -S /s kill-pane -t %5 ; rename-window -t =s:=w check
-    tmux -u -f /dev/null -S /s set-option -s exit-empty off ; set-option -g default-size 200x50 ; set-option -g -w remain-on-exit on
-    tmux -u -f /dev/null -S /s set-option -p -q -t %5 @goal ends with\;
-    tmux -C -u -f /dev/null -S /s attach-session -f ignore-size,no-output -t =_ctl
+    tmux -N -u -f /dev/null -S /s load-buffer -b pointsman-x - ; if-shell -F -t %5 #{==:a,b} 'paste-buffer' '-d' '-p' '-r' '-b' 'pointsman-x' '-t' '%5' ; 'set-option' '-p' '-q' '-t' '%5' '@pointsman_x' 'pasted' ; 'display-message' '-p' 'ok' 'display-message' '-p' '-t' '%5' 'it'\''s'
+    tmux -N -u -f /dev/null -S /s send-keys -H -t %5 0d
+    tmux -N -u -f /dev/null -S /s delete-buffer -b pointsman-x ; list-buffers -F #{buffer_name}
+    tmux -N -u -f /dev/null -S /s capture-pane -e -p -t %5 ; show-options -p -t %5
+    tmux -N -u -f /dev/null -S /s list-panes -a -F #{pane_id}
+    tmux -N -u -f /dev/null -S /s kill-pane -t %5 ; rename-window -t =s:=w check
+    tmux -N -u -f /dev/null -S /s set-option -s exit-empty off ; set-option -g default-size 200x50 ; set-option -g -w remain-on-exit on
+    tmux -N -u -f /dev/null -S /s set-option -p -q -t %5 @goal ends with\;
+    tmux -N -C -u -f /dev/null -S /s attach-session -f ignore-size,no-output -t =_ctl
     ");
     let made = [
         argv::new_session(
