@@ -22,14 +22,21 @@ pub fn point(name: impl FnOnce() -> String) {
 
 /// Does something that cannot be taken back, between two points: `before <name>` and `after <name>`. Without a name there is none: it
 /// only looks.
-pub async fn around<T>(name: Option<String>, act: impl Future<Output = T>) -> T {
-    let Some(name) = name else {
+#[cfg(debug_assertions)]
+pub async fn around<T>(name: impl FnOnce() -> Option<String>, act: impl Future<Output = T>) -> T {
+    let Some(name) = name() else {
         return act.await;
     };
     point(|| format!("before {name}"));
     let done = act.await;
     point(|| format!("after {name}"));
     done
+}
+
+/// Does it.
+#[cfg(not(debug_assertions))]
+pub async fn around<T>(_: impl FnOnce() -> Option<String>, act: impl Future<Output = T>) -> T {
+    act.await
 }
 
 #[cfg(debug_assertions)]

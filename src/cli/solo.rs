@@ -153,7 +153,7 @@ impl Solo {
             }
             // Also of those whose agent is not up: it would be, and they would still not start.
             let refusals = decide::refusals(&rules, &self.state, &seen, seen.at);
-            memory.note(&self.state, &seen, &refusals, true, seen.at);
+            memory.note(&rules, &self.state, &seen, &refusals, true, seen.at);
         }
         let decided = decide::decide(&rules, &self.state, &memory, &seen, seen.at);
         Ok((seen, decided))

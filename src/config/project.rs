@@ -392,6 +392,22 @@ fn accounts_at(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>) -> Vec<At<Stri
     logins
 }
 
+/// People who are called by `@name`: a number would call whoever registered it as a name.
+fn named(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>) -> Vec<String> {
+    let (numbers, logins): (Vec<_>, Vec<_>) = accounts_at(sheet, texts)
+        .into_iter()
+        .partition(|at| at.value.bytes().all(|byte| byte.is_ascii_digit()));
+    for at in numbers {
+        let complaint = Complaint::new(format!(
+            "`{}` is an id, and people are called by name",
+            at.value
+        ))
+        .expected(["a login without `@`"]);
+        sheet.report(at.span, complaint);
+    }
+    logins.into_iter().map(|at| at.value).collect()
+}
+
 /// Accounts that agents work as: none of them can be somebody whose word counts.
 fn agents(sheet: &Sheet<'_>, texts: Option<Vec<At<String>>>, allow: &[String]) -> Vec<String> {
     let agents = accounts_at(sheet, texts);
@@ -426,7 +442,7 @@ fn reserved(sheet: &Sheet<'_>, table: &Table<'_>) -> Vec<Reserved> {
         let who = scope.required("who", scope.texts("who"));
         reserved.push(Reserved {
             paths: globs(sheet, paths.unwrap_or_default()),
-            who: accounts(sheet, who),
+            who: named(sheet, who),
         });
         scope.close();
     }

@@ -36,21 +36,22 @@ fn is_managed(row: &PaneRow, config: &Config) -> bool {
             && windows.contains(&row.window.as_str()))
 }
 
-async fn adopted(places: &Places, project: &Project) -> Option<PaneRow> {
+/// All panes that the target may mean: the agent may be in any of them.
+async fn adopted(places: &Places, project: &Project) -> Vec<PaneRow> {
     let SessionChoice::Adopted { target, .. } = &project.session else {
-        return None;
+        return Vec::new();
     };
     // Under two users no pane is adopted, and nobody's server is asked as the daemon.
     if places.apart.is_some() {
-        return None;
+        return Vec::new();
     }
     let tmux = places.tmux_of(project, Window::Agent);
-    tmux.resolve_target(target).await.ok()
+    tmux.panes_of(target).await.unwrap_or_default()
 }
 
 /// Says why a call from below a pane is refused.
 pub fn refusal(pane: &str) -> String {
     format!(
-        "this is a person's word, and the call comes from the pane {pane}, where agents and gates run. An agent asks a person with `pointsman ask`"
+        "this is a person's word, and the call comes from the pane {pane}, where agents and gates run. An agent asks a person with `pointsman ask`; a person says it from another pane or terminal"
     )
 }

@@ -73,8 +73,9 @@ async fn of_branch(mirror: &Mirror, branch: &Branch) -> Result<Vec<String>, Repo
     Ok(files.into_iter().take(FILES_MAX).collect())
 }
 
-/// Returns what a branch adds its work to: the default branch as the remote has it or as the project itself has it, whichever the
-/// branch has more of. What a person committed there and has not pushed is no work of the branch's.
+/// Returns what a branch adds its work to: the default branch as the remote has it, or as the project itself had it when the work began,
+/// whichever the branch has more of. What a person committed there and has not pushed is no work of the branch's; what an agent
+/// committed there since is.
 async fn added_to(
     mirror: &Mirror,
     tip: &Subject,
@@ -83,26 +84,20 @@ async fn added_to(
     let Some(base) = mirror.base(began).await? else {
         return Ok(None);
     };
-    let local = match mirror.default_branch().await? {
-        Some(branch) => {
-            mirror
-                .resolve(&format!("refs/project/heads/{branch}"))
-                .await?
-        }
-        None => None,
-    };
-    let Some(local) = local.filter(|local| *local != base) else {
+    let Some(local) = began.filter(|local| **local != base) else {
         return Ok(Some(base));
     };
-    // Whoever works in the tree can move the local one: where it has the whole branch, it says nothing of what that adds.
-    let Some(theirs) = mirror.fork(&local, tip).await?.filter(|fork| fork != tip) else {
+    if !mirror.has_commit(local).await? {
+        return Ok(Some(base));
+    }
+    let Some(theirs) = mirror.fork(local, tip).await? else {
         return Ok(Some(base));
     };
     let is_newer = match mirror.fork(&base, tip).await? {
         Some(fork) => mirror.is_ancestor(&fork, &theirs).await?,
         None => true,
     };
-    Ok(Some(if is_newer { local } else { base }))
+    Ok(Some(if is_newer { local.clone() } else { base }))
 }
 
 /// Gathers what the branch gate judges: `tip` is where the branch `expected` stands.

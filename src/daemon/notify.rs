@@ -34,10 +34,13 @@ const SENTENCE_CHARS_MAX: usize = 600;
 /// Holds that stop a whole project: nothing that its issues or its agent waited for can be seen to be over.
 const HIDES_PROJECT: [&str; 4] = ["tracker", "paused", "hours", "daily-cap"];
 /// Holds that hide what else an issue waits for.
-const HIDES_ISSUE: [&str; 9] = [
+const HIDES_ISSUE: [&str; 12] = [
     "account-limit",
     "active-max",
+    "flood",
+    "issue-cap",
     "wip",
+    "backlog",
     "seat",
     "back-off",
     "session-taken",

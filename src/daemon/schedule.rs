@@ -4,10 +4,11 @@
 //! made up for by the next tick, a double one finds nothing to do.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use tokio::sync::Mutex;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::daemon::Daemon;
@@ -15,23 +16,34 @@ use crate::daemon::hands::{chain, now};
 use crate::daemon::runner::Message;
 use crate::machine::schedule;
 
+/// Sweeps that come more often are a cron line's own.
+const HALF_AN_HOUR: Duration = Duration::from_mins(30);
+/// How early a wake-up may come.
+const A_MOMENT: Duration = Duration::from_secs(30);
 /// How long ago a schedule's minute began at most, when the minute's job runs.
 const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-/// Starts the wake-ups: every project reads its tracker whole, once per `every`; and whoever has a schedule looks when its minute
-/// comes.
+/// Starts the wake-ups: every project reads its tracker whole, once per `every` (minutes, at least one); and whoever has a schedule
+/// looks when its minute comes. A project that could not be started is tried again at least twice an hour.
 pub async fn start(
     daemon: &Arc<Daemon>,
     every: Duration,
 ) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     let sweeping = Arc::clone(daemon);
-    let job = Job::new_async(cron(every), move |_, _| {
-        let daemon = Arc::clone(&sweeping);
+    let swept = Arc::new(Mutex::new(Instant::now()));
+    let minutes = (every.as_secs() / 60).clamp(1, 30);
+    let job = Job::new_async(format!("0 */{minutes} * * * *"), move |_, _| {
+        let (daemon, swept) = (Arc::clone(&sweeping), Arc::clone(&swept));
         Box::pin(async move {
             if let Err(error) = daemon.start_projects().await {
                 tracing::error!(error = chain(&error), "a project cannot be started");
             }
+            let mut swept = swept.lock().await;
+            if !is_time(swept.elapsed(), every) {
+                return;
+            }
+            *swept = Instant::now();
             for name in daemon.projects() {
                 daemon.send(&name, Message::Sweep).await;
             }
@@ -43,15 +55,9 @@ pub async fn start(
     Ok(scheduler)
 }
 
-/// Whole minutes, at least one, or whole hours: what a cron line can say, and never more rarely than asked for.
-fn cron(every: Duration) -> String {
-    match every.as_secs() / 60 {
-        minutes @ 0..60 => format!("0 */{} * * * *", minutes.max(1)),
-        minutes => match minutes / 60 {
-            hours @ 0..24 => format!("0 0 */{hours} * * *"),
-            _ => "0 0 0 * * *".to_owned(),
-        },
-    }
+/// Whether a sweep is due: where a cron line cannot say `every`, its wake-ups come more often. The first one after a start may come early.
+fn is_time(since: Duration, every: Duration) -> bool {
+    every <= HALF_AN_HOUR || since + A_MOMENT >= every
 }
 
 /// Every minute, because the configuration changes: the projects for which a schedule's minute is now look what they owe.
@@ -76,18 +82,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sweep_comes_as_often_as_it_was_asked_for() {
-        for (minutes, line) in [
-            (1, "0 */1 * * * *"),
-            (15, "0 */15 * * * *"),
-            (59, "0 */59 * * * *"),
-            (60, "0 0 */1 * * *"),
-            (150, "0 0 */2 * * *"),
-            (24 * 60, "0 0 0 * * *"),
-        ] {
-            assert_eq!(cron(Duration::from_mins(minutes)), line);
-            assert!(Job::new_async(line, |_, _| Box::pin(async {})).is_ok());
-        }
-        assert_eq!(cron(Duration::from_secs(10)), "0 */1 * * * *");
+    fn a_long_sweep_is_as_long_as_it_was_asked_for() {
+        let minutes = Duration::from_mins;
+        let is_time = |since: u64, every: u64| is_time(minutes(since), minutes(every));
+        assert!(is_time(1, 5) && is_time(5, 5) && is_time(90, 90) && is_time(24 * 60, 24 * 60));
+        assert!(!is_time(30, 60) && !is_time(60, 90) && !is_time(23 * 60, 24 * 60));
+        let late = Duration::from_secs(90 * 60 - 1);
+        assert!(super::is_time(late, minutes(90)), "a timer is never exact");
     }
 }

@@ -184,17 +184,19 @@ impl<'a> CheapHolds<'a> {
         seen: &'a Observation,
         now: Timestamp,
     ) -> Self {
-        let begun = begun(rules, state, seen);
+        let standing = standing_places(rules, state, seen);
         let of_stage = |(position, stage): (usize, &Stage)| StageHolds {
             seat: state
                 .seats
                 .get(&stage.label)
                 .copied()
                 .filter(|_| stage.seat)
-                .filter(|holder| !waits_for_a_person(rules, state, memory, seen, *holder)),
+                .filter(|holder| !waits_for_a_person(rules, state, memory, seen, *holder))
+                // Until tomorrow nobody else would be checked.
+                .filter(|holder| issue_cap(rules, state, *holder, now).is_none()),
             is_full: state.open_in(&stage.label) >= stage.wip,
             backlog: stage.backlog.and_then(|limit| {
-                let after = begun.iter().filter(|at| **at > position).count();
+                let after = standing.iter().filter(|at| **at > position).count();
                 let count = u32::try_from(after).unwrap_or(u32::MAX);
                 (count >= limit).then_some((count, limit))
             }),
@@ -223,7 +225,7 @@ impl<'a> CheapHolds<'a> {
         if let Some((refused, hold)) = self.memory.refused.get(&number)
             && refused == candidate.head
             && !beside::is_over(hold, self.state, self.seen, number)
-            && !matches!(hold, Hold::Flood { until, .. } if *until <= self.now)
+            && !self.is_ebbed(hold)
         {
             return Some(hold.clone());
         }
@@ -260,17 +262,14 @@ impl<'a> CheapHolds<'a> {
             });
         }
         self.back_off(number)
-            .or_else(|| self.issue_cap(number))
+            .or_else(|| issue_cap(self.rules, self.state, number, self.now))
             .or_else(|| holds.session.clone())
     }
 
-    fn issue_cap(&self, number: IssueNumber) -> Option<Hold> {
-        let limit = self.rules.workflow.limits.dispatches_per_issue;
-        let day = SignedDuration::from_hours(24);
-        let of_it = |one: &Opened| one.issue == Some(number);
-        let (opened, oldest) = self.state.opened_since(self.now - day, of_it);
-        let until = oldest.map_or(self.now, |at| at + day);
-        (opened >= limit).then_some(Hold::IssueCap { limit, until })
+    /// Whether a flood is over, or is none any more by the limit of now.
+    fn is_ebbed(&self, hold: &Hold) -> bool {
+        let allowed = self.rules.workflow.limits.labellings_per_hour;
+        matches!(hold, Hold::Flood { until, limit, .. } if *until <= self.now || *limit != allowed)
     }
 
     /// Whether there is work on it already, or it came back: others may wait for that.
@@ -281,7 +280,9 @@ impl<'a> CheapHolds<'a> {
                 .is_some_and(|(cause, _)| cause.ends_the_attempt())
         };
         let walk = self.state.walks.get(&number);
-        walk.is_some_and(|walk| walk.branch.is_some() || walk.rounds > 0 || failed(walk))
+        walk.is_some_and(|walk| {
+            walk.branch.is_some() || walk.rounds > 0 || walk.again.is_some() || failed(walk)
+        })
     }
 
     fn back_off(&self, number: IssueNumber) -> Option<Hold> {
@@ -300,9 +301,19 @@ impl<'a> CheapHolds<'a> {
     }
 }
 
+/// Whether an issue's own dispatches of a day are spent.
+fn issue_cap(rules: &Rules, state: &State, number: IssueNumber, now: Timestamp) -> Option<Hold> {
+    let limit = rules.workflow.limits.dispatches_per_issue;
+    let day = SignedDuration::from_hours(24);
+    let of_it = |one: &Opened| one.issue == Some(number);
+    let (opened, oldest) = state.opened_since(now - day, of_it);
+    let until = oldest.map_or(now, |at| at + day);
+    (opened >= limit).then_some(Hold::IssueCap { limit, until })
+}
+
 /// The places in the workflow of all issues that were begun and stand somewhere. Not those that wait for other issues: what keeps
 /// new work from beginning may not wait for it.
-fn begun(rules: &Rules, state: &State, seen: &Observation) -> Vec<usize> {
+fn standing_places(rules: &Rules, state: &State, seen: &Observation) -> Vec<usize> {
     let stages = &rules.workflow.stages;
     if stages.iter().all(|stage| stage.backlog.is_none()) {
         return Vec::new();

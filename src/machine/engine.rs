@@ -178,10 +178,9 @@ impl Engine {
         let mut memory = self.memory.clone();
         if self.looks == 0 {
             let elapsed = seen.at.duration_since(self.last_seen.unwrap_or(seen.at));
-            let watched = watchdog::watched(rules, elapsed);
-            watchdog::remember(&mut memory, &self.state, seen, watched);
+            watchdog::remember(&mut memory, &self.state, seen, rules, elapsed);
             if let Some(starved) = &mut memory.starved {
-                starved.watched += watched;
+                starved.watched += watchdog::watched(rules, Window::Check, elapsed);
             }
         }
         memory.forget(seen, now);
@@ -233,7 +232,8 @@ impl Engine {
             ),
         };
         let acts = matches!(decision, Decision::Act(_));
-        self.memory.note(&self.state, &seen, &standing, acts, now);
+        self.memory
+            .note(rules, &self.state, &seen, &standing, acts, now);
         match decision {
             Decision::Look(questions) if self.looks < LOOKS_MAX => {
                 self.looks += 1;

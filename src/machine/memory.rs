@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Dispatch, DispatchId, Event, Head, Hold, IssueNumber, Observation, ReportId, SingleRead,
+    Details, Dispatch, DispatchId, Event, Head, Hold, IssueNumber, Observation, ReportId, Rules,
+    SingleRead,
 };
 use crate::machine::decide::Standing;
 use crate::machine::pace::Pace;
@@ -139,9 +140,11 @@ impl Memory {
             .retain(|issue, (head, _)| seen.heads.get(issue) == Some(head));
     }
 
-    /// Forgets what was found out singly, so that all of it is read again (the sweep's duty).
+    /// Forgets what was found out singly, so that all of it is read again (the sweep's duty). A flood ends by its own time: hundreds
+    /// that are read once more would keep everybody behind them from being read.
     pub fn doubt(&mut self) {
-        self.refused.clear();
+        self.refused
+            .retain(|_, (_, hold)| matches!(hold, Hold::Flood { .. }));
         self.pulls.clear();
     }
 
@@ -181,6 +184,7 @@ impl Memory {
     /// Keeps what a decision found out on detail. `acted`: it was about something else, perhaps, than what was read.
     pub fn note(
         &mut self,
+        rules: &Rules,
         state: &State,
         seen: &Observation,
         standing: &Standing,
@@ -190,7 +194,7 @@ impl Memory {
         self.note_unread(seen, now);
         self.note_unattributed(seen, standing, now);
         self.note_refusals(seen, standing, acted);
-        self.note_reads(state, seen, now);
+        self.note_reads(rules, state, seen, acted, now);
     }
 
     /// Keeps which reports in the spool say what is being judged.
@@ -338,8 +342,26 @@ impl Memory {
     }
 
     /// Remembers what the list said of the issues that were read singly.
-    fn note_reads(&mut self, state: &State, seen: &Observation, now: Timestamp) {
-        for issue in seen.details.keys() {
+    fn note_reads(
+        &mut self,
+        rules: &Rules,
+        state: &State,
+        seen: &Observation,
+        acted: bool,
+        now: Timestamp,
+    ) {
+        // What was acted on was something else, perhaps: then that work is not wanted any more was not heard yet.
+        let is_unheard = |issue: &IssueNumber, details: &Details| {
+            let of_it = state.open_dispatch(*issue);
+            let wanted = of_it.map(|dispatch| {
+                trust::still_wanted(dispatch, &rules.project, &rules.workflow, details)
+            });
+            acted && wanted.is_some_and(|wanted| wanted.is_err())
+        };
+        for (issue, details) in &seen.details {
+            if is_unheard(issue, details) {
+                continue;
+            }
             let head = seen.heads.get(issue);
             let known = self.read.get(issue);
             let same = known.filter(|known| known.head.as_ref() == head);

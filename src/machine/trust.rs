@@ -140,9 +140,17 @@ pub fn is_trusted(project: &Project, actor: &Actor, roles: &BTreeMap<Actor, Role
     listed || may
 }
 
-/// Says whether agents work as that account.
+/// Says whether agents work as that account. An App's login ends in `[bot]`, and no person's does: it is meant with and without.
 pub fn is_agents(project: &Project, actor: &Actor) -> bool {
-    project.agents.iter().any(|entry| names(entry, actor))
+    let bot = |entry: &String| {
+        let name = entry.strip_suffix("[bot]").unwrap_or(entry);
+        let login = actor.login.strip_suffix("[bot]");
+        login.is_some_and(|login| login.eq_ignore_ascii_case(name))
+    };
+    project
+        .agents
+        .iter()
+        .any(|entry| names(entry, actor) || bot(entry))
 }
 
 /// Says whether an entry of the project's file means that account. A number is an id: anybody may register an account that is called

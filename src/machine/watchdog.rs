@@ -527,9 +527,13 @@ fn is_lost(state: &State, dispatch: &Dispatch) -> bool {
 }
 
 /// Returns how much of the time between two looks was watched: a gap in which nobody looked (suspend, a hung loop) adds nothing to
-/// any time-out. Looks may be half as long again apart as they are meant to be.
-pub fn watched(rules: &Rules, elapsed: SignedDuration) -> SignedDuration {
-    let meant = SignedDuration::try_from(rules.looks_every).unwrap_or(SignedDuration::MAX);
+/// any time-out. An agent at work in its own window is looked at every few seconds, whatever the cycle; everything else once a cycle,
+/// and looks may be half as long again apart as they are meant to be.
+pub fn watched(rules: &Rules, window: Window, elapsed: SignedDuration) -> SignedDuration {
+    let meant = match window {
+        Window::Agent => SignedDuration::ZERO,
+        Window::Check => SignedDuration::try_from(rules.looks_every).unwrap_or(SignedDuration::MAX),
+    };
     let longest = meant.saturating_add(meant / 2).max(WATCH_GAP_MIN);
     let seamless = SignedDuration::ZERO..=longest;
     let watched = seamless.contains(&elapsed).then_some(elapsed);
@@ -537,7 +541,13 @@ pub fn watched(rules: &Rules, elapsed: SignedDuration) -> SignedDuration {
 }
 
 /// Updates what is remembered of a dispatch's pane: how long it was watched, and whether it is there.
-pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed: SignedDuration) {
+pub fn remember(
+    memory: &mut Memory,
+    state: &State,
+    seen: &Observation,
+    rules: &Rules,
+    elapsed: SignedDuration,
+) {
     for dispatch in state.dispatches.values().filter(|dispatch| {
         dispatch.is_open() && (dispatch.pane.is_some() || is_lost(state, dispatch))
     }) {
@@ -549,7 +559,8 @@ pub fn remember(memory: &mut Memory, state: &State, seen: &Observation, elapsed:
             // The time in which a person thinks is not the agent's.
             if dispatch.phase == Phase::Working && dispatch.asked.is_none() {
                 let since_receipt = dispatch.confirmed_at.map(|at| seen.at.duration_since(at));
-                let watched = elapsed.min(since_receipt.unwrap_or_default());
+                let watched = watched(rules, dispatch.opening.window, elapsed);
+                let watched = watched.min(since_receipt.unwrap_or_default());
                 let known = memory.observed.entry(id).or_insert(dispatch.observed);
                 *known += watched.max(SignedDuration::ZERO);
             }

@@ -239,17 +239,15 @@ impl Folder {
     /// the system cannot.
     fn write_unnamed(&self, name: &str, bytes: &[u8], mode: Mode) -> Result<bool, RepoError> {
         let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-        let fd = match rustix::fs::openat(&self.fd, ".", flags, mode) {
-            Ok(fd) => fd,
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => return Ok(false),
-            Err(error) => return Err(io("write", &self.path.join(name), error)),
+        // The way with a name says what is wrong, if that is wrong there too.
+        let Ok(fd) = rustix::fs::openat(&self.fd, ".", flags, mode) else {
+            return Ok(false);
         };
         let file = self.fill(fd, name, bytes, mode)?;
         let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
         match rustix::fs::linkat(CWD, nameless, &self.fd, name, AtFlags::SYMLINK_FOLLOW) {
             Ok(()) => self.sync().map(|()| true),
-            Err(Errno::EXIST | Errno::NOENT) => Ok(false),
-            Err(error) => Err(io("write", &self.path.join(name), error)),
+            Err(_) => Ok(false),
         }
     }
 

@@ -128,7 +128,7 @@ impl Git {
         let mut child = self.command(&call).spawn().map_err(start)?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let talking = tokio::time::timeout(call.deadline, talk(&mut child, &call));
-        let ended = knife::around(call.deed(), talking).await;
+        let ended = knife::around(|| call.deed(), talking).await;
         if !matches!(&ended, Ok(Ok(ended)) if !ended.cut) {
             stop(&mut child, group).await;
         }

@@ -143,7 +143,7 @@ impl Tmux {
                 None => self.run_line(&line, stdin).await,
             }
         };
-        knife::around(argv::deed(&words), run).await
+        knife::around(|| argv::deed(&words), run).await
     }
 
     /// Runs one client of this process's own.

@@ -107,7 +107,6 @@ impl Tmux {
 
     /// Makes the sentinel session on a server that runs already and is not ours; changes none of its options.
     pub async fn ensure_sentinel(&self) -> Result<(), TmuxError> {
-        // `list-panes` first: unlike `new-session` it never starts a server.
         let rows = self.list_panes().await?;
         if rows.iter().any(|row| row.session == SENTINEL) {
             return Ok(());
@@ -173,8 +172,7 @@ impl Tmux {
     /// Finds an adopted pane by `%7`, `session`, `session:window` or `session:window.pane`; window by name or index.
     /// Names are compared whole: `-t alpha` of tmux itself would hit `alpha-two` (facts/terminal.md F48).
     pub async fn resolve_target(&self, target: &str) -> Result<PaneRow, TmuxError> {
-        let rows = self.list_panes().await?;
-        let mut hits = rows.into_iter().filter(|row| addresses(target, row));
+        let mut hits = self.panes_of(target).await?.into_iter();
         match (hits.next(), hits.next()) {
             (Some(row), None) => Ok(row),
             (Some(_), Some(_)) => Err(TmuxError::Failed {
@@ -185,6 +183,12 @@ impl Tmux {
                 what: format!("`{target}`"),
             }),
         }
+    }
+
+    /// Finds every pane that such a target may mean.
+    pub async fn panes_of(&self, target: &str) -> Result<Vec<PaneRow>, TmuxError> {
+        let rows = self.list_panes().await?.into_iter();
+        Ok(rows.filter(|row| addresses(target, row)).collect())
     }
 
     /// Makes a window and returns its pane, once its process is in its folder.

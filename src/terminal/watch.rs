@@ -160,7 +160,6 @@ impl Watch {
         if let Some(control) = self.control.take() {
             return Ok(control);
         }
-        // First a call that never starts a server: `attach-session` does, even in control mode.
         self.tmux.ensure_sentinel().await?;
         end_orphans(&self.tmux, SENTINEL).await?;
         Control::attach(&self.tmux, SENTINEL).await

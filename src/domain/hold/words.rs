@@ -234,7 +234,7 @@ impl fmt::Display for Hold {
             }
             Self::Flood { by, limit, until } => write!(
                 f,
-                "{by} set more labels within an hour than the {limit} that are taken up; again at {until:.0}"
+                "{limit} labels of {by} were taken up within an hour; again at {until:.0}"
             ),
             Self::IssueCap { limit, until } => {
                 write!(f, "{limit} dispatches of it in 24 h; again at {until:.0}")

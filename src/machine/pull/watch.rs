@@ -124,7 +124,8 @@ fn changed(
 /// be undone, so a person is told.
 fn nobodys(rules: &Rules, seen: &Observation, walk: &Walk, read: &PullRead) -> Option<String> {
     let by = read.merged_by.as_ref()?;
-    if walk.approved.is_some() || walk.merged.is_some() {
+    let is_ours = walk.merged.is_some() && walk.merged == walk.subject;
+    if walk.approved.is_some() || is_ours {
         return None;
     }
     let us = seen.us.as_ref();
@@ -137,7 +138,7 @@ fn nobodys(rules: &Rules, seen: &Observation, walk: &Walk, read: &PullRead) -> O
         return None;
     };
     Some(format!(
-        "that is {whose}. No person approved this work, and it is in the default branch now: look at it, and revert what should not be there. A rule for that branch on GitHub, which lets only people merge, keeps it from happening again."
+        "that is {whose}. Pointsman knows of no person's approval of this work, and it is in the default branch now: look at it, and revert what should not be there. A rule for that branch on GitHub, which lets only people merge, keeps it from happening again."
     ))
 }
 

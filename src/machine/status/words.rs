@@ -164,7 +164,7 @@ impl Scene<'_> {
             Hold::DailyCap { limit, .. } => format!("the day's {limit} dispatches are spent"),
             Hold::Flood { limit, .. } => {
                 format!(
-                    "one account set more labels within an hour than the {limit} that are taken up; its turn comes later"
+                    "{limit} labels of one account were taken up within an hour; its turn comes later"
                 )
             }
             Hold::IssueCap { limit, .. } => format!("its {limit} dispatches of a day are spent"),

@@ -161,7 +161,6 @@ pub(super) fn write(path: &Path, text: &str, owner: u32) -> Result<(), TrackerEr
     .map_err(|error| unreachable(path, error))
 }
 
-/// Gives a file that root made to the folder's owner, who could not read it otherwise.
 /// What a file is, for the knife: comments are named by their ids.
 fn kind(folder: &Path, name: &str) -> String {
     if folder.ends_with("comments") {
@@ -171,6 +170,7 @@ fn kind(folder: &Path, name: &str) -> String {
     }
 }
 
+/// Gives a file that root made to the folder's owner, who could not read it otherwise.
 fn keep_owner(file: &File, owner: u32) -> std::io::Result<()> {
     if file.metadata()?.uid() == owner {
         Ok(())

@@ -380,7 +380,7 @@ async fn a_persons_word_from_an_adopted_pane_is_refused() {
         .await;
     assert_eq!(
         heard.trim(),
-        "Error: this is a person's word, and the call comes from the pane work:mine, where agents and gates run. An agent asks a person with `pointsman ask`"
+        "Error: this is a person's word, and the call comes from the pane work:mine, where agents and gates run. An agent asks a person with `pointsman ask`; a person says it from another pane or terminal"
     );
     // The daemon first: while it looks for their server, that one stays.
     world.stop().await;

@@ -19,8 +19,6 @@ use walk::{LOOK, On, Place, Walk};
 const POINTS: usize = 10;
 /// Worlds at once: a walk waits more than it works.
 const WORLDS: usize = 5;
-/// How many worlds of each table are walked when not all are asked for.
-const SOME: usize = 1;
 
 /// Walks once and lets nobody die: what there is in the end, and how often each point is passed, in the order of their first pass.
 async fn undisturbed(on: On) -> (Vec<String>, Vec<(String, usize)>) {
@@ -87,13 +85,13 @@ async fn cut(on: On, places: Vec<Place>, wanted: &[String]) -> Result<Vec<Place>
             .map(|(n, name)| format!("{n} {name}"))
             .collect();
         format!(
-            "KNIFE=\"{on:?}: {}\" cargo test --test it e2e::knife -- --nocapture\n{why}",
+            "KNIFE=\"{on:?}: {}\" cargo test --test it e2e::knife -- --ignored --nocapture\n{why}",
             again.join(", ")
         )
     })
 }
 
-/// What `KNIFE` asks for: `all`, or one world, `GitHub: 1 after append dispatch-opened, ..`. Nothing: the first worlds.
+/// What `KNIFE` asks for: `all`, or one world, `GitHub: 1 after append dispatch-opened, ..`. Nothing: the first world on GitHub.
 fn asked(asked: &str, on: On, table: Vec<Vec<Place>>) -> Vec<Vec<Place>> {
     let place = |text: &str| {
         let (nth, name) = text.trim().split_once(' ').expect("<n> <point>");
@@ -103,16 +101,22 @@ fn asked(asked: &str, on: On, table: Vec<Vec<Place>>) -> Vec<Vec<Place>> {
         Some((of, list)) if of == format!("{on:?}") => vec![list.split(',').map(place).collect()],
         Some(_) => Vec::new(),
         None if asked == "all" => table,
-        None => table.into_iter().take(SOME).collect(),
+        None => table.into_iter().take(1).collect(),
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "half an hour: `.ci/run knife`"]
 async fn wherever_the_daemon_is_killed_the_walk_ends_as_if_nobody_had_died() {
     let wish = std::env::var("KNIFE").unwrap_or_default();
     let mut worlds = Vec::new();
     let mut known = BTreeSet::new();
-    for on in [On::GitHub, On::Local] {
+    let tables: &[On] = if wish.is_empty() {
+        &[On::GitHub]
+    } else {
+        &[On::GitHub, On::Local]
+    };
+    for on in tables.iter().copied() {
         let (wanted, mut points) = undisturbed(on).await;
         // What the first walk passes as well needs no second kill.
         points.retain(|(name, _)| known.insert(name.clone()));
@@ -130,6 +134,7 @@ async fn wherever_the_daemon_is_killed_the_walk_ends_as_if_nobody_had_died() {
         worlds.extend(chosen);
     }
     let count: usize = worlds.iter().map(|(_, places, _)| places.len()).sum();
+    assert!(count > 0, "KNIFE names no world: {wish}");
     println!("{count} of them, in {} worlds", worlds.len());
     let walks = worlds
         .into_iter()
@@ -155,7 +160,7 @@ fn a_release_has_nothing_of_the_knife() {
     let (source, built) = (folder.path().join("main.rs"), folder.path().join("built"));
     let knife = concat!(env!("CARGO_MANIFEST_DIR"), "/src/knife.rs");
     let text = format!(
-        "#[path = {knife:?}] mod knife;\nfn main() {{ knife::point(|| \"before the deed\".to_owned()); drop(knife::around(Some(\"deed\".to_owned()), async {{}})); println!(\"lived\"); }}"
+        "#[path = {knife:?}] mod knife;\nfn main() {{ knife::point(|| \"before the deed\".to_owned()); drop(knife::around(|| Some(\"deed\".to_owned()), async {{}})); println!(\"lived\"); }}"
     );
     std::fs::write(&source, text).expect("it is written");
     let cargo = std::env::var("CARGO").unwrap_or_default();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pointsman::daemon::control::Call;
 use pointsman::domain::{Event, ProjectName, Window};
 
+use crate::support::patience::until;
 use crate::support::world::World;
 
 /// The tree as its person left it: nothing of the rehearsal is there, and it stands where it stood.
@@ -299,9 +300,10 @@ async fn a_verb_that_was_the_daemon_and_was_killed_is_made_good_by_the_next_one(
         .spawn()
         .expect("it starts");
     let written = || world.git("shop", &["branch", "--list", "pointsman/check-*"]);
-    while written().is_empty() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("its branch is there", || {
+        (!written().is_empty()).then_some(())
+    })
+    .await;
     asks.kill().expect("it is ours");
     asks.wait().expect("it is ours");
     assert_ne!(written(), "");

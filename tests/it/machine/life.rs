@@ -321,6 +321,7 @@ fn time_outs_count_what_was_watched_since_the_receipt() {
         &mut memory,
         &state,
         &looked(minutes(10)),
+        &working_rules(),
         SignedDuration::from_mins(10),
     );
     assert_eq!(memory.observed[&id], SignedDuration::from_mins(2));
@@ -363,21 +364,15 @@ fn a_read_that_is_older_than_the_labelling_withdraws_nothing_and_after_a_while_i
     };
     assert_eq!(did(&read(false, &[])), "kept");
     assert_eq!(did(&read(true, &[])), "kept");
-    assert_eq!(
-        did(&read(false, &[event("1", true), event("2", false)])),
-        "kept"
-    );
+    let before = [event("1", true), event("2", false)];
+    assert_eq!(did(&read(false, &before)), "kept");
     // What is known is in it: the label was taken off, or set anew.
     assert_eq!(did(&read(false, &[event(own, true)])), "withdrawn");
     let later = format!("{own}9");
-    assert_eq!(
-        did(&read(false, &[event(own, true), event(&later, false)])),
-        "withdrawn"
-    );
-    assert_eq!(
-        did(&read(true, &[event(own, true), event(&later, true)])),
-        "withdrawn"
-    );
+    for is_set in [false, true] {
+        let known = [event(own, true), event(&later, is_set)];
+        assert_eq!(did(&read(is_set, &known)), "withdrawn");
+    }
     // A long history is cut off at its beginning: that is no older read, and nothing speaks against the labelling.
     let foreign = LabelEvent {
         label: Label::new("bug"),
@@ -392,16 +387,20 @@ fn a_read_that_is_older_than_the_labelling_withdraws_nothing_and_after_a_while_i
         let (_, standing) = decide(&rules, &state, memory, &older, at);
         standing[&SEVEN].to_string()
     };
+    let none = Standing::new();
+    let note = |memory: &mut Memory, seen: &Observation, at: Timestamp| {
+        memory.note(&rules, &state, seen, &none, false, at);
+    };
     for minute in 0..10 {
         assert!(!said(&memory, minutes(minute)).contains("cannot be read"));
-        memory.note(&state, &older, &Standing::new(), false, minutes(minute));
+        note(&mut memory, &older, minutes(minute));
     }
     assert_eq!(
         said(&memory, minutes(10)),
         "the issue cannot be read: the tracker's answer is older than what it said before"
     );
     let current = read(true, &[event(own, true)]);
-    memory.note(&state, &current, &Standing::new(), false, minutes(11));
+    note(&mut memory, &current, minutes(11));
     assert!(!said(&memory, minutes(11)).contains("cannot be read"));
 }
 
@@ -447,7 +446,7 @@ fn what_cannot_be_read_is_tried_at_growing_pauses_and_a_person_is_called_in_the_
             tries.push(second);
             seen.unread = BTreeMap::from([(SEVEN, "410 Gone".to_owned())]);
             (decision, standing) = decide(&rules, &state, &memory, &seen, at);
-            memory.note(&state, &seen, &standing, false, at);
+            memory.note(&rules, &state, &seen, &standing, false, at);
         }
         assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
         let is = standing[&SEVEN].to_string();

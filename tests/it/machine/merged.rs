@@ -228,7 +228,7 @@ fn a_merge_by_an_agents_account_is_no_approval_and_a_person_is_told() {
         });
         let told = whose.map(|whose| {
             format!(
-                "Pull request #8 was merged by {}: that is {whose}. No person approved this work, and it is in the default branch now: look at it, and revert what should not be there. A rule for that branch on GitHub, which lets only people merge, keeps it from happening again.",
+                "Pull request #8 was merged by {}: that is {whose}. Pointsman knows of no person's approval of this work, and it is in the default branch now: look at it, and revert what should not be there. A rule for that branch on GitHub, which lets only people merge, keeps it from happening again.",
                 by.login
             )
         });

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Activity, Attention, CommentMode, IssueNumber, Observation, Phase, Rules, SingleRead, Window,
+    Activity, Attention, CommentMode, IssueNumber, Observation, Phase, Rules, SingleRead, Verb,
+    Window,
 };
 use pointsman::machine::engine::{Effect, Engine, Input};
 use pointsman::machine::state::{State, Walk};
 
-use super::life::{looked, working_rules};
+use super::life::{looked, report, working_rules};
 use crate::builders::{dev, dispatch, minutes, pane, sample, ten};
 
 const SEVEN: IssueNumber = IssueNumber(7);
@@ -47,29 +48,46 @@ fn looked_at_work(at: Timestamp) -> Observation {
     seen
 }
 
-/// What counts as watched follows how often is looked: an hour is a suspend if a cycle is a minute, and none if it is an hour.
+/// What counts as watched follows how often is looked. An agent in its own window is looked at every few seconds whatever the cycle: an
+/// hour without a look is a suspend. A checker is looked at once a cycle: an hour is a suspend if that is a minute, and none if it is an
+/// hour.
 #[test]
-fn a_long_cycle_watches_its_agents_too() {
-    let watched = |every: u64, gap: i64| {
+fn a_long_cycle_watches_its_checkers_too_and_no_night_is_an_agents_work() {
+    let watched = |window: Window, every: u64, gap: i64| {
         let mut rules = silent_rules();
         rules.looks_every = Duration::from_mins(every);
-        let mut engine = Engine::new(at_work());
+        let looked = |at: Timestamp| {
+            let mut seen = looked_at_work(at);
+            let sample = seen.panes.remove(&Window::Agent).expect("it is seen");
+            seen.panes.insert(window, sample);
+            seen
+        };
+        let mut state = at_work();
+        let dispatch = state.dispatches.values_mut().next().unwrap();
+        dispatch.opening.window = window;
+        let mut engine = Engine::new(state);
         engine.step(&rules, Input::Woken, ten());
-        engine.step(&rules, Input::Seen(Box::new(looked_at_work(ten()))), ten());
+        engine.step(&rules, Input::Seen(Box::new(looked(ten()))), ten());
         engine.step(&rules, Input::Woken, minutes(gap));
-        let memory = engine.memory_for(&rules, &looked_at_work(minutes(gap)), minutes(gap));
+        let memory = engine.memory_for(&rules, &looked(minutes(gap)), minutes(gap));
         memory.observed.values().next().unwrap().as_mins()
     };
+    let checker = |every, gap| watched(Window::Check, every, gap);
     assert_eq!(
-        [watched(1, 15), watched(1, 16), watched(10, 15)],
+        [checker(1, 15), checker(1, 16), checker(10, 15)],
         [15, 0, 15]
     );
     assert_eq!(
-        [watched(60, 60), watched(60, 90), watched(60, 91)],
+        [checker(60, 60), checker(60, 90), checker(60, 91)],
         [60, 90, 0]
     );
     let day = 24 * 60;
-    assert_eq!([watched(24 * 60, day), watched(24 * 60, 2 * day)], [day, 0]);
+    assert_eq!([checker(24 * 60, day), checker(24 * 60, 2 * day)], [day, 0]);
+    let maker = |every, gap| watched(Window::Agent, every, gap);
+    assert_eq!(
+        [maker(60, 15), maker(60, 60), maker(24 * 60, day)],
+        [15, 0, 0]
+    );
 }
 
 /// Feeds what was seen, and takes what is written down; says whether a single read is asked for.
@@ -129,4 +147,27 @@ fn a_park_label_that_is_gone_without_a_trace_is_looked_for_at_growing_pauses() {
     let reads = reads(state, &silent_rules(), |_, _| {});
     assert!(reads.starts_with(&[0, 15, 30, 60, 120]), "{reads:?}");
     assert!(reads.len() < 20, "{reads:?}");
+}
+
+/// Its label is off, and while that is read the agent reports: the report is taken first, and what was read counts as not heard.
+#[test]
+fn a_read_that_a_report_overtook_is_made_again_at_once() {
+    let mut engine = Engine::new(at_work());
+    let rules = silent_rules();
+    engine.step(&rules, Input::Woken, ten());
+    let mut seen = looked_at_work(ten());
+    let mut details = std::mem::take(&mut seen.details);
+    seen.heads.get_mut(&SEVEN).unwrap().labels.clear();
+    assert!(asks(&mut engine, &rules, seen.clone(), ten()));
+    let SingleRead::Found(found) = &mut details.get_mut(&SEVEN).unwrap().read else {
+        panic!("it is there");
+    };
+    found.0.labels.clear();
+    let mut read = seen.clone();
+    read.details = details;
+    read.reports = vec![report("r1", "done", Verb::Done)];
+    assert!(!asks(&mut engine, &rules, read, ten()), "it was read");
+    assert!(!engine.state.reports.is_empty(), "the report is taken");
+    let memory = engine.memory_for(&rules, &seen, ten());
+    assert!(!memory.was_read(SEVEN, &seen, ten()), "it is read again");
 }

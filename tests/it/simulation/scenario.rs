@@ -121,7 +121,8 @@ impl Page {
                 let limits = &mut self.driver.world.rules.workflow.limits;
                 let limit = match *key {
                     "labellings_per_hour" => &mut limits.labellings_per_hour,
-                    _ => &mut limits.dispatches_per_issue,
+                    "dispatches_per_issue" => &mut limits.dispatches_per_issue,
+                    other => panic!("no limit is called `{other}`"),
                 };
                 *limit = number.parse().expect("a number");
             }

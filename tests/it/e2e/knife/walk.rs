@@ -10,6 +10,7 @@ use pointsman::domain::{
     SingleRead,
 };
 
+use crate::support::patience::PATIENCE;
 use crate::support::world::{Told, World};
 
 const BLOG: &str = "me/blog";
@@ -20,9 +21,9 @@ const ANSWER: &str = "Refuse it, please.";
 /// A label that is not ours.
 const FOREIGN: &str = "good first issue";
 /// How long a walk may take, with all its lives.
-const WALK_MAX: Duration = Duration::from_mins(6);
+const WALK_MAX: Duration = PATIENCE.saturating_mul(2);
 /// How long it may then take until everything is cleared away.
-const SETTLE_MAX: Duration = Duration::from_mins(3);
+const SETTLE_MAX: Duration = PATIENCE;
 /// How long a place that nobody came by may still be passed after the end.
 const LATE_MAX: Duration = Duration::from_secs(15);
 /// How long what there is in the end has to stay: what is done a second time comes within a cycle that was woken.
@@ -324,6 +325,7 @@ impl Walk {
             let died = places.len() - missed.len();
             let is_late = since.elapsed() >= LATE_MAX;
             if self.lives == 1 + died && (missed.is_empty() || is_late) {
+                self.lay_down(&missed);
                 return missed;
             }
             let lives = self.lives;
@@ -333,6 +335,15 @@ impl Walk {
                 self.world.log()
             );
             tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Where nobody died so far, nobody dies any more.
+    fn lay_down(&mut self, missed: &[Place]) {
+        if !missed.is_empty() {
+            std::fs::write(self.knife.join("at"), "").expect("it is written");
+            self.world.kill();
+            self.world.spawn();
         }
     }
 
