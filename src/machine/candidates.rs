@@ -193,7 +193,10 @@ impl<'a> CheapHolds<'a> {
                 .filter(|_| stage.seat)
                 .filter(|holder| !waits_for_a_person(rules, state, memory, seen, *holder))
                 // Until tomorrow nobody else would be checked.
-                .filter(|holder| issue_cap(rules, state, *holder, now).is_none()),
+                .filter(|holder| {
+                    state.open_dispatch(*holder).is_some()
+                        || issue_cap(rules, state, *holder, now).is_none()
+                }),
             is_full: state.open_in(&stage.label) >= stage.wip,
             backlog: stage.backlog.and_then(|limit| {
                 let after = standing.iter().filter(|at| **at > position).count();
