@@ -2,6 +2,8 @@
 //!
 //! What holds a whole stage is found once a cycle: there may be ten thousand candidates.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{Head, Hold, IssueNumber, Observation, Rules, Stage};
@@ -9,7 +11,7 @@ use crate::machine::decide::Standing;
 use crate::machine::legend::{Legend, Reading};
 use crate::machine::memory::Memory;
 use crate::machine::rank::{Rank, rank};
-use crate::machine::state::{Opened, State, Walk};
+use crate::machine::state::{State, Walk};
 use crate::machine::{beside, dependencies, open, status, trust};
 
 /// An open issue that asks for a stage.
@@ -173,6 +175,8 @@ pub(super) struct CheapHolds<'a> {
     memory: &'a Memory,
     seen: &'a Observation,
     stages: Vec<StageHolds>,
+    /// The issues whose own dispatches of a day are spent, with the time at which there is one again.
+    spent: BTreeMap<IssueNumber, Timestamp>,
     now: Timestamp,
 }
 
@@ -185,6 +189,7 @@ impl<'a> CheapHolds<'a> {
         now: Timestamp,
     ) -> Self {
         let standing = standing_places(rules, state, seen);
+        let spent = spent(rules, state, now);
         let of_stage = |(position, stage): (usize, &Stage)| StageHolds {
             seat: state
                 .seats
@@ -194,8 +199,7 @@ impl<'a> CheapHolds<'a> {
                 .filter(|holder| !waits_for_a_person(rules, state, memory, seen, *holder))
                 // Until tomorrow nobody else would be checked.
                 .filter(|holder| {
-                    state.open_dispatch(*holder).is_some()
-                        || issue_cap(rules, state, *holder, now).is_none()
+                    state.open_dispatch(*holder).is_some() || !spent.contains_key(holder)
                 }),
             is_full: state.open_in(&stage.label) >= stage.wip,
             backlog: stage.backlog.and_then(|limit| {
@@ -217,6 +221,7 @@ impl<'a> CheapHolds<'a> {
                 .enumerate()
                 .map(of_stage)
                 .collect(),
+            spent,
             now,
         }
     }
@@ -265,8 +270,14 @@ impl<'a> CheapHolds<'a> {
             });
         }
         self.back_off(number)
-            .or_else(|| issue_cap(self.rules, self.state, number, self.now))
+            .or_else(|| self.issue_cap(number))
             .or_else(|| holds.session.clone())
+    }
+
+    fn issue_cap(&self, number: IssueNumber) -> Option<Hold> {
+        let limit = self.rules.workflow.limits.dispatches_per_issue;
+        let until = *self.spent.get(&number)?;
+        Some(Hold::IssueCap { limit, until })
     }
 
     /// Whether a flood is over, or is none any more by the limit of now.
@@ -304,14 +315,19 @@ impl<'a> CheapHolds<'a> {
     }
 }
 
-/// Whether an issue's own dispatches of a day are spent.
-fn issue_cap(rules: &Rules, state: &State, number: IssueNumber, now: Timestamp) -> Option<Hold> {
-    let limit = rules.workflow.limits.dispatches_per_issue;
+/// Finds the issues whose own dispatches of a day are spent: once a cycle, for there may be ten thousand candidates.
+fn spent(rules: &Rules, state: &State, now: Timestamp) -> BTreeMap<IssueNumber, Timestamp> {
     let day = SignedDuration::from_hours(24);
-    let of_it = |one: &Opened| one.issue == Some(number);
-    let (opened, oldest) = state.opened_since(now - day, of_it);
-    let until = oldest.map_or(now, |at| at + day);
-    (opened >= limit).then_some(Hold::IssueCap { limit, until })
+    let mut opened: BTreeMap<IssueNumber, (u32, Timestamp)> = BTreeMap::new();
+    for one in state.openings.iter().filter(|one| one.at > now - day) {
+        if let Some(issue) = one.issue {
+            opened.entry(issue).or_insert((0, one.at + day)).0 += 1;
+        }
+    }
+    let limit = rules.workflow.limits.dispatches_per_issue;
+    opened.retain(|_, (count, _)| *count >= limit);
+    let until = opened.into_iter().map(|(issue, (_, until))| (issue, until));
+    until.collect()
 }
 
 /// The places in the workflow of all issues that were begun and stand somewhere. Not those that wait for other issues: what keeps
