@@ -440,6 +440,13 @@ fn reserved(sheet: &Sheet<'_>, table: &Table<'_>) -> Vec<Reserved> {
     for scope in table.tables("authority") {
         let paths = scope.required("paths", scope.texts("paths"));
         let who = scope.required("who", scope.texts("who"));
+        if who.as_ref().is_some_and(Vec::is_empty) {
+            let complaint = Complaint::new("nobody decides on it".to_owned());
+            scope.refuse(
+                "who",
+                complaint.hint("`protected` is what any person may change"),
+            );
+        }
         reserved.push(Reserved {
             paths: globs(sheet, paths.unwrap_or_default()),
             who: named(sheet, who),

@@ -16,15 +16,17 @@ use crate::daemon::hands::{chain, now};
 use crate::daemon::runner::Message;
 use crate::machine::schedule;
 
-/// Sweeps that come more often are a cron line's own.
+/// Sweeps that come as often are a cron line's own: a minute's step has to fit into the hour.
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
+/// How often it is looked whether a rarer one is due.
+const LOOK_MINUTES: u64 = 5;
 /// How early a wake-up may come.
 const A_MOMENT: Duration = Duration::from_secs(30);
 /// How long ago a schedule's minute began at most, when the minute's job runs.
 const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Starts the wake-ups: every project reads its tracker whole, once per `every` (minutes, at least one); and whoever has a schedule
-/// looks when its minute comes. A project that could not be started is tried again at least twice an hour.
+/// looks when its minute comes. A project that could not be started is tried again with every wake-up.
 pub async fn start(
     daemon: &Arc<Daemon>,
     every: Duration,
@@ -32,7 +34,10 @@ pub async fn start(
     let scheduler = JobScheduler::new().await?;
     let sweeping = Arc::clone(daemon);
     let swept = Arc::new(Mutex::new(Instant::now()));
-    let minutes = (every.as_secs() / 60).clamp(1, 30);
+    let minutes = match every.as_secs() / 60 {
+        minutes if every <= HALF_AN_HOUR => minutes.max(1),
+        _ => LOOK_MINUTES,
+    };
     let job = Job::new_async(format!("0 */{minutes} * * * *"), move |_, _| {
         let (daemon, swept) = (Arc::clone(&sweeping), Arc::clone(&swept));
         Box::pin(async move {

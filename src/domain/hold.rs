@@ -109,7 +109,7 @@ pub enum Hold {
     },
     /// The day's dispatches are spent.
     DailyCap { limit: u32, until: Timestamp },
-    /// One account labelled more in an hour than is taken up.
+    /// As many labellings of one account as an hour allows were taken up.
     Flood {
         by: String,
         limit: u32,

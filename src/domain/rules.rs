@@ -209,7 +209,7 @@ pub struct Limits {
     pub attempts: u32,
     /// Dispatches in any 24 hours.
     pub dispatches_per_day: u32,
-    /// Labellings of one account that are taken up in any hour: a flood of them is looked at before it is worked off.
+    /// Labellings of one account that are taken up in any hour; the rest waits, and may be looked at meanwhile.
     pub labellings_per_hour: u32,
     /// Dispatches of one issue in any 24 hours.
     pub dispatches_per_issue: u32,

@@ -176,7 +176,7 @@ pub(super) struct CheapHolds<'a> {
     seen: &'a Observation,
     stages: Vec<StageHolds>,
     /// The issues whose own dispatches of a day are spent, with the time at which there is one again.
-    spent: BTreeMap<IssueNumber, Timestamp>,
+    capped: BTreeMap<IssueNumber, Timestamp>,
     now: Timestamp,
 }
 
@@ -189,7 +189,7 @@ impl<'a> CheapHolds<'a> {
         now: Timestamp,
     ) -> Self {
         let standing = standing_places(rules, state, seen);
-        let spent = spent(rules, state, now);
+        let capped = capped(rules, state, now);
         let of_stage = |(position, stage): (usize, &Stage)| StageHolds {
             seat: state
                 .seats
@@ -199,7 +199,7 @@ impl<'a> CheapHolds<'a> {
                 .filter(|holder| !waits_for_a_person(rules, state, memory, seen, *holder))
                 // Until tomorrow nobody else would be checked.
                 .filter(|holder| {
-                    state.open_dispatch(*holder).is_some() || !spent.contains_key(holder)
+                    state.open_dispatch(*holder).is_some() || !capped.contains_key(holder)
                 }),
             is_full: state.open_in(&stage.label) >= stage.wip,
             backlog: stage.backlog.and_then(|limit| {
@@ -221,7 +221,7 @@ impl<'a> CheapHolds<'a> {
                 .enumerate()
                 .map(of_stage)
                 .collect(),
-            spent,
+            capped,
             now,
         }
     }
@@ -276,7 +276,7 @@ impl<'a> CheapHolds<'a> {
 
     fn issue_cap(&self, number: IssueNumber) -> Option<Hold> {
         let limit = self.rules.workflow.limits.dispatches_per_issue;
-        let until = *self.spent.get(&number)?;
+        let until = *self.capped.get(&number)?;
         Some(Hold::IssueCap { limit, until })
     }
 
@@ -316,7 +316,7 @@ impl<'a> CheapHolds<'a> {
 }
 
 /// Finds the issues whose own dispatches of a day are spent: once a cycle, for there may be ten thousand candidates.
-fn spent(rules: &Rules, state: &State, now: Timestamp) -> BTreeMap<IssueNumber, Timestamp> {
+fn capped(rules: &Rules, state: &State, now: Timestamp) -> BTreeMap<IssueNumber, Timestamp> {
     let day = SignedDuration::from_hours(24);
     let mut opened: BTreeMap<IssueNumber, (u32, Timestamp)> = BTreeMap::new();
     for one in state.openings.iter().filter(|one| one.at > now - day) {

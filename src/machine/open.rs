@@ -309,8 +309,8 @@ pub fn open(
     })
 }
 
-/// Somebody asked for more in an hour than is taken up: by hand or by a script, it may be looked at before it is worked off. What was
-/// taken up goes on.
+/// As many labellings of an account as an hour allows were taken up: the rest waits, whether a person or a script set them. What was taken
+/// up goes on.
 fn flood(
     rules: &Rules,
     state: &State,

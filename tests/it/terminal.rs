@@ -250,6 +250,34 @@ async fn errors_have_a_class() {
     ));
 }
 
+/// Theirs ends in the moment between two of our calls: nothing of ours stands in its place then.
+#[tokio::test]
+async fn no_command_starts_a_server_in_the_place_of_one_that_just_ended() {
+    let lab = Lab::new().await;
+    let bin = lab.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let socket = lab.tmux.socket().display();
+    let ends = format!(
+        "#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\ntmux \"$@\"\ncode=$?\ncase \" $* \" in *\" list-panes \"*) tmux -N -S {socket} kill-server ;; esac\nexit $code\n"
+    );
+    std::fs::write(bin.join("tmux"), ends).unwrap();
+    std::fs::set_permissions(
+        bin.join("tmux"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    lab.raw(&["kill-session", "-t", "=_ctl"]);
+    lab.raw(&["new-session", "-d", "-s", "theirs"]);
+    let tmux = lab
+        .tmux
+        .clone()
+        .with_env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    let error = tmux.ensure_sentinel().await.unwrap_err();
+    assert!(matches!(error, TmuxError::NoServer { .. }), "{error}");
+    let listed = lab.tmux.list_panes().await.unwrap_err();
+    assert!(matches!(listed, TmuxError::NoServer { .. }), "{listed}");
+}
+
 #[tokio::test]
 async fn a_hanging_tmux_is_ended_in_time() {
     let lab = Lab::without_server();

@@ -238,11 +238,8 @@ impl Scene<'_> {
             if self.full {
                 let _ = write!(text, " ({})", quoted(&row.says));
             }
-            if let Some(log) = row
-                .log
-                .as_ref()
-                .filter(|_| self.full && row.word() != "holds")
-            {
+            let failed = !row.holds || row.warned;
+            if let Some(log) = row.log.as_ref().filter(|_| self.full && failed) {
                 let _ = write!(text, " log {}", quoted(log));
             }
             text

@@ -127,7 +127,12 @@ agent = "codex"
 build = "make"
 allow = ["Shop-Agent", "4242"]
 agents = ["shop-agent", "@bot"]
-authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
+authority = [
+  { paths = ["db/[a"], who = ["@ann"] },
+  { paths = ["db/**"], whom = ["ann"] },
+  { paths = ["x/**"], who = [] },
+  { paths = ["y/**"], who = ["4242"] },
+]
 "#), @r#"
     error: `shop-agent` is in `allow` and in `agents`
      --> projects/blog.toml:6:11
@@ -146,36 +151,52 @@ authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = 
       = expected: a login without `@`, a numeric id
 
     error: not a glob: unclosed character class; missing ']'
-     --> projects/blog.toml:7:25
+     --> projects/blog.toml:8:14
       |
-    7 | authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
-      |                         ^^^^^^^
+    8 |   { paths = ["db/[a"], who = ["@ann"] },
+      |              ^^^^^^^
       |
       = expected: as in `.github/**`
 
     error: `@ann` is not an account
-     --> projects/blog.toml:7:42
+     --> projects/blog.toml:8:31
       |
-    7 | authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
-      |                                          ^^^^^^
+    8 |   { paths = ["db/[a"], who = ["@ann"] },
+      |                               ^^^^^^
       |
       = expected: a login without `@`, a numeric id
 
     error: `who` is missing in `[[authority]]`
-     --> projects/blog.toml:7:53
+     --> projects/blog.toml:9:3
       |
-    7 | authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
-      |                                                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    9 |   { paths = ["db/**"], whom = ["ann"] },
+      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = hint: add `who = ...`
 
     error: unknown key `whom` in `[[authority]]`
-     --> projects/blog.toml:7:74
+     --> projects/blog.toml:9:24
       |
-    7 | authority = [{ paths = ["db/[a"], who = ["@ann"] }, { paths = ["db/**"], whom = ["ann"] }]
-      |                                                                          ^^^^ did you mean `who`?
+    9 |   { paths = ["db/**"], whom = ["ann"] },
+      |                        ^^^^ did you mean `who`?
       |
       = expected: paths, who
+
+    error: nobody decides on it
+      --> projects/blog.toml:10:29
+       |
+    10 |   { paths = ["x/**"], who = [] },
+       |                             ^^
+       |
+       = hint: `protected` is what any person may change
+
+    error: `4242` is an id, and people are called by name
+      --> projects/blog.toml:11:30
+       |
+    11 |   { paths = ["y/**"], who = ["4242"] },
+       |                              ^^^^^^
+       |
+       = expected: a login without `@`
     "#);
 }
 

@@ -58,20 +58,15 @@ fn adopting() -> World {
         "tracker = \"local\"\nbuild = \"sh tests/run.sh\"\nsession = \"default:work:mine.0\"\n",
     );
     let binary = world.places.binary_text();
-    let agent = [
-        "new-session",
-        "-d",
-        "-x",
-        "120",
-        "-y",
-        "40",
-        "-s",
-        "work",
-        "-n",
-        "mine",
-    ];
-    theirs(&world, &[&agent[..], &[&binary, "demo-agent"]].concat());
+    their_pane(&world, &[&binary, "demo-agent"]);
     world
+}
+
+/// Runs a command in the pane `work:mine.0` of the person's own server.
+fn their_pane(world: &World, command: &[&str]) {
+    let window = "new-session -d -x 120 -y 40 -s work -n mine";
+    let window: Vec<&str> = window.split(' ').collect();
+    theirs(world, &[&window, command].concat());
 }
 
 #[tokio::test]
@@ -151,22 +146,7 @@ async fn no_interrupting_key_goes_to_what_a_person_runs_after_the_agent() {
         "POINTSMAN_DEMO_PACE_MS=3000 {binary} demo-agent & echo $! >{}; fg; exec cat -v",
         pid.display()
     );
-    theirs(
-        &world,
-        &[
-            "new-session",
-            "-d",
-            "-s",
-            "work",
-            "-n",
-            "mine",
-            "-x",
-            "120",
-            "bash",
-            "-mc",
-            &shell,
-        ],
-    );
+    their_pane(&world, &["bash", "-mc", &shell]);
     world.start().await;
     world
         .issue("shop", "Greet by name", "", "ready-for-prep")
@@ -359,20 +339,7 @@ async fn a_persons_word_from_an_adopted_pane_is_refused() {
         go = go.display(),
         said = said.display(),
     );
-    theirs(
-        &world,
-        &[
-            "new-session",
-            "-d",
-            "-s",
-            "work",
-            "-n",
-            "mine",
-            "sh",
-            "-c",
-            &pane,
-        ],
-    );
+    their_pane(&world, &["sh", "-c", &pane]);
     world.start().await;
     std::fs::write(&go, "").expect("a file can be made");
     let heard = world

@@ -32,6 +32,8 @@ fn every_command_has_the_argv_we_mean() {
         ]),
         words(&[argv::set_pane_option("%5", "@goal", "ends with;")]),
         argv::control(std::path::Path::new("/s"), "_ctl").join(" "),
+        words(&[argv::new_session("s", "w", None, &["x".into()])]).replace(ROW_FORMAT, "ROW"),
+        words(&[tmux_interface::StartServer::new().build()]),
     ];
     insta::assert_snapshot!(all.join("\n"), @r"
     tmux -N -u -f /dev/null -S /s load-buffer -b pointsman-x - ; if-shell -F -t %5 #{==:a,b} 'paste-buffer' '-d' '-p' '-r' '-b' 'pointsman-x' '-t' '%5' ; 'set-option' '-p' '-q' '-t' '%5' '@pointsman_x' 'pasted' ; 'display-message' '-p' 'ok' 'display-message' '-p' '-t' '%5' 'it'\''s'
@@ -43,6 +45,8 @@ fn every_command_has_the_argv_we_mean() {
     tmux -N -u -f /dev/null -S /s set-option -s exit-empty off ; set-option -g default-size 200x50 ; set-option -g -w remain-on-exit on
     tmux -N -u -f /dev/null -S /s set-option -p -q -t %5 @goal ends with\;
     tmux -N -C -u -f /dev/null -S /s attach-session -f ignore-size,no-output -t =_ctl
+    tmux -N -u -f /dev/null -S /s new-session -d -P -F ROW -n w -s s -x 200 -y 50 x
+    tmux -u -f /dev/null -S /s start-server
     ");
     let made = [
         argv::new_session(
