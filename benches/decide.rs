@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use builders::{head, rules, sample, seen, ten};
 use pointsman::domain::{Activity, Attention, IssueNumber, Label, Window};
-use pointsman::machine::decide::{Memory, decide};
+use pointsman::machine::starting::decide::{Memory, decide};
 use pointsman::machine::state::State;
 
 /// DESIGN 14: a decision over this many candidates takes at most this long.

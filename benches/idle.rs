@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use figures::{Bar, Figures, Process, count, kib};
-use pointsman::daemon::control::Call;
+use pointsman::daemon::desk::control::Call;
 use pointsman::domain::{Event, ProjectName};
 use support::world::World;
 

@@ -15,7 +15,7 @@
 //! intent without an outcome is *unknown* and is resolved by looking, never by repeating. Timers, tmux, files and the control socket
 //! only wake a cycle: each starts again from what is true, so a missed wake-up costs time and nothing else.
 //!
-//! The daemon and the simulator of the tests drive the same [`machine::engine::step`]; the simulator crashes between any two effects.
+//! The daemon and the simulator of the tests drive the same [`engine::step`](machine::engine::Engine::step); the simulator crashes between any two effects.
 //!
 //! # Code map
 //!
@@ -26,7 +26,7 @@
 //! |---|---|---|
 //! | 0 | [`knife`] | where a test may kill the daemon; nothing of it is in a release |
 //! | 0 | [`domain`] | the nouns: issue, stage, dispatch, delivery, report, event, hold |
-//! | 1 | [`machine`] | the verbs, pure and sync: `engine` (step), `decide`, `evolve` (the fold), `rank`, `delivery`, `transition`, `gate`, `trust`, `anchor`, `brief`, `resolve` (agent state) |
+//! | 1 | [`machine`] | the verbs, pure and sync: `engine` (step), `evolve` (the fold), `starting` (what is next), `dispatch` (its life), `labels` (moves and trust), `resolve` (agent state), `telling` (briefs, comments), `text` |
 //! | 2 | [`config`] | text to typed settings, workflows, profiles and skills; all problems of a file at once, with line and caret |
 //! | 2 | [`ledger`] | the append-only record: `SQLite` and in-memory behind one trait |
 //! | 2 | [`repo`] | git facts from a bare mirror; briefs going in, reports coming out |
@@ -40,8 +40,8 @@
 //! Data, not code: `labels.toml` and `workflows/` (stages), `skills/` (briefs), `agents/` (what is known of each agent program). They
 //! are embedded in the binary and read by the same code as the operator's own files.
 //!
-//! To follow one issue through the code: [`machine::engine::step`], [`machine::decide`], [`machine::flow`] (the life of a dispatch),
-//! [`machine::delivery`], `daemon::perform`, [`machine::gate`], [`machine::transition`].
+//! To follow one issue through the code: [`engine::step`](machine::engine::Engine::step), [`machine::starting::decide`], [`machine::dispatch::flow`] (the life of a dispatch),
+//! [`machine::dispatch::delivery`], `daemon::perform`, [`machine::dispatch::gate`], [`machine::labels::transition`].
 //!
 //! # Invariants of absence
 //!

@@ -4,8 +4,10 @@ use clap::{Args, Subcommand};
 
 use crate::cli::steer::ProjectArgs;
 use crate::cli::{Failure, capture, client, edge, known, run, say};
-use crate::daemon::control::{Call, Reply};
-use crate::daemon::{Daemon, caller, check, said};
+use crate::daemon::Daemon;
+use crate::daemon::desk::control::{Call, Reply};
+use crate::daemon::desk::{caller, check};
+use crate::daemon::panes::said;
 use crate::domain::ProjectName;
 use crate::machine::engine::Scope;
 

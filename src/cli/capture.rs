@@ -9,8 +9,8 @@ use clap::ValueEnum;
 
 use crate::cli::{Failure, edge, known, run, say};
 use crate::daemon::hands::now;
+use crate::daemon::panes::session;
 use crate::daemon::places::Places;
-use crate::daemon::session;
 use crate::domain::{Activity, AgentState, Attention, Profile, Project, SessionChoice, Window};
 use crate::terminal::{Composer, Sampled, Sampler, Seen, TmuxError, masked};
 

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 
 use crate::cli::{Failure, known, say, service};
-use crate::daemon::control::{Call, Reply};
+use crate::daemon::desk::control::{Call, Reply};
 use crate::daemon::places::Places;
 use crate::domain::{IssueNumber, ProjectName};
 

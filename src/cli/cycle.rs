@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::solo::{Solo, WATCHED};
 use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::Config;
-use crate::daemon::control::Call;
+use crate::daemon::desk::control::Call;
 use crate::daemon::heartbeat;
 use crate::daemon::places::Places;
 use crate::daemon::runner::Message;

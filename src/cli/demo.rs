@@ -152,7 +152,7 @@ async fn walk(places: Places, config: config::Config, args: &DemoArgs) -> Result
     let mut stop = StopSignals::listen()?;
     introduce(&places, &args.agent);
     let daemon = run::start(places, config).await?;
-    let listening = tokio::spawn(crate::daemon::control::serve(Arc::clone(&daemon)));
+    let listening = tokio::spawn(crate::daemon::desk::control::serve(Arc::clone(&daemon)));
     let mut story = Story::new(&args.agent, label_issues(&daemon, &args.agent).await?);
     let followed = tokio::select! {
         followed = follow(&mut story, &daemon, limit_of(&args.agent)) => followed,

@@ -6,7 +6,7 @@ use crate::cli::issue::Where;
 use crate::cli::{Failure, edge, known, run, say};
 use crate::daemon::store;
 use crate::ledger::Store as _;
-use crate::machine::alike::alike;
+use crate::machine::text::alike::alike;
 use crate::machine::text::{count, one_line};
 
 /// Characters of a title in a list.

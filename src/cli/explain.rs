@@ -5,9 +5,9 @@ use clap::Args;
 use crate::cli::status::NO_DAEMON;
 use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::Config;
+use crate::daemon::desk::surface;
 use crate::daemon::hands::rules_of;
 use crate::daemon::places::Places;
-use crate::daemon::surface;
 use crate::domain::{ProjectName, SkillName};
 use crate::view::{About, Explanation, render_explanation};
 

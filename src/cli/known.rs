@@ -3,16 +3,16 @@
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::daemon::OpenTrackerError;
+use crate::daemon::desk::surface::{self, Entry, Trail};
 use crate::daemon::hands::now;
 use crate::daemon::heartbeat;
 use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::Shown;
 use crate::daemon::store::{self, ReplayError};
-use crate::daemon::surface::{self, Entry, Trail};
 use crate::domain::{IssueNumber, Project, ProjectName};
 use crate::ledger::{Lock, OpenError, Sqlite, Store as _, StoreError};
-use crate::machine::decide::Memory;
 use crate::machine::engine::CycleReport;
+use crate::machine::starting::decide::Memory;
 use crate::machine::state::State;
 use crate::view::{About, Remembered};
 

@@ -8,8 +8,8 @@ use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::{Config, check_against, graph, shipped};
 use crate::daemon::trackers::Trackers;
 use crate::domain::{IssueNumber, Label, Project, Workflow};
+use crate::machine::labels::trust::standing_event;
 use crate::machine::text::count;
-use crate::machine::trust::standing_event;
 use crate::tracker::{RepoLabel, Tracker};
 
 /// Colours of labels that no stage brings: GitHub's own red, yellow and grey.

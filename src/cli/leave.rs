@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::{Failure, client, edge, known, run, say, service};
-use crate::daemon::control::Call;
+use crate::daemon::desk::control::Call;
 use crate::daemon::places::Places;
 use crate::domain::{IssueNumber, ProjectName, Window};
 use crate::machine::state::State;

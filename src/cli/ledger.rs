@@ -13,11 +13,11 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::cli::{Failure, edge, known, say, steer};
+use crate::daemon::desk::surface::Trail;
 use crate::daemon::store;
-use crate::daemon::surface::Trail;
 use crate::domain::{DispatchId, IssueNumber};
 use crate::ledger::{Record, Records, Sqlite, Store as _, export};
-use crate::machine::brief::redact;
+use crate::machine::telling::brief::redact;
 use crate::machine::text::count;
 use crate::view::{Told, timeline};
 

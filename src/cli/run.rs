@@ -8,8 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Failure, edge};
 use crate::config::{self, Config};
+use crate::daemon::desk::control;
 use crate::daemon::places::Places;
-use crate::daemon::{Daemon, StartError, control, schedule};
+use crate::daemon::{Daemon, StartError, schedule};
 use crate::machine::engine::Scope;
 use crate::machine::text::count;
 

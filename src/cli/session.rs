@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use crate::cli::solo::Solo;
 use crate::cli::steer::ProjectArgs;
 use crate::cli::{Failure, client, edge, known, run, say};
-use crate::daemon::control::{Call, Reply};
+use crate::daemon::desk::control::{Call, Reply};
+use crate::daemon::panes::session::keep_agent;
 use crate::daemon::places::Places;
-use crate::daemon::session::keep_agent;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{ProjectName, SessionChoice, Window};
 

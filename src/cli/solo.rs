@@ -8,20 +8,20 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cli::{Failure, known};
 use crate::config::Config;
-use crate::daemon::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::hands::{Hands, Own, Shared};
 use crate::daemon::key::Key;
-use crate::daemon::observe::{Ask, Observer};
+use crate::daemon::looking::observe::{Ask, Observer};
+use crate::daemon::panes::fleet::{Fleet, Member, Members, Samples};
+use crate::daemon::panes::samplers::Samplers;
 use crate::daemon::places::Places;
 use crate::daemon::runner::{Accounts, MAILBOX, Message};
-use crate::daemon::samplers::Samplers;
 use crate::daemon::store;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Hold, Observation, Questions, Rules, Window};
 use crate::ledger::{Ledger, LedgerThread, Lock};
-use crate::machine::decide::{self, Decision, Memory, Standing};
+use crate::machine::starting::decide::{self, Decision, Memory, Standing};
+use crate::machine::starting::{beside, candidates};
 use crate::machine::state::State;
-use crate::machine::{beside, candidates};
 
 /// How long the panes are watched before a decision is made on them: idleness takes several looks.
 pub(super) const WATCHED: Duration = Duration::from_secs(4);
@@ -112,8 +112,9 @@ impl Solo {
             .await
             .is_ok()
         {
-            let ready =
-                |sample: crate::daemon::fleet::WindowSample| sample.sample.state.takes_text();
+            let ready = |sample: crate::daemon::panes::fleet::WindowSample| {
+                sample.sample.state.takes_text()
+            };
             if self.hands.sampled(Window::Agent).is_some_and(ready) {
                 break;
             }

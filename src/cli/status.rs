@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::{Failure, client, edge, known, run, say};
+use crate::daemon::desk::surface;
 use crate::daemon::hands::now;
 use crate::daemon::places::Places;
-use crate::daemon::surface;
 use crate::view::{Snapshot, render_status};
 
 /// Between two pictures of `--watch`.

@@ -3,10 +3,11 @@
 use clap::Args;
 
 use crate::cli::{Failure, client, edge, known, run, say};
-use crate::daemon::control::{self, Call, Reply};
+use crate::daemon::desk::caller;
+use crate::daemon::desk::control::{self, Call, Reply};
 use crate::daemon::hands::{now, rules_of};
 use crate::daemon::places::Places;
-use crate::daemon::{caller, store};
+use crate::daemon::store;
 use crate::domain::{Event, IssueNumber, Label, ProjectName, Request};
 use crate::ledger::{Sqlite, Store as _};
 use crate::machine::engine::{Effect, Engine, Input};

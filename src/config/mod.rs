@@ -1,6 +1,6 @@
 //! Files -> typed settings, projects, workflows, profiles and skills (layer 2).
 //!
-//! Text goes in, a typed value or *all* problems of the file come out, each with its line and a caret. Only [`load`](mod@load) touches
+//! Text goes in, a typed value or *all* problems of the file come out, each with its line and a caret. Only `load` touches
 //! the disk; nothing here reads a clock or the environment. Absent on purpose: defaults that depend on the machine, and warnings.
 //! What a file says holds or stops the file; on reload the last good one stays in force.
 

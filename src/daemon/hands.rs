@@ -8,18 +8,18 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::config::Config;
-use crate::daemon::fleet::Samples;
-use crate::daemon::hand::PaneLocks;
 use crate::daemon::key::Key;
+use crate::daemon::panes::fleet::Samples;
+use crate::daemon::panes::hand::PaneLocks;
+use crate::daemon::panes::samplers::Samplers;
 use crate::daemon::places::Places;
-use crate::daemon::samplers::Samplers;
 use crate::domain::{
     Actor, Comment, CommentId, CommentMode, Details, Head, IssueNumber, Outcome, ProfileName,
     Project, Rules, SingleRead, SkillName, Window,
 };
 use crate::ledger::Ledger;
+use crate::machine::labels::trust;
 use crate::machine::state::State;
-use crate::machine::trust;
 use crate::repo::Mirror;
 use crate::terminal::Tmux;
 use crate::tracker::{Tracker, TrackerError};
@@ -194,7 +194,7 @@ impl Hands {
     }
 
     /// Returns the newest sample of a window, with the witnesses and the screen.
-    pub fn sampled(&self, window: Window) -> Option<crate::daemon::fleet::WindowSample> {
+    pub fn sampled(&self, window: Window) -> Option<crate::daemon::panes::fleet::WindowSample> {
         self.samples.borrow().of(&self.name, window).cloned()
     }
 

@@ -1,50 +1,33 @@
 //! The daemon (layer 3): performs what the engine asks for and feeds back what came of it.
 //!
-//! One task per project ([`runner`]), one watch over the tmux server ([`fleet`]), one writer of the ledger. Nothing here decides.
+//! One task per project ([`runner`]), one watch over the tmux server ([`panes::fleet`]), one writer of the ledger. Nothing here decides.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`runner`], [`perform`], [`hands`] | one project's loop; each effect by the room that does it; what it is done with |
+//! | [`looking`] | one look at the world, with its gaps |
+//! | [`panes`] | agents' sessions, and every byte that is typed into them |
+//! | [`jobs`] | project code in windows of its own: gates, trees, merges; the branch on its way to the remote |
+//! | [`posting`] | labels, comments and pull requests: each write done once, or found to be done |
+//! | [`desk`] | verbs and people: the control socket, what surfaces show, notifications |
+//! | [`schedule`], [`pace`], [`heartbeat`] | wake-ups by the clock, how fast cycles follow one another, a line per cycle |
+//! | [`store`], [`trackers`], [`places`], [`key`] | the ledger's rebuildable tables, one allowance per identity, where everything lies, our own key |
 
-pub mod caller;
-pub mod check;
-pub mod commits;
-pub mod compose;
-pub mod control;
-pub mod deliver;
-pub mod fleet;
-pub mod gates;
-pub mod hand;
+pub mod desk;
 pub mod hands;
 pub mod heartbeat;
-pub mod job;
-pub mod keep;
+pub mod jobs;
 pub mod key;
-pub mod logs;
-pub mod looks;
-pub mod merge;
-pub mod news;
-pub mod notify;
-pub mod objects;
-pub mod observe;
+pub mod looking;
 pub mod pace;
+pub mod panes;
 pub mod perform;
 pub mod places;
-pub mod posts;
-pub mod pulls;
-pub mod push;
+pub mod posting;
 pub mod runner;
-pub mod said;
-pub mod samplers;
 pub mod schedule;
-pub mod session;
-pub mod starts;
-pub mod status;
 pub mod store;
-pub mod surface;
 pub mod trackers;
-pub mod tree;
-pub mod trial;
-pub mod typing;
-mod witness;
-pub mod writable;
-pub mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -53,14 +36,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{self, Config};
-use crate::daemon::fleet::{Fleet, Member, Members, Samples};
+use crate::daemon::desk::notify::{Notifier, Times};
 use crate::daemon::hands::{Hands, Own, Shared, chain, now};
 use crate::daemon::key::Key;
-use crate::daemon::notify::{Notifier, Times};
-use crate::daemon::observe::Observer;
+use crate::daemon::looking::observe::Observer;
+use crate::daemon::panes::fleet::{Fleet, Member, Members, Samples};
+use crate::daemon::panes::samplers::Samplers;
 use crate::daemon::places::{Places, private_folder};
 use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
-use crate::daemon::samplers::Samplers;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Project, ProjectName, Request};
 use crate::knife;
@@ -265,7 +248,7 @@ impl Daemon {
             if !running {
                 self.start_project(project, &config).await?;
                 if self.waiting(&project.name).is_some() {
-                    let matter = surface::does_not_run(self, &project.name);
+                    let matter = desk::surface::does_not_run(self, &project.name);
                     self.notifier.hear(project.name.as_str(), vec![matter]);
                 }
             }
@@ -367,9 +350,9 @@ impl Daemon {
         if let Err(error) = self.start_projects().await {
             tracing::error!(error = chain(&error), "a new project cannot be started");
         }
-        let matter = fault.as_deref().map(surface::config_fault);
+        let matter = fault.as_deref().map(desk::surface::config_fault);
         self.notifier
-            .hear(surface::INSTALLATION, matter.into_iter().collect());
+            .hear(desk::surface::INSTALLATION, matter.into_iter().collect());
         self.config_fault
             .lock()
             .expect("no holder of this lock panics")

@@ -1,10 +1,10 @@
 //! Does what the engine asks for, once, and says what came of it. No decision is made here.
 
+use crate::daemon::desk::check;
 use crate::daemon::hands::{Hands, chain, failed, gone, now, unconfigured};
-use crate::daemon::{
-    check, compose, deliver, gates, logs, merge, posts, pulls, push, said, session, status, tree,
-    writes,
-};
+use crate::daemon::jobs::{gates, logs, merge, push, tree};
+use crate::daemon::panes::{compose, deliver, said, session};
+use crate::daemon::posting::{posts, pulls, status, writes};
 use crate::domain::{Action, Answer, Dispatch, DispatchId, Outcome, Window};
 use crate::repo::{RepoError, spool};
 
@@ -186,7 +186,7 @@ async fn clear_spool(hands: &Hands, dispatch: &Dispatch) {
         return;
     };
     let tree = hands.places.tree(&project, dispatch.opening.window);
-    let scratch = crate::machine::brief::scratch_names(dispatch.id());
+    let scratch = crate::machine::telling::brief::scratch_names(dispatch.id());
     let swept = tokio::task::spawn_blocking(move || {
         for name in &scratch {
             spool::remove_scratch(&tree, name)?;

@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::daemon::desk::notify::Notifier;
 use crate::daemon::hands::{Hands, now};
 use crate::daemon::heartbeat;
-use crate::daemon::notify::Notifier;
-use crate::daemon::observe::{Ask, Observer};
+use crate::daemon::looking::observe::{Ask, Observer};
+use crate::daemon::looking::witness;
 use crate::daemon::pace::{BREATH, Jitter, Pace};
 use crate::daemon::perform::perform;
-use crate::daemon::{store, witness};
+use crate::daemon::store;
 use crate::domain::{
     Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request, Rules,
 };
 use crate::knife;
-use crate::machine::decide::Memory;
 use crate::machine::engine::{CycleReport, Effect, Engine, Input, Scope};
+use crate::machine::starting::decide::Memory;
 use crate::machine::state::State;
 use crate::view::{ACCOUNTS, ProjectView, Remembered, Sight, account_limits};
 

@@ -14,7 +14,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use crate::daemon::Daemon;
 use crate::daemon::hands::{chain, now};
 use crate::daemon::runner::Message;
-use crate::machine::schedule;
+use crate::machine::starting::schedule;
 
 /// Sweeps that come as often are a cron line's own: a minute's step has to fit into the hour.
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);

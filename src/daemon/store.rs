@@ -119,7 +119,7 @@ pub fn append_of(
         .collect();
     let claims = events
         .iter()
-        .flat_map(super::super::domain::event::Event::claims)
+        .flat_map(crate::domain::event::Event::claims)
         .map(|key| Claim(format!("{project}:{key}")))
         .collect();
     Append {

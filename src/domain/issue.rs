@@ -38,7 +38,7 @@ pub struct Head {
     /// How many open issues block it by the tracker's own account (GitHub's dependencies); 0 where it keeps none.
     #[serde(default)]
     pub blocked_by: u32,
-    /// Paths of the repository that its text says its work will change: `machine::touches` says how they are read.
+    /// Paths of the repository that its text says its work will change: `machine::text::touches` says how they are read.
     #[serde(default)]
     pub touches: BTreeSet<String>,
 }

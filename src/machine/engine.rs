@@ -14,16 +14,16 @@ use crate::domain::{
     Action, Actor, Details, EffectId, Event, Hold, IssueNumber, Observation, Outcome, Questions,
     ReportId, Request, Rules, Window,
 };
-use crate::machine::decide::{self, Act, Decision, LOOKS_MAX, Standing};
+use crate::machine::dispatch::watchdog;
 use crate::machine::evolve::{self, Illegal};
+use crate::machine::labels::older;
+use crate::machine::labels::route;
 use crate::machine::memory::Memory;
-use crate::machine::older;
 use crate::machine::pace;
-use crate::machine::route;
-use crate::machine::starved::{self, Starved};
+use crate::machine::starting::decide::{self, Act, Decision, LOOKS_MAX, Standing};
+use crate::machine::starting::starved::{self, Starved};
 use crate::machine::state::State;
 use crate::machine::step::{Flow, Step};
-use crate::machine::watchdog;
 
 /// What is fed into the engine.
 #[derive(Clone, Debug, PartialEq)]

@@ -19,8 +19,8 @@ use crate::domain::{
     Approval, Basis, Cause, DeliveryId, Dispatch, DispatchId, Errand, Event, Hold, Labelling,
     Opening, Phase,
 };
-use crate::machine::note;
 use crate::machine::state::{OPENINGS_MAX, Opened, State};
+use crate::machine::telling::note;
 use issue::{free_seat, intend, transit, walk};
 use report::{take_answer, take_report};
 

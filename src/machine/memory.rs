@@ -9,12 +9,14 @@ use crate::domain::{
     Details, Dispatch, DispatchId, Event, Head, Hold, IssueNumber, Observation, ReportId, Rules,
     SingleRead,
 };
-use crate::machine::decide::Standing;
+use crate::machine::dispatch::{stall, watchdog};
+use crate::machine::labels::trust;
 use crate::machine::pace::Pace;
-use crate::machine::starved::Starved;
+use crate::machine::pull;
+use crate::machine::starting::decide::Standing;
+use crate::machine::starting::starved::Starved;
 use crate::machine::state::State;
 use crate::machine::step::Flow;
-use crate::machine::{pull, stall, trust, watchdog};
 
 /// Between two looks for the event of a label that nobody is known to have set.
 const UNATTRIBUTED_AGAIN: SignedDuration = SignedDuration::from_mins(1);

@@ -6,6 +6,7 @@
 mod closed;
 mod evidence;
 mod known;
+pub mod reserved;
 mod watch;
 
 pub(super) use evidence::proofs;
@@ -56,7 +57,7 @@ pub(super) fn keep(
     let plan = plan(walk, walk.branch.clone()?, dispatch, labelling.issue);
     let kept = walk.pull.as_ref().filter(|kept| !kept.stale);
     let agrees = |kept: &&Kept| {
-        let digest = super::text::sha256(plan.evidence.as_bytes());
+        let digest = crate::machine::text::sha256(plan.evidence.as_bytes());
         kept.end.is_none() && kept.pull.evidence == digest && !(plan.ready && kept.pull.draft)
     };
     if kept.is_some_and(|kept| agrees(&kept)) {

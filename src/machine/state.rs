@@ -12,7 +12,7 @@ use crate::domain::{
 };
 
 use crate::machine::pull::{Kept, Proof};
-use crate::machine::status::Notice;
+use crate::machine::telling::status::Notice;
 
 /// The openings that are remembered for the daily cap; more than any sensible cap.
 pub(crate) const OPENINGS_MAX: usize = 1024;

@@ -1,6 +1,17 @@
-//! Untrusted text, made safe to quote.
+//! Untrusted text: made safe to quote, and looked through for what it claims.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | [`markdown`], [`quote`] | a spec's sections; what a comment of ours quotes |
+//! | [`anchor`] | what a text claims about the tree, and whether it is true |
+//! | [`alike`], [`touches`] | which known issues may be about the same; what a text says that its work will change |
 
+pub mod alike;
+pub mod anchor;
+pub mod markdown;
+pub mod quote;
 mod shown;
+pub mod touches;
 
 use sha2::{Digest, Sha256};
 

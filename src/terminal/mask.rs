@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::screen::{Capture, Look, Row};
-use crate::machine::brief::SECRET_CHARS_MIN;
+use crate::machine::telling::brief::SECRET_CHARS_MIN;
 
 /// Letters of a word that is taken for a key: ids of commits have 40, most tokens more, words of a screen fewer.
 const KEY_CHARS_MIN: usize = 24;
@@ -21,7 +21,7 @@ static LONG: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("[A-Za-z0-9_-]{{{KEY_CHARS_MIN},}}")).expect("a pattern of ours")
 });
 
-/// A dispatch with its report secret (`machine::brief`), as it stands in a brief and in each report's command line.
+/// A dispatch with its report secret (`machine::telling::brief`), as it stands in a brief and in each report's command line.
 static REPORT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!(
         "([a-z0-9]{{4,}}\\.)[A-Za-z0-9_-]{{{SECRET_CHARS_MIN},}}"

@@ -4,7 +4,7 @@
 //! ends processes, and runs the clients of the agents' tmux server. tmux lets a server open files through its clients, so under two
 //! users none runs as the daemon. The relay decides nothing, keeps nothing and knows no configuration: each question brings what is
 //! asked about. Its word is the agents' word, as the files and the server are. One connection is one question, a line of JSON each way;
-//! after [`Question::Control`] the connection is the control-mode client's own.
+//! after `Question::Control` the connection is the control-mode client's own.
 
 mod answer;
 

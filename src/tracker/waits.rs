@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::IssueNumber;
-use crate::machine::markdown::Fences;
 use crate::machine::text::as_shown;
+use crate::machine::text::markdown::Fences;
 
 /// What people write before the numbers.
 const PHRASES: [&str; 2] = ["blocked by", "depends on"];

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::scheduled::ScheduleRow;
 use super::words::{age, agent, agent_since};
 use crate::domain::{Errand, Event, IssueNumber, Observation, Rules, Stage, Window};
-use crate::machine::candidates;
-use crate::machine::decide::{Act, Decision, Standing};
+use crate::machine::starting::candidates;
+use crate::machine::starting::decide::{Act, Decision, Standing};
 use crate::machine::state::State;
 use crate::machine::text::one_line;
 

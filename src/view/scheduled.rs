@@ -8,8 +8,8 @@ use super::snapshot::Standing;
 use super::standing::standing;
 use super::words;
 use crate::domain::{Hold, Observation, Rules, SkillName};
-use crate::machine::candidates;
-use crate::machine::schedule::{self, Turn};
+use crate::machine::starting::candidates;
+use crate::machine::starting::schedule::{self, Turn};
 use crate::machine::state::State;
 
 /// One schedule.

@@ -16,12 +16,13 @@ use crate::domain::{
     AccountLimit, Build, Cause, Dispatch, Head, Hold, IssueNumber, Label, Observation, PaneSample,
     ProjectName, Rules, SessionChoice, TrackerChoice, Window,
 };
+use crate::machine::dispatch::recovery;
 use crate::machine::engine::CycleReport;
-use crate::machine::starved::Starved;
+use crate::machine::labels::trust;
+use crate::machine::starting::starved::Starved;
 use crate::machine::state::{State, Walk};
+use crate::machine::text::markdown;
 use crate::machine::text::one_line;
-use crate::machine::trust;
-use crate::machine::{markdown, recovery};
 
 /// What stands in a project's place where something concerns an account; no project can be called so, or both would undo each other's
 /// calls.

@@ -2,9 +2,9 @@
 
 use insta::assert_snapshot;
 use pointsman::domain::*;
-use pointsman::machine::alike::Alike;
-use pointsman::machine::anchor::{Anchor, Checked, Survey};
-use pointsman::machine::brief::{self, Envelope, Facts, Remark, Witness};
+use pointsman::machine::telling::brief::{self, Envelope, Facts, Remark, Witness};
+use pointsman::machine::text::alike::Alike;
+use pointsman::machine::text::anchor::{Anchor, Checked, Survey};
 
 use crate::builders::{dev, dispatch, minutes, prep, review, sha, stage, ten};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use pointsman::domain::{IssueNumber, OwnGate, Subject};
-use pointsman::machine::anchor::{self, Anchor, Checked, Tree};
-use pointsman::machine::gate::{self, BranchFacts, CommandRun, Judged};
+use pointsman::machine::dispatch::gate::{self, BranchFacts, CommandRun, Judged};
+use pointsman::machine::text::anchor::{self, Anchor, Checked, Tree};
 use proptest::prelude::{prop_assert, proptest};
 
 use crate::builders::sha;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use pointsman::daemon::job::{Job, measure, run};
-use pointsman::daemon::logs::{LOGS_KEPT_MAX, sweep};
+use pointsman::daemon::jobs::job::{Job, measure, run};
+use pointsman::daemon::jobs::logs::{LOGS_KEPT_MAX, sweep};
 use pointsman::domain::DispatchId;
 
 use crate::support::tmux::Lab;

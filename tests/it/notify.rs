@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use jiff::Timestamp;
 use pointsman::config::Config;
-use pointsman::daemon::notify::{Notifier, Times};
+use pointsman::daemon::desk::notify::{Notifier, Times};
 use pointsman::domain::IssueNumber;
 use pointsman::view::{Attention, Gap, IssueRow, ProjectView, Standing};
 use tokio::sync::watch;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use pointsman::domain::Hold;
-use pointsman::machine::open::session_hold;
+use pointsman::machine::starting::open::session_hold;
 use pointsman::machine::state::State;
 use pointsman::machine::text::sha256;
 

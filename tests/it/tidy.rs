@@ -252,7 +252,10 @@ fn a_module_uses_only_the_layers_above_it() {
 #[test]
 fn a_wrong_use_is_found_in_every_form() {
     let found = |path, text| wrong_uses(path, text).len();
-    assert_eq!(found("src/domain/issue.rs", "use crate::machine::rank;"), 1);
+    assert_eq!(
+        found("src/domain/issue.rs", "use crate::machine::starting::rank;"),
+        1
+    );
     assert_eq!(
         found("src/ledger/store.rs", "let x = crate::tracker::open();"),
         1

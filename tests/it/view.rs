@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use pointsman::domain::*;
-use pointsman::machine::decide::{Act, Decision, Standing};
 use pointsman::machine::engine::CycleReport;
+use pointsman::machine::starting::decide::{Act, Decision, Standing};
 use pointsman::machine::state::{State, Walk};
 use pointsman::view::{
     About, Ink, ProjectView, Remembered, Sight, Snapshot, Story, Told, dry_run, explain,

@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::cli::{Failure, known, run, say};
 use crate::config;
+use crate::daemon::desk::surface::{self, Entry, Trail};
 use crate::daemon::hands::{now, rules_of};
 use crate::daemon::places::Places;
 use crate::daemon::store;
-use crate::daemon::surface::{self, Entry, Trail};
 use crate::domain::{IssueNumber, ProjectName};
 use crate::ledger::{Record, Records, Sqlite};
 use crate::machine::state::State;

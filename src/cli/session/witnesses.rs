@@ -7,11 +7,11 @@ use clap::Args;
 
 use crate::cli::{Failure, client, edge, known, run, say};
 use crate::config::Config;
-use crate::daemon::fleet::WindowSample;
 use crate::daemon::hands::now;
+use crate::daemon::panes::fleet::WindowSample;
+use crate::daemon::panes::samplers::Samplers;
+use crate::daemon::panes::session;
 use crate::daemon::places::Places;
-use crate::daemon::samplers::Samplers;
-use crate::daemon::session;
 use crate::domain::{ProfileName, Project, SessionChoice, Window};
 use crate::terminal::{PaneRow, Sampler, TmuxError};
 use crate::view::{SessionView, render_session};

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 
 use super::{Effect, Engine};
 use crate::domain::{Action, EffectId, Event, IssueNumber, Outcome, Rules, TransitionStep};
+use crate::machine::dispatch::{delivery, flow, interrupt};
+use crate::machine::labels::{older, route, transition, walks};
+use crate::machine::pull;
 use crate::machine::step::{Flow, Step};
-use crate::machine::{
-    delivery, flow, interrupt, note, older, post, pull, route, status, transition, walks,
-};
+use crate::machine::telling::{note, post, status};
 
 impl Engine {
     /// Asks a flow for its next step.

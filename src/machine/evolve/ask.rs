@@ -2,7 +2,7 @@
 
 use super::{dispatch, open_one};
 use crate::domain::{Cause, Dispatch, Event, Question, Report, Taken, Verdict};
-use crate::machine::question::REPLIES_MAX;
+use crate::machine::dispatch::question::REPLIES_MAX;
 use crate::machine::state::State;
 use crate::machine::text::sha256;
 

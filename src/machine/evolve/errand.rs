@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::{Checked, DispatchId, Errand, Opening, SkillName};
-use crate::machine::check::is_rehearsal;
-use crate::machine::errand::is_moving;
+use crate::machine::dispatch::check::is_rehearsal;
+use crate::machine::dispatch::errand::is_moving;
 use crate::machine::state::{Scheduled, State};
 
 /// Checks that an errand may open, and takes down what it uses up.

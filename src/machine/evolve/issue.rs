@@ -6,7 +6,7 @@ use super::status;
 use crate::domain::{Cause, Event, IssueNumber, Next, Settled, Transition, TransitionStep};
 use crate::machine::pull::Kept;
 use crate::machine::state::{Route, State, Walk};
-use crate::machine::status::Over;
+use crate::machine::telling::status::Over;
 
 pub(super) fn intend(state: &mut State, transition: &Transition) -> Result<(), String> {
     if state.transitions.contains_key(&transition.issue) {

@@ -2,8 +2,8 @@
 
 use super::{ask, open_one};
 use crate::domain::{Answer, Dispatch, Phase, Report, ReportId, Verb};
+use crate::machine::dispatch::{ending, repeat};
 use crate::machine::state::{ANSWERS_MAX, FAREWELLS_MAX, REPORTS_MAX, State};
-use crate::machine::{ending, repeat};
 
 pub(super) fn take_answer(state: &mut State, answer: Answer) {
     state.answers.push_back(answer);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::{Cause, Dispatch, Event, IssueNumber, Opening, Sighting};
 use crate::machine::state::State;
-use crate::machine::status::{MARKERS_MAX, Over, Past};
+use crate::machine::telling::status::{MARKERS_MAX, Over, Past};
 
 /// Applies one event of a status comment.
 pub(super) fn write(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {

@@ -5,8 +5,8 @@ use crate::domain::{
     Closing, Details, IssueNumber, LabelEvent, LabelEventId, Observation, PullEnd, Questions,
     Rules, SingleRead,
 };
+use crate::machine::labels::trust;
 use crate::machine::state::{State, Walk};
-use crate::machine::trust;
 
 /// Who has the last word on an issue whose pull request ended.
 pub(super) enum Word {

@@ -9,13 +9,14 @@ use crate::domain::{
     Action, ActorKind, Event, IssueNumber, Label, LabelEventId, Next, Note, Observation, PullEnd,
     PullRead, Questions, Review, Rules, SingleRead, Transition, TransitionStep,
 };
-use crate::machine::decide::{Act, Decision};
+use crate::machine::dispatch::watchdog;
+use crate::machine::labels::trust;
 use crate::machine::memory::Memory;
-use crate::machine::open::routing_labels;
+use crate::machine::starting::decide::{Act, Decision};
+use crate::machine::starting::open::routing_labels;
 use crate::machine::state::{State, Walk};
 use crate::machine::step::{Flow, Step};
 use crate::machine::text::sanitise;
-use crate::machine::{trust, watchdog};
 
 /// Pull requests that one look reads.
 const READS_MAX: usize = 10;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{count, is_visible, sanitise};
-use crate::machine::markdown::Fences;
+use crate::machine::text::markdown::Fences;
 
 /// Stands in a marked text where something was taken away.
 const GAP: char = '\0';

@@ -10,7 +10,7 @@ use crate::domain::{
     Actor, ActorId, ActorKind, Comment, CommentId, Head, IssueId, IssueNumber, Label, LabelEvent,
     LabelEventId, PullHead, RepoId, Role,
 };
-use crate::machine::touches;
+use crate::machine::text::touches;
 use crate::tracker::waits;
 
 #[derive(Debug, Deserialize)]

@@ -11,7 +11,7 @@ use crate::domain::{
     Actor, ActorId, ActorKind, Comment, CommentId, Head, IssueId, IssueNumber, Label, LabelEvent,
     SingleRead, Text,
 };
-use crate::machine::touches;
+use crate::machine::text::touches;
 use crate::tracker::local::chain::{Chain, EVENTS_MAX, What};
 use crate::tracker::local::file::{
     self, BODY_BYTES_MAX, Damage, Found, Lock, digest, make_folder, next_id, unreachable,

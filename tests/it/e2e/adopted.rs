@@ -5,7 +5,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pointsman::daemon::said;
+use pointsman::daemon::panes::said;
 use pointsman::domain::{Activity, Hold, Outcome, ProjectName, Verdict, Window};
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use pointsman::daemon::posts;
+use pointsman::daemon::posting::posts;
 use pointsman::domain::{
     DispatchId, Event, IssueNumber, Label, Outcome, Post, Posting, ReportId, SingleRead,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman::daemon::control::Call;
+use pointsman::daemon::desk::control::Call;
 use pointsman::domain::{Event, ProjectName, Window};
 
 use crate::support::patience::until;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pointsman::daemon::control;
+use pointsman::daemon::desk::control;
 use pointsman::domain::{Cause, Event, IssueNumber, ProjectName, Request};
 
 use crate::support::world::{Told, World};

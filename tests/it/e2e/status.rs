@@ -1,8 +1,8 @@
 //! The status comment on real trackers: what whoever labels from a phone reads, and what a restored ledger is shown by.
 
-use pointsman::daemon::control;
+use pointsman::daemon::desk::control;
 use pointsman::daemon::key::Key;
-use pointsman::daemon::status::{found, line};
+use pointsman::daemon::posting::status::{found, line};
 use pointsman::domain::{DispatchId, Event, Marker, ProjectName, Request};
 
 use crate::support::github::{Fault, Kind};

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use pointsman::daemon::hand::PaneLocks;
-use pointsman::daemon::session::Sources;
-use pointsman::daemon::typing::{Known, Patience, Typist};
+use pointsman::daemon::panes::hand::PaneLocks;
+use pointsman::daemon::panes::session::Sources;
+use pointsman::daemon::panes::typing::{Known, Patience, Typist};
 use pointsman::domain::{Action, Composer, DeliveryId, DeliveryStep, Outcome, Pane, line_of};
-use pointsman::machine::delivery;
+use pointsman::machine::dispatch::delivery;
 use pointsman::machine::resolve::IDLE_APART;
 use pointsman::machine::step::Step;
 use pointsman::terminal::receipt::Whereabouts;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::config::parse_profile;
-use pointsman::daemon::hand::PaneLocks;
-use pointsman::daemon::session::Sources;
-use pointsman::daemon::typing::{Known, Patience, Typist};
+use pointsman::daemon::panes::hand::PaneLocks;
+use pointsman::daemon::panes::session::Sources;
+use pointsman::daemon::panes::typing::{Known, Patience, Typist};
 use pointsman::domain::{Action, Outcome, Pane, PaneSample, Profile};
 use pointsman::terminal::receipt::Whereabouts;
 use pointsman::terminal::{Environment, NewWindow, Sampled, Sampler, Station};

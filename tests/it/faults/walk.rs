@@ -5,7 +5,7 @@ use pointsman::domain::{
     Action, Delivery, DeliveryId, DeliveryStep, Dispatch, Event, Outcome, PaneSample, Purpose,
     Verdict, Via,
 };
-use pointsman::machine::delivery;
+use pointsman::machine::dispatch::delivery;
 use pointsman::machine::evolve::evolve;
 use pointsman::machine::state::State;
 use pointsman::machine::step::Step;
@@ -88,7 +88,7 @@ impl Told {
     }
 }
 
-/// Delivers one brief to its end, as `machine::flow` would: anew only what was proven not to have been typed.
+/// Delivers one brief to its end, as `machine::dispatch::flow` would: anew only what was proven not to have been typed.
 pub(crate) async fn walk(hand: &mut impl Hand, tag: &str, bug: Option<Bug>) -> Told {
     let mut walk = Walk {
         state: State::default(),

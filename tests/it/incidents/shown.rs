@@ -2,9 +2,9 @@
 
 use insta::assert_snapshot;
 use pointsman::domain::{IssueNumber, Text};
-use pointsman::machine::anchor::{self, Tree};
-use pointsman::machine::brief;
-use pointsman::machine::open::branch_of;
+use pointsman::machine::starting::open::branch_of;
+use pointsman::machine::telling::brief;
+use pointsman::machine::text::anchor::{self, Tree};
 
 use crate::brief::of_issue;
 use crate::builders::head;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use pointsman::domain::{
     Actor, ActorId, ActorKind, Approval, Details, IssueNumber, Label, LabelEventId, SingleRead,
 };
+use pointsman::machine::labels::trust;
 use pointsman::machine::state::Walk;
 use pointsman::machine::text::issue_digest;
-use pointsman::machine::trust;
 
 use crate::builders::rules;
 use crate::github::connect;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pointsman::domain::{Basis, Errand, Head, IssueNumber, ProjectName};
-use pointsman::machine::alike::{ALIKE_MAX, LISTED_MAX, alike, for_brief};
+use pointsman::machine::text::alike::{ALIKE_MAX, LISTED_MAX, alike, for_brief};
 
 use crate::builders::{dev, dispatch, head, prep, ten};
 

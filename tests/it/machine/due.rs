@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{Event, Rules, SkillName};
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::schedule::{moment, newest, next, owed};
+use pointsman::machine::starting::schedule::{moment, newest, next, owed};
 use pointsman::machine::state::State;
 
 use crate::builders::rules;

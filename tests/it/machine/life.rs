@@ -10,13 +10,13 @@ use pointsman::domain::{
     ScreenRules, Settled, Signals, SingleRead, Subject, Submit, Text, Transition, TransitionStep,
     Verb, Window,
 };
-use pointsman::machine::decide::{Decision, Memory, Standing, decide};
+use pointsman::machine::dispatch::watchdog;
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::older::set_aside;
+use pointsman::machine::labels::older::set_aside;
+use pointsman::machine::starting::decide::{Decision, Memory, Standing, decide};
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Flow;
 use pointsman::machine::text::issue_digest;
-use pointsman::machine::watchdog;
 
 use crate::builders::{
     alice, dev, dispatch, head, minutes, opening, review, rules, sample, seen, ten,

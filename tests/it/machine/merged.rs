@@ -7,11 +7,11 @@ use pointsman::domain::{
     Action, Actor, ActorId, ActorKind, Details, Event, IssueNumber, Label, Observation, Outcome,
     Pull, PullEnd, PullHead, PullRead, SingleRead, Subject, Text,
 };
-use pointsman::machine::decide::{Decision, decide};
+use pointsman::machine::dispatch::stall::STALLS_MAX;
 use pointsman::machine::engine::{Effect, Engine, Input};
 use pointsman::machine::memory::Memory;
 use pointsman::machine::pull::Kept;
-use pointsman::machine::stall::STALLS_MAX;
+use pointsman::machine::starting::decide::{Decision, decide};
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Flow;
 

@@ -6,9 +6,11 @@ use pointsman::domain::{
     Actor, ActorId, ActorKind, Basis, Details, Edit, Hold, Label, LabelEvent, LabelEventId, Role,
     SingleRead, Text,
 };
+use pointsman::machine::labels::trust::{
+    in_question, is_agents, is_trusted, request, still_wanted,
+};
 use pointsman::machine::state::Walk;
 use pointsman::machine::text::issue_digest;
-use pointsman::machine::trust::{in_question, is_agents, is_trusted, request, still_wanted};
 
 use crate::builders::{dev, dispatch, head, minutes, rules};
 

@@ -8,9 +8,9 @@ use pointsman::domain::{
     Role, Settled, Transition, TransitionStep,
 };
 use pointsman::machine::evolve::evolve;
+use pointsman::machine::labels::transition::{Hands, UNSEEN_TWICE, judge, next};
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Step;
-use pointsman::machine::transition::{Hands, UNSEEN_TWICE, judge, next};
 
 use super::{alice, now};
 use crate::builders::rules;

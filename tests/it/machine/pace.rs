@@ -2,11 +2,11 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{Action, IssueNumber, Label};
-use pointsman::machine::decide::{Decision, Memory, decide};
 use pointsman::machine::pace::Pace;
+use pointsman::machine::starting::decide::{Decision, Memory, decide};
 use pointsman::machine::state::State;
-use pointsman::machine::status::{EDIT_EVERY, Notice};
 use pointsman::machine::step::Flow;
+use pointsman::machine::telling::status::{EDIT_EVERY, Notice};
 
 use super::life::working_rules;
 use crate::builders::{head, minutes, seen, ten};

@@ -8,12 +8,12 @@ use pointsman::domain::{
     LabelEvent, LabelEventId, Next, Observation, Phase, Pull, PullEnd, PullHead, PullRead,
     Questions, Role, Settled, SingleRead, Text, Transition, TransitionStep, Verb,
 };
-use pointsman::machine::decide::{Decision, decide};
+use pointsman::machine::dispatch::flow;
 use pointsman::machine::engine::{Effect, Engine, Input};
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::flow;
 use pointsman::machine::memory::Memory;
 use pointsman::machine::pull::Kept;
+use pointsman::machine::starting::decide::{Decision, decide};
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::Step;
 

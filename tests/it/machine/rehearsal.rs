@@ -5,11 +5,11 @@ use pointsman::domain::{
     Action, Activity, Attention, Cause, Delivery, DeliveryId, DeliveryStep, Dispatch, Event, Hold,
     Liveness, Opening, Outcome, PaneSample, Phase, Purpose, Rehearsed, Verdict, Window,
 };
+use pointsman::machine::dispatch::{check, errand, flow, interrupt};
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::open::window_hold;
+use pointsman::machine::starting::open::window_hold;
 use pointsman::machine::state::State;
 use pointsman::machine::step::Step;
-use pointsman::machine::{check, errand, flow, interrupt};
 
 use super::delivery;
 use super::life::working_rules;

@@ -9,10 +9,10 @@ use pointsman::domain::{
     Action, Activity, Attention, Event, GateName, Hold, IssueNumber, Outcome, ProjectName,
     PullPlan, Verb, Window,
 };
-use pointsman::machine::decide::{Decision, Memory, decide};
+use pointsman::machine::dispatch::flow;
+use pointsman::machine::dispatch::stall::{STALLS_MAX, again_at};
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::flow;
-use pointsman::machine::stall::{STALLS_MAX, again_at};
+use pointsman::machine::starting::decide::{Decision, Memory, decide};
 use pointsman::machine::state::{State, Walk};
 use pointsman::machine::step::{Flow, Step};
 
@@ -189,7 +189,7 @@ fn a_window_that_cannot_be_cleared_away_is_told_to_those_who_wait_for_it() {
     };
     evolve(&mut state, ten(), &closed).unwrap();
     let hold = |state: &State| {
-        pointsman::machine::open::session_hold(
+        pointsman::machine::starting::open::session_hold(
             &super::life::working_rules(),
             state,
             &seen(Vec::new()),

@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use pointsman::domain::{DispatchId, Event, Hold, IssueNumber, Label};
-use pointsman::machine::decide::Standing;
 use pointsman::machine::engine::{Effect, Engine, Input};
-use pointsman::machine::starved::{STARVED_AFTER, Starved, find};
+use pointsman::machine::starting::decide::Standing;
+use pointsman::machine::starting::starved::{STARVED_AFTER, Starved, find};
 use pointsman::machine::state::State;
 
 use crate::builders::{dev, dispatch, rules, ten};

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pointsman::config;
+use pointsman::daemon::desk::control;
 use pointsman::daemon::hands::now;
 use pointsman::daemon::places::{Offered, Places};
 use pointsman::daemon::runner::Message;
-use pointsman::daemon::{Daemon, OpenTrackerError, control, open_local, store};
+use pointsman::daemon::{Daemon, OpenTrackerError, open_local, store};
 use pointsman::domain::{
     Attention, Cause, DeliveryId, DispatchId, Event, GateName, IssueNumber, Label, ProjectName,
     Purpose, Request, Settled, Verdict, Window,
@@ -260,7 +261,7 @@ impl Lab {
         self.events().any(|event| matches!(event, Event::GateFinished { evidence, .. } if evidence.gate == *wanted && evidence.holds))
     }
 
-    fn sampled(&self, window: Window) -> Option<pointsman::daemon::fleet::WindowSample> {
+    fn sampled(&self, window: Window) -> Option<pointsman::daemon::panes::fleet::WindowSample> {
         self.daemon
             .hands(&ProjectName::new(PROJECT))?
             .sampled(window)

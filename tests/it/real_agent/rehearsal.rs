@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use pointsman::daemon::check;
-use pointsman::daemon::control::Reply;
+use pointsman::daemon::desk::check;
+use pointsman::daemon::desk::control::Reply;
 use pointsman::domain::{Event, ProjectName};
 
 use super::WALK_MAX;

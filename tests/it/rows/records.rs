@@ -1,7 +1,7 @@
 //! What can be looked up afterwards, with the real binary: who wanted it, what the agent was told, what came of it.
 
 use pointsman::config::Config;
-use pointsman::machine::gate;
+use pointsman::machine::dispatch::gate;
 
 use crate::support::world::World;
 

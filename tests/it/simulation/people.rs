@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use pointsman::domain::{
     Dispatch, IssueNumber, Label, Outcome, Pane, Questions, Request, SingleRead, SkillName, Window,
 };
-use pointsman::machine::{check, errand, interrupt};
+use pointsman::machine::dispatch::{check, errand, interrupt};
 
 use super::driver::Driver;
 use super::panes::{Doing, SimPane};

@@ -7,9 +7,9 @@ use pointsman::domain::{
     Action, Confidential, Details, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber,
     Outcome, Publish, Purpose, Report, SingleRead, Window,
 };
-use pointsman::machine::schedule;
+use pointsman::machine::labels::trust;
+use pointsman::machine::starting::schedule;
 use pointsman::machine::text::{issue_digest, mark, sha256};
-use pointsman::machine::trust;
 
 use super::faults::Fault;
 use super::rules::us;

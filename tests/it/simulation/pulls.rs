@@ -7,8 +7,8 @@ use pointsman::domain::{
     Closing, Dispatch, IssueNumber, Label, Outcome, Pull, PullEnd, PullHead, PullPlan, PullRead,
     Questions, Review, Role, Subject, TrackerChoice,
 };
+use pointsman::machine::labels::trust::standing_event;
 use pointsman::machine::text::{mark, sha256};
-use pointsman::machine::trust::standing_event;
 
 use super::faults::Fault;
 use super::rules::{alice, mallory, us};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pointsman::domain::{Dispatch, DispatchId, Head, Hold, IssueNumber, Label, ReportId, Rules};
 use pointsman::machine::engine::CycleReport;
-use pointsman::machine::schedule;
+use pointsman::machine::starting::schedule;
 use pointsman::machine::state::State;
 
 use super::laws::{Broken, Law};

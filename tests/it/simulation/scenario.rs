@@ -10,10 +10,11 @@ use pointsman::domain::{
     Limits, Merge, Posting, ProjectName, Questions, ReportId, Request, SkillName, Verb, Window,
 };
 use pointsman::ledger::Records;
-use pointsman::machine::schedule::{self, Turn};
-use pointsman::machine::starved::Starved;
-use pointsman::machine::touches::declared;
-use pointsman::machine::{candidates, errand};
+use pointsman::machine::dispatch::errand;
+use pointsman::machine::starting::candidates;
+use pointsman::machine::starting::schedule::{self, Turn};
+use pointsman::machine::starting::starved::Starved;
+use pointsman::machine::text::touches::declared;
 
 use super::driver::{Driver, Plant};
 use super::faults::Faults;

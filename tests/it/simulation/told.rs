@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use pointsman::domain::{Head, Hold, IssueNumber, Observation, ProjectName, Rules};
-use pointsman::machine::decide::{Decision, Standing, decide};
 use pointsman::machine::engine::Engine;
+use pointsman::machine::starting::decide::{Decision, Standing, decide};
 use pointsman::view::{About, ProjectView, Sight, Story, dry_run, explain};
 
 /// What a rehearsal says right before the engine sees the same: the decision, and its words.

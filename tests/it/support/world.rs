@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pointsman::config::{self, Config};
-use pointsman::daemon::control::{Call, Reply};
+use pointsman::daemon::desk::control;
+use pointsman::daemon::desk::control::{Call, Reply};
 use pointsman::daemon::places::Places;
 use pointsman::daemon::runner::{Message, Shown};
-use pointsman::daemon::{Daemon, StartError, control, open_local, store};
+use pointsman::daemon::{Daemon, StartError, open_local, store};
 use pointsman::domain::{
     Cause, Comment, DeliveryId, DispatchId, Event, Hold, IssueNumber, Label, ProjectName, Request,
     Settled, Verdict,

@@ -1,6 +1,6 @@
 //! What a commit is held against: the tip that work starts from, and everything that was there before or is somebody else's.
 
-use pointsman::daemon::{gates, tree};
+use pointsman::daemon::jobs::{gates, tree};
 use pointsman::domain::{
     Dispatch, Evidence, GateName, Ground, IssueNumber, Outcome, Report, ReportId, Spec, Subject,
     Verb,

@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use pointsman::daemon::merge::merge;
-use pointsman::daemon::push::push;
+use pointsman::daemon::jobs::merge::merge;
+use pointsman::daemon::jobs::push::push;
 use pointsman::domain::{IssueNumber, Outcome, Subject};
 
 use crate::builders::{dev, dispatch};

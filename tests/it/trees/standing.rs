@@ -1,7 +1,8 @@
 //! Work trees of ours: they come back whatever happened to the project they belong to.
 
+use pointsman::daemon::jobs::tree;
+use pointsman::daemon::looking::writable;
 use pointsman::daemon::places::Apart;
-use pointsman::daemon::{tree, writable};
 use pointsman::domain::{Subject, Window};
 
 use crate::support::relay::Relay;

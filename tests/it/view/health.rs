@@ -2,7 +2,7 @@
 
 use super::*;
 use jiff::SignedDuration;
-use pointsman::machine::starved::Starved;
+use pointsman::machine::starting::starved::Starved;
 use pointsman::view::{Health, Inbox, render_health, render_inbox};
 
 /// The busy project, with what its last cycle found.

@@ -131,7 +131,7 @@ fn no_project_can_be_called_as_the_accounts_or_the_files_are() {
     let may_be = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     for name in [
         pointsman::view::ACCOUNTS,
-        pointsman::daemon::surface::INSTALLATION,
+        pointsman::daemon::desk::surface::INSTALLATION,
     ] {
         assert!(!name.chars().all(may_be), "{name}");
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pointsman::daemon::control::Call;
+use pointsman::daemon::desk::control::Call;
 use pointsman::domain::{
     Advance, Cause, DeliveryId, Event, IssueNumber, Opening, ProjectName, Request, Settled,
     SingleRead,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pointsman::daemon::fleet::Samples;
 use pointsman::daemon::hands::{Hands, Own, Shared};
 use pointsman::daemon::key::Key;
+use pointsman::daemon::panes::fleet::Samples;
+use pointsman::daemon::panes::samplers::Samplers;
 use pointsman::daemon::places::private_folder;
-use pointsman::daemon::samplers::Samplers;
 use pointsman::domain::ProjectName;
 use pointsman::ledger::{Ledger, Memory};
 use pointsman::machine::state::State;

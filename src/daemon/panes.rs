@@ -1,0 +1,19 @@
+//! Agents' sessions, and every byte that is typed into them.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | [`fleet`], [`samplers`] | one watch over one server for every project; the profiles it reads panes by |
+//! | [`session`], [`starts`], [`keep`] | how agents are started, how often again, and whether at all |
+//! | [`compose`], [`deliver`], [`typing`], [`hand`] | a brief is written; the acts of its delivery; the bytes; one hand at a pane |
+//! | [`said`] | a person's word, and one key to an agent at work |
+
+pub mod compose;
+pub mod deliver;
+pub mod fleet;
+pub mod hand;
+pub mod keep;
+pub mod said;
+pub mod samplers;
+pub mod session;
+pub mod starts;
+pub mod typing;
