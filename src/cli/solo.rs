@@ -1,6 +1,5 @@
 //! One project's hands without its loops: for verbs that act once while no daemon runs. Takes the ledger's lock.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +9,12 @@ use crate::cli::{Failure, known};
 use crate::config::Config;
 use crate::daemon::hands::{Hands, Own, Shared};
 use crate::daemon::key::Key;
+use crate::daemon::load::Load;
 use crate::daemon::looking::observe::{Ask, Observer};
 use crate::daemon::panes::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::panes::samplers::Samplers;
 use crate::daemon::places::Places;
-use crate::daemon::runner::{Accounts, MAILBOX, Message};
+use crate::daemon::runner::{MAILBOX, Message};
 use crate::daemon::store;
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Hold, Observation, Questions, Rules, Window};
@@ -104,8 +104,8 @@ impl Solo {
             .insert(self.hands.name.clone(), member);
         let (stop, stopped) = watch::channel(false);
         // Nothing is dispatched here, so nothing opens.
-        let (_opens, open) = watch::channel(Accounts::default());
-        let fleet = Fleet::new(self.hands.tmux.clone(), members, open, self.samples.clone());
+        let load = Arc::<Load>::default();
+        let fleet = Fleet::new(self.hands.tmux.clone(), members, load, self.samples.clone());
         let fleet = tokio::spawn(fleet.run(stopped));
         let deadline = tokio::time::Instant::now() + WATCHED;
         while tokio::time::timeout_at(deadline, inbox.recv())
@@ -128,7 +128,7 @@ impl Solo {
     pub(super) async fn look(&mut self, ask: Ask, questions: &Questions) -> Observation {
         self.observer.refresh(&self.hands, ask).await;
         self.observer
-            .observe(&self.hands, &self.state, questions, BTreeMap::new())
+            .observe(&self.hands, &self.state, questions)
             .await
     }
 

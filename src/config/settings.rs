@@ -11,6 +11,7 @@ use crate::config::problem::Problem;
 use crate::config::sheet::Sheet;
 use crate::config::table::Table;
 use crate::config::value::{self, Complaint};
+use crate::config::workflow::GAP;
 use crate::domain::{
     GitHubSettings, Notify, PartialLimits, ProjectName, Schedule, Settings, SkillName,
 };
@@ -145,6 +146,10 @@ fn limits(table: Table<'_>) -> PartialLimits {
             .number("dispatches_per_issue", &(1..=10_000))
             .map(|at| at.value),
         active_max: table.number("active_max", &(1..=1000)).map(|at| at.value),
+        gap: table.duration("gap", &GAP).map(|at| at.value),
+        waiting_max: table
+            .number("waiting_max", &(1..=10_000))
+            .map(|at| at.value),
     };
     table.close();
     limits

@@ -22,6 +22,8 @@ pub const BUILT_IN_GATES: [&str; 9] = [
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(7 * 24);
 const TIMEOUT_DEFAULT: Duration = Duration::from_hours(2);
+/// The least time between two dispatches; a longer one would be `hours` or a smaller day's cap.
+pub(super) const GAP: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
 const GATE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(6);
 const GATE_TIMEOUT_DEFAULT: Duration = Duration::from_mins(10);
 const ADVANCES: [(&str, Advance); 2] = [("gates", Advance::Gates), ("human", Advance::Human)];
@@ -197,6 +199,9 @@ fn limits(table: Table<'_>, draft: &mut Draft) {
         &mut limits.active_max,
         table.number("active_max", &(1..=1000)),
     );
+    if let Some(gap) = table.duration("gap", &GAP) {
+        limits.gap = gap.value;
+    }
     limits.hours = table.parsed("hours", value::hours).map(|at| at.value);
     table.close();
 }

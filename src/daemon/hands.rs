@@ -14,8 +14,8 @@ use crate::daemon::panes::hand::PaneLocks;
 use crate::daemon::panes::samplers::Samplers;
 use crate::daemon::places::Places;
 use crate::domain::{
-    Actor, Comment, CommentId, CommentMode, Details, Head, IssueNumber, Outcome, ProfileName,
-    Project, Rules, SingleRead, SkillName, Window,
+    Actor, Comment, CommentId, CommentMode, Details, FleetCaps, Head, IssueNumber, Outcome,
+    ProfileName, Project, Rules, SingleRead, SkillName, Window,
 };
 use crate::ledger::Ledger;
 use crate::machine::labels::trust;
@@ -336,6 +336,10 @@ pub fn rules_of(config: &Config, name: &crate::domain::ProjectName) -> Option<Ru
             .collect(),
         idle_without_report: config.settings.idle_without_report,
         looks_every: config.settings.cycle.min(config.settings.sweep),
+        fleet: FleetCaps {
+            gap: caps.gap.unwrap_or_default(),
+            waiting_max: caps.waiting_max,
+        },
         schedules: schedules_of(config, name),
         zone: TimeZone::system(),
         comment,

@@ -11,13 +11,14 @@
 //! | [`posting`] | labels, comments and pull requests: each write done once, or found to be done |
 //! | [`desk`] | verbs and people: the control socket, what surfaces show, notifications |
 //! | [`schedule`], [`pace`], [`heartbeat`] | wake-ups by the clock, how fast cycles follow one another, a line per cycle |
-//! | [`store`], [`trackers`], [`places`], [`key`] | the ledger's rebuildable tables, one allowance per identity, where everything lies, our own key |
+//! | [`store`], [`load`], [`trackers`], [`places`], [`key`] | the ledger's rebuildable tables, what all projects have open, one allowance per identity, where everything lies, our own key |
 
 pub mod desk;
 pub mod hands;
 pub mod heartbeat;
 pub mod jobs;
 pub mod key;
+pub mod load;
 pub mod looking;
 pub mod pace;
 pub mod panes;
@@ -39,16 +40,18 @@ use crate::config::{self, Config};
 use crate::daemon::desk::notify::{Notifier, Times};
 use crate::daemon::hands::{Hands, Own, Shared, chain, now};
 use crate::daemon::key::Key;
+use crate::daemon::load::Load;
 use crate::daemon::looking::observe::Observer;
 use crate::daemon::panes::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::panes::samplers::Samplers;
 use crate::daemon::places::{Places, private_folder};
-use crate::daemon::runner::{Accounts, MAILBOX, Message, Runner, Shown};
+use crate::daemon::runner::{MAILBOX, Message, Runner, Shown};
 use crate::daemon::trackers::Trackers;
 use crate::domain::{Project, ProjectName, Request};
 use crate::knife;
 use crate::ledger::{Ledger, LedgerThread, Lock, Sqlite};
 use crate::machine::engine::Scope;
+use crate::machine::state::State;
 use crate::terminal::Tmux;
 
 pub use crate::daemon::trackers::{FindAuth, OpenTrackerError, open_local, open_tracker};
@@ -119,7 +122,7 @@ pub struct Daemon {
     samplers: Samplers,
     members: Members,
     runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
-    accounts: Arc<watch::Sender<Accounts>>,
+    load: Arc<Load>,
     stop: watch::Sender<bool>,
     notifier: Arc<Notifier>,
     /// The watch and the notifier: what has to end before the daemon does.
@@ -204,7 +207,7 @@ impl Daemon {
             samplers,
             members: members.clone(),
             runners: Mutex::default(),
-            accounts: Arc::new(watch::channel(Accounts::default()).0),
+            load: Arc::default(),
             stop,
             notifier: Arc::clone(&notifier),
             tasks: Mutex::default(),
@@ -217,7 +220,7 @@ impl Daemon {
             places,
         });
         daemon.start_projects().await?;
-        let fleet = Fleet::new(tmux, members, daemon.accounts.subscribe(), samples_out);
+        let fleet = Fleet::new(tmux, members, Arc::clone(&daemon.load), samples_out);
         *daemon.tasks.lock().expect("no holder of this lock panics") = vec![
             tokio::spawn(fleet.run(stopped.clone())),
             tokio::spawn(notifier.run(stopped)),
@@ -239,6 +242,7 @@ impl Daemon {
         // The tick of the configuration, SIGHUP and the sweep may come at once: two runners of one project would each believe the ledger theirs.
         let _one_at_a_time = self.starting.lock().await;
         let config = self.config.borrow().clone();
+        let mut starting = Vec::new();
         for project in config.projects.values() {
             let running = self
                 .runners
@@ -246,20 +250,30 @@ impl Daemon {
                 .expect("no holder of this lock panics")
                 .contains_key(&project.name);
             if !running {
-                self.start_project(project, &config).await?;
-                if self.waiting(&project.name).is_some() {
-                    let matter = desk::surface::does_not_run(self, &project.name);
-                    self.notifier.hear(project.name.as_str(), vec![matter]);
-                }
+                let state = store::replay(&self.ledger, &project.name)
+                    .await
+                    .map_err(StartError::Replay)?;
+                // Before the first of them decides, what the others have open is known.
+                self.load.put(&project.name, state.load());
+                starting.push((project, state));
+            }
+        }
+        for (project, state) in starting {
+            self.start_project(project, state, &config).await?;
+            if self.waiting(&project.name).is_some() {
+                let matter = desk::surface::does_not_run(self, &project.name);
+                self.notifier.hear(project.name.as_str(), vec![matter]);
             }
         }
         Ok(())
     }
 
-    async fn start_project(&self, project: &Project, config: &Config) -> Result<(), StartError> {
-        let state = store::replay(&self.ledger, &project.name)
-            .await
-            .map_err(StartError::Replay)?;
+    async fn start_project(
+        &self,
+        project: &Project,
+        state: State,
+        config: &Config,
+    ) -> Result<(), StartError> {
         let (mark, heads) = store::load(&self.ledger, &project.name).await;
         // It may ask `gh`, which may ask a keyring.
         let opening = {
@@ -309,7 +323,7 @@ impl Daemon {
             state,
             observer,
             (mailbox.clone(), inbox),
-            self.accounts.clone(),
+            Arc::clone(&self.load),
             Arc::clone(&self.notifier),
         )
         .within(self.scope);

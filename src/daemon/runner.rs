@@ -1,21 +1,21 @@
 //! One project's loop: feeds the engine, performs its effects, writes the heartbeat. It decides nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::daemon::desk::notify::Notifier;
 use crate::daemon::hands::{Hands, now};
 use crate::daemon::heartbeat;
+use crate::daemon::load::Load;
 use crate::daemon::looking::observe::{Ask, Observer};
 use crate::daemon::looking::witness;
 use crate::daemon::pace::{BREATH, Jitter, Pace};
 use crate::daemon::perform::perform;
 use crate::daemon::store;
 use crate::domain::{
-    Action, Dispatch, EffectId, Event, Observation, Outcome, ProjectName, Questions, Request, Rules,
+    Action, Dispatch, EffectId, Event, FleetLoad, Observation, Outcome, Questions, Request, Rules,
 };
 use crate::knife;
 use crate::machine::engine::{CycleReport, Effect, Engine, Input, Scope};
@@ -75,9 +75,6 @@ impl Shown {
     }
 }
 
-/// Open dispatches per project and account: what `active_max` counts, and what makes the watch look more often.
-pub type Accounts = BTreeMap<ProjectName, BTreeMap<String, u32>>;
-
 /// How long a look waits for the watch's first one.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(10);
 
@@ -89,7 +86,7 @@ pub struct Runner {
     observer: Option<Box<Observer>>,
     inbox: mpsc::Receiver<Message>,
     outbox: mpsc::Sender<Message>,
-    accounts: Arc<watch::Sender<Accounts>>,
+    load: Arc<Load>,
     notifier: Arc<Notifier>,
     seen: Option<Observation>,
     /// The last rules in force: what was under way when the project's file was removed ends by them.
@@ -111,7 +108,7 @@ impl Runner {
         state: State,
         observer: Observer,
         mailbox: (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-        accounts: Arc<watch::Sender<Accounts>>,
+        load: Arc<Load>,
         notifier: Arc<Notifier>,
     ) -> Self {
         let cycle = hands.config.borrow().settings.cycle;
@@ -122,7 +119,7 @@ impl Runner {
             observer: Some(Box::new(observer)),
             outbox: mailbox.0,
             inbox: mailbox.1,
-            accounts,
+            load,
             notifier,
             seen: None,
             rules: None,
@@ -240,11 +237,11 @@ impl Runner {
         // A project without a file starts nothing. What ended meanwhile is still taken: dropped, it would be waited for without end.
         let begins = matches!(input, Input::Woken | Input::Seen(_) | Input::Asked(_));
         let Some(rules) = self.rules.clone().filter(|_| !(is_removed && begins)) else {
-            self.count_accounts(is_removed);
+            self.share(is_removed);
             return Vec::new();
         };
         let before = self.engine.report.at;
-        let effects = self.engine.step(&rules, input, now());
+        let effects = self.decide(&rules, input, is_removed);
         if self.engine.report.at != before {
             heartbeat::write(&self.hands, &self.engine.report, self.seen.as_ref());
             if let Some(seen) = &self.seen {
@@ -259,32 +256,28 @@ impl Runner {
                 self.notifier.hear(ACCOUNTS, account_limits(&limits));
             }
         }
-        self.count_accounts(is_removed);
         effects
     }
 
-    /// Says how many seats of each account are taken here. A removed project takes none from the others.
-    fn count_accounts(&self, is_removed: bool) {
-        let mut open = BTreeMap::new();
-        let dispatches = self.engine.state.dispatches.values();
-        for dispatch in dispatches
-            .filter(|dispatch| !is_removed && dispatch.is_open() && !dispatch.waits_for_a_person())
-        {
-            *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
+    /// One step, while no other project takes one: what this one opens counts for the next.
+    fn decide(&mut self, rules: &Rules, mut input: Input, is_removed: bool) -> Vec<Effect> {
+        let _turn = self.load.turn();
+        if let Input::Seen(seen) = &mut input {
+            seen.fleet = self.load.sum();
         }
-        self.accounts.send_if_modified(|known| {
-            known.insert(self.hands.name.clone(), open.clone()) != Some(open)
-        });
+        let effects = self.engine.step(rules, input, now());
+        self.share(is_removed);
+        effects
     }
 
-    fn fleet(&self) -> BTreeMap<String, u32> {
-        let mut sum: BTreeMap<String, u32> = BTreeMap::new();
-        for open in self.accounts.borrow().values() {
-            for (account, count) in open {
-                *sum.entry(account.clone()).or_insert(0) += count;
-            }
-        }
-        sum
+    /// Says what is taken here of what all projects share. A removed project takes nothing from the others.
+    fn share(&self, is_removed: bool) {
+        let share = if is_removed {
+            FleetLoad::default()
+        } else {
+            self.engine.load()
+        };
+        self.load.put(&self.hands.name, share);
     }
 
     fn take(&mut self, message: Message) {
@@ -374,16 +367,15 @@ impl Runner {
             self.polled = tokio::time::Instant::now();
             self.jitter.draw();
         }
-        let (hands, outbox, fleet, state) = (
+        let (hands, outbox, state) = (
             self.hands.clone(),
             self.outbox.clone(),
-            self.fleet(),
             self.engine.state.clone(),
         );
         tokio::spawn(async move {
             observer.refresh(&hands, ask).await;
             watched(&hands).await;
-            let seen = observer.observe(&hands, &state, &questions, fleet).await;
+            let seen = observer.observe(&hands, &state, &questions).await;
             // The runner outlives its looks; if it does not, nobody wants them.
             drop(outbox.send(Message::Seen(Box::new(seen), observer)).await);
         });

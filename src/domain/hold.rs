@@ -98,6 +98,8 @@ pub enum Hold {
         count: u32,
         limit: u32,
     },
+    /// What was begun is a person's turn: so many issues wait for one, over all projects.
+    Attention { waiting: u32, limit: u32 },
     /// Another issue has the stage's seat.
     Seat { stage: Label, holder: IssueNumber },
     /// The agent's account has its number of open dispatches.
@@ -109,6 +111,8 @@ pub enum Hold {
     },
     /// The day's dispatches are spent.
     DailyCap { limit: u32, until: Timestamp },
+    /// The last dispatch, of this project or of any, was opened a moment ago.
+    Gap { until: Timestamp },
     /// As many labellings of one account as an hour allows were taken up.
     Flood {
         by: String,
@@ -229,7 +233,9 @@ impl Hold {
             Self::Seat { .. } => "seat",
             Self::ActiveMax { .. } => "active-max",
             Self::AccountLimit { .. } => "account-limit",
+            Self::Attention { .. } => "attention",
             Self::DailyCap { .. } => "daily-cap",
+            Self::Gap { .. } => "gap",
             Self::Flood { .. } => "flood",
             Self::IssueCap { .. } => "issue-cap",
             Self::Hours { .. } => "hours",

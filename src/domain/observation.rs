@@ -27,6 +27,8 @@ pub struct Rules {
     pub idle_without_report: std::time::Duration,
     /// Time between two looks when nothing wakes one.
     pub looks_every: std::time::Duration,
+    /// Caps over all projects.
+    pub fleet: FleetCaps,
     /// When which skill is due for the project, in minutes after local midnight.
     pub schedules: BTreeMap<SkillName, u16>,
     /// What is local.
@@ -70,8 +72,8 @@ pub struct Observation {
     pub reports: Vec<Report>,
     /// Posts that have no answer file yet, oldest first; also those that the ledger has.
     pub posts: Vec<Post>,
-    /// Open dispatches per account, over all projects.
-    pub fleet: BTreeMap<String, u32>,
+    /// What all projects have open, counted in the instant of the decision.
+    pub fleet: FleetLoad,
     /// Accounts whose allowance is used up, over all projects.
     #[serde(default)]
     pub limits: Vec<AccountLimit>,
@@ -92,6 +94,37 @@ pub struct Details {
     pub comments: Option<Vec<Comment>>,
     /// When it was read.
     pub at: Timestamp,
+}
+
+/// Caps that are no project's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetCaps {
+    /// The least time between two dispatches; zero for none.
+    pub gap: std::time::Duration,
+    /// No issue is begun while so many wait for a person.
+    pub waiting_max: Option<u32>,
+}
+
+/// What the caps over all projects are held against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetLoad {
+    /// Open dispatches per agent account; who waits for a person takes no place.
+    pub open: BTreeMap<String, u32>,
+    /// When the newest dispatch was opened.
+    pub opened: Option<Timestamp>,
+    /// Issues that wait for a person's answer, approval or decision.
+    pub waiting: u32,
+}
+
+impl FleetLoad {
+    /// Adds what another project has open.
+    pub fn add(&mut self, other: &Self) {
+        for (account, count) in &other.open {
+            *self.open.entry(account.clone()).or_insert(0) += count;
+        }
+        self.opened = self.opened.max(other.opened);
+        self.waiting += other.waiting;
+    }
 }
 
 /// An account whose allowance is used up: whoever shares it waits, whoever saw it.

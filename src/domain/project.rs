@@ -196,6 +196,10 @@ pub struct PartialLimits {
     pub dispatches_per_issue: Option<u32>,
     /// See [`crate::domain::Limits::active_max`].
     pub active_max: Option<u32>,
+    /// See [`crate::domain::FleetCaps::gap`].
+    pub gap: Option<Duration>,
+    /// See [`crate::domain::FleetCaps::waiting_max`].
+    pub waiting_max: Option<u32>,
 }
 
 /// Work that is due by the clock, in local time.

@@ -215,6 +215,8 @@ pub struct Limits {
     pub dispatches_per_issue: u32,
     /// Open dispatches per agent account, over all projects.
     pub active_max: u32,
+    /// The least time between two dispatches; zero for none.
+    pub gap: Duration,
     /// The only hours of the day, local time, in which a dispatch may start.
     pub hours: Option<Hours>,
 }
@@ -228,6 +230,7 @@ impl Default for Limits {
             labellings_per_hour: 20,
             dispatches_per_issue: 20,
             active_max: 3,
+            gap: Duration::ZERO,
             hours: None,
         }
     }

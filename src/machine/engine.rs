@@ -5,6 +5,7 @@
 //! instant and made again from the ledger: nothing but [`Memory`] is lost, and nothing in it is truth.
 
 mod flows;
+mod load;
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -7,8 +7,8 @@ use jiff::civil::Date;
 
 use crate::domain::{
     ActorId, Adopted, Answer, Approval, Cause, Checked, Delivery, DeliveryId, Dispatch, DispatchId,
-    Ground, Hold, IssueNumber, Label, LabelEventId, Note, ProfileName, ReportId, Sighting,
-    SkillName, Spec, Subject, Transition, Window, order,
+    FleetLoad, Ground, Hold, IssueNumber, Label, LabelEventId, Note, ProfileName, ReportId,
+    Sighting, SkillName, Spec, Subject, Transition, Window, order,
 };
 
 use crate::machine::pull::{Kept, Proof};
@@ -232,11 +232,27 @@ impl State {
 
     /// Returns how many open dispatches spend an account's allowance: those that wait for a person do not.
     pub fn open_of(&self, account: &str) -> u32 {
-        let open = self.dispatches.values().filter(|dispatch| {
-            let counts = dispatch.is_open() && !dispatch.waits_for_a_person();
-            counts && dispatch.opening.account == account
-        });
-        u32::try_from(open.count()).unwrap_or(u32::MAX)
+        self.load().open.get(account).copied().unwrap_or(0)
+    }
+
+    /// Returns what the project takes of what all projects share.
+    pub fn load(&self) -> FleetLoad {
+        let mut open = BTreeMap::new();
+        let waits = |walk: &Walk| !walk.left && (walk.yours.is_some() || walk.parked.is_some());
+        let walks = self.walks.iter().filter(|(_, walk)| waits(walk));
+        let mut waiting: BTreeSet<IssueNumber> = walks.map(|(issue, _)| *issue).collect();
+        for dispatch in self.dispatches.values().filter(|one| one.is_open()) {
+            if dispatch.waits_for_a_person() {
+                waiting.extend(dispatch.issue());
+            } else {
+                *open.entry(dispatch.opening.account.clone()).or_insert(0) += 1;
+            }
+        }
+        FleetLoad {
+            open,
+            opened: self.openings.back().map(|one| one.at),
+            waiting: u32::try_from(waiting.len()).unwrap_or(u32::MAX),
+        }
     }
 
     /// Returns how many of the counted dispatches were opened since `since`, and when the oldest of them was.

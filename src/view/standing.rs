@@ -124,6 +124,8 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::ActiveMax { .. }
         | Hold::AccountLimit { .. }
         | Hold::DailyCap { .. }
+        | Hold::Attention { .. }
+        | Hold::Gap { .. }
         | Hold::Flood { .. }
         | Hold::IssueCap { .. }
         | Hold::Hours { .. }

@@ -15,10 +15,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Activity, Actor, ActorId, ActorKind, Advance, AgentState, Approval, Attention, Basis, Build,
-    CommentMode, Dispatch, DispatchId, Fresh, GateName, Head, IssueId, IssueNumber, Label,
-    LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation, Opening, Pane, PaneSample,
-    Phase, ProfileName, Project, ProjectName, RepoId, Rules, SessionChoice, SkillName,
-    SpecialLabels, Stage, Subject, TrackerChoice, Window, Workflow,
+    CommentMode, Dispatch, DispatchId, FleetCaps, FleetLoad, Fresh, GateName, Head, IssueId,
+    IssueNumber, Label, LabelEventId, Labelling, Limits, Liveness, Merge, Next, Observation,
+    Opening, Pane, PaneSample, Phase, ProfileName, Project, ProjectName, RepoId, Rules,
+    SessionChoice, SkillName, SpecialLabels, Stage, Subject, TrackerChoice, Window, Workflow,
 };
 
 /// Ten in the morning of the day on which everything happens.
@@ -243,6 +243,7 @@ pub fn rules() -> Rules {
         skills: BTreeMap::new(),
         idle_without_report: Duration::from_mins(1),
         looks_every: Duration::from_mins(1),
+        fleet: FleetCaps::default(),
         schedules: BTreeMap::new(),
         zone: TimeZone::UTC,
         comment: CommentMode::Full,
@@ -265,7 +266,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         misplaced: None,
         reports: Vec::new(),
         posts: Vec::new(),
-        fleet: BTreeMap::new(),
+        fleet: FleetLoad::default(),
         limits: Vec::new(),
         fresh: Fresh {
             dispatch: DispatchId::new("zz9zz9"),

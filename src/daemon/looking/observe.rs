@@ -10,9 +10,9 @@ use crate::daemon::key::random_letters;
 use crate::daemon::looking::commits;
 use crate::daemon::looking::looks::{Begin, Looked, Looks};
 use crate::domain::{
-    AccountLimit, Answer, Attention, DispatchId, Fresh, Hold, IssueNumber, Observation, PaneSample,
-    Post, Posting, PullHead, PullRead, Purpose, Questions, Report, ReportId, Said, SessionChoice,
-    SpoolFile, Subject, Verb, Window,
+    AccountLimit, Answer, Attention, DispatchId, FleetLoad, Fresh, Hold, IssueNumber, Observation,
+    PaneSample, Post, Posting, PullHead, PullRead, Purpose, Questions, Report, ReportId, Said,
+    SessionChoice, SpoolFile, Subject, Verb, Window,
 };
 use crate::machine::state::State;
 use crate::machine::text::sha256;
@@ -225,7 +225,6 @@ impl Observer {
         hands: &Hands,
         state: &State,
         questions: &Questions,
-        fleet: BTreeMap<String, u32>,
     ) -> Observation {
         let at = now();
         // Who reads what we say matters once something is said; before that it would cost a request for nothing.
@@ -288,7 +287,8 @@ impl Observer {
             misplaced,
             reports,
             posts,
-            fleet,
+            // Counted when it is decided on.
+            fleet: FleetLoad::default(),
             limits,
             fresh: Fresh {
                 secret_hash: hands.key.secret_hash(&dispatch),

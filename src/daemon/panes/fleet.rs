@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::daemon::hands::{Hands, chain, now};
+use crate::daemon::load::Load;
 use crate::daemon::looking::looks::{Begin, LOOK_MAX, Looked, Looks, UNREAD};
 use crate::daemon::panes::session;
 use crate::daemon::panes::starts::{RESTARTS_MAX, Start, Starts};
-use crate::daemon::runner::{Accounts, Message};
+use crate::daemon::runner::Message;
 use crate::domain::{ProjectName, SessionChoice, Window};
 use crate::terminal::{Seen, Snapshot, Tmux, TmuxError, Watch};
 
@@ -55,7 +56,7 @@ pub struct Fleet {
     has_server: bool,
     /// Whether a managed agent that should be there is not.
     reviving: bool,
-    open: watch::Receiver<Accounts>,
+    load: Arc<Load>,
     out: watch::Sender<Arc<Samples>>,
     spools: BTreeMap<ProjectName, SpoolTimes>,
     /// Each server, pane and spool is looked at by itself: one that hangs stops no other.
@@ -73,7 +74,7 @@ impl Fleet {
     pub fn new(
         tmux: Tmux,
         members: Members,
-        open: watch::Receiver<Accounts>,
+        load: Arc<Load>,
         out: watch::Sender<Arc<Samples>>,
     ) -> Self {
         let ours = (tmux.socket().to_owned(), Watch::new(tmux.clone()));
@@ -85,7 +86,7 @@ impl Fleet {
             samples: Samples::default(),
             has_server: false,
             reviving: false,
-            open,
+            load,
             out,
             spools: BTreeMap::new(),
             servers: Looks::default(),
@@ -97,9 +98,10 @@ impl Fleet {
 
     /// Looks, until told to stop.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut changes = self.load.changes();
         loop {
             self.tick().await;
-            let is_open = self.is_anything_open();
+            let is_open = self.load.is_anything_open();
             let pause = if is_open || self.settling() {
                 BUSY_TICK
             } else {
@@ -110,7 +112,7 @@ impl Fleet {
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => break false,
                     () = tokio::time::sleep(REPORT_TICK), if is_open => self.tell_of_reports().await,
-                    Ok(()) = self.open.changed() => if is_open != self.is_anything_open() { break false },
+                    Ok(()) = changes.changed() => if is_open != self.load.is_anything_open() { break false },
                     () = woken(&mut self.watches) => {
                         tokio::time::sleep(CHANGE_SETTLES).await;
                         break false;
@@ -125,13 +127,6 @@ impl Fleet {
         for watch in self.watches.into_values() {
             watch.close().await;
         }
-    }
-
-    fn is_anything_open(&self) -> bool {
-        self.open
-            .borrow()
-            .values()
-            .any(|accounts| accounts.values().any(|count| *count > 0))
     }
 
     async fn tell_of_reports(&mut self) {

@@ -78,6 +78,9 @@ impl Hold {
                 "it goes on once they are merged or closed, or once its `touches:` names other paths"
                     .into(),
             ),
+            Self::Attention { .. } => {
+                Some("`pointsman inbox` lists them; `waiting_max` is the number".into())
+            }
             Self::Backlog { limit, .. } => Some(format!(
                 "it goes on once fewer than {limit} are left: `pointsman inbox` has those that wait for you"
             )),
@@ -217,6 +220,10 @@ impl fmt::Display for Hold {
             Self::Backlog { stage, count, .. } => {
                 write!(f, "{count} begun issues stand in the stages after {stage}")
             }
+            Self::Attention { waiting, limit } => write!(
+                f,
+                "issues that wait for a person: {waiting}, and nothing new begins from {limit} on"
+            ),
             Self::Seat { stage, holder } => write!(f, "{holder} has the seat of {stage}"),
             Self::ActiveMax { account, limit } => {
                 write!(f, "account {account} has its {limit} open")
@@ -231,6 +238,9 @@ impl fmt::Display for Hold {
             } => write!(f, "account {account} is at its limit"),
             Self::DailyCap { limit, until } => {
                 write!(f, "{limit} dispatches in 24 h; again at {until:.0}")
+            }
+            Self::Gap { until } => {
+                write!(f, "the last dispatch was a moment ago; again at {until:.0}")
             }
             Self::Flood { by, limit, until } => write!(
                 f,

@@ -150,7 +150,11 @@ pub(super) fn project_hold(
             until,
         });
     }
-    None
+    let own = state.openings.back().map(|one| one.at + limits.gap);
+    let any = seen.fleet.opened.map(|at| at + rules.fleet.gap);
+    own.max(any)
+        .filter(|until| *until > now)
+        .map(|until| Hold::Gap { until })
 }
 
 /// Minutes after the local midnight, now: what was seen may be from before a suspend.
@@ -271,6 +275,17 @@ impl<'a> CheapHolds<'a> {
                 limit,
             });
         }
+        let waiting = self.seen.fleet.waiting;
+        if let Some(limit) = self
+            .rules
+            .fleet
+            .waiting_max
+            .filter(|limit| waiting >= *limit)
+            && !seated()
+            && !self.is_begun(number)
+        {
+            return Some(Hold::Attention { waiting, limit });
+        }
         self.back_off(number)
             .or_else(|| self.issue_cap(number))
             .or_else(|| holds.session.clone())
@@ -297,7 +312,9 @@ impl<'a> CheapHolds<'a> {
         };
         let walk = self.state.walks.get(&number);
         walk.is_some_and(|walk| {
-            walk.branch.is_some() || walk.rounds > 0 || walk.again.is_some() || failed(walk)
+            let rests = walk.yours.is_some() || walk.parked.is_some();
+            let came_back = walk.rounds > 0 || walk.again.is_some();
+            walk.branch.is_some() || came_back || rests || failed(walk)
         })
     }
 

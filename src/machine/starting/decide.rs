@@ -262,6 +262,7 @@ fn next_moment(
         .filter_map(|hold| match hold {
             Hold::BackOff { until, .. }
             | Hold::DailyCap { until, .. }
+            | Hold::Gap { until }
             | Hold::Flood { until, .. }
             | Hold::IssueCap { until, .. }
             | Hold::Stalled { until, .. }

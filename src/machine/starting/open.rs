@@ -115,8 +115,8 @@ pub fn window_hold(
         return Some(hold.clone());
     }
     let limit = rules.workflow.limits.active_max;
-    // The fleet was counted when the look began; a person's trial may have been opened since.
-    let counted = seen.fleet.get(&profile.account).copied().unwrap_or(0);
+    // What a person asks for is decided on the last look, and more may have been opened since.
+    let counted = seen.fleet.open.get(&profile.account).copied().unwrap_or(0);
     if counted.max(state.open_of(&profile.account)) >= limit {
         return Some(Hold::ActiveMax {
             account: profile.account.clone(),

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use pointsman::daemon::runner::Message;
-use pointsman::domain::{Cause, Event, Hold, ProjectName};
+use pointsman::domain::{Cause, DispatchId, Event, Hold, IssueNumber, ProjectName};
 
-use crate::support::world::World;
+use crate::support::world::{Told, World};
 
 /// PROTOCOLS 7: the text an agent is given is the text somebody approved, also when the brief had to wait.
 #[tokio::test]
@@ -258,4 +258,52 @@ async fn a_persons_unpushed_commits_hold_nobody() {
         })
         .await;
     world.end().await;
+}
+
+/// Four projects, woken at once, one agent account with one place: one of them has it, also after a restart.
+#[tokio::test]
+async fn the_last_place_of_an_account_is_taken_once() {
+    let mut world = World::new();
+    let names = ["blog", "game", "shop", "wiki"];
+    for name in names {
+        world.project(name);
+    }
+    world.settings_are("[limits]\nactive_max = 1\n");
+    world.agents_wait();
+    world.start().await;
+    let mut issues = Vec::new();
+    for name in names {
+        let issue = world
+            .issue(name, "Greet by name", "", "ready-for-prep")
+            .await;
+        issues.push((name, issue));
+    }
+    let opened = one_has_it_and_the_others_wait(&world, &issues).await;
+    world.stop().await;
+    world.start().await;
+    let again = one_has_it_and_the_others_wait(&world, &issues).await;
+    assert_eq!(opened.len(), 1, "{opened:?}");
+    assert_eq!(opened, again);
+    world.agents_go_on();
+    world.end().await;
+}
+
+async fn one_has_it_and_the_others_wait(
+    world: &World,
+    issues: &[(&str, IssueNumber)],
+) -> Vec<(String, DispatchId)> {
+    let opened = |told: &[Told]| -> Vec<(String, DispatchId)> {
+        let opened = told.iter().filter_map(|told| match &told.event {
+            Event::DispatchOpened { opening } => Some((told.project.clone(), opening.id.clone())),
+            _ => None,
+        });
+        opened.collect()
+    };
+    let first = world
+        .until("one is opened", |told| opened(told).first().cloned())
+        .await;
+    for (name, issue) in issues.iter().filter(|(name, _)| *name != first.0) {
+        world.until_held(name, *issue, "active-max").await;
+    }
+    opened(&world.told().await)
 }

@@ -1,5 +1,7 @@
 //! What must hold at every step, checked against the ledger and the world, never against the engine's own word.
 
+mod caps;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::civil::Date;
@@ -12,6 +14,8 @@ use pointsman::domain::{
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::State;
 
+use caps::{Opened, in_hours};
+
 use super::laws::{Broken, Law};
 use super::rules::{mallory, us};
 use super::tracker::LAG_MAX;
@@ -22,7 +26,7 @@ use super::world::World;
 pub(crate) struct Watch {
     /// Per labelling: the newest attempt, and whether it was closed.
     attempts: BTreeMap<String, (u32, DispatchId, bool)>,
-    opened: Vec<Timestamp>,
+    opened: Vec<Opened>,
     /// How many dispatches were opened in all.
     pub(crate) dispatches: u64,
     /// Days of schedules that were run.
@@ -285,58 +289,6 @@ impl Watch {
         }
         Ok(())
     }
-
-    fn spends(
-        &mut self,
-        limits: &Limits,
-        before: &State,
-        at: Timestamp,
-        opening: &Opening,
-    ) -> Result<(), Broken> {
-        let id = &opening.id;
-        let open = before
-            .dispatches
-            .values()
-            .filter(|other| other.is_open() && !other.waits_for_a_person());
-        if open.count() >= usize::try_from(limits.active_max).expect("small") {
-            return Law::Caps.broken(format!("{id}: more than active_max"));
-        }
-        // A person's word and a rehearsal are no work of the day's.
-        if opening.errand().is_some_and(|errand| !errand.is_counted()) {
-            return Ok(());
-        }
-        let day = self
-            .opened
-            .iter()
-            .filter(|then| at.duration_since(**then) < SignedDuration::from_hours(24));
-        if day.count() >= usize::try_from(limits.dispatches_per_day).expect("small") {
-            return Law::Caps.broken(format!("{id}: more than the day's dispatches"));
-        }
-        self.opened.push(at);
-        Ok(())
-    }
-}
-
-/// Nothing of an issue's begins outside of the hours.
-fn in_hours(rules: &Rules, at: Timestamp, opening: &Opening) -> Result<(), Broken> {
-    let Some(hours) = rules
-        .workflow
-        .limits
-        .hours
-        .filter(|_| opening.errand().is_none())
-    else {
-        return Ok(());
-    };
-    let minute = |at: Timestamp| {
-        let local = at.to_zoned(rules.zone.clone());
-        u16::try_from(i16::from(local.hour()) * 60 + i16::from(local.minute())).expect("positive")
-    };
-    // It was decided a moment ago.
-    let since = at - SignedDuration::from_secs(60);
-    if hours.contains(minute(at)) || hours.contains(minute(since)) {
-        return Ok(());
-    }
-    Law::Caps.broken(format!("{} is opened at minute {}", opening.id, minute(at)))
 }
 
 /// What a stage ends with was measured on one commit, and that one is kept.

@@ -1,6 +1,7 @@
 //! Bugs that are planted, to test the tests: each is caught, by the law that it breaks.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use pointsman::domain::{
     Action, Cause, Event, Hold, IssueNumber, Label, LabelEvent, LabelEventId, Limits, Observation,
@@ -173,6 +174,7 @@ pub(super) fn without_limits(rules: &Rules) -> Rules {
         labellings_per_hour: 1000,
         dispatches_per_issue: 1000,
         active_max: 1000,
+        gap: Duration::ZERO,
         hours: None,
     };
     for stage in &mut loose.workflow.stages {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pointsman::domain::{
-    Actor, ActorId, ActorKind, Advance, Build, CommentMode, FirstLine, GateName, Label, Limits,
-    Merge, Next, Profile, ProfileName, Project, ProjectName, Rules, ScreenRules, SessionChoice,
-    Signals, SkillName, SpecialLabels, Stage, Submit, TrackerChoice, Workflow,
+    Actor, ActorId, ActorKind, Advance, Build, CommentMode, FirstLine, FleetCaps, GateName, Label,
+    Limits, Merge, Next, Profile, ProfileName, Project, ProjectName, Rules, ScreenRules,
+    SessionChoice, Signals, SkillName, SpecialLabels, Stage, Submit, TrackerChoice, Workflow,
 };
 
 use super::faults::Rng;
@@ -206,6 +206,7 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
             .collect(),
         idle_without_report: Duration::from_mins(1),
         looks_every: Duration::from_mins(1),
+        fleet: FleetCaps::default(),
         schedules: BTreeMap::new(),
         zone: TimeZone::UTC,
         comment: CommentMode::Off,

@@ -88,7 +88,22 @@ impl FromStr for Seed {
 
 /// Draws small caps, and in every fifth world hours.
 fn limits(rng: &mut Rng) -> Limits {
+    // From a copy, so that older seeds keep the rest of their world.
+    let mut more = Rng::new(rng.clone().next());
+    let rare = Limits::default();
     Limits {
+        labellings_per_hour: match more.chance(250) {
+            true => 1 + u32::try_from(more.below(3)).expect("small"),
+            false => rare.labellings_per_hour,
+        },
+        dispatches_per_issue: match more.chance(250) {
+            true => 2 + u32::try_from(more.below(6)).expect("small"),
+            false => rare.dispatches_per_issue,
+        },
+        gap: Duration::from_secs(match more.chance(250) {
+            true => 1 + more.below(600),
+            false => 0,
+        }),
         rounds: 1 + u32::try_from(rng.below(2)).expect("small"),
         attempts: 1 + u32::try_from(rng.below(3)).expect("small"),
         dispatches_per_day: 4 + u32::try_from(rng.below(20)).expect("small"),
@@ -99,7 +114,6 @@ fn limits(rng: &mut Rng) -> Limits {
             let to = (from + long) % (24 * 60);
             Hours { from, to }
         }),
-        ..Limits::default()
     }
 }
 

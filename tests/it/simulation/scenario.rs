@@ -1,5 +1,7 @@
 //! Scenarios: pages that a product owner can read. Commands in, transcript out; the transcript is a snapshot.
 
+mod caps;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -118,15 +120,7 @@ impl Page {
                 let agents = &mut self.driver.world.rules.project.agents;
                 agents.push(actor(who).login);
             }
-            ["limit", key, number] => {
-                let limits = &mut self.driver.world.rules.workflow.limits;
-                let limit = match *key {
-                    "labellings_per_hour" => &mut limits.labellings_per_hour,
-                    "dispatches_per_issue" => &mut limits.dispatches_per_issue,
-                    other => panic!("no limit is called `{other}`"),
-                };
-                *limit = number.parse().expect("a number");
-            }
+            ["limit", key, value] => caps::set(&mut self.driver.world.rules, key, value),
             ["try", skill, number] => self.attempt(skill, issue(number)),
             ["comments", how] => {
                 self.driver.world.rules.comment = match *how {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    AccountLimit, Answer, CommentId, DeliveryId, Details, Dispatch, DispatchId, Fresh, IssueNumber,
-    Label, LabelEvent, Observation, Post, Posting, Purpose, Questions, Report, ReportId, Rules,
-    Sighting, Subject, Verb, Window,
+    AccountLimit, Answer, CommentId, DeliveryId, Details, Dispatch, DispatchId, FleetLoad, Fresh,
+    IssueNumber, Label, LabelEvent, Observation, Post, Posting, Purpose, Questions, Report,
+    ReportId, Rules, Sighting, Subject, Verb, Window,
 };
 use pointsman::machine::state::State;
 
@@ -345,12 +345,11 @@ impl World {
         }
         let changed = self.changed(questions);
         self.serial += 1;
-        let open = state
-            .dispatches
-            .values()
-            .filter(|one| one.is_open() && !one.waits_for_a_person());
-        let open = u32::try_from(open.count()).expect("few dispatches");
-        let others = u32::try_from(self.others).expect("few");
+        let mut fleet = state.load();
+        fleet.add(&FleetLoad {
+            open: BTreeMap::from([("fake".to_owned(), u32::try_from(self.others).expect("few"))]),
+            ..FleetLoad::default()
+        });
         Observation {
             unread,
             at: self.now,
@@ -381,7 +380,7 @@ impl World {
                 .filter(|(_, answer)| answer.is_none())
                 .map(|(post, _)| post.clone())
                 .collect(),
-            fleet: BTreeMap::from([("fake".to_owned(), open + others)]),
+            fleet,
             limits: self.limits.clone(),
             fresh: Fresh {
                 dispatch: DispatchId::new(format!("d{}", self.serial)),

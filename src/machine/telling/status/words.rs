@@ -152,6 +152,8 @@ impl Scene<'_> {
             | Hold::Seat { .. }
             | Hold::ActiveMax { .. }
             | Hold::Session { .. }
+            | Hold::Gap { .. }
+            | Hold::Attention { .. }
             | Hold::Behind { .. }
             | Hold::AgentNotIdle { .. }
             | Hold::InHand { .. }
