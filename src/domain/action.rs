@@ -353,6 +353,8 @@ pub enum Outcome {
     Stated {
         comment: CommentId,
         marker: Option<Box<Marker>>,
+        /// The highest round of dispatches that a ledger before this one had opened for the issue; 0 if there is none.
+        round: u32,
     },
     /// The issue bears a marker line that this ledger cannot account for; nothing was written.
     Sighted(Sighting),

@@ -263,6 +263,9 @@ pub enum Event {
         marker: Option<Box<Marker>>,
         digest: String,
         last: bool,
+        /// The highest round of dispatches that a ledger before this one had opened for the issue; 0 if there is none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        round: u32,
     },
     /// The issue bears a marker line that this ledger cannot account for.
     LedgerSighted {
@@ -406,4 +409,12 @@ mod pairs {
     ) -> Result<BTreeMap<IssueNumber, Hold>, D::Error> {
         Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -35,6 +35,9 @@ pub struct Marker {
     pub labelling: String,
     /// 1 for the first.
     pub attempt: u32,
+    /// The dispatch's round, 1 for the first; 0 in a line of before rounds were named.
+    #[serde(default)]
+    pub round: u32,
     /// The dispatch.
     pub dispatch: DispatchId,
 }

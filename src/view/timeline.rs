@@ -200,7 +200,17 @@ pub fn sentence(event: &Event) -> String {
             Some(dispatch) => format!("{issue}: about to be marked for dispatch {dispatch}"),
             None => format!("{issue}: its status comment is about to be written"),
         },
-        Event::StatusWritten { issue, comment, .. } => match comment {
+        Event::StatusWritten {
+            issue,
+            comment,
+            round,
+            ..
+        } => match comment {
+            Some(_) if *round > 1 => {
+                format!(
+                    "{issue}: its status comment is up to date; a ledger before this one was in round {round}"
+                )
+            }
             Some(_) => format!("{issue}: its status comment is up to date"),
             None => format!("{issue}: the tracker does not take its status comment"),
         },

@@ -24,9 +24,10 @@ pub async fn write(hands: &Hands, statement: &Statement) -> Outcome {
     };
     let by_us = |comment: &&Comment| comment.author.as_ref().is_some_and(|by| by.id == us.id);
     let ours: Vec<&Comment> = comments.iter().filter(by_us).collect();
-    if let Some(sighting) = sighted(hands, statement, &ours).await {
-        return Outcome::Sighted(sighting);
-    }
+    let round = match lost(hands, statement, &ours).await {
+        Ok(round) => round,
+        Err(sighting) => return Outcome::Sighted(sighting),
+    };
     let marker = match &statement.marks {
         Some(opening) => match witness(hands, opening).await {
             Ok(marker) => Some(marker),
@@ -39,6 +40,7 @@ pub async fn write(hands: &Hands, statement: &Statement) -> Outcome {
         Ok(comment) => Outcome::Stated {
             comment,
             marker: marker.map(Box::new),
+            round,
         },
         Err(error) => refused(statement, &error),
     }
@@ -75,10 +77,11 @@ async fn put(
     Ok(found.id.clone())
 }
 
-/// Looks for a marker line of our account that this ledger cannot account for. One by anybody else is no marker.
-async fn sighted(hands: &Hands, statement: &Statement, ours: &[&Comment]) -> Option<Sighting> {
-    for line in ours.iter().flat_map(|one| found(&hands.key, &one.body)) {
-        let Found { marker, genuine } = line;
+/// Looks for marker lines of our account that this ledger cannot account for. One by anybody else is no marker. Where a person has
+/// adopted them all, it is the highest round that one with our key names: rounds are the issue's, whatever became of the ledger.
+async fn lost(hands: &Hands, statement: &Statement, ours: &[&Comment]) -> Result<u32, Sighting> {
+    let mut round = 0;
+    for Found { marker, genuine } in ours.iter().flat_map(|one| found(&hands.key, &one.body)) {
         let sighting = if !genuine || marker.ledger != hands.ledger_id {
             Sighting::Other {
                 ledger: marker.ledger,
@@ -94,10 +97,13 @@ async fn sighted(hands: &Hands, statement: &Statement, ours: &[&Comment]) -> Opt
             }
         };
         if !statement.adopted.covers(&sighting) {
-            return Some(sighting);
+            return Err(sighting);
+        }
+        if genuine {
+            round = round.max(marker.round);
         }
     }
-    None
+    Ok(round)
 }
 
 /// The hidden mark by which the comment is found again.
@@ -117,6 +123,7 @@ async fn witness(hands: &Hands, opening: &Opening) -> Result<Marker, Outcome> {
         head: hex(&head.hash),
         labelling: labelling.unwrap_or_default(),
         attempt: opening.attempt,
+        round: opening.round,
         dispatch: opening.id.clone(),
     })
 }

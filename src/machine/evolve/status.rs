@@ -24,9 +24,16 @@ pub(super) fn write(state: &mut State, at: Timestamp, event: &Event) -> Result<(
             marker,
             digest,
             last,
+            round,
         } => {
             let notice = state.notices.get_mut(issue);
             let notice = notice.ok_or_else(|| format!("nothing was to be said on {issue}"))?;
+            // Once: what a person makes good afterwards stays good.
+            if notice.written.is_none()
+                && let Some(walk) = state.walks.get_mut(issue)
+            {
+                walk.rounds = walk.rounds.max(round.saturating_sub(1));
+            }
             notice.intended = None;
             notice.at = at;
             notice.comment.clone_from(comment);

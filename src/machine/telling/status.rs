@@ -304,9 +304,13 @@ pub fn settle(state: &State, issue: IssueNumber, action: &Action, outcome: &Outc
     let (Action::State { statement }, Some(_)) = (action, state.notices.get(&issue)) else {
         return Step::Rest;
     };
-    let (comment, marker) = match outcome {
-        Outcome::Stated { comment, marker } => (Some(comment.clone()), marker.clone()),
-        Outcome::NotPosted { .. } => (None, None),
+    let (comment, marker, round) = match outcome {
+        Outcome::Stated {
+            comment,
+            marker,
+            round,
+        } => (Some(comment.clone()), marker.clone(), *round),
+        Outcome::NotPosted { .. } => (None, None, 0),
         Outcome::Sighted(sighting) => {
             let sighting = sighting.clone();
             return Step::Record(vec![Event::LedgerSighted { issue, sighting }]);
@@ -317,6 +321,7 @@ pub fn settle(state: &State, issue: IssueNumber, action: &Action, outcome: &Outc
         issue,
         comment,
         marker,
+        round,
         digest: sha256(statement.text.as_bytes()),
         last: statement.last,
     }])

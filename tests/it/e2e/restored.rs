@@ -142,3 +142,100 @@ async fn a_project_whose_file_was_renamed_is_not_held_by_its_own_brief() {
     );
     world.end().await;
 }
+
+/// The ledger is deleted after one bounce, the comment with its marks is there: the round counts.
+#[tokio::test]
+async fn the_rounds_of_a_ledger_that_is_gone_are_counted_by_the_marks() {
+    let mut world = World::new();
+    world.project("shop");
+    world.start().await;
+    let issue = world
+        .issue("shop", "Greet by name", "[demo:bounce]", "ready-for-dev")
+        .await;
+    let round = |stage: &'static str, wanted: u32| move |event: &Event| matches!(event, Event::DispatchOpened { opening } if opening.round == wanted && opening.stage.label.as_str() == stage);
+    world
+        .until_event("it bounced", "shop", round("ready-for-dev", 2))
+        .await;
+    is_marked(&world, 3).await;
+    lose_the_ledger(&mut world).await;
+    world.until_held("shop", issue, "other-daemon").await;
+    adopt_and_ask_anew(&world, issue).await;
+    // The first dispatch finds the marks; what follows it counts on.
+    world
+        .until_event("it goes on in the second round", "shop", round("QA", 2))
+        .await;
+    let told = world.told().await;
+    let recalled = |told: &&Told| matches!(told.event, Event::StatusWritten { round: 2, .. });
+    assert!(told.iter().any(|told| recalled(&told)));
+    world.end().await;
+}
+
+/// The same in the middle of a walk that goes well: nothing is dispatched before a person asks, and it ends in the same place.
+#[tokio::test]
+async fn a_walk_whose_ledger_is_deleted_ends_in_the_same_place_once_it_is_asked_for_anew() {
+    let mut world = World::new();
+    world.project("shop");
+    world.start().await;
+    let issue = world
+        .issue("shop", "Greet by name", "", "ready-for-prep")
+        .await;
+    world
+        .until_event("dev begins", "shop", |event| {
+            matches!(event, Event::DispatchOpened { opening } if opening.stage.label.as_str() == "ready-for-dev")
+        })
+        .await;
+    world.agents_wait();
+    is_marked(&world, 2).await;
+    lose_the_ledger(&mut world).await;
+    world.until_held("shop", issue, "other-daemon").await;
+    let opened = |told: &[Told]| {
+        let opened = |told: &&Told| matches!(told.event, Event::DeliveryPlanned { .. });
+        told.iter().filter(opened).count()
+    };
+    assert_eq!(
+        opened(&world.told().await),
+        0,
+        "nothing is sent before a person asks"
+    );
+    world.agents_go_on();
+    adopt_and_ask_anew(&world, issue).await;
+    world.walk_to_the_end("shop", issue).await;
+    world.end().await;
+}
+
+/// Waits until so many dispatches have their mark on the issue.
+async fn is_marked(world: &World, marks: usize) {
+    world
+        .until("the marks are there", |told| {
+            let marked = |told: &&Told| {
+                matches!(
+                    told.event,
+                    Event::StatusWritten {
+                        marker: Some(_),
+                        ..
+                    }
+                )
+            };
+            (told.iter().filter(marked).count() >= marks).then_some(())
+        })
+        .await;
+}
+
+async fn lose_the_ledger(world: &mut World) {
+    world.stop().await;
+    for file in files(world) {
+        drop(std::fs::remove_file(file));
+    }
+    world.start().await;
+}
+
+async fn adopt_and_ask_anew(world: &World, issue: IssueNumber) {
+    let adopt = Request::Adopt {
+        by: "ann".to_owned(),
+    };
+    let reply = control::ask(world.daemon(), &ProjectName::new("shop"), adopt).await;
+    assert!(reply.done, "{reply:?}");
+    world.until_held("shop", issue, "before-adoption").await;
+    world.unlabel("shop", issue, "ready-for-dev").await;
+    world.label("shop", issue, "ready-for-dev").await;
+}

@@ -196,6 +196,7 @@ fn marker() -> Marker {
         head: "ab".repeat(32),
         labelling: "r1/i7/701 --> <script>".to_owned(),
         attempt: 2,
+        round: 1,
         dispatch: DispatchId::new("k3k3k3"),
     }
 }

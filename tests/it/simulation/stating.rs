@@ -55,6 +55,7 @@ impl World {
             head: String::new(),
             labelling: String::new(),
             attempt: opening.attempt,
+            round: opening.round,
             dispatch: opening.id.clone(),
         });
         let sign = mark("status");
@@ -77,6 +78,7 @@ impl World {
         Outcome::Stated {
             comment,
             marker: marker.map(Box::new),
+            round: 0,
         }
     }
 
