@@ -301,13 +301,19 @@ fn lacking(workflow: &Workflow, has_build: bool, local: bool) -> Vec<Complaint> 
         let what = format!("`build` is missing, and stage `{stage}` needs a build");
         Complaint::new(what).hint("add `build = \"<command>\"`, or `build = \"none\"`")
     });
-    let pull = needing(&GateName::Pr).filter(|_| local);
-    let pull = pull.map(|stage| {
-        let what = format!("stage `{stage}` needs a pull request, and the local tracker has none");
-        let hint = "take `pr` out of its `needs`, or name a repository: `repo = \"me/blog\"`";
-        Complaint::new(what).hint(hint)
+    let of_github = [
+        (GateName::Pr, "needs a pull request"),
+        (GateName::Checks, "reads GitHub's checks"),
+    ];
+    let of_github = of_github.into_iter().filter(|_| local);
+    let of_github = of_github.filter_map(|(gate, does)| {
+        let stage = needing(&gate)?;
+        let what = format!("stage `{stage}` {does}, and the local tracker has none");
+        let hint =
+            format!("take `{gate}` out of its `needs`, or name a repository: `repo = \"me/blog\"`");
+        Some(Complaint::new(what).hint(hint))
     });
-    build.into_iter().chain(pull).collect()
+    build.into_iter().chain(of_github).collect()
 }
 
 fn session(text: &str) -> Result<SessionChoice, Complaint> {

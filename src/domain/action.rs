@@ -235,6 +235,9 @@ pub struct Ground {
     pub failed_on: Option<String>,
     /// Other issues in flight in this repository: number, stage, title.
     pub in_flight: Vec<(IssueNumber, Label, String)>,
+    /// What earlier stages were warned of, a line each: stage, gate, commit, what it says.
+    #[serde(default)]
+    pub warned: Vec<String>,
     /// The commit of this issue that was verified last.
     pub verified: Option<Subject>,
     /// Where the default branch stood when the work on the issue's branch began.

@@ -4,6 +4,7 @@ mod adopted;
 mod approved;
 mod called;
 mod capture;
+mod checks;
 mod content;
 mod crash;
 mod errands;

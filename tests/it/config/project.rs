@@ -70,13 +70,15 @@ agent = "codex"
 }
 
 #[test]
-fn a_stage_that_needs_a_pull_request_needs_a_tracker_that_has_them() {
+fn a_stage_that_needs_a_pull_request_or_checks_needs_a_tracker_that_has_them() {
     let mut config = Config::shipped();
     let solo = config
         .workflows
         .get_mut("solo.toml")
         .expect("it is shipped");
-    solo.stages[0].needs.push(GateName::Pr);
+    solo.stages[0]
+        .needs
+        .extend([GateName::Pr, GateName::Checks]);
     let text = r#"tracker = "local"
 path = "~/src/blog"
 agent = "codex"
@@ -98,6 +100,14 @@ workflow = "solo.toml"
       |            ^^^^^^^^^^^
       |
       = hint: take `pr` out of its `needs`, or name a repository: `repo = "me/blog"`
+
+    error: stage `ready-for-dev` reads GitHub's checks, and the local tracker has none
+     --> projects/blog.toml:4:12
+      |
+    4 | workflow = "solo.toml"
+      |            ^^^^^^^^^^^
+      |
+      = hint: take `checks` out of its `needs`, or name a repository: `repo = "me/blog"`
     "#);
 }
 

@@ -107,6 +107,9 @@ async fn holds(fact: Fact, world: &World) -> bool {
         | Fact::NobodyRequestsChangesOfTheirOwn
         | Fact::GraphqlMarksReady
         | Fact::ReviewsMoveIssues => super::pulls::holds(fact, world).await,
+        Fact::ChecksAreTwoLists
+        | Fact::OnlyTheNewestRunIsListed
+        | Fact::ChecksOfUnknownCommitsAre422 => super::checks::holds(fact, world).await,
         Fact::TimesAreWholeSeconds => times_are_whole_seconds(world),
     }
 }

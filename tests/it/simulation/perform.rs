@@ -308,6 +308,7 @@ impl World {
             GateName::Approval
             | GateName::File
             | GateName::Pr
+            | GateName::Checks
             | GateName::Verify
             | GateName::Own(_) => true,
         };

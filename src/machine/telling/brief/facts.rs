@@ -23,6 +23,7 @@ pub(super) fn write(text: &mut String, facts: &Facts) {
     tree(text, facts);
     needs(text, facts);
     history(text, facts);
+    warned(text, facts);
     claims(text, facts);
     in_flight(text, facts);
     alike(text, facts);
@@ -159,6 +160,15 @@ fn history(text: &mut String, facts: &Facts) {
     }
     for said in facts.remarks.iter().skip(skipped) {
         remark(text, "Said by a trusted person", said);
+    }
+}
+
+/// Names of checks and what they print are anybody's words.
+fn warned(text: &mut String, facts: &Facts) {
+    let warned = &facts.ground.warned;
+    if !warned.is_empty() {
+        let title = "What earlier gates warned of, and nothing waited for";
+        quote(text, title, &warned.join("\n"), REMARK_BYTES_MAX);
     }
 }
 

@@ -90,6 +90,12 @@ facts! {
     GraphqlMarksReady = "graphql-marks-ready",
     /// Off: a review moves `updated_at` in the list of pull requests only.
     ReviewsMoveIssues = "reviews-move-issues",
+    /// Off: commit statuses are listed among the check runs.
+    ChecksAreTwoLists = "checks-are-two-lists",
+    /// Off: every run of a check is listed.
+    OnlyTheNewestRunIsListed = "only-the-newest-run-is-listed",
+    /// Off: a commit that is not there has no checks.
+    ChecksOfUnknownCommitsAre422 = "checks-of-unknown-commits-are-422",
     /// Off: times have fractions, as if two changes never met in one second.
     TimesAreWholeSeconds = "times-are-whole-seconds",
 }

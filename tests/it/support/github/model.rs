@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::checks::RunFact;
 use super::entry::{Logged, Used};
 use super::fact::Fact;
 use super::fault::Fault;
@@ -88,6 +89,8 @@ pub(crate) struct Repo {
     pub(crate) drafts: bool,
     /// Why nothing may be merged: a rule of the default branch.
     pub(crate) merge_rule: Option<String>,
+    /// What CI said of its commits, oldest first.
+    pub(crate) runs: Vec<RunFact>,
 }
 
 /// All of GitHub, as far as the tests need it.
@@ -175,6 +178,7 @@ impl Model {
             git: None,
             drafts: true,
             merge_rule: None,
+            runs: Vec::new(),
         };
         self.repos.insert(id, repo);
         id
