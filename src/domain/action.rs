@@ -291,11 +291,12 @@ pub enum Outcome {
         base: Option<Subject>,
         known: Vec<Subject>,
     },
-    /// The brief's text.
+    /// The brief's text, and how long reading what it says took, in milliseconds.
     Composed {
         text: Confidential,
         digest: String,
         issue_text: String,
+        ms: u64,
     },
     /// The file is there.
     Staged,

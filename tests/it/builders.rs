@@ -224,6 +224,7 @@ pub fn rules() -> Rules {
         allow: Vec::new(),
         agents: Vec::new(),
         reserved: Vec::new(),
+        facts: Vec::new(),
         merge: Merge::FastForward,
         comment: None,
         git: true,

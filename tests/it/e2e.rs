@@ -8,6 +8,7 @@ mod checks;
 mod content;
 mod crash;
 mod errands;
+mod facts;
 mod faults;
 mod first_hour;
 mod github;

@@ -34,6 +34,7 @@ fn delivery(id: &str, purpose: Purpose, step: DeliveryStep) -> Delivery {
         text: String::new(),
         digest: String::new(),
         issue_text: String::new(),
+        ms: 0,
         step,
         since: minutes(-4),
         submitted_at: None,

@@ -261,7 +261,7 @@ fn quoted(tail: &str) -> String {
 }
 
 /// Drops escape sequences whole; the sanitiser alone would leave their letters.
-fn without_escapes(text: &str) -> String {
+pub(in crate::machine) fn without_escapes(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {

@@ -112,6 +112,65 @@ workflow = "solo.toml"
 }
 
 #[test]
+fn facts_have_a_name_of_their_own_and_a_command() {
+    let many: String = (1..=8)
+        .map(|n| format!("  {{ name = \"n{n}\", run = \"true\" }},\n"))
+        .collect();
+    let head = r#"tracker = "local"
+path = "~/blog"
+agent = "codex"
+build = "make"
+facts = [
+"#;
+    let tail = r#"  { name = "n1", run = "true" },
+  { name = "one more", run = "true" },
+  { name = "n9", run = "true" },
+  { name = "n10", runs = "true" },
+]
+"#;
+    let text = format!("{head}{many}{tail}");
+    assert_snapshot!(project(&text), @r#"
+    error: fact `n1` is there twice
+      --> projects/blog.toml:14:12
+       |
+    14 |   { name = "n1", run = "true" },
+       |            ^^^^
+
+    error: `one more` is not a fact's name
+      --> projects/blog.toml:15:12
+       |
+    15 |   { name = "one more", run = "true" },
+       |            ^^^^^^^^^^
+       |
+       = expected: letters, digits, `_` and `-`, at most 64, a letter or digit first
+
+    error: more than 8 facts
+      --> projects/blog.toml:16:12
+       |
+    16 |   { name = "n9", run = "true" },
+       |            ^^^^
+       |
+       = hint: every brief waits for each of them: let one command print several things
+
+    error: `run` is missing in `[[facts]]`
+      --> projects/blog.toml:17:3
+       |
+    17 |   { name = "n10", runs = "true" },
+       |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = hint: add `run = ...`
+
+    error: unknown key `runs` in `[[facts]]`
+      --> projects/blog.toml:17:19
+       |
+    17 |   { name = "n10", runs = "true" },
+       |                   ^^^^ did you mean `run`?
+       |
+       = expected: name, run
+    "#);
+}
+
+#[test]
 fn git_gates_mean_nothing_without_git() {
     assert_snapshot!(project(r#"tracker = "local"
 path = "~/plain"

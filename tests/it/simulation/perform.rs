@@ -128,6 +128,7 @@ impl World {
                     digest: sha256(words.as_bytes()),
                     text: Confidential(words),
                     issue_text: issue_digest(title, body),
+                    ms: 0,
                 }
             }
             Action::Stage { .. } => Outcome::Staged,

@@ -104,9 +104,10 @@ impl RunFact {
             return json!({ "id": self.id, "context": self.name, "state": self.said });
         }
         let runs = ["queued", "in_progress"].contains(&self.said);
-        let (status, conclusion) = match runs {
-            true => (self.said, Value::Null),
-            false => ("completed", json!(self.said)),
+        let (status, conclusion) = if runs {
+            (self.said, Value::Null)
+        } else {
+            ("completed", json!(self.said))
         };
         json!({ "id": self.id, "name": self.name, "status": status, "conclusion": conclusion })
     }
