@@ -261,7 +261,10 @@ fn githubs_checks_never_gate_and_are_named() {
         (true, says)
     };
     assert_eq!(says(&[]), quiet("GitHub has no checks of cccccccccc"));
-    assert_eq!(says(&[good.clone()]), quiet("1 check of GitHub's passed"));
+    assert_eq!(
+        says(std::slice::from_ref(&good)),
+        quiet("1 check of GitHub's passed")
+    );
     assert_eq!(
         says(&[good.clone(), bad.clone(), slow.clone()]),
         warns("failed: `a 'b'`; not ended: `e2e`; passed: 1 check")

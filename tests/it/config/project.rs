@@ -113,9 +113,8 @@ workflow = "solo.toml"
 
 #[test]
 fn facts_have_a_name_of_their_own_and_a_command() {
-    let many: String = (1..=8)
-        .map(|n| format!("  {{ name = \"n{n}\", run = \"true\" }},\n"))
-        .collect();
+    let one = |n: u8| format!("  {{ name = \"n{n}\", run = \"true\" }},\n");
+    let many = [1, 2, 3, 4, 5, 6, 7, 8].map(one).concat();
     let head = r#"tracker = "local"
 path = "~/blog"
 agent = "codex"
