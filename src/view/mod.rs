@@ -3,6 +3,7 @@
 //! Pure: values in, values and text out. No surface looks at the engine's state itself, and nothing here reads a clock: ages are
 //! counted from the snapshot's own moment.
 
+pub mod decisions;
 pub mod explain;
 pub mod explanation;
 pub mod health;
@@ -18,6 +19,7 @@ pub mod status;
 pub mod timeline;
 mod words;
 
+pub use decisions::{Decided, Decisions, render_decisions};
 pub use explain::render_explanation;
 pub use explanation::{About, Explanation, Story, explain};
 pub use health::{Fault, Health, render_health};

@@ -7,6 +7,7 @@ mod capture;
 mod checks;
 mod content;
 mod crash;
+mod decisions;
 mod errands;
 mod facts;
 mod faults;
