@@ -3,6 +3,7 @@
 //! Pure: values in, values and text out. No surface looks at the engine's state itself, and nothing here reads a clock: ages are
 //! counted from the snapshot's own moment.
 
+pub mod blockers;
 pub mod decisions;
 pub mod explain;
 pub mod explanation;
@@ -19,6 +20,7 @@ pub mod status;
 pub mod timeline;
 mod words;
 
+pub use blockers::{Blocker, blockers, render_blockers};
 pub use decisions::{Decided, Decisions, render_decisions};
 pub use explain::render_explanation;
 pub use explanation::{About, Explanation, Story, explain};

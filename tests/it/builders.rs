@@ -174,6 +174,8 @@ pub fn head(number: u64, title: &str, label: &str) -> Head {
         updated_at: minutes(-10),
         url: format!("https://example.test/me/blog/issues/{number}"),
         waits_for: BTreeSet::new(),
+        waits_elsewhere: BTreeSet::new(),
+        sub_issues: 0,
         blocked_by: 0,
         touches: BTreeSet::new(),
     }
@@ -259,6 +261,7 @@ pub fn seen(heads: Vec<Head>) -> Observation {
         us: None,
         details: BTreeMap::new(),
         pulls: BTreeMap::new(),
+        elsewhere: BTreeMap::new(),
         changed: BTreeMap::new(),
         pull_reads: BTreeMap::new(),
         panes: BTreeMap::new(),

@@ -8,6 +8,7 @@ mod checks;
 mod content;
 mod crash;
 mod decisions;
+mod elsewhere;
 mod errands;
 mod facts;
 mod faults;

@@ -1,5 +1,6 @@
 //! What people read: the status table, an explanation, a rehearsal, and one sentence for every kind of event.
 
+mod blockers;
 mod decisions;
 mod explained;
 mod health;

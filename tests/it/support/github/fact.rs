@@ -54,6 +54,8 @@ facts! {
     AbsentLabelIs404 = "absent-label-is-404",
     /// Off: an issue does not say what blocks it.
     DependenciesAreCounted = "dependencies-are-counted",
+    /// Off: an issue does not say how many of its sub-issues are open.
+    SubIssuesAreCounted = "sub-issues-are-counted",
     /// Off: a label edit leaves `updated_at` alone.
     LabellingMovesUpdatedAt = "labelling-moves-updated-at",
     /// Off: `permission` says as much as `role_name`.

@@ -54,6 +54,8 @@ pub(crate) struct Issue {
     pub(crate) milestone: Option<u64>,
     /// Issues that block it, by GitHub's own dependencies.
     pub(crate) blocked_by: Vec<u64>,
+    /// Its sub-issues.
+    pub(crate) sub_issues: Vec<u64>,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     /// Oldest first.
@@ -244,6 +246,7 @@ impl Model {
             labels: Vec::new(),
             milestone: None,
             blocked_by: Vec::new(),
+            sub_issues: Vec::new(),
             created: now,
             updated: now,
             edits: Vec::new(),
