@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::{Failure, edge, run, say, status};
-use crate::view::{Inbox, render_inbox};
+use crate::view::{Inbox, blockers, render_blockers, render_inbox};
 
 /// The order is that of `view::inbox`.
 const ORDER: &str = "What keeps an agent or finished work waiting stands first: questions, last moves that are yours, parked issues, texts \
@@ -14,6 +14,9 @@ const ORDER: &str = "What keeps an agent or finished work waiting stands first: 
 #[derive(Debug, Args)]
 #[command(after_help = ORDER)]
 pub(super) struct InboxArgs {
+    /// List what issues wait for instead, with the issues that wait for it
+    #[arg(long)]
+    blocked: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -23,6 +26,14 @@ pub(super) struct InboxArgs {
 pub(super) fn inbox(args: &InboxArgs) -> Result<(), Failure> {
     let places = edge::places()?;
     let snapshot = run::runtime()?.block_on(status::snapshot(&places))?;
+    if args.blocked {
+        let found = blockers(&snapshot);
+        return if args.json {
+            say::json(&found)
+        } else {
+            say::out(&render_blockers(&found))
+        };
+    }
     let inbox = Inbox::new(&snapshot);
     if args.json {
         return say::json(&inbox);

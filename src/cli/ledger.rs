@@ -40,6 +40,8 @@ pub(super) enum LedgerVerb {
     Replay(past::ReplayArgs),
     /// Count what happened in a period, as Markdown
     Report(past::ReportArgs),
+    /// List what specs decided, and who let the work go on with it
+    Decisions(past::DecisionsArgs),
     /// Write a copy of this instant, and the key beside it; also while the daemon runs
     Backup(BackupArgs),
     /// Go on with this ledger where another one's mark was found, or its own of a dispatch it lacks
@@ -97,6 +99,7 @@ pub(super) fn ledger(verb: &LedgerVerb) -> Result<(), Failure> {
         LedgerVerb::Verify => verify(&store),
         LedgerVerb::Replay(args) => past::replay(&places, &store, args),
         LedgerVerb::Report(args) => past::report(&store, args),
+        LedgerVerb::Decisions(args) => past::decisions(&store, args),
         LedgerVerb::Backup(args) => {
             store.backup(&args.file).map_err(known::unreadable)?;
             say::out(&format!(

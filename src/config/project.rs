@@ -11,8 +11,8 @@ use crate::config::table::{At, Table};
 use crate::config::value::{self, Complaint};
 use crate::config::workflow_check::{Mismatch, check_against};
 use crate::domain::{
-    Build, CommentMode, GateName, Label, Merge, ProfileName, Project, ProjectName, Reserved,
-    SessionChoice, TrackerChoice, Workflow,
+    Build, CommentMode, FactCommand, GateName, Label, Merge, ProfileName, Project, ProjectName,
+    Reserved, SessionChoice, TrackerChoice, Workflow,
 };
 
 /// The workflow of a project that names none.
@@ -20,12 +20,18 @@ pub const WORKFLOW_DEFAULT: &str = "labels.toml";
 /// Paths that no agent's diff may touch without a person, unless the project's file says otherwise.
 pub const PROTECTED_DEFAULT: [&str; 2] = [".github/**", ".pointsman/**"];
 
+/// Commands whose answers a brief waits for: a second or two each, and a minute or two when all of them hang.
+const FACTS_MAX: usize = 8;
+
 /// What `comment` can say.
 const COMMENT_WORDS: [(&str, CommentMode); 3] = [
     ("full", CommentMode::Full),
     ("short", CommentMode::Short),
     ("off", CommentMode::Off),
 ];
+
+/// What `merge` can say.
+const MERGE_WORDS: [(&str, Merge); 2] = [("ff", Merge::FastForward), ("off", Merge::Off)];
 
 /// What lies at a project's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +91,7 @@ fn read(
     let agent = table.required("agent", table.parsed("agent", profile));
     let build = table.parsed("build", build);
     let prepare = table.text("prepare").map(|at| at.value);
+    let facts = facts(sheet, &table);
     let stages = table.pairs("stages");
     let stage_agents = stage_agents(sheet, &stages, &around.names.profiles);
     let session = table
@@ -96,10 +103,7 @@ fn read(
     let allow = accounts(sheet, table.texts("allow"));
     let agents = agents(sheet, table.texts("agents"), &allow);
     let reserved = reserved(sheet, &table);
-    let merge_words = [("ff", Merge::FastForward), ("off", Merge::Off)];
-    let merge = table
-        .word("merge", &merge_words)
-        .map_or(Merge::FastForward, |at| at.value);
+    let merge = table.word("merge", &MERGE_WORDS).map(|at| at.value);
     let comment = table.word("comment", &COMMENT_WORDS).map(|at| at.value);
     let head = table.own_keys().first().map_or(0..0, |at| at.span.clone());
     let workflow_key = workflow_at.as_ref().map_or(head, |at| at.span.clone());
@@ -123,12 +127,13 @@ fn read(
         stages: stage_agents,
         build: build.map_or(Build::None, |at| at.value),
         prepare,
+        facts,
         session,
         workflow: workflow_file,
         allow,
         agents,
         reserved,
-        merge,
+        merge: merge.unwrap_or(Merge::FastForward),
         comment,
         git: folder != Folder::Plain,
     };
@@ -289,6 +294,35 @@ fn build(text: &str) -> Result<Build, Complaint> {
     })
 }
 
+fn facts(sheet: &Sheet<'_>, table: &Table<'_>) -> Vec<FactCommand> {
+    let mut facts: Vec<FactCommand> = Vec::new();
+    for one in table.tables("facts") {
+        let name = one.parsed("name", |text| value::name("fact's name", text));
+        let (name, run) = (
+            one.required("name", name),
+            one.required("run", one.text("run")),
+        );
+        one.close();
+        let (Some(name), Some(run)) = (name, run) else {
+            continue;
+        };
+        if facts.iter().any(|known| known.name == name.value) {
+            let complaint = Complaint::new(format!("fact `{}` is there twice", name.value));
+            sheet.report(name.span, complaint);
+        } else if facts.len() == FACTS_MAX {
+            let complaint = Complaint::new(format!("more than {FACTS_MAX} facts"))
+                .hint("every brief waits for each of them: let one command print several things");
+            sheet.report(name.span, complaint);
+        } else {
+            facts.push(FactCommand {
+                name: name.value,
+                run: run.value,
+            });
+        }
+    }
+    facts
+}
+
 /// Says what a workflow's stages need and the project has not.
 fn lacking(workflow: &Workflow, has_build: bool, local: bool) -> Vec<Complaint> {
     let needing = |gate: &GateName| {
@@ -301,13 +335,19 @@ fn lacking(workflow: &Workflow, has_build: bool, local: bool) -> Vec<Complaint> 
         let what = format!("`build` is missing, and stage `{stage}` needs a build");
         Complaint::new(what).hint("add `build = \"<command>\"`, or `build = \"none\"`")
     });
-    let pull = needing(&GateName::Pr).filter(|_| local);
-    let pull = pull.map(|stage| {
-        let what = format!("stage `{stage}` needs a pull request, and the local tracker has none");
-        let hint = "take `pr` out of its `needs`, or name a repository: `repo = \"me/blog\"`";
-        Complaint::new(what).hint(hint)
+    let of_github = [
+        (GateName::Pr, "needs a pull request"),
+        (GateName::Checks, "reads GitHub's checks"),
+    ];
+    let of_github = of_github.into_iter().filter(|_| local);
+    let of_github = of_github.filter_map(|(gate, does)| {
+        let stage = needing(&gate)?;
+        let what = format!("stage `{stage}` {does}, and the local tracker has none");
+        let hint =
+            format!("take `{gate}` out of its `needs`, or name a repository: `repo = \"me/blog\"`");
+        Some(Complaint::new(what).hint(hint))
     });
-    build.into_iter().chain(pull).collect()
+    build.into_iter().chain(of_github).collect()
 }
 
 fn session(text: &str) -> Result<SessionChoice, Complaint> {

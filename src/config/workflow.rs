@@ -16,8 +16,8 @@ use crate::domain::{
 };
 
 /// The gates every workflow can ask for.
-pub const BUILT_IN_GATES: [&str; 9] = [
-    "spec", "branch", "verify", "build", "verdict", "coverage", "pr", "approval", "file",
+pub const BUILT_IN_GATES: [&str; 10] = [
+    "spec", "branch", "verify", "build", "verdict", "coverage", "pr", "checks", "approval", "file",
 ];
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(7 * 24);

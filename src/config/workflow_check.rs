@@ -120,6 +120,16 @@ fn needs(sheet: &Sheet<'_>, draft: &Draft, stage: &StageDraft) {
             complaint.hint("add \"verdict\" to `needs`"),
         );
     }
+    let pushed = || draft.stages.iter().any(|stage| asks(stage, "branch"));
+    if let Some(at) = find("checks").filter(|_| !pushed()) {
+        let complaint = Complaint::new(
+            "`checks` reads what GitHub says of a pushed commit, and no stage makes commits",
+        );
+        sheet.report_whole(
+            at.span.clone(),
+            complaint.hint("add \"branch\" to the `needs` of the stage that makes them"),
+        );
+    }
 }
 
 fn asks(stage: &StageDraft, gate: &str) -> bool {

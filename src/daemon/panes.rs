@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`fleet`], [`samplers`] | one watch over one server for every project; the profiles it reads panes by |
 //! | [`session`], [`starts`], [`keep`] | how agents are started, how often again, and whether at all |
-//! | [`compose`], [`deliver`], [`typing`], [`hand`] | a brief is written; the acts of its delivery; the bytes; one hand at a pane |
+//! | `answers`, [`compose`], [`deliver`], [`typing`], [`hand`] | what a project's commands say, and the brief it stands in; the acts of its delivery; the bytes; one hand at a pane |
 //! | [`said`] | a person's word, and one key to an agent at work |
 
+mod answers;
 pub mod compose;
 pub mod deliver;
 pub mod fleet;

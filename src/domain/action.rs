@@ -235,6 +235,9 @@ pub struct Ground {
     pub failed_on: Option<String>,
     /// Other issues in flight in this repository: number, stage, title.
     pub in_flight: Vec<(IssueNumber, Label, String)>,
+    /// What earlier stages were warned of, a line each: stage, gate, commit, what it says.
+    #[serde(default)]
+    pub warned: Vec<String>,
     /// The commit of this issue that was verified last.
     pub verified: Option<Subject>,
     /// Where the default branch stood when the work on the issue's branch began.
@@ -288,11 +291,12 @@ pub enum Outcome {
         base: Option<Subject>,
         known: Vec<Subject>,
     },
-    /// The brief's text.
+    /// The brief's text, and how long reading what it says took, in milliseconds.
     Composed {
         text: Confidential,
         digest: String,
         issue_text: String,
+        ms: u64,
     },
     /// The file is there.
     Staged,

@@ -340,6 +340,9 @@ pub struct Delivery {
     pub digest: String,
     /// SHA-256 of the issue's title and body as the text quotes them: compared right before the paste.
     pub issue_text: String,
+    /// How long reading what the text says took, in milliseconds: tracker, git objects, the project's commands.
+    #[serde(default)]
+    pub ms: u64,
     /// How far it is.
     pub step: DeliveryStep,
     /// When the current step began.

@@ -7,7 +7,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Actor, CheckStep, DispatchId, IssueNumber, Label, ProjectName, Role};
+use crate::domain::{
+    Actor, CheckStep, DispatchId, Elsewhere, IssueNumber, Label, ProjectName, Role,
+};
 
 /// What stops a dispatch for the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,8 +88,15 @@ pub enum Hold {
         /// The way back to itself, if they wait for it as well.
         ring: Vec<IssueNumber>,
     },
+    /// Issues of other repositories go first, by its text: these are open there, and these nobody here looks at.
+    WaitsElsewhere {
+        open: Vec<Elsewhere>,
+        unseen: Vec<Elsewhere>,
+    },
     /// Other open issues go first: the tracker's own dependencies say so.
     BlockedBy { count: u32 },
+    /// Its own sub-issues go first.
+    SubIssues { count: u32 },
     /// Its work would change what the work on others is changing.
     Collides { with: Vec<Collision> },
     /// The stage has its number of open dispatches.
@@ -226,7 +235,9 @@ impl Hold {
             Self::Untrusted { .. } => "untrusted",
             Self::NeedsReapproval { .. } => "needs-reapproval",
             Self::WaitsFor { .. } => "waits-for",
+            Self::WaitsElsewhere { .. } => "waits-elsewhere",
             Self::BlockedBy { .. } => "blocked-by",
+            Self::SubIssues { .. } => "sub-issues",
             Self::Collides { .. } => "collides",
             Self::Wip { .. } => "wip",
             Self::Backlog { .. } => "backlog",

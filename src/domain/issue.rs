@@ -38,9 +38,30 @@ pub struct Head {
     /// How many open issues block it by the tracker's own account (GitHub's dependencies); 0 where it keeps none.
     #[serde(default)]
     pub blocked_by: u32,
+    /// Issues of other repositories that its text says it waits for, open or not.
+    #[serde(default)]
+    pub waits_elsewhere: BTreeSet<Elsewhere>,
+    /// How many of its sub-issues are open by the tracker's own account; 0 where it keeps none.
+    #[serde(default)]
+    pub sub_issues: u32,
     /// Paths of the repository that its text says its work will change: `machine::text::touches` says how they are read.
     #[serde(default)]
     pub touches: BTreeSet<String>,
+}
+
+/// An issue of another repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// `owner/name`, in lower case: GitHub's names compare so.
+    pub repo: String,
+    /// Its number there.
+    pub number: IssueNumber,
+}
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.repo, self.number)
+    }
 }
 
 /// Somebody who did something in a tracker.

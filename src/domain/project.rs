@@ -28,6 +28,8 @@ pub struct Project {
     pub build: Build,
     /// Run in a new or changed tree before the build (`npm ci`).
     pub prepare: Option<String>,
+    /// Commands whose answers stand among the facts of every brief.
+    pub facts: Vec<FactCommand>,
     /// Managed session or an adopted pane.
     pub session: SessionChoice,
     /// The workflow file's name; `labels.toml` is the default.
@@ -44,6 +46,15 @@ pub struct Project {
     pub comment: Option<CommentMode>,
     /// Whether the folder is a git working tree. Found at load, not configured.
     pub git: bool,
+}
+
+/// A command of a project whose answer stands among the facts of every brief.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactCommand {
+    /// What the brief calls it.
+    pub name: String,
+    /// A shell command, from the operator's file only.
+    pub run: String,
 }
 
 /// Paths that an agent's diff may not touch without a person (DESIGN 8).

@@ -35,6 +35,26 @@ pub struct PullPlan {
     pub ready: bool,
 }
 
+/// One of GitHub's own checks of a commit, by its newest run: a check run, or a commit status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckRun {
+    /// Its name, by whoever reports it.
+    pub name: String,
+    /// How it stands.
+    pub state: RunState,
+}
+
+/// How one of GitHub's own checks stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// It succeeded, or had nothing to do.
+    Passed,
+    /// It ended in any other way.
+    Failed,
+    /// It has not ended.
+    Pending,
+}
+
 /// The cheap part of a pull request: what a list says. A change of it asks for a single read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullHead {

@@ -130,6 +130,8 @@ pub enum GateName {
     Coverage,
     /// The branch's pull request is open at the commit.
     Pr,
+    /// What GitHub's own checks say of the commit: it only warns.
+    Checks,
     /// A person said `approve`.
     Approval,
     /// The stage's file changed since the dispatch and is not empty.
@@ -149,6 +151,7 @@ impl GateName {
             "verdict" => Self::Verdict,
             "coverage" => Self::Coverage,
             "pr" => Self::Pr,
+            "checks" => Self::Checks,
             "approval" => Self::Approval,
             "file" => Self::File,
             own => Self::Own(own.to_owned()),
@@ -165,6 +168,7 @@ impl GateName {
             Self::Verdict => "verdict",
             Self::Coverage => "coverage",
             Self::Pr => "pr",
+            Self::Checks => "checks",
             Self::Approval => "approval",
             Self::File => "file",
             Self::Own(name) => name,
@@ -175,7 +179,7 @@ impl GateName {
     pub fn needs_git(&self) -> bool {
         matches!(
             self,
-            Self::Branch | Self::Verify | Self::Build | Self::Coverage | Self::Pr
+            Self::Branch | Self::Verify | Self::Build | Self::Coverage | Self::Pr | Self::Checks
         )
     }
 }

@@ -12,9 +12,9 @@ mod watch;
 pub(super) use evidence::proofs;
 pub use evidence::{Proof, body, in_body};
 pub use known::Known;
-pub use watch::next;
 pub(super) use watch::once_more;
 pub(super) use watch::watch;
+pub use watch::{NOBODYS_MERGE, next};
 
 use crate::domain::{
     Action, Advance, Dispatch, GateName, IssueNumber, Labelling, Merge, Next, Outcome, Pull,

@@ -299,10 +299,16 @@ impl State {
             .filter(|(number, _)| Some(**number) != issue)
             .filter_map(|(number, walk)| walk.subject.clone().map(|subject| (*number, subject)))
             .collect();
+        let warned = walk.proofs.into_iter().filter_map(|proof| {
+            let at = proof.subject.as_ref().map_or("no commit", Subject::short);
+            let (stage, gate, says) = (proof.stage, proof.gate, proof.warned?);
+            Some(format!("{stage}, {gate} at {at}: {says}"))
+        });
         Ground {
             spec: walk.spec,
             failed_on: walk.failed_on,
             in_flight,
+            warned: warned.collect(),
             verified: walk.subject,
             began: dispatch.began().cloned().or(walk.began),
             taken,

@@ -1,8 +1,8 @@
-//! Pull requests: what a tracker that has them can do with those of our own branches. The local tracker has none.
+//! Pull requests and checks of commits: what a tracker that has them can do with those of our own branches. The local tracker has none.
 
 use jiff::Timestamp;
 
-use crate::domain::{Actor, IssueNumber, PullHead, Review, Subject};
+use crate::domain::{Actor, CheckRun, IssueNumber, PullHead, Review, Subject};
 use crate::tracker::{Tracker, TrackerError, Written};
 
 /// What a list says of a pull request: its number, and whether it changed.
@@ -95,4 +95,6 @@ github! {
     fn closer(&self, number: IssueNumber) -> Option<Actor>;
     /// Reads what was said in its reviews and on its lines, oldest first.
     fn pull_remarks(&self, number: IssueNumber) -> Vec<crate::domain::Comment>;
+    /// Reads the checks of a pushed commit, of each the newest run: two requests, and one more for every further hundred.
+    fn checks(&self, commit: &Subject) -> Vec<CheckRun>;
 }

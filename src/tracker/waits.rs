@@ -1,10 +1,10 @@
-//! What an issue's text says that it waits for: "blocked by #12", "depends on #12, #14 and #15".
+//! What an issue's text says that it waits for: "blocked by #12", "depends on #12, #14 and owner/name#15".
 //!
 //! Anybody may write it: it holds only the issue that it stands in.
 
 use std::collections::BTreeSet;
 
-use crate::domain::IssueNumber;
+use crate::domain::{Elsewhere, IssueNumber};
 use crate::machine::text::as_shown;
 use crate::machine::text::markdown::Fences;
 
@@ -35,9 +35,24 @@ const NUMBERS_MAX: usize = 50;
 /// Bytes of a text that are read for it: GitHub's longest (65,536 characters) is said in fewer.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Returns the issues of the same repository that a text names so where people see it, code and quotations left out.
-pub(super) fn named(text: &str) -> BTreeSet<IssueNumber> {
-    let mut found = BTreeSet::new();
+/// The issues that a text names so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    /// Of the same repository.
+    pub(super) here: BTreeSet<IssueNumber>,
+    /// Of others.
+    pub(super) elsewhere: BTreeSet<Elsewhere>,
+}
+
+impl Named {
+    fn is_full(&self) -> bool {
+        self.here.len() + self.elsewhere.len() >= NUMBERS_MAX
+    }
+}
+
+/// Returns the issues that a text names so where people see it, code and quotations left out. `own`: the repository itself, `owner/name`.
+pub(super) fn named(text: &str, own: Option<&str>) -> Named {
+    let mut found = Named::default();
     let mut fences = Fences::default();
     for line in as_shown(text, TEXT_BYTES_MAX).lines() {
         let bare = line.trim_start();
@@ -52,10 +67,18 @@ pub(super) fn named(text: &str) -> BTreeSet<IssueNumber> {
             in_line(line, phrase, &mut found);
         }
     }
+    let own = own.map(str::to_ascii_lowercase);
+    let is_own = |other: &Elsewhere| own.as_ref() == Some(&other.repo);
+    let (ours, others) = found.elsewhere.into_iter().partition(is_own);
+    let ours: BTreeSet<Elsewhere> = ours;
+    found
+        .here
+        .extend(ours.into_iter().map(|other| other.number));
+    found.elsewhere = others;
     found
 }
 
-fn in_line(line: &str, phrase: &str, found: &mut BTreeSet<IssueNumber>) {
+fn in_line(line: &str, phrase: &str, found: &mut Named) {
     // Lower case of ASCII alone keeps every place in the line where it is.
     let lower = line.to_ascii_lowercase();
     for (at, _) in lower.match_indices(phrase) {
@@ -83,13 +106,13 @@ fn is_denied(before: &str) -> bool {
     is_anothers || NEGATIONS.iter().any(|word| [last, other].contains(word))
 }
 
-/// Takes `#1, #2 and #3` from the beginning of a text.
-fn numbers(text: &str, found: &mut BTreeSet<IssueNumber>) {
+/// Takes `#1, owner/name#2 and #3` from the beginning of a text.
+fn numbers(text: &str, found: &mut Named) {
     let mut rest = text;
-    while found.len() < NUMBERS_MAX {
+    while !found.is_full() {
         rest = rest.trim_start_matches([' ', '\t', ':', ',', '&', '*', '_']);
         rest = rest.strip_prefix("and ").unwrap_or(rest).trim_start();
-        let Some(behind) = rest.strip_prefix('#') else {
+        let Some((repo, behind)) = repository(rest) else {
             return;
         };
         let end = behind
@@ -98,9 +121,32 @@ fn numbers(text: &str, found: &mut BTreeSet<IssueNumber>) {
         let Ok(number) = behind[..end].parse() else {
             return;
         };
-        found.insert(IssueNumber(number));
+        let number = IssueNumber(number);
+        match repo {
+            Some(repo) => found.elsewhere.insert(Elsewhere { repo, number }),
+            None => found.here.insert(number),
+        };
         rest = &behind[end..];
     }
+}
+
+/// Parts what stands before the digits of an issue: nothing, `owner/name`, or an address of GitHub's.
+fn repository(text: &str) -> Option<(Option<String>, &str)> {
+    if let Some(behind) = text.strip_prefix('#') {
+        return Some((None, behind));
+    }
+    let text = text.strip_prefix('<').unwrap_or(text);
+    let (text, is_address) = match text.strip_prefix("https://github.com/") {
+        Some(path) => (path, true),
+        None => (text, false),
+    };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let (owner, rest) = text.split_once('/')?;
+    let end = rest.find(|c: char| !allowed(c))?;
+    let (name, rest) = rest.split_at(end);
+    let behind = rest.strip_prefix(if is_address { "/issues/" } else { "#" })?;
+    let is_name = |part: &str| (1..=100).contains(&part.len()) && part.chars().all(allowed);
+    (is_name(owner) && is_name(name)).then(|| (Some(format!("{owner}/{name}")), behind))
 }
 
 #[cfg(test)]
@@ -110,7 +156,40 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> Vec<u64> {
-        named(text).into_iter().map(|number| number.0).collect()
+        let here = named(text, Some("Me/Blog")).here;
+        here.into_iter().map(|number| number.0).collect()
+    }
+
+    fn elsewhere(text: &str) -> Vec<String> {
+        let others = named(text, Some("Me/Blog")).elsewhere;
+        others.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn issues_of_other_repositories_are_told_from_our_own() {
+        assert_eq!(
+            elsewhere("blocked by Owner/Repo.js#12"),
+            ["owner/repo.js#12"]
+        );
+        let text = "Depends on #3, me/shop#4 and https://github.com/me/api/issues/5.";
+        assert_eq!(elsewhere(text), ["me/api#5", "me/shop#4"]);
+        assert_eq!(said(text), [3]);
+        assert_eq!(said("blocked by ME/blog#7, #8"), [7, 8], "it is our own");
+        for none in [
+            "blocked by owner/repo",
+            "blocked by owner/re po#1",
+            "blocked by a/b/c#1",
+            "blocked by /b#1",
+            "blocked by a/#1",
+            "blocked by ../../b#1",
+            "blocked by https://github.com/me/api/pull/5",
+            "blocked by https://evil.test/me/api/issues/5",
+            "not blocked by a/b#1",
+            "- [x] blocked by a/b#1",
+            "`blocked by a/b#1`",
+        ] {
+            assert_eq!(elsewhere(none), [""; 0], "{none}");
+        }
     }
 
     #[test]
@@ -146,7 +225,6 @@ mod tests {
             "~~blocked by #12~~",
             "- [x] Blocked by #12",
             "write `it is blocked by #12`",
-            "blocked by owner/repo#12",
             "blocked by the weather",
             "> blocked by #12",
             "<!-- for example: blocked by #12 -->",
@@ -162,15 +240,17 @@ mod tests {
     #[test]
     fn a_hostile_text_names_no_more_than_fifty() {
         let text: Vec<String> = (1..10_000).map(|n| format!("#{n}")).collect();
-        let found = named(&format!("blocked by {}", text.join(", ")));
-        assert_eq!(found.len(), NUMBERS_MAX);
+        let found = named(&format!("blocked by {}", text.join(", ")), None);
+        assert_eq!(found.here.len(), NUMBERS_MAX);
+        let found = named(&format!("blocked by a/b{}", text.join(", a/b")), None);
+        assert_eq!(found.elsewhere.len(), NUMBERS_MAX);
     }
 
     proptest! {
         #[test]
         fn of_any_text_only_what_it_names_is_taken(text in "[ \\PC\n#0-9]{0,80}", middle in "blocked by|DEPENDS ON|") {
             let text = format!("{text}{middle}{text}");
-            for number in named(&text) {
+            for number in named(&text, None).here {
                 prop_assert!(text.contains(&number.0.to_string()), "{number} of {text:?}");
             }
         }

@@ -3,6 +3,8 @@
 //! Pure: values in, values and text out. No surface looks at the engine's state itself, and nothing here reads a clock: ages are
 //! counted from the snapshot's own moment.
 
+pub mod blockers;
+pub mod decisions;
 pub mod explain;
 pub mod explanation;
 pub mod health;
@@ -18,6 +20,8 @@ pub mod status;
 pub mod timeline;
 mod words;
 
+pub use blockers::{Blocker, blockers, render_blockers};
+pub use decisions::{Decided, Decisions, render_decisions};
 pub use explain::render_explanation;
 pub use explanation::{About, Explanation, Story, explain};
 pub use health::{Fault, Health, render_health};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scheduled::{self, ScheduleRow};
 use super::sight::Sight;
-use super::standing::{hold, standing};
+use super::standing::{blockers, hold, standing};
 use super::words;
 use crate::domain::{
     AccountLimit, Build, Cause, Dispatch, Head, Hold, IssueNumber, Label, Observation, PaneSample,
@@ -172,6 +172,9 @@ pub struct IssueRow {
     pub goal: String,
     /// When anything about it last changed.
     pub changed: Option<Timestamp>,
+    /// What it waits for, each as people write it: `#9`, `me/api#4`; what the tracker only counts, as its number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blockers: Vec<String>,
 }
 
 /// Where an issue stands.
@@ -508,6 +511,7 @@ pub(super) fn row(
         round,
         since: since(dispatch, walk, hold.as_ref()),
         changed: changed(state, dispatch, walk).or(head.map(|head| head.updated_at)),
+        blockers: hold.as_ref().map_or_else(Vec::new, blockers),
     }
 }
 

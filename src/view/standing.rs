@@ -5,7 +5,7 @@ use super::words;
 use crate::domain::{Hold, IssueNumber, ProjectName};
 use crate::machine::engine::CycleReport;
 use crate::machine::state::State;
-use crate::machine::text::one_line;
+use crate::machine::text::{count, one_line};
 
 /// Characters of a sentence.
 const SENTENCE_CHARS_MAX: usize = 400;
@@ -50,6 +50,27 @@ fn between(state: &State, number: IssueNumber) -> Option<Hold> {
             stripped: None,
         })
     })
+}
+
+/// Returns what an issue waits for, if it waits for others.
+pub(super) fn blockers(hold: &Hold) -> Vec<String> {
+    match hold {
+        Hold::WaitsFor { issues, .. } => issues.iter().map(ToString::to_string).collect(),
+        Hold::WaitsElsewhere { open, unseen } => {
+            let unseen = unseen
+                .iter()
+                .map(|other| format!("{other} (not looked at)"));
+            open.iter().map(ToString::to_string).chain(unseen).collect()
+        }
+        Hold::BlockedBy { count } => vec![count_of(*count, "issue", "by its dependencies")],
+        Hold::SubIssues { count } => vec![count_of(*count, "sub-issue", "of its own")],
+        Hold::Collides { with } => with.iter().map(|other| other.issue.to_string()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn count_of(number: u32, thing: &str, whose: &str) -> String {
+    format!("{} {whose}", count(number, thing))
 }
 
 /// Words a hold; without one the issue goes next.
@@ -109,6 +130,8 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::Unknown { .. } => true,
         // Nobody but a person ends a ring.
         Hold::WaitsFor { ring, .. } => !ring.is_empty(),
+        // Nobody here sees it closed.
+        Hold::WaitsElsewhere { open, unseen } => open.is_empty() && !unseen.is_empty(),
         Hold::Unattributed { until: Some(_), .. }
         | Hold::Unreadable { until: Some(_), .. }
         | Hold::Vetoed { .. }
@@ -117,6 +140,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::BeforeAdoption { .. }
         | Hold::Untrusted { .. }
         | Hold::BlockedBy { .. }
+        | Hold::SubIssues { .. }
         | Hold::Collides { .. }
         | Hold::Wip { .. }
         | Hold::Backlog { .. }

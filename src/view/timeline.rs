@@ -313,8 +313,12 @@ fn rehearsed(checked: &Checked) -> String {
 }
 
 fn planned(delivery: &Delivery) -> String {
+    let took = match delivery.ms {
+        0 => String::new(),
+        ms => format!(", its facts read in {ms} ms"),
+    };
     format!(
-        "delivery {} planned: the {} of {}",
+        "delivery {} planned: the {} of {}{took}",
         delivery.id,
         words::purpose(delivery.purpose),
         delivery.dispatch

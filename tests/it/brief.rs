@@ -77,6 +77,7 @@ impl World {
             claims: Survey::default(),
             anchors: Survey::default(),
             alike: Vec::new(),
+            answers: Vec::new(),
             changed: Vec::new(),
             build: &self.build,
             gates: &[],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
-use pointsman::domain::{IssueNumber, OwnGate, Subject};
+use pointsman::domain::{CheckRun, IssueNumber, OwnGate, RunState, Subject};
 use pointsman::machine::dispatch::gate::{self, BranchFacts, CommandRun, Judged};
 use pointsman::machine::text::anchor::{self, Anchor, Checked, Tree};
 use proptest::prelude::{prop_assert, proptest};
@@ -235,6 +235,51 @@ fn a_check_that_fails_only_warns_and_a_build_that_fails_is_red() {
     assert_eq!(said(Some(0), false, true), passed);
     let built = gate::build(&run("make", Some(1), false));
     assert!(!built.holds && !built.warned);
+}
+
+/// J20: nothing of what GitHub's checks say gates, and what is not well is named.
+#[test]
+fn githubs_checks_never_gate_and_are_named() {
+    let run = |name: &str, state| CheckRun {
+        name: name.to_owned(),
+        state,
+    };
+    let commit = sha("c");
+    let says = |runs: &[CheckRun]| {
+        let judged = gate::checks(Some(&commit), Ok(runs));
+        assert!(judged.holds && judged.findings.is_none());
+        (judged.warned, judged.says)
+    };
+    let (good, bad) = (
+        run("unit", RunState::Passed),
+        run("a `b`\n", RunState::Failed),
+    );
+    let slow = run("e2e", RunState::Pending);
+    let quiet = |says: &str| (false, says.to_owned());
+    let warns = |says: &str| {
+        let says = format!("a warning, and nothing waits for it: {says}");
+        (true, says)
+    };
+    assert_eq!(says(&[]), quiet("GitHub has no checks of cccccccccc"));
+    assert_eq!(
+        says(std::slice::from_ref(&good)),
+        quiet("1 check of GitHub's passed")
+    );
+    assert_eq!(
+        says(&[good.clone(), bad.clone(), slow.clone()]),
+        warns("failed: `a 'b'`; not ended: `e2e`; passed: 1 check")
+    );
+    assert_eq!(says(&[slow]), warns("not ended: `e2e`; passed: 0 checks"));
+    let many: Vec<CheckRun> = (0..200)
+        .map(|n| run(&format!("c{n}"), RunState::Failed))
+        .collect();
+    assert!(says(&many).1.contains("`c19` and 180 more"));
+    for unread in [
+        gate::checks(Some(&commit), Err("the token may not read them")),
+        gate::checks(None, Ok(&[])),
+    ] {
+        assert!(unread.holds && unread.warned, "{unread:?}");
+    }
 }
 
 const PASS: &str =

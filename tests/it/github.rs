@@ -1,5 +1,6 @@
 //! The real client against the fake GitHub.
 
+mod checks;
 mod contract;
 mod fidelity;
 mod identity;

@@ -131,6 +131,7 @@ fn delivery(id: DeliveryId, purpose: Purpose) -> Delivery {
         text: String::new(),
         digest: String::new(),
         issue_text: String::new(),
+        ms: 0,
         step: DeliveryStep::Planned,
         since: now(),
         submitted_at: None,

@@ -139,6 +139,7 @@ fn row(number: u64, word: &str, says: &str, yours: bool) -> IssueRow {
         since: None,
         goal: String::new(),
         changed: None,
+        blockers: Vec::new(),
     }
 }
 

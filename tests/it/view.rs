@@ -1,5 +1,7 @@
 //! What people read: the status table, an explanation, a rehearsal, and one sentence for every kind of event.
 
+mod blockers;
+mod decisions;
 mod explained;
 mod health;
 mod inbox;
@@ -34,6 +36,7 @@ fn delivery(id: &str, purpose: Purpose, step: DeliveryStep) -> Delivery {
         text: String::new(),
         digest: String::new(),
         issue_text: String::new(),
+        ms: 0,
         step,
         since: minutes(-4),
         submitted_at: None,

@@ -13,11 +13,11 @@ use crate::daemon::desk::surface::{self, Entry, Trail};
 use crate::daemon::hands::{now, rules_of};
 use crate::daemon::places::Places;
 use crate::daemon::store;
-use crate::domain::{IssueNumber, ProjectName};
+use crate::domain::{Event, IssueNumber, ProjectName};
 use crate::ledger::{Record, Records, Sqlite};
 use crate::machine::state::State;
 use crate::machine::text::count;
-use crate::view::{About, Counter, render_explanation, render_period};
+use crate::view::{About, Counter, Decisions, render_decisions, render_explanation, render_period};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReplayArgs {
@@ -44,6 +44,19 @@ pub(in crate::cli) struct ReportArgs {
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
     /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DecisionsArgs {
+    /// Only those that no person approved
+    #[arg(long)]
+    unapproved: bool,
+    /// Only this project
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// Print JSON, each decision whole
     #[arg(long)]
     json: bool,
 }
@@ -168,20 +181,40 @@ pub(super) fn report(store: &Sqlite, args: &ReportArgs) -> Result<(), Failure> {
         .and_then(|back| until.checked_sub(back).ok())
         .unwrap_or(Timestamp::MIN);
     let mut counter = Counter::new(since, until);
-    each(store, None, |record| {
-        if args
-            .project
-            .as_ref()
-            .is_none_or(|name| *name == record.stream)
-        {
-            let event = store::event_of(record).map_err(known::illegal)?;
-            counter.take(&record.stream, record.at, &event);
-        }
-        Ok(())
+    events(store, args.project.as_deref(), |record, event| {
+        counter.take(&record.stream, record.at, event);
     })?;
     let period = counter.report();
     if args.json {
         return say::json(&period);
     }
     say::out(&render_period(&period))
+}
+
+/// Lists what specs decided.
+pub(super) fn decisions(store: &Sqlite, args: &DecisionsArgs) -> Result<(), Failure> {
+    let mut decisions = Decisions::default();
+    events(store, args.project.as_deref(), |record, event| {
+        decisions.take(&record.stream, record.at, event);
+    })?;
+    let found = decisions.found(args.unapproved);
+    if args.json {
+        return say::json(&found);
+    }
+    say::out(&render_decisions(&found))
+}
+
+/// Goes through the events of one project, or of all, in their order.
+fn events(
+    store: &Sqlite,
+    project: Option<&str>,
+    mut take: impl FnMut(&Record, &Event),
+) -> Result<(), Failure> {
+    each(store, None, |record| {
+        if project.is_none_or(|name| name == record.stream) {
+            let event = store::event_of(record).map_err(known::illegal)?;
+            take(record, &event);
+        }
+        Ok(())
+    })
 }

@@ -53,6 +53,7 @@ pub async fn measure(
         GateName::Coverage => coverage(hands, &project, dispatch, report, ground).await,
         GateName::File => Ok(file(&project, dispatch)),
         GateName::Pr => pr(hands, &project, dispatch, report, ground).await,
+        GateName::Checks => checks(hands, &project, dispatch, report).await,
         GateName::Approval => Ok((Judged::green("a person approved it"), Measured::default())),
     };
     match result {
@@ -437,6 +438,25 @@ async fn pr(
         pull.map(|pull| (pull.number, pull.open, &pull.head)),
         subject.as_ref(),
     );
+    Ok((
+        judged,
+        Measured {
+            subject,
+            ..Measured::default()
+        },
+    ))
+}
+
+/// Reads GitHub's checks of the pushed commit. That they cannot be read is a warning like any other: nothing waits for them.
+async fn checks(hands: &Hands, project: &Project, dispatch: &Dispatch, report: &Report) -> Gate {
+    let mirror = mirror(hands, project).await?;
+    let subject = subject_of(&mirror, dispatch, report).await?;
+    let read = match &subject {
+        Some(commit) => hands.tracker.checks(commit).await,
+        None => Ok(Vec::new()),
+    };
+    let read = read.map_err(|error| chain(&error));
+    let judged = gate::checks(subject.as_ref(), read.as_deref().map_err(String::as_str));
     Ok((
         judged,
         Measured {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::daemon::hands::{Comments, Hands, chain, now};
 use crate::daemon::key::random_letters;
-use crate::daemon::looking::commits;
 use crate::daemon::looking::looks::{Begin, Looked, Looks};
+use crate::daemon::looking::{commits, elsewhere};
 use crate::domain::{
     AccountLimit, Answer, Attention, DispatchId, FleetLoad, Fresh, Hold, IssueNumber, Observation,
     PaneSample, Post, Posting, PullHead, PullRead, Purpose, Questions, Report, ReportId, Said,
@@ -255,6 +255,7 @@ impl Observer {
             .lock()
             .expect("no holder of this lock panics")
             .clone();
+        let elsewhere = elsewhere::known(hands, &heads).await;
         let gap = match (&self.fault, self.known) {
             (Some(fault), known) => Some((fault.clone(), known.unwrap_or(at))),
             (None, None) => Some(("it was not read yet".to_owned(), at)),
@@ -280,6 +281,7 @@ impl Observer {
             details,
             pulls: self.pulls_of(state),
             pull_reads,
+            elsewhere,
             changed,
             unread,
             panes,

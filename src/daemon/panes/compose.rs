@@ -1,17 +1,19 @@
 //! Writing a brief: the skill's own words, then facts that were read for this very delivery.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::daemon::hands::{Comments, Hands, RETRY_AFTER, now, tracker_failed};
 use crate::daemon::jobs::gates;
 use crate::daemon::looking::commits;
 use crate::daemon::looking::objects::Objects;
+use crate::daemon::panes::answers;
 use crate::domain::{
     Confidential, DeliveryId, Details, Dispatch, Errand, GateName, Ground, Outcome, Project,
     Purpose, SingleRead, Subject, Text, TreeFacts, Window,
 };
 use crate::machine::labels::trust;
-use crate::machine::telling::brief::{self, Envelope, Facts, Remark, Witness};
+use crate::machine::telling::brief::{self, Envelope, FactAnswer, Facts, Remark, Witness};
 use crate::machine::text::alike::{self, Alike};
 use crate::machine::text::anchor::{self, Anchor, Anchors, Checked, Survey};
 use crate::machine::text::{is_marked, issue_digest, sha256};
@@ -25,18 +27,46 @@ pub async fn compose(
     delivery: &DeliveryId,
     ground: &Ground,
 ) -> Outcome {
-    let purpose = ground.purpose.unwrap_or(Purpose::Brief);
+    let started = Instant::now();
     let Some(project) = hands.project() else {
         return crate::daemon::hands::unconfigured();
     };
-    let details = match read(hands, &project, dispatch, purpose, ground).await {
+    // First, for it may wait for the tree: what is read after it is as of then.
+    let answers = if is_skilled(dispatch, ground) {
+        answers::all(hands, &project, dispatch, delivery).await
+    } else {
+        Vec::new()
+    };
+    let mut outcome = write(hands, &project, (dispatch, delivery), ground, answers).await;
+    if let Outcome::Composed { ms, .. } = &mut outcome {
+        *ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
+    outcome
+}
+
+/// Whether it is a skill's text with facts below; messages and errands without a skill have none.
+fn is_skilled(dispatch: &Dispatch, ground: &Ground) -> bool {
+    let errand = dispatch.opening.errand();
+    ground.purpose.unwrap_or(Purpose::Brief) == Purpose::Brief
+        && errand.is_none_or(Errand::is_counted)
+}
+
+async fn write(
+    hands: &Hands,
+    project: &Project,
+    (dispatch, delivery): (&Dispatch, &DeliveryId),
+    ground: &Ground,
+    answers: Vec<FactAnswer>,
+) -> Outcome {
+    let purpose = ground.purpose.unwrap_or(Purpose::Brief);
+    let details = match read(hands, project, dispatch, purpose, ground).await {
         Ok(details) => details,
         Err(outcome) => return outcome,
     };
     let (text, url) = text_of(&details);
     let errand = dispatch.opening.errand();
     let errand = errand.filter(|errand| purpose == Purpose::Brief && !errand.is_counted());
-    let (mirror, skill) = match ground_of_text(hands, &project, dispatch, purpose, ground).await {
+    let (mirror, skill) = match ground_of_text(hands, project, dispatch, ground).await {
         Ok(found) => found,
         Err(outcome) => return outcome,
     };
@@ -68,7 +98,7 @@ pub async fn compose(
             let tree = project.git.then(|| tree_of(dispatch));
             let rules = hands.rules();
             let mut facts = facts(
-                &project,
+                project,
                 mirror.as_ref(),
                 ground,
                 &details,
@@ -81,6 +111,7 @@ pub async fn compose(
                 return outcome;
             }
             facts.tree = tree.as_ref();
+            facts.answers = answers;
             facts.alike = known_issues(hands, dispatch, &text);
             facts.gates = rules.as_ref().map_or(&[], |rules| &rules.workflow.gates);
             brief::compose(body, &facts)
@@ -90,6 +121,7 @@ pub async fn compose(
         digest: sha256(text_of_brief.as_bytes()),
         text: Confidential(text_of_brief),
         issue_text: issue_digest(&text.title, &text.body),
+        ms: 0,
     }
 }
 
@@ -157,11 +189,9 @@ async fn ground_of_text(
     hands: &Hands,
     project: &Project,
     dispatch: &Dispatch,
-    purpose: Purpose,
     ground: &Ground,
 ) -> Result<(Option<Mirror>, Option<String>), Outcome> {
-    let skilled = dispatch.opening.errand().is_none_or(Errand::is_counted);
-    if purpose != Purpose::Brief || !skilled {
+    if !is_skilled(dispatch, ground) {
         return Ok((None, None));
     }
     let mirror = if project.git {
@@ -258,6 +288,7 @@ async fn facts<'a>(
         claims: said.check(&claims).await,
         anchors: said.check(&anchors).await,
         alike: Vec::new(),
+        answers: Vec::new(),
         changed,
         build: &project.build,
         gates: &[],

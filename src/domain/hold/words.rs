@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Hold;
-use crate::domain::{ActorKind, IssueNumber, Label, ProjectName};
+use crate::domain::{ActorKind, Label, ProjectName};
 
 impl Hold {
     /// Returns what a person can do to end it in that project, if it does not end by itself.
@@ -71,6 +71,16 @@ impl Hold {
             Self::WaitsFor { .. } => {
                 Some("it goes on once they are closed, or its text says it no more".into())
             }
+            Self::WaitsElsewhere { unseen, .. } if !unseen.is_empty() => Some(
+                "once it is closed, tick its box (`- [x]`) or take it out of the text; a project of ours is looked at by itself"
+                    .into(),
+            ),
+            Self::WaitsElsewhere { .. } => {
+                Some("it goes on once they are closed, or its text says it no more".into())
+            }
+            Self::SubIssues { .. } => Some(
+                "it goes on once they are closed, or are its sub-issues no more".into(),
+            ),
             Self::BlockedBy { .. } => Some(
                 "it goes on once they are closed, or the dependency is removed on its page".into(),
             ),
@@ -203,6 +213,20 @@ impl fmt::Display for Hold {
                 "these issues wait for one another, by their texts: {}",
                 listed(ring, " -> ")
             ),
+            Self::WaitsElsewhere { open, unseen } => {
+                let mut parts = Vec::new();
+                if !open.is_empty() {
+                    parts.push(listed(open, ", "));
+                }
+                if !unseen.is_empty() {
+                    let word = "not looked at: no project of ours";
+                    parts.push(format!("{} ({word})", listed(unseen, ", ")));
+                }
+                let parts = parts.join(", and for ");
+                write!(f, "its text says that it waits for {parts}")
+            }
+            Self::SubIssues { count: 1 } => f.write_str("a sub-issue of it is open"),
+            Self::SubIssues { count } => write!(f, "{count} sub-issues of it are open"),
             Self::BlockedBy { count: 1 } => f.write_str("an open issue blocks it"),
             Self::BlockedBy { count } => write!(f, "{count} open issues block it"),
             Self::Collides { with } => {
@@ -353,7 +377,7 @@ impl fmt::Display for Hold {
     }
 }
 
-fn listed(issues: &[IssueNumber], between: &str) -> String {
-    let numbers: Vec<String> = issues.iter().map(ToString::to_string).collect();
+fn listed<T: ToString>(issues: &[T], between: &str) -> String {
+    let numbers: Vec<String> = issues.iter().map(T::to_string).collect();
     numbers.join(between)
 }

@@ -340,6 +340,7 @@ pub fn settle(
                 text,
                 digest,
                 issue_text,
+                ms,
             },
         ) => Step::Record(vec![Event::DeliveryPlanned {
             delivery: Box::new(Delivery {
@@ -350,6 +351,7 @@ pub fn settle(
                 text: text.0.clone(),
                 digest: digest.clone(),
                 issue_text: issue_text.clone(),
+                ms: *ms,
                 step: DeliveryStep::Planned,
                 since: now,
                 submitted_at: None,

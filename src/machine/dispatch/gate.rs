@@ -5,6 +5,7 @@
 
 mod agreement;
 mod branch;
+mod checks;
 mod inputs;
 mod pull;
 mod searches;
@@ -12,6 +13,7 @@ mod verdict;
 
 pub use agreement::disagreement;
 pub use branch::{BranchFacts, branch};
+pub use checks::checks;
 pub use inputs::{gate_inputs, is_test};
 pub use pull::pr;
 pub use searches::{Found, SEARCHES_MAX, Search, Searches, searches, verify};
@@ -201,10 +203,16 @@ pub fn own(gate: &OwnGate, run: &CommandRun) -> Judged {
         return judged;
     }
     Judged {
-        holds: true,
+        digest: judged.digest,
+        ..warn(judged.says)
+    }
+}
+
+/// What failed and is only told: it holds all the same.
+fn warn(says: impl std::fmt::Display) -> Judged {
+    Judged {
         warned: true,
-        says: format!("a warning, and nothing waits for it: {}", judged.says),
-        ..judged
+        ..Judged::green(format!("a warning, and nothing waits for it: {says}"))
     }
 }
 
@@ -253,7 +261,7 @@ fn quoted(tail: &str) -> String {
 }
 
 /// Drops escape sequences whole; the sanitiser alone would leave their letters.
-fn without_escapes(text: &str) -> String {
+pub(in crate::machine) fn without_escapes(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {

@@ -34,10 +34,12 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
     for gate in in_order(&dispatch.opening.stage.needs) {
         match dispatch.evidence.iter().rev().find(|row| row.gate == *gate) {
             None => {
-                let shows = *gate == GateName::Pr;
-                let shown = shows.then(|| shown(state, dispatch, labelling, rules));
-                let measure = || measure(state, dispatch, gate, report);
-                return shown.flatten().unwrap_or_else(measure);
+                let before = match gate {
+                    GateName::Pr => shown(state, dispatch, labelling, rules),
+                    GateName::Checks => pushed(state, dispatch, labelling),
+                    _ => None,
+                };
+                return before.unwrap_or_else(|| measure(state, dispatch, gate, report));
             }
             Some(row) if !row.holds => {
                 return red(state, dispatch, labelling, rules, report, row, now);
@@ -55,13 +57,15 @@ pub(super) fn judge(state: &State, dispatch: &Dispatch, rules: &Rules, now: Time
 }
 
 /// The verdict first: its findings go back to the maker, who mends what else is red. Who checks cannot mend a build. The pull request
-/// last: it is ours to open, and shows what was measured. An approval is a person's.
+/// after that: it is ours to open, and shows what was measured. GitHub checks what was pushed, so its checks come last. An approval is a
+/// person's.
 fn in_order(needs: &[GateName]) -> Vec<&GateName> {
     let is_measured = |gate: &&GateName| **gate != GateName::Approval;
     let mut order: Vec<&GateName> = needs.iter().filter(is_measured).collect();
     order.sort_by_key(|gate| match gate {
         GateName::Verdict => 0,
         GateName::Pr => 2,
+        GateName::Checks => 3,
         _ => 1,
     });
     order
@@ -204,6 +208,10 @@ fn subject(dispatch: &Dispatch) -> Option<Subject> {
 
 /// The work is where a person can look at it: the branch on the remote, then its pull request.
 fn shown(state: &State, dispatch: &Dispatch, labelling: &Labelling, rules: &Rules) -> Option<Step> {
+    pushed(state, dispatch, labelling).or_else(|| pull::keep(state, dispatch, labelling, rules))
+}
+
+fn pushed(state: &State, dispatch: &Dispatch, labelling: &Labelling) -> Option<Step> {
     let walk = state.walks.get(&labelling.issue);
     let makes_commits = dispatch.opening.stage.makes_commits();
     if let (true, Some(branch), Some(subject)) =
@@ -216,7 +224,7 @@ fn shown(state: &State, dispatch: &Dispatch, labelling: &Labelling, rules: &Rule
             subject,
         }));
     }
-    pull::keep(state, dispatch, labelling, rules)
+    None
 }
 
 /// All gates hold: push, publish, close, move on.

@@ -9,6 +9,8 @@ use crate::machine::text::{mark, one_line};
 
 /// Rows of a table; a workflow has fewer gates.
 const ROWS_MAX: usize = 60;
+/// Characters of what a warning says.
+const WARNING_CHARS_MAX: usize = 600;
 
 /// Something that was measured and holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +19,8 @@ pub struct Proof {
     pub stage: Label,
     /// By which gate.
     pub gate: GateName,
-    /// Whether its command failed, which is a warning only.
-    pub warned: bool,
+    /// What it warns of, on one line: it holds all the same.
+    pub warned: Option<String>,
     /// At which commit.
     pub subject: Option<Subject>,
     /// What its command exited with, if it ran one.
@@ -42,7 +44,7 @@ pub(in crate::machine) fn proofs(known: &[Proof], dispatch: &Dispatch) -> Vec<Pr
         all.extend(last.filter(|row| row.holds).map(|row| Proof {
             stage: stage.label.clone(),
             gate: gate.clone(),
-            warned: row.warned,
+            warned: row.warned.then(|| one_line(&row.says, WARNING_CHARS_MAX)),
             subject: row.subject.clone(),
             exit: row.exit,
             by: dispatch.opening.profile.clone(),
@@ -76,7 +78,7 @@ pub(super) fn table(proofs: &[Proof], opening: &Opening) -> String {
             "| {} | {}{} | {commit} | {exit} | {} | {} |",
             cell(proof.stage.as_str()),
             cell(proof.gate.as_str()),
-            if proof.warned { " (warns)" } else { "" },
+            warning(proof),
             cell(proof.by.as_str()),
             proof.at.strftime("%Y-%m-%d %H:%M UTC")
         );
@@ -95,9 +97,24 @@ pub(super) fn table(proofs: &[Proof], opening: &Opening) -> String {
     text
 }
 
+/// What GitHub's own checks say is on GitHub already; what a command of the project's printed stays here.
+fn warning(proof: &Proof) -> String {
+    match &proof.warned {
+        Some(says) if proof.gate == GateName::Checks => {
+            format!(" ({})", of_a_table(says))
+        }
+        Some(_) => " (warns)".to_owned(),
+        None => String::new(),
+    }
+}
+
 /// A label may hold what a table is made of.
 fn cell(text: &str) -> String {
-    one_line(text, 100).replace('|', "\\|").replace('<', "&lt;")
+    of_a_table(&one_line(text, 100))
+}
+
+fn of_a_table(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;")
 }
 
 /// Writes the first text of a pull request. GitHub closes the issue with the merge, which is our `done` too.

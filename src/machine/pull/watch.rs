@@ -95,7 +95,7 @@ fn changed(
         let note = nobodys(rules, seen, walk, read).map(|why| Event::NoteIntended {
             note: Note {
                 issue,
-                key: format!("merged {number}"),
+                key: format!("{NOBODYS_MERGE}{number}"),
                 text: format!("Pull request {number} {}: {why}", end.words()),
             },
         });
@@ -120,6 +120,9 @@ fn changed(
     }
     None
 }
+
+/// How the key of a note begins that tells of a merge which is no person's word.
+pub const NOBODYS_MERGE: &str = "merged ";
 
 /// Says why a merge is no person's approval: an account that agents work as made it, or our own App, and not by a move of ours. It cannot
 /// be undone, so a person is told.

@@ -141,7 +141,7 @@ fn others<'a>(
         number != issue
             && walk.branch.is_some()
             && walk.merged.is_none()
-            && head.is_some_and(|head| dependencies::hold(head, &seen.heads).is_none())
+            && head.is_some_and(|head| dependencies::hold(head, seen).is_none())
     };
     let walks = state.walks.iter().map(|(number, walk)| (*number, walk));
     walks.filter(move |(number, walk)| goes_on(*number, walk))

@@ -254,7 +254,7 @@ impl<'a> CheapHolds<'a> {
         }
         let seated = || self.state.seats.values().any(|holder| *holder == number);
         // Who has a seat goes on, or both might wait for each other: one for the issue, the other for the seat.
-        if let Some(hold) = dependencies::hold(candidate.head, &self.seen.heads)
+        if let Some(hold) = dependencies::hold(candidate.head, self.seen)
             && !seated()
         {
             return Some(hold);
@@ -359,8 +359,7 @@ fn standing_places(rules: &Rules, state: &State, seen: &Observation) -> Vec<usiz
     let mut legend = Legend::of(&rules.workflow);
     let walks = state.walks.iter().filter(|(_, walk)| !walk.left);
     let heads = walks.filter_map(|(number, _)| seen.heads.get(number));
-    let standing =
-        heads.filter(|head| head.open && dependencies::hold(head, &seen.heads).is_none());
+    let standing = heads.filter(|head| head.open && dependencies::hold(head, seen).is_none());
     let readings = standing.map(|head| legend.read(head));
     let places = readings.filter(Reading::stands);
     places.filter_map(|reading| reading.stage).collect()

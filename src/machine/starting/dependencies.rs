@@ -4,20 +4,36 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::successors;
 
-use crate::domain::{Head, Hold, IssueNumber};
+use crate::domain::{Elsewhere, Head, Hold, IssueNumber, Observation};
 
 /// Dependencies looked at for one ring: ten thousand issues may wait, and nobody reads a ring of hundreds.
 const LOOKS_MAX: usize = 100;
 
 /// Returns why an issue has to wait for others. An issue that is not among the open ones is closed, and nobody waits for it.
-pub(super) fn hold(head: &Head, heads: &BTreeMap<IssueNumber, Head>) -> Option<Hold> {
-    let issues: Vec<IssueNumber> = open_of(head, heads).collect();
-    if !issues.is_empty() {
-        let ring = ring(head, heads);
-        return Some(Hold::WaitsFor { issues, ring });
+pub(super) fn hold(head: &Head, seen: &Observation) -> Option<Hold> {
+    if let Some(hold) = waits(head, &seen.heads) {
+        return Some(hold);
     }
-    let count = head.blocked_by;
-    (count > 0).then_some(Hold::BlockedBy { count })
+    let known = |other: &&Elsewhere| seen.elsewhere.get(*other).copied();
+    let others = head.waits_elsewhere.iter();
+    let open = others.clone().filter(|other| known(other) == Some(true));
+    let unseen = others.filter(|other| known(other).is_none());
+    let (open, unseen): (Vec<Elsewhere>, Vec<Elsewhere>) =
+        (open.cloned().collect(), unseen.cloned().collect());
+    if !open.is_empty() || !unseen.is_empty() {
+        return Some(Hold::WaitsElsewhere { open, unseen });
+    }
+    let (count, parts) = (head.blocked_by, head.sub_issues);
+    let blocked = (count > 0).then_some(Hold::BlockedBy { count });
+    blocked.or_else(|| (parts > 0).then_some(Hold::SubIssues { count: parts }))
+}
+
+fn waits(head: &Head, heads: &BTreeMap<IssueNumber, Head>) -> Option<Hold> {
+    let issues: Vec<IssueNumber> = open_of(head, heads).collect();
+    (!issues.is_empty()).then(|| Hold::WaitsFor {
+        issues,
+        ring: ring(head, heads),
+    })
 }
 
 /// What it waits for and is open. An issue does not wait for itself, whatever it says.
@@ -92,6 +108,8 @@ mod tests {
             url: String::new(),
             waits_for: waits_for.iter().copied().map(IssueNumber).collect(),
             blocked_by: 0,
+            waits_elsewhere: BTreeSet::new(),
+            sub_issues: 0,
             touches: BTreeSet::new(),
         };
         (IssueNumber(number), head)
@@ -132,6 +150,7 @@ mod tests {
             issues: vec![IssueNumber(2)],
             ring: Vec::new(),
         };
-        assert_eq!(hold(&longer[&IssueNumber(1)], &longer), Some(wait));
+        let first = &longer[&IssueNumber(1)];
+        assert_eq!(waits(first, &longer), Some(wait));
     }
 }

@@ -29,6 +29,8 @@ pub const ISSUE_BYTES_MAX: usize = 32 * 1024;
 pub const SPEC_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of findings, answers and messages that are quoted, each.
 pub const REMARK_BYTES_MAX: usize = 24 * 1024;
+/// Bytes of what a command of the project printed that are quoted, from its beginning.
+pub const ANSWER_BYTES_MAX: usize = 4 * 1024;
 /// The shortest report secret, of `[A-Za-z0-9_-]`: [`redact`] knows it from the spool's file names by that.
 pub const SECRET_CHARS_MIN: usize = 16;
 /// The longest id of ours in a header: a ledger's has 32 hex digits.
@@ -89,10 +91,23 @@ pub struct Facts<'a> {
     pub alike: Vec<Alike>,
     /// Files that the work changed, for a stage that has to read them all.
     pub changed: Vec<String>,
+    /// What the project's own commands answered.
+    pub answers: Vec<FactAnswer>,
     /// The project's build.
     pub build: &'a Build,
     /// The workflow's own gates.
     pub gates: &'a [OwnGate],
+}
+
+/// What a command of the project answered a moment before the brief was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactAnswer {
+    /// Its name in the project's file.
+    pub name: String,
+    /// The command.
+    pub run: String,
+    /// Its exit status, `None` if its time limit ended it, and what it printed; or why it was not run.
+    pub ran: Result<(Option<i32>, String), String>,
 }
 
 /// What a trusted person said on the issue or its pull request.

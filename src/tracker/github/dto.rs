@@ -107,6 +107,8 @@ pub(super) struct IssueDto {
     pull_request: Option<serde::de::IgnoredAny>,
     #[serde(default, deserialize_with = "null_as_default")]
     issue_dependencies_summary: DependenciesDto,
+    #[serde(default, deserialize_with = "null_as_default")]
+    sub_issues_summary: SubIssuesDto,
 }
 
 /// What GitHub counts of an issue's dependencies: `blocked_by` are those that are open.
@@ -114,6 +116,15 @@ pub(super) struct IssueDto {
 struct DependenciesDto {
     #[serde(default)]
     blocked_by: u32,
+}
+
+/// What GitHub counts of an issue's sub-issues.
+#[derive(Debug, Default, Deserialize)]
+struct SubIssuesDto {
+    #[serde(default)]
+    total: u32,
+    #[serde(default)]
+    completed: u32,
 }
 
 impl IssueDto {
@@ -134,6 +145,9 @@ impl IssueDto {
     }
 
     pub(super) fn head(self, repo: RepoId) -> Head {
+        let own = self.repository_url.split_once("/repos/");
+        let waits = waits::named(&self.body, own.map(|(_, name)| name));
+        let parts = &self.sub_issues_summary;
         Head {
             repo,
             id: IssueId(self.id.to_string()),
@@ -150,7 +164,9 @@ impl IssueDto {
             created_at: self.created_at,
             updated_at: self.updated_at,
             url: self.html_url,
-            waits_for: waits::named(&self.body),
+            waits_for: waits.here,
+            waits_elsewhere: waits.elsewhere,
+            sub_issues: parts.total.saturating_sub(parts.completed),
             touches: touches::declared(&self.body),
             blocked_by: self.issue_dependencies_summary.blocked_by,
         }

@@ -10,6 +10,7 @@
 
 mod auth;
 mod base;
+mod checks;
 mod client;
 mod credentials;
 mod dto;

@@ -279,6 +279,7 @@ impl Folder {
     }
 
     pub(super) fn head(&self, issue: &Issue) -> Head {
+        let waits = waits::named(&issue.file.body, None);
         Head {
             repo: self.repo_id().clone(),
             id: IssueId::new(format!("{}/{}", self.repo_id(), issue.number.0)),
@@ -294,7 +295,9 @@ impl Folder {
                 "file://{}",
                 self.issue_path(issue.number).join("issue.md").display()
             ),
-            waits_for: waits::named(&issue.file.body),
+            waits_for: waits.here,
+            waits_elsewhere: waits.elsewhere,
+            sub_issues: 0,
             touches: touches::declared(&issue.file.body),
             blocked_by: 0,
         }

@@ -70,13 +70,15 @@ agent = "codex"
 }
 
 #[test]
-fn a_stage_that_needs_a_pull_request_needs_a_tracker_that_has_them() {
+fn a_stage_that_needs_a_pull_request_or_checks_needs_a_tracker_that_has_them() {
     let mut config = Config::shipped();
     let solo = config
         .workflows
         .get_mut("solo.toml")
         .expect("it is shipped");
-    solo.stages[0].needs.push(GateName::Pr);
+    solo.stages[0]
+        .needs
+        .extend([GateName::Pr, GateName::Checks]);
     let text = r#"tracker = "local"
 path = "~/src/blog"
 agent = "codex"
@@ -98,6 +100,72 @@ workflow = "solo.toml"
       |            ^^^^^^^^^^^
       |
       = hint: take `pr` out of its `needs`, or name a repository: `repo = "me/blog"`
+
+    error: stage `ready-for-dev` reads GitHub's checks, and the local tracker has none
+     --> projects/blog.toml:4:12
+      |
+    4 | workflow = "solo.toml"
+      |            ^^^^^^^^^^^
+      |
+      = hint: take `checks` out of its `needs`, or name a repository: `repo = "me/blog"`
+    "#);
+}
+
+#[test]
+fn facts_have_a_name_of_their_own_and_a_command() {
+    let one = |n: u8| format!("  {{ name = \"n{n}\", run = \"true\" }},\n");
+    let many = [1, 2, 3, 4, 5, 6, 7, 8].map(one).concat();
+    let head = r#"tracker = "local"
+path = "~/blog"
+agent = "codex"
+build = "make"
+facts = [
+"#;
+    let tail = r#"  { name = "n1", run = "true" },
+  { name = "one more", run = "true" },
+  { name = "n9", run = "true" },
+  { name = "n10", runs = "true" },
+]
+"#;
+    let text = format!("{head}{many}{tail}");
+    assert_snapshot!(project(&text), @r#"
+    error: fact `n1` is there twice
+      --> projects/blog.toml:14:12
+       |
+    14 |   { name = "n1", run = "true" },
+       |            ^^^^
+
+    error: `one more` is not a fact's name
+      --> projects/blog.toml:15:12
+       |
+    15 |   { name = "one more", run = "true" },
+       |            ^^^^^^^^^^
+       |
+       = expected: letters, digits, `_` and `-`, at most 64, a letter or digit first
+
+    error: more than 8 facts
+      --> projects/blog.toml:16:12
+       |
+    16 |   { name = "n9", run = "true" },
+       |            ^^^^
+       |
+       = hint: every brief waits for each of them: let one command print several things
+
+    error: `run` is missing in `[[facts]]`
+      --> projects/blog.toml:17:3
+       |
+    17 |   { name = "n10", runs = "true" },
+       |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = hint: add `run = ...`
+
+    error: unknown key `runs` in `[[facts]]`
+      --> projects/blog.toml:17:19
+       |
+    17 |   { name = "n10", runs = "true" },
+       |                   ^^^^ did you mean `run`?
+       |
+       = expected: name, run
     "#);
 }
 

@@ -224,6 +224,26 @@ seat = true
 }
 
 #[test]
+fn checks_of_a_commit_need_a_stage_that_makes_them() {
+    assert_snapshot!(workflow(r#"version = 1
+
+[[stage]]
+label = "QA"
+skill = "qa"
+needs = ["verdict", "checks"]
+next = "done"
+"#), @r#"
+    error: `checks` reads what GitHub says of a pushed commit, and no stage makes commits
+     --> labels.toml:6:21
+      |
+    6 | needs = ["verdict", "checks"]
+      |                     ^^^^^^^^
+      |
+      = hint: add "branch" to the `needs` of the stage that makes them
+    "#);
+}
+
+#[test]
 fn an_unknown_gate_names_built_in_and_own_ones() {
     assert_snapshot!(workflow(r#"version = 1
 
@@ -251,7 +271,7 @@ rn = "make links"
     6 | needs = ["bulid", "link", "spec", "spec"]
       |          ^^^^^^^ did you mean `build`?
       |
-      = expected: spec, branch, verify, build, verdict, coverage, pr, approval, file, links
+      = expected: spec, branch, verify, build, verdict, coverage, pr, checks, approval, file, links
       = hint: a gate of your own is a `[[gate]]` with `name` and `run`
 
     error: unknown gate `link`
@@ -260,7 +280,7 @@ rn = "make links"
     6 | needs = ["bulid", "link", "spec", "spec"]
       |                   ^^^^^^ did you mean `links`?
       |
-      = expected: spec, branch, verify, build, verdict, coverage, pr, approval, file, links
+      = expected: spec, branch, verify, build, verdict, coverage, pr, checks, approval, file, links
       = hint: a gate of your own is a `[[gate]]` with `name` and `run`
 
     error: gate `spec` is asked for twice

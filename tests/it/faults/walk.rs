@@ -129,6 +129,7 @@ pub(crate) fn planned(dispatch: &Dispatch, id: &DeliveryId, now: Timestamp) -> D
         text: "do it".to_owned(),
         digest: String::new(),
         issue_text: String::new(),
+        ms: 0,
         step: DeliveryStep::Staged,
         since: now,
         submitted_at: None,

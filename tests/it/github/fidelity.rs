@@ -91,7 +91,7 @@ async fn holds(fact: Fact, world: &World) -> bool {
                 Ok(Written::Already)
             )
         }
-        Fact::DependenciesAreCounted => dependencies_are_counted(world).await,
+        Fact::DependenciesAreCounted | Fact::SubIssuesAreCounted => are_counted(world, fact).await,
         Fact::LabellingMovesUpdatedAt => labelling_moves_updated_at(world).await,
         Fact::PermissionIsCoarse | Fact::StrangersHaveNoPermission => permission(world, fact).await,
         Fact::GraphqlKnowsEdits | Fact::GraphqlErrorsAre200 => graphql(world, fact).await,
@@ -107,6 +107,9 @@ async fn holds(fact: Fact, world: &World) -> bool {
         | Fact::NobodyRequestsChangesOfTheirOwn
         | Fact::GraphqlMarksReady
         | Fact::ReviewsMoveIssues => super::pulls::holds(fact, world).await,
+        Fact::ChecksAreTwoLists
+        | Fact::OnlyTheNewestRunIsListed
+        | Fact::ChecksOfUnknownCommitsAre422 => super::checks::holds(fact, world).await,
         Fact::TimesAreWholeSeconds => times_are_whole_seconds(world),
     }
 }
@@ -236,7 +239,10 @@ fn created_with_label(world: &World, token: &str) -> (Answer, Vec<Value>) {
     )
 }
 
-async fn dependencies_are_counted(world: &World) -> bool {
+async fn are_counted(world: &World, fact: Fact) -> bool {
+    if fact == Fact::SubIssuesAreCounted {
+        return sub_issues_are_counted(world).await;
+    }
     let (blocked, first) = (world.open("second"), world.open("first"));
     world.fake.model().issue(BLOG, blocked).blocked_by = vec![first];
     let counted = async || {
@@ -247,6 +253,20 @@ async fn dependencies_are_counted(world: &World) -> bool {
     let before = counted().await;
     world.fake.model().close(BLOG, first, "me");
     (before, counted().await) == (1, 0)
+}
+
+async fn sub_issues_are_counted(world: &World) -> bool {
+    let whole = world.open("whole");
+    let (one, two) = (world.open("one"), world.open("two"));
+    world.fake.model().issue(BLOG, whole).sub_issues = vec![one, two];
+    let counted = async || {
+        let open = world.github.sweep().await.expect("it sweeps").open;
+        let head = open.into_iter().find(|head| head.number.0 == whole);
+        head.expect("it is listed").sub_issues
+    };
+    let before = counted().await;
+    world.fake.model().close(BLOG, one, "me");
+    (before, counted().await) == (2, 1)
 }
 
 async fn labelling_moves_updated_at(world: &World) -> bool {

@@ -299,6 +299,8 @@ fn a_pull_request_is_wanted_after_everything_else_holds() {
         ["pr", "branch", "build"],
         ["branch", "pr", "build"],
         ["branch", "build", "pr"],
+        // GitHub checks what was pushed, so that is pushed first as well.
+        ["checks", "branch", "build"],
     ] {
         let mut stage = dev();
         stage.needs = needs.map(GateName::parse).to_vec();

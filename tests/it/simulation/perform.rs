@@ -128,6 +128,7 @@ impl World {
                     digest: sha256(words.as_bytes()),
                     text: Confidential(words),
                     issue_text: issue_digest(title, body),
+                    ms: 0,
                 }
             }
             Action::Stage { .. } => Outcome::Staged,
@@ -308,6 +309,7 @@ impl World {
             GateName::Approval
             | GateName::File
             | GateName::Pr
+            | GateName::Checks
             | GateName::Verify
             | GateName::Own(_) => true,
         };

@@ -187,6 +187,7 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
             allow: Vec::new(),
             agents: Vec::new(),
             reserved: Vec::new(),
+            facts: Vec::new(),
             merge,
             comment: None,
             git: true,

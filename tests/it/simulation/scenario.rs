@@ -16,7 +16,6 @@ use pointsman::machine::dispatch::errand;
 use pointsman::machine::starting::candidates;
 use pointsman::machine::starting::schedule::{self, Turn};
 use pointsman::machine::starting::starved::Starved;
-use pointsman::machine::text::touches::declared;
 
 use super::driver::{Driver, Plant};
 use super::faults::Faults;
@@ -187,6 +186,7 @@ impl Page {
                 let changed = tracker.label(issue(number), &label, false, &by, now);
                 assert!(changed, "`{label}` was not there");
             }
+            ["elsewhere", name, is] => tracker.hears(name, *is == "open"),
             ["close", number] => tracker.set_open(issue(number), false, now),
             ["reopen", number] => tracker.set_open(issue(number), true, now),
             ["comment", number, body, rest @ ..] => {
@@ -195,12 +195,7 @@ impl Page {
             }
             ["rewrite", number, from, to] => tracker.rewrite(issue(number), from, to, now),
             ["edit", number, who] => tracker.edit(issue(number), &actor(who), now),
-            ["commit", number, files @ ..] => {
-                let found = tracker.issues.get_mut(&issue(number));
-                let found = found.expect("it is there");
-                found.commits += 1;
-                found.files.extend(files.iter().map(ToString::to_string));
-            }
+            ["commit", number, files @ ..] => tracker.commit(issue(number), files),
             ["agent", is] => self.pane(Window::Agent, is),
             ["check", is] => self.pane(Window::Check, is),
             ["report", number, verb] => self.report(number, verb, "pass"),
@@ -295,18 +290,7 @@ impl Page {
         for label in labels {
             tracker.label(number, &Label::new(label), true, &alice(), at);
         }
-        let head = &mut tracker.issues.get_mut(&number).expect("it is there").head;
-        for option in options {
-            if let Some(others) = option.strip_prefix("waits-for=") {
-                head.waits_for.extend(others.split(',').map(issue));
-            }
-            if let Some(paths) = option.strip_prefix("touches=") {
-                head.touches = declared(&format!("touches: {paths}"));
-            }
-            if let Some(count) = option.strip_prefix("blocked-by=") {
-                head.blocked_by = count.parse().expect("a number");
-            }
-        }
+        tracker.describe(number, options);
     }
 
     fn label(&mut self, number: &str, label: &str, rest: &[&str]) {

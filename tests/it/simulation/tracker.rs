@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
-    Actor, Comment, CommentId, Details, Edit, Head, IssueId, IssueNumber, Label, LabelEvent,
-    LabelEventId, RepoId, Role, SingleRead, Text,
+    Actor, Comment, CommentId, Details, Edit, Elsewhere, Head, IssueId, IssueNumber, Label,
+    LabelEvent, LabelEventId, RepoId, Role, SingleRead, Text,
 };
+
+use pointsman::machine::text::touches::declared;
 
 use super::pulls::SimPull;
 use super::rules::{alice, us};
@@ -32,6 +34,8 @@ pub(crate) struct Tracker {
     pub(crate) issues: BTreeMap<IssueNumber, Issue>,
     pub(crate) pulls: BTreeMap<IssueNumber, SimPull>,
     pub(crate) reviews: u64,
+    /// What other projects know of theirs.
+    pub(crate) elsewhere: BTreeMap<Elsewhere, bool>,
     /// How far its clock is ahead of ours.
     pub(crate) skew: SignedDuration,
     /// Whether it remembers what it was, for reads that are late.
@@ -47,6 +51,15 @@ pub(crate) struct Tracker {
     /// Issues that were closed at some time.
     closed: BTreeSet<IssueNumber>,
     ids: u64,
+}
+
+/// Reads `owner/name:4`: the rest of a line behind `#` is a remark.
+fn elsewhere(name: &str) -> Elsewhere {
+    let (repo, number) = name.split_once(':').expect("owner/name:4");
+    Elsewhere {
+        repo: repo.to_owned(),
+        number: IssueNumber(number.parse().expect("a number")),
+    }
 }
 
 /// A late read is at most this old.
@@ -112,6 +125,37 @@ impl Tracker {
             .or_else(|| self.issues.get(&number))
     }
 
+    /// An agent commits to an issue's branch.
+    pub(crate) fn commit(&mut self, number: IssueNumber, files: &[&str]) {
+        let found = self.issues.get_mut(&number).expect("it is there");
+        found.commits += 1;
+        found.files.extend(files.iter().map(ToString::to_string));
+    }
+
+    /// Another project says how one of its issues stands.
+    pub(crate) fn hears(&mut self, name: &str, is_open: bool) {
+        self.elsewhere.insert(elsewhere(name), is_open);
+    }
+
+    /// Says more of an issue: `waits-for=9,12`, `blocked-by=2`, ..
+    pub(crate) fn describe(&mut self, number: IssueNumber, options: &[&str]) {
+        let head = &mut self.issues.get_mut(&number).expect("it is there").head;
+        for (key, is) in options.iter().filter_map(|option| option.split_once('=')) {
+            let count = || is.parse().expect("a number");
+            match key {
+                "waits-for" => {
+                    let numbers = is.split(',').map(|one| one.parse().expect("a number"));
+                    head.waits_for.extend(numbers.map(IssueNumber));
+                }
+                "waits-elsewhere" => head.waits_elsewhere.extend(is.split(',').map(elsewhere)),
+                "touches" => head.touches = declared(&format!("touches: {is}")),
+                "blocked-by" => head.blocked_by = count(),
+                "sub-issues" => head.sub_issues = count(),
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) fn add(&mut self, number: u64, title: &str, at: Timestamp) {
         let at = self.stamp(at);
         let head = Head {
@@ -127,6 +171,8 @@ impl Tracker {
             updated_at: at,
             url: format!("https://tracker/{number}"),
             waits_for: BTreeSet::new(),
+            waits_elsewhere: BTreeSet::new(),
+            sub_issues: 0,
             blocked_by: 0,
             touches: BTreeSet::new(),
         };

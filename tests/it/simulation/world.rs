@@ -359,6 +359,7 @@ impl World {
             details,
             pulls: self.tracker.list_pulls(),
             pull_reads: self.tracker.read_pulls(questions),
+            elsewhere: self.tracker.elsewhere.clone(),
             changed,
             panes: self
                 .panes

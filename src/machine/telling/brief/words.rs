@@ -54,6 +54,7 @@ pub(super) fn need(gate: &GateName, facts: &Facts) -> String {
         },
         GateName::Coverage => "the verdict's `files_reviewed` names every changed file".to_owned(),
         GateName::Pr => "the branch's pull request is open at the commit; Pointsman opens it, nothing for you to do".to_owned(),
+        GateName::Checks => "what GitHub's own checks say of the commit is read by Pointsman; what failed or has not ended is a warning, recorded and shown, and nothing waits for it".to_owned(),
         GateName::Approval => "a person's approval; nothing for you to do".to_owned(),
         GateName::File => format!(
             "`{}` is not empty and is another than before this dispatch",

@@ -113,6 +113,7 @@ impl Model {
             },
             ("POST", ["git", "refs"]) => self.create_ref(caller, id, &call.input()),
             (_, ["pulls", rest @ ..]) => self.in_pulls(call, caller, id, rest),
+            (_, ["commits", sha, rest @ ..]) => self.in_commit(call, id, sha, rest),
             _ => not_found(),
         }
     }

@@ -54,6 +54,8 @@ facts! {
     AbsentLabelIs404 = "absent-label-is-404",
     /// Off: an issue does not say what blocks it.
     DependenciesAreCounted = "dependencies-are-counted",
+    /// Off: an issue does not say how many of its sub-issues are open.
+    SubIssuesAreCounted = "sub-issues-are-counted",
     /// Off: a label edit leaves `updated_at` alone.
     LabellingMovesUpdatedAt = "labelling-moves-updated-at",
     /// Off: `permission` says as much as `role_name`.
@@ -90,6 +92,12 @@ facts! {
     GraphqlMarksReady = "graphql-marks-ready",
     /// Off: a review moves `updated_at` in the list of pull requests only.
     ReviewsMoveIssues = "reviews-move-issues",
+    /// Off: commit statuses are listed among the check runs.
+    ChecksAreTwoLists = "checks-are-two-lists",
+    /// Off: every run of a check is listed.
+    OnlyTheNewestRunIsListed = "only-the-newest-run-is-listed",
+    /// Off: a commit that is not there has no checks.
+    ChecksOfUnknownCommitsAre422 = "checks-of-unknown-commits-are-422",
     /// Off: times have fractions, as if two changes never met in one second.
     TimesAreWholeSeconds = "times-are-whole-seconds",
 }

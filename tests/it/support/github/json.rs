@@ -74,6 +74,13 @@ impl Model {
                 "total_blocked_by": issue.blocked_by.len(), "total_blocking": 0,
             });
         }
+        if self.is(Fact::SubIssuesAreCounted) {
+            let is_closed = |number: &&u64| repo.issues.get(*number).is_some_and(|one| !one.open);
+            json["sub_issues_summary"] = json!({
+                "total": issue.sub_issues.len(),
+                "completed": issue.sub_issues.iter().filter(is_closed).count(),
+            });
+        }
         if !issue.open {
             let closed = issue
                 .events

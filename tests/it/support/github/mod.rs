@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod checks;
 mod entry;
 mod fact;
 mod fault;

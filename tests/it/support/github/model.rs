@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::checks::RunFact;
 use super::entry::{Logged, Used};
 use super::fact::Fact;
 use super::fault::Fault;
@@ -53,6 +54,8 @@ pub(crate) struct Issue {
     pub(crate) milestone: Option<u64>,
     /// Issues that block it, by GitHub's own dependencies.
     pub(crate) blocked_by: Vec<u64>,
+    /// Its sub-issues.
+    pub(crate) sub_issues: Vec<u64>,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     /// Oldest first.
@@ -88,6 +91,8 @@ pub(crate) struct Repo {
     pub(crate) drafts: bool,
     /// Why nothing may be merged: a rule of the default branch.
     pub(crate) merge_rule: Option<String>,
+    /// What CI said of its commits, oldest first.
+    pub(crate) runs: Vec<RunFact>,
 }
 
 /// All of GitHub, as far as the tests need it.
@@ -175,6 +180,7 @@ impl Model {
             git: None,
             drafts: true,
             merge_rule: None,
+            runs: Vec::new(),
         };
         self.repos.insert(id, repo);
         id
@@ -240,6 +246,7 @@ impl Model {
             labels: Vec::new(),
             milestone: None,
             blocked_by: Vec::new(),
+            sub_issues: Vec::new(),
             created: now,
             updated: now,
             edits: Vec::new(),
