@@ -17,7 +17,7 @@ const ANCHORS_MAX: usize = 2;
 /// Reports of one turn: the first, and one more after what was missing is supplied.
 const REPORTS_MAX: usize = 2;
 /// How late a late report is, in seconds.
-const LATE_SECONDS: u8 = 12;
+const LATE_SECONDS: u8 = 20;
 
 /// What the agent remembers of its conversation.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pointsman::domain::{Cause, Event, IssueNumber, Verdict};
+use pointsman::domain::{Cause, Event, Hold, IssueNumber, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::world::{Told, World, assert_confirmed};
@@ -51,6 +51,9 @@ fn assert_once(world: &World, told: &[Told], stages: &[&str]) {
             one.event
         );
     }
+    // Nor did one say that it had its time.
+    let stuck = |told: &&Told| matches!(&told.event, Event::HoldsChanged { holds } if holds.values().any(|hold| matches!(hold, Hold::Stuck { .. })));
+    assert!(!told.iter().any(|told| stuck(&told)), "stuck");
     let typed = |told: &Told| {
         matches!(
             told.event,
