@@ -50,6 +50,14 @@ pub(super) enum Marker {
     Ask,
     /// Opens a permission prompt before it commits.
     Dialog,
+    /// Reports that it cannot, in every attempt.
+    Fail,
+    /// Its program dies once, in the middle of the work.
+    Crash,
+    /// Commits on a branch of its own, until that is refused.
+    Stray,
+    /// Ends its turn without a word, and reports later.
+    Late,
 }
 
 impl Marker {
@@ -60,6 +68,10 @@ impl Marker {
             Self::Silent => "[demo:silent]",
             Self::Ask => "[demo:ask]",
             Self::Dialog => "[demo:dialog]",
+            Self::Fail => "[demo:fail]",
+            Self::Crash => "[demo:crash]",
+            Self::Stray => "[demo:stray]",
+            Self::Late => "[demo:late]",
         }
     }
 }

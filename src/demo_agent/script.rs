@@ -8,7 +8,7 @@ use crate::repo::brief as files;
 
 use super::brief::{Brief, Marker, Product, Purpose, delivery_in};
 use super::check;
-use super::hands::{Hands, Ran, Step, Stopped};
+use super::hands::{Hands, Ran, Step, Stopped, crash};
 use super::rehearse;
 use super::work::{Plan, anchor};
 
@@ -16,6 +16,8 @@ use super::work::{Plan, anchor};
 const ANCHORS_MAX: usize = 2;
 /// Reports of one turn: the first, and one more after what was missing is supplied.
 const REPORTS_MAX: usize = 2;
+/// How late a late report is, in seconds.
+const LATE_SECONDS: u8 = 20;
 
 /// What the agent remembers of its conversation.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ pub(super) struct Memory {
     handled: BTreeSet<String>,
     lied: BTreeSet<String>,
     asked: BTreeSet<String>,
+    strayed: BTreeSet<String>,
 }
 
 /// Takes one submitted text.
@@ -128,7 +131,7 @@ fn wants_to_ask(memory: &Memory, brief: &Brief) -> bool {
 
 fn make_and_report(hands: &Hands, memory: &mut Memory, brief: &Brief) -> Step {
     for _ in 0..REPORTS_MAX {
-        let note = match make(hands, brief) {
+        let note = match make(hands, memory, brief) {
             Ok(note) => note,
             Err(Stopped::Broken(why)) => {
                 hands.say(format!("I cannot go on: {why}"))?;
@@ -142,6 +145,12 @@ fn make_and_report(hands: &Hands, memory: &mut Memory, brief: &Brief) -> Step {
             && memory.lied.insert(brief.dispatch.clone())
         {
             return hands.say("Finished. I lean back and tell nobody.");
+        }
+        if brief.product() == Product::Commits
+            && brief.is_marked(Marker::Late)
+            && memory.lied.insert(brief.dispatch.clone())
+        {
+            return report_late(hands, brief, &note);
         }
         if brief.product() == Product::Rehearsal && rehearse::stops(hands, "report")? {
             return Ok(());
@@ -157,10 +166,10 @@ fn make_and_report(hands: &Hands, memory: &mut Memory, brief: &Brief) -> Step {
 }
 
 /// Makes what leaves the stage and returns the report's note.
-fn make(hands: &Hands, brief: &Brief) -> Step<String> {
+fn make(hands: &Hands, memory: &mut Memory, brief: &Brief) -> Step<String> {
     match brief.product() {
         Product::Spec => spec(hands, brief),
-        Product::Commits => commits(hands, brief),
+        Product::Commits => commits(hands, memory, brief),
         Product::Verdict => check::verdict(hands, brief),
         Product::File => file(hands, brief),
         Product::Rehearsal => rehearse::rehearse(hands, brief),
@@ -235,7 +244,11 @@ fn anchors(hands: &Hands, tracked: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn commits(hands: &Hands, brief: &Brief) -> Step<String> {
+fn commits(hands: &Hands, memory: &mut Memory, brief: &Brief) -> Step<String> {
+    if brief.is_marked(Marker::Fail) {
+        return Err(Stopped::Broken("this is more than I can do".to_owned()));
+    }
+    stray(hands, memory, brief)?;
     let on = hands
         .git_says(&["symbolic-ref", "--short", "HEAD"])?
         .unwrap_or_default();
@@ -243,7 +256,8 @@ fn commits(hands: &Hands, brief: &Brief) -> Step<String> {
         "I am on branch {}.",
         if on.is_empty() { "none" } else { &on }
     ))?;
-    if brief.branch.as_ref().is_some_and(|wanted| *wanted != on) {
+    let strays = memory.strayed.contains(&brief.dispatch);
+    if brief.branch.as_ref().is_some_and(|wanted| *wanted != on) && !strays {
         return Err(Stopped::Broken(format!(
             "the brief names another branch than `{on}`"
         )));
@@ -269,9 +283,38 @@ fn commits(hands: &Hands, brief: &Brief) -> Step<String> {
     ))
 }
 
+/// Leaves for a branch of its own before it works for a dispatch; the second time it comes back, with what it made there.
+fn stray(hands: &Hands, memory: &mut Memory, brief: &Brief) -> Step {
+    let Some(wanted) = brief
+        .branch
+        .as_ref()
+        .filter(|_| brief.is_marked(Marker::Stray))
+    else {
+        return Ok(());
+    };
+    let mine = format!("mine-{}", brief.dispatch);
+    if memory.strayed.remove(&brief.dispatch) {
+        hands.say("On my own branch it counts for nothing. I go back.")?;
+        hands.git(&["switch", "-q", wanted])?;
+        hands.git(&["merge", "-q", "--ff-only", &mine])?;
+        hands.git(&["branch", "-q", "-D", &mine])?;
+    } else if memory.lied.insert(brief.dispatch.clone()) {
+        hands.say("I like a branch of my own better.")?;
+        if hands.git(&["switch", "-q", "-c", &mine])?.is_good() {
+            memory.strayed.insert(brief.dispatch.clone());
+        }
+    }
+    Ok(())
+}
+
 /// Edits the files of the plan and returns what was done, for the commit.
 fn edit(hands: &Hands, brief: &Brief, plan: &Plan) -> Step<&'static str> {
     let source = hands.read(&plan.source);
+    if source.is_none() && brief.failed_on().is_empty() && brief.is_marked(Marker::Crash) {
+        hands.write(Path::new(&plan.source), "# begun\n")?;
+        hands.say("I have begun, and now I crash.")?;
+        crash();
+    }
     // A source without its test is what an ended attempt left: all of it is still owed.
     let source = source.filter(|_| hands.read(&plan.test).is_some());
     let (is_complete, what) = match source {
@@ -346,14 +389,21 @@ fn file(hands: &Hands, brief: &Brief) -> Step<String> {
     Ok(format!("wrote {path}"))
 }
 
-/// Runs a report command as the brief printed it, with our own words in the quotes. Shows it without its secret.
-fn report(hands: &Hands, brief: &Brief, verb: &str, words: Option<&str>) -> Step<Option<Ran>> {
-    let Some(mut command) = brief.command(verb) else {
-        hands.say(format!(
-            "The brief prints no `{verb}` line, so I do not report that."
-        ))?;
-        return Ok(None);
+/// Leaves a report to a process that comes with it when the turn is long over.
+fn report_late(hands: &Hands, brief: &Brief, note: &str) -> Step {
+    let Some(command) = reporting(brief, "done", Some(note)) else {
+        return hands.say("The brief prints no `done` line, so I do not report that.");
     };
+    let later = format!(r#"(sleep {LATE_SECONDS}; exec "$@") </dev/null >/dev/null 2>&1 &"#);
+    let mut words = ["sh", "-c", &later, "later"].map(str::to_owned).to_vec();
+    words.extend(command);
+    hands.run(&words)?;
+    hands.say("Finished. I say so in a while.")
+}
+
+/// Returns a report command as the brief printed it, with our own words in the quotes.
+fn reporting(brief: &Brief, verb: &str, words: Option<&str>) -> Option<Vec<String>> {
+    let mut command = brief.command(verb)?;
     let quoted = command
         .iter()
         .position(|word| word == "--note")
@@ -362,6 +412,17 @@ fn report(hands: &Hands, brief: &Brief, verb: &str, words: Option<&str>) -> Step
     if let (Some(slot), Some(words)) = (quoted.and_then(|at| command.get_mut(at)), words) {
         words.clone_into(slot);
     }
+    Some(command)
+}
+
+/// Runs a report command. Shows it without its secret.
+fn report(hands: &Hands, brief: &Brief, verb: &str, words: Option<&str>) -> Step<Option<Ran>> {
+    let Some(command) = reporting(brief, verb, words) else {
+        hands.say(format!(
+            "The brief prints no `{verb}` line, so I do not report that."
+        ))?;
+        return Ok(None);
+    };
     hands.say(format!("$ pointsman {verb} {}", brief.dispatch))?;
     let ran = hands.run(&command)?;
     hands.say(indent(&ran.text))?;

@@ -51,7 +51,9 @@ pub(super) fn keep(
     rules: &Rules,
 ) -> Option<Step> {
     let walk = state.walks.get(&labelling.issue)?;
-    if !matches!(rules.project.tracker, TrackerChoice::GitHub { .. }) || walk.subject.is_none() {
+    // Where its work began is known once its branch was pushed. One that was set up and never pushed has nothing to be read.
+    let is_pushed = walk.began.is_some() && walk.subject.is_some();
+    if !matches!(rules.project.tracker, TrackerChoice::GitHub { .. }) || !is_pushed {
         return None;
     }
     let plan = plan(walk, walk.branch.clone()?, dispatch, labelling.issue);

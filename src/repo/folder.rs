@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Gid;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::repo::RepoError;
@@ -220,7 +220,10 @@ impl Folder {
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, &temporary, create, mode)
             .map_err(|error| io("write", &self.path.join(name), error))?;
-        self.fill(fd, name, bytes, mode)?;
+        // Held until it has its name, so that whoever finds it unheld knows that nobody will rename it.
+        let _held = self
+            .held(fd, name)
+            .and_then(|fd| self.fill(fd, name, bytes, mode))?;
         let taken = match rustix::fs::renameat_with(&self.fd, &temporary, &self.fd, name, flags) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
@@ -247,6 +250,27 @@ impl Folder {
         let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
         match rustix::fs::linkat(CWD, nameless, &self.fd, name, AtFlags::SYMLINK_FOLLOW) {
             Ok(()) => self.sync().map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn held(&self, fd: OwnedFd, name: &str) -> Result<OwnedFd, RepoError> {
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(fd),
+            Err(error) => Err(io("hold", &self.path.join(name), error)),
+        }
+    }
+
+    /// Removes a temporary file of [`Folder::write`] if its writer is gone, in whatever account or process namespace it was. Returns
+    /// whether it went.
+    pub(super) fn remove_abandoned(&self, temporary: &str) -> Result<bool, RepoError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        // What cannot be opened cannot be proven to be nobody's.
+        let Ok(fd) = rustix::fs::openat(&self.fd, temporary, flags, Mode::empty()) else {
+            return Ok(false);
+        };
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => self.remove(temporary).map(|()| true),
             Err(_) => Ok(false),
         }
     }

@@ -91,7 +91,8 @@ pub fn answer(
 }
 
 /// Removes what was written before `before` and is done with: reports with their answers, answers without a report, and what
-/// is no report of the verbs. A report that nobody answered yet stays. Returns how many files went.
+/// is no report of the verbs, and what a killed verb left half written. A report that nobody answered yet stays, and so does what a
+/// writer still holds. Returns how many files went.
 pub fn sweep(project: &Path, before: Timestamp) -> Result<usize, RepoError> {
     let Some(folder) = Folder::existing(project, FOLDER)? else {
         return Ok(0);
@@ -105,6 +106,11 @@ pub fn sweep(project: &Path, before: Timestamp) -> Result<usize, RepoError> {
     let mut removed = 0;
     // From the last name on a report goes before its answer: one that lost its answer would be answered anew.
     for name in names.iter().rev() {
+        if let Some(ulid) = unfinished_in(name) {
+            let is_old = written_at(&ulid).is_some_and(|at| at < before);
+            removed += usize::from(is_old && folder.remove_abandoned(name)?);
+            continue;
+        }
         let answers = name
             .strip_suffix(".answer.json")
             .map(|id| format!("{id}.json"));
@@ -218,6 +224,16 @@ fn check_size(what: &str, bytes: &[u8]) -> Result<(), RepoError> {
 fn report_in(name: &str) -> Option<ReportId> {
     let id = ReportId::new(name.strip_suffix(".json")?);
     check_id(&id).ok().map(|()| id)
+}
+
+/// Reads a report's id from the name of a file that [`Folder::write`] has not renamed yet: `.<report or answer>.<pid>.tmp`.
+fn unfinished_in(name: &str) -> Option<ReportId> {
+    let (of, pid) = name
+        .strip_prefix('.')?
+        .strip_suffix(".tmp")?
+        .rsplit_once('.')?;
+    pid.parse::<u32>().ok()?;
+    report_in(of).or_else(|| report_in(&format!("{}.json", of.strip_suffix(".answer.json")?)))
 }
 
 fn check_id(ulid: &ReportId) -> Result<(), RepoError> {

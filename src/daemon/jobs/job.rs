@@ -127,6 +127,19 @@ pub async fn is_there(tmux: &Tmux, name: &str) -> Result<bool, TmuxError> {
     Ok(tmux.find(GATE_SESSION, name).await?.is_some())
 }
 
+/// Waits for a job of that name from before a restart and clears it away: what it changed is found by looking, and it says nothing else.
+pub async fn clear(tmux: &Tmux, job: &Job) -> Result<(), JobError> {
+    let Some(row) = tmux.find(GATE_SESSION, &job.name).await? else {
+        return Ok(());
+    };
+    match wait(tmux, &row.pane, job).await {
+        Ok(row) => tmux.kill_pane(&row.pane).await.map(drop)?,
+        Err(JobError::Gone) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
 /// Ends the jobs that run in a tree that is about to be moved. Who moves it has it alone, so they are left from before a restart.
 pub async fn end_in(tmux: &Tmux, tree: &Path) -> Result<(), TmuxError> {
     // tmux tells a folder as the kernel does, without links.

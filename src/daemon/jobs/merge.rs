@@ -84,6 +84,11 @@ async fn merged(
     subject: &Subject,
 ) -> Result<Outcome, Outcome> {
     let script = |name: &str| format!("{name}-{}", subject.short());
+    // A landing that outlived its daemon comes to its end first: looked at before, it would be done twice or half.
+    let land = script("merge-land");
+    tree::clear(hands, &project.path, &land, push::PUSH_LIMIT)
+        .await
+        .map_err(|error| failed(&error))?;
     let args = vec![subject.to_string()];
     let name = script("merge-way");
     let way = run(hands, &project.path, &name, WAY, args, WAY_LIMIT).await?;
@@ -109,8 +114,7 @@ async fn merged(
         (None, None) => return Err(again(said(&way, "the default branch cannot be read"))),
     };
     let args = vec![landing.to_string(), default.to_owned(), push::seconds_max()];
-    let name = script("merge-land");
-    let landed = run(hands, &project.path, &name, LAND, args, push::PUSH_LIMIT).await?;
+    let landed = run(hands, &project.path, &land, LAND, args, push::PUSH_LIMIT).await?;
     for note in lines(&landed, "note ") {
         tracing::warn!(project = %project.name, %issue, note, "merge");
     }

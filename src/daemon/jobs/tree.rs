@@ -338,6 +338,12 @@ pub async fn run(
     job::run(&hands.tmux, &job).await
 }
 
+/// Waits for a script of that name that outlived its daemon, and clears its window away.
+pub async fn clear(hands: &Hands, cwd: &Path, name: &str, limit: Duration) -> Result<(), JobError> {
+    let job = job_of(hands, cwd, name, "", Vec::new(), limit);
+    job::clear(&hands.tmux, &job).await
+}
+
 /// Runs a command of the project's there that measures a commit; `name` says which.
 pub async fn measure(
     hands: &Hands,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Label, RepoId, Role};
-use crate::tracker::local::file::{self, Damage, chance};
+use crate::tracker::local::file::{self, Damage, Lock, chance};
 use crate::tracker::{RepoLabel, TrackerError};
 
 /// `repo.json`.
@@ -56,9 +56,9 @@ impl Repo {
         Ok(Some(repo))
     }
 
-    pub(super) fn write(&self, path: &Path, owner: u32) -> Result<(), TrackerError> {
+    pub(super) fn write(&self, lock: &Lock, path: &Path) -> Result<(), TrackerError> {
         let text = serde_json::to_string_pretty(self).expect("a repository is plain data");
-        file::write(path, &format!("{text}\n"), owner)
+        lock.write(path, &format!("{text}\n"))
     }
 }
 
@@ -75,9 +75,9 @@ pub(super) fn read_labels(path: &Path) -> Result<Vec<RepoLabel>, TrackerError> {
 }
 
 pub(super) fn write_labels(
+    lock: &Lock,
     path: &Path,
     labels: &[RepoLabel],
-    owner: u32,
 ) -> Result<(), TrackerError> {
     let row = |label: &RepoLabel| LabelRow {
         name: label.name.clone(),
@@ -88,7 +88,7 @@ pub(super) fn write_labels(
         label: labels.iter().map(row).collect(),
     };
     let text = toml::to_string(&file).expect("labels are plain data");
-    file::write(path, &text, owner)
+    lock.write(path, &text)
 }
 
 pub(super) fn read_roles(path: &Path) -> Result<BTreeMap<String, Role>, TrackerError> {

@@ -128,46 +128,16 @@ fn line_of(before: &[u8]) -> usize {
     before.split(|byte| *byte == b'\n').count()
 }
 
-/// Writes a whole file: seen as it was or as it will be, never in between, also after a crash.
-///
-/// The temporary file has one fixed name, because the lock allows one writer: what a crash leaves is overwritten by the next write.
-pub(super) fn write(path: &Path, text: &str, owner: u32) -> Result<(), TrackerError> {
-    let folder = path
-        .parent()
-        .expect("every file of the tracker lies in a folder");
-    let name = path
-        .file_name()
-        .expect("every file of the tracker has a name")
-        .to_string_lossy();
-    let temporary = folder.join(format!(".{name}.tmp"));
-    (|| {
-        match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        keep_owner(&file, owner)?;
-        file.sync_all()?;
-        knife::point(|| format!("while writing {}", kind(folder, &name)));
-        std::fs::rename(&temporary, path)?;
-        knife::point(|| format!("after writing {}", kind(folder, &name)));
-        sync_folder(folder)
-    })()
-    .map_err(|error| unreachable(path, error))
-}
-
 /// What a file is, for the knife: comments are named by their ids.
-fn kind(folder: &Path, name: &str) -> String {
-    if folder.ends_with("comments") {
-        "a comment".to_owned()
-    } else {
-        name.to_owned()
+fn kind(path: &Path) -> String {
+    if path
+        .parent()
+        .is_some_and(|folder| folder.ends_with("comments"))
+    {
+        return "a comment".to_owned();
     }
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// Gives a file that root made to the folder's owner, who could not read it otherwise.
@@ -199,12 +169,17 @@ pub(super) fn make_folder(path: &Path, owner: Option<u32>) -> Result<(), Tracker
     .map_err(|error| unreachable(path, error))
 }
 
-/// The right to read and write the folder; given back on drop.
+/// The right to read and write the folder; given back on drop. Only who has it can write, so there is one unfinished file at most.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held for its flock")] File);
+pub(super) struct Lock {
+    #[expect(dead_code, reason = "held for its flock")]
+    file: File,
+    unfinished: PathBuf,
+    owner: u32,
+}
 
 impl Lock {
-    /// Waits at most ten seconds for the other operations on this folder.
+    /// Waits at most ten seconds for the other operations on this folder, and removes what one that was killed left half written.
     pub(super) fn take(folder: &Path, owner: u32) -> Result<Self, TrackerError> {
         let path = folder.join(".lock");
         let file = OpenOptions::new()
@@ -219,7 +194,7 @@ impl Lock {
         let since = Instant::now();
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Self(file)),
+                Ok(()) => break,
                 Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR)
                     if since.elapsed() < LOCK_WAIT_MAX =>
                 {
@@ -228,6 +203,44 @@ impl Lock {
                 Err(error) => return Err(unreachable(&path, error.into())),
             }
         }
+        let lock = Self {
+            file,
+            unfinished: folder.join(".unfinished"),
+            owner,
+        };
+        lock.clear()
+            .map_err(|error| unreachable(&lock.unfinished, error))?;
+        Ok(lock)
+    }
+
+    fn clear(&self) -> std::io::Result<()> {
+        match std::fs::remove_file(&self.unfinished) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Writes a whole file below the folder: seen as it was or as it will be, never in between, also after a crash.
+    pub(super) fn write(&self, path: &Path, text: &str) -> Result<(), TrackerError> {
+        let folder = path
+            .parent()
+            .expect("every file of the tracker lies in a folder");
+        (|| {
+            self.clear()?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&self.unfinished)?;
+            file.write_all(text.as_bytes())?;
+            keep_owner(&file, self.owner)?;
+            file.sync_all()?;
+            knife::point(|| format!("while writing {}", kind(path)));
+            std::fs::rename(&self.unfinished, path)?;
+            knife::point(|| format!("after writing {}", kind(path)));
+            sync_folder(folder)
+        })()
+        .map_err(|error| unreachable(path, error))
     }
 }
 

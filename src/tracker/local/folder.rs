@@ -59,7 +59,7 @@ impl Folder {
         let owner = meta.uid();
         make_folder(&path.join("issues"), Some(owner))?;
         let lock = Lock::take(&path, owner)?;
-        let repo = open_repo(&path, owner, clock)?;
+        let repo = open_repo(&path, &lock, clock)?;
         drop(lock);
         Ok(Self {
             path,
@@ -201,7 +201,7 @@ impl Folder {
                 why,
             ));
         }
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
         let mut labels = catalog::read_labels(&self.labels_path())?;
         if labels.iter().any(|known| known.name == label.name) {
             return Ok(Written::Already);
@@ -213,13 +213,13 @@ impl Folder {
             ));
         }
         labels.push(label.clone());
-        catalog::write_labels(&self.labels_path(), &labels, self.owner)?;
+        catalog::write_labels(&lock, &self.labels_path(), &labels)?;
         Ok(Written::Changed)
     }
 
     /// Changes colour and text of an existing label of the repository.
     pub fn change_label(&self, label: &RepoLabel) -> Result<Written, TrackerError> {
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
         let mut labels = catalog::read_labels(&self.labels_path())?;
         let Some(known) = labels.iter_mut().find(|known| known.name == label.name) else {
             return Err(TrackerError::NotFound {
@@ -231,7 +231,7 @@ impl Folder {
         }
         known.color.clone_from(&label.color);
         known.description.clone_from(&label.description);
-        catalog::write_labels(&self.labels_path(), &labels, self.owner)?;
+        catalog::write_labels(&lock, &self.labels_path(), &labels)?;
         Ok(Written::Changed)
     }
 
@@ -256,7 +256,7 @@ impl Folder {
     }
 
     /// Takes the next issue number, durably, before it is used.
-    pub(super) fn next_number(&self, _lock: &Lock) -> Result<IssueNumber, TrackerError> {
+    pub(super) fn next_number(&self, lock: &Lock) -> Result<IssueNumber, TrackerError> {
         let path = self.path.join("repo.json");
         let mut repo =
             Repo::read(&path)?.ok_or_else(|| Damage::new(&path, 1, "the file is gone"))?;
@@ -274,7 +274,7 @@ impl Folder {
         repo.last_issue = last
             .checked_add(1)
             .ok_or_else(|| Damage::new(&path, 1, "`last_issue` is too large"))?;
-        repo.write(&path, self.owner)?;
+        repo.write(lock, &path)?;
         Ok(IssueNumber(repo.last_issue))
     }
 
@@ -341,7 +341,7 @@ impl Folder {
     }
 }
 
-fn open_repo(path: &Path, owner: u32, clock: fn() -> Timestamp) -> Result<Repo, TrackerError> {
+fn open_repo(path: &Path, lock: &Lock, clock: fn() -> Timestamp) -> Result<Repo, TrackerError> {
     let file = path.join("repo.json");
     if let Some(repo) = Repo::read(&file)? {
         return Ok(repo);
@@ -361,7 +361,7 @@ fn open_repo(path: &Path, owner: u32, clock: fn() -> Timestamp) -> Result<Repo, 
         .into());
     }
     let repo = Repo::new(clock());
-    repo.write(&file, owner)?;
+    repo.write(lock, &file)?;
     Ok(repo)
 }
 

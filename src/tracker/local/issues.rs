@@ -107,7 +107,7 @@ impl Folder {
             ));
         }
         issue.file.labels.insert(label.clone());
-        self.record(issue, What::Set(label.clone()))
+        self.record(&lock, issue, What::Set(label.clone()))
     }
 
     /// Removes one label of an issue; `Already` if it has none of that name.
@@ -121,7 +121,7 @@ impl Folder {
         if !issue.file.labels.remove(label) {
             return Ok(Written::Already);
         }
-        self.record(issue, What::Removed(label.clone()))
+        self.record(&lock, issue, What::Removed(label.clone()))
     }
 
     /// Writes a comment.
@@ -145,7 +145,7 @@ impl Folder {
             updated: now,
             body: body.to_owned(),
         };
-        file::write(&self.comment_path(number, id), &file.render(), self.owner())?;
+        lock.write(&self.comment_path(number, id), &file.render())?;
         Ok(CommentId::new(id.to_string()))
     }
 
@@ -161,7 +161,7 @@ impl Folder {
             what: format!("the comment `{id}` on {number}"),
         };
         let known = Ulid::from_string(id.as_str()).map_err(|_| missing())?;
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
         let path = self.comment_path(number, known);
         let found = file::read(&path)?.ok_or_else(missing)?;
         let mut comment = CommentFile::parse(&path, &found.text)?;
@@ -180,7 +180,7 @@ impl Folder {
         }
         body.clone_into(&mut comment.body);
         comment.updated = (self.clock)();
-        file::write(&path, &comment.render(), self.owner())?;
+        lock.write(&path, &comment.render())?;
         Ok(Written::Changed)
     }
 
@@ -218,8 +218,8 @@ impl Folder {
             Ok(()) | Err(_) => {}
         }
         make_folder(&staged, Some(self.owner()))?;
-        file::write(&staged.join("issue.md"), &file.render(), self.owner())?;
-        file::write(&staged.join("events.jsonl"), chain.rendered(), self.owner())?;
+        lock.write(&staged.join("issue.md"), &file.render())?;
+        lock.write(&staged.join("events.jsonl"), chain.rendered())?;
         std::fs::rename(&staged, self.issue_path(number))
             .and_then(|()| file::sync_folder(&self.issues_path()))
             .map_err(|error| unreachable(&staged, error))?;
@@ -234,14 +234,14 @@ impl Folder {
             return Ok(Written::Already);
         }
         issue.file.open = false;
-        self.save(&mut issue, (self.clock)())?;
+        self.save(&lock, &mut issue, (self.clock)())?;
         Ok(Written::Changed)
     }
 
     /// Reads an issue's files and takes in what a person changed in `issue.md` by hand, as events by the file's owner.
     pub(super) fn load(
         &self,
-        _lock: &Lock,
+        lock: &Lock,
         number: IssueNumber,
     ) -> Result<Option<Issue>, TrackerError> {
         let path = self.issue_path(number).join("issue.md");
@@ -258,7 +258,7 @@ impl Folder {
             if chain.len() > EVENTS_MAX {
                 return Err(Damage::new(&events, EVENTS_MAX, "there are too many events").into());
             }
-            file::write(&events, chain.rendered(), self.owner())?;
+            lock.write(&events, chain.rendered())?;
         }
         let created = file.created.unwrap_or(found.changed_at);
         let commented = self.comment_ids(number)?.last().and_then(|id| time_of(*id));
@@ -332,7 +332,7 @@ impl Folder {
     }
 
     /// Writes the issue first, then the event: a crash between the two reads like a hand edit by the file's owner, which is us.
-    fn record(&self, mut issue: Issue, what: What) -> Result<Written, TrackerError> {
+    fn record(&self, lock: &Lock, mut issue: Issue, what: What) -> Result<Written, TrackerError> {
         if issue.chain.len() >= EVENTS_MAX {
             let why = format!("an issue has at most {EVENTS_MAX} events");
             return Err(refused(
@@ -341,25 +341,20 @@ impl Folder {
             ));
         }
         let now = (self.clock)();
-        self.save(&mut issue, now)?;
+        self.save(lock, &mut issue, now)?;
         issue.chain.push(now, &self.actor, what);
-        file::write(
-            &self.events_path(issue.number),
-            issue.chain.rendered(),
-            self.owner(),
-        )?;
+        lock.write(&self.events_path(issue.number), issue.chain.rendered())?;
         Ok(Written::Changed)
     }
 
-    fn save(&self, issue: &mut Issue, now: Timestamp) -> Result<(), TrackerError> {
+    fn save(&self, lock: &Lock, issue: &mut Issue, now: Timestamp) -> Result<(), TrackerError> {
         // What a hand-made file left out is written down before the file's owner and time change.
         issue.file.author = Some(issue.author.clone());
         issue.file.created = Some(issue.created);
         issue.file.updated = Some(now.max(issue.updated));
-        file::write(
+        lock.write(
             &self.issue_path(issue.number).join("issue.md"),
             &issue.file.render(),
-            self.owner(),
         )
     }
 

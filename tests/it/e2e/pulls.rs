@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pointsman::domain::{Event, IssueNumber, Label, ProjectName, PullEnd, Purpose};
+use pointsman::domain::{Cause, Event, IssueNumber, Label, ProjectName, PullEnd, Purpose, Settled};
 
 use crate::support::github::{Fault, Kind};
 use crate::support::patience::PATIENCE;
@@ -548,5 +548,46 @@ async fn a_pull_request_that_is_not_found_for_a_moment_ends_nothing() {
     world.fake().model().merge(BLOG, number, "ann");
     seen(&world).await;
     world.until_done("blog", issue).await;
+    world.end().await;
+}
+
+/// Its branch was set up for an attempt that failed, and is on no remote: the issue was `blocked` for ever, and its agent with it.
+#[tokio::test]
+async fn an_issue_that_goes_back_to_prep_before_anything_was_pushed_needs_no_pull_request() {
+    let world = world().await;
+    let issue = world
+        .issue("blog", "Greet by name", "[demo:fail]", "ready-for-prep")
+        .await;
+    world
+        .until_event("dev fails", "blog", |event| {
+            matches!(
+                event,
+                Event::DispatchClosed {
+                    cause: Cause::Failed { .. },
+                    ..
+                }
+            )
+        })
+        .await;
+    let number = issue.0.to_string();
+    let (code, _, err) = world.says(&["route", &number, "ready-for-prep"]).await;
+    assert_eq!(code, Some(0), "{err}");
+    let left_prep = |told: &&Told| {
+        matches!(
+            &told.event,
+            Event::TransitionSettled {
+                outcome: Settled::Moved { .. },
+                ..
+            }
+        )
+    };
+    let told = world
+        .until("it leaves prep again", |told| {
+            (told.iter().filter(left_prep).count() >= 3).then(|| told.to_vec())
+        })
+        .await;
+    let stalled = |told: &&Told| matches!(told.event, Event::DispatchStalled { .. });
+    assert_eq!(told.iter().filter(stalled).count(), 0);
+    assert_eq!(pulls(&world), 0);
     world.end().await;
 }

@@ -245,13 +245,16 @@ fn what_a_crash_leaves_behind_is_ignored() {
     let place = Place::new();
     let folder = place.open();
     folder.create_issue(&issue("a", &["QA"])).unwrap();
-    fs::write(place.file(".issue.md.tmp"), "---\ntit").unwrap();
-    fs::write(place.file(".events.jsonl.tmp"), "{\"id\"").unwrap();
-    fs::write(place.path.join(".repo.json.tmp"), "{").unwrap();
+    let unfinished = place.path.join(".unfinished");
+    fs::write(&unfinished, "---\ntit").unwrap();
     fs::create_dir_all(place.path.join("issues/.new/comments")).unwrap();
     fs::write(place.path.join("issues/.new/issue.md"), "---").unwrap();
     let folder = place.open();
     assert_eq!(folder.sweep().unwrap().open.len(), 1);
+    assert!(
+        !unfinished.exists(),
+        "the next one with the lock removes it"
+    );
     folder.add_label(ONE, &Label::new("p1")).unwrap();
     assert_eq!(
         folder.create_issue(&issue("b", &[])).unwrap(),

@@ -283,6 +283,33 @@ fn what_was_answered_long_ago_is_swept_and_what_was_not_stays() {
     assert_eq!(left, expected);
 }
 
+/// A file system without nameless files, or a sandbox without `/proc`: a verb that is killed there leaves a temporary file.
+#[test]
+fn what_a_killed_verb_left_half_written_is_swept_unless_somebody_may_still_name_it() {
+    let place = Place::folder();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let report = |second| spool::submit(&place.path, b"{}", at(second)).unwrap();
+    let (old, new) = (report(1_000), report(9_000));
+    let left = [
+        format!(".{old}.json.7.tmp"),
+        format!(".{old}.answer.json.8.tmp"),
+        format!(".{old}.json.9.tmp"),
+        format!(".{new}.json.7.tmp"),
+        ".notes.json.7.tmp".to_owned(),
+    ];
+    for name in &left {
+        fs::write(place.ours("spool").join(name), "{").unwrap();
+    }
+    let writer = fs::File::open(place.ours("spool").join(&left[2])).unwrap();
+    writer.lock().unwrap();
+    let there = |name: &&String| place.ours("spool").join(name).exists();
+    assert_eq!(spool::sweep(&place.path, at(5_000)).unwrap(), 2);
+    let stay: Vec<&String> = left.iter().filter(there).collect();
+    assert_eq!(stay, [&left[2], &left[3], &left[4]]);
+    drop(writer);
+    assert_eq!(spool::sweep(&place.path, at(5_000)).unwrap(), 1);
+}
+
 #[test]
 fn a_flooded_spool_is_read_in_parts_oldest_first() {
     let place = Place::folder();

@@ -30,6 +30,8 @@ const LATE_MAX: Duration = Duration::from_secs(15);
 const STAYS: Duration = Duration::from_secs(3);
 /// Between two looks.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
+/// Between two looks at everything that is there, which costs processes.
+pub(super) const WHOLE_LOOK: Duration = Duration::from_millis(600);
 
 /// A point and which of its passes.
 pub(super) type Place = (usize, String);
@@ -50,6 +52,7 @@ pub(super) struct Walk {
     issue: IssueNumber,
     knife: PathBuf,
     lives: usize,
+    told: Vec<Told>,
     is_answered: bool,
     is_merged: bool,
 }
@@ -105,6 +108,7 @@ impl Walk {
             issue,
             knife,
             lives: 1,
+            told: Vec::new(),
             is_answered: false,
             is_merged: false,
         }
@@ -181,7 +185,8 @@ impl Walk {
         let deadline = Instant::now() + WALK_MAX;
         loop {
             self.revive();
-            let told = self.world.told().await;
+            let mut told = std::mem::take(&mut self.told);
+            self.world.read_on(&mut told);
             self.person(&told).await;
             if is_done(&told) {
                 return;
@@ -191,6 +196,7 @@ impl Walk {
                 "it does not come to its end\n{}",
                 self.world.account(&told).await
             );
+            self.told = told;
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -373,7 +379,7 @@ impl Walk {
                     self.world.account(&told).await
                 ));
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(WHOLE_LOOK).await;
         }
     }
 

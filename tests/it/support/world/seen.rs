@@ -3,11 +3,18 @@
 use super::*;
 
 impl World {
-    fn records(&self) -> Option<Vec<Record>> {
+    fn records(&self, after: u64) -> Option<Vec<Record>> {
         Sqlite::open_read_only(&self.places.ledger())
             .ok()?
-            .read(0, 100_000)
+            .read(after, 100_000)
             .ok()
+    }
+
+    /// Adds what came to the real binary's ledger since.
+    pub(crate) fn read_on(&self, told: &mut Vec<Told>) {
+        let after = told.last().map_or(0, |told| told.seq);
+        let records = self.records(after).unwrap_or_default();
+        told.extend(records.into_iter().map(read));
     }
 
     /// Returns everything in the ledger.
@@ -18,15 +25,9 @@ impl World {
                 .read(0, 100_000)
                 .await
                 .expect("the ledger is read"),
-            None => self.records().unwrap_or_default(),
+            None => self.records(0).unwrap_or_default(),
         };
-        let told = |record: Record| Told {
-            seq: record.seq,
-            event: store::event_of(&record).expect("it is understood"),
-            project: record.stream,
-            at: record.at,
-        };
-        records.into_iter().map(told).collect()
+        records.into_iter().map(read).collect()
     }
 
     /// Waits until the ledger says something; what it found is returned.
@@ -357,5 +358,14 @@ impl World {
             }
         }
         found
+    }
+}
+
+fn read(record: Record) -> Told {
+    Told {
+        seq: record.seq,
+        event: store::event_of(&record).expect("it is understood"),
+        project: record.stream,
+        at: record.at,
     }
 }
