@@ -93,6 +93,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::AgentAsks { .. }
         | Hold::AgentNotReady { .. }
         | Hold::TreeDirty { .. }
+        | Hold::BranchTaken { .. }
         | Hold::TreeElsewhere { .. }
         | Hold::Failing { .. }
         | Hold::Yours { .. }
@@ -107,6 +108,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::LedgerBehind { .. }
         | Hold::Unreadable { until: None, .. }
         | Hold::Unknown { .. } => true,
+        Hold::Sessions { taken } => taken.iter().all(|(_, hold)| is_yours(hold)),
         // Nobody but a person ends a ring.
         Hold::WaitsFor { ring, .. } => !ring.is_empty(),
         Hold::Unattributed { until: Some(_), .. }

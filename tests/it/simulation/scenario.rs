@@ -207,7 +207,7 @@ impl Page {
                 found.commits += 1;
                 found.files.extend(files.iter().map(ToString::to_string));
             }
-            ["agent", is] => self.pane(Window::Agent, is),
+            ["agent", is] => self.pane(Window::AGENT, is),
             ["check", is] => self.pane(Window::Check, is),
             ["report", number, verb] => self.report(number, verb, "pass"),
             ["forge", number, verb] => {
@@ -490,7 +490,7 @@ impl Page {
     }
 
     fn composer(&mut self) {
-        let pane = &self.driver.world.panes[&Window::Agent];
+        let pane = &self.driver.world.panes[&Window::AGENT];
         let text = format!("composer: {:?}", pane.composer);
         self.say(&text);
     }

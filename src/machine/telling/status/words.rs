@@ -152,6 +152,7 @@ impl Scene<'_> {
             | Hold::Seat { .. }
             | Hold::ActiveMax { .. }
             | Hold::Session { .. }
+            | Hold::Sessions { .. }
             | Hold::Behind { .. }
             | Hold::AgentNotIdle { .. }
             | Hold::InHand { .. }
@@ -305,7 +306,8 @@ impl Scene<'_> {
                 | Hold::Stuck { .. }
                 | Hold::AgentAsks { .. }
                 | Hold::NoAgent { .. }
-                | Hold::TreeDirty { .. },
+                | Hold::TreeDirty { .. }
+                | Hold::BranchTaken { .. },
             ) => format!("ask `pointsman explain {number}` where it runs"),
             _ => self.stop()?,
         })
