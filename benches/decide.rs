@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         .collect();
     let mut seen = seen(heads);
     seen.panes.insert(
-        Window::Agent,
+        Window::AGENT,
         sample(Activity::Idle { since: ten() }, Attention::None),
     );
     let state = State {

@@ -2,13 +2,12 @@
 
 use clap::{Args, Subcommand};
 
-use crate::cli::steer::ProjectArgs;
 use crate::cli::{Failure, capture, client, edge, known, run, say};
 use crate::daemon::Daemon;
 use crate::daemon::desk::control::{Call, Reply};
 use crate::daemon::desk::{caller, check};
 use crate::daemon::panes::said;
-use crate::domain::ProjectName;
+use crate::domain::{ProjectName, Window};
 use crate::machine::engine::Scope;
 
 /// How long what is under way may take to end, when the verb was the daemon.
@@ -50,6 +49,24 @@ pub(super) struct SayArgs {
     project: String,
     /// The words, in quotes
     text: String,
+    /// Which of the project's agents
+    #[arg(long, value_name = "WINDOW", default_value = "agent", value_parser = window)]
+    window: Window,
+}
+
+/// Arguments of `interrupt`.
+#[derive(Debug, Args)]
+pub(super) struct InterruptArgs {
+    /// The project
+    project: String,
+    /// Which of the project's agents
+    #[arg(long, value_name = "WINDOW", default_value = "agent", value_parser = window)]
+    window: Window,
+}
+
+/// Reads a window's name.
+pub(super) fn window(name: &str) -> Result<Window, String> {
+    Window::try_from(name.to_owned())
 }
 
 /// Lets an agent rehearse.
@@ -82,17 +99,22 @@ pub(super) fn tell(args: &SayArgs) -> Result<(), Failure> {
             project,
             by,
             text: text.to_owned(),
+            window: args.window,
         },
-        async |daemon, project, by| said::say(&daemon, &project, &by, text).await,
+        async |daemon, project, by| said::say(&daemon, (&project, args.window), &by, text).await,
     )
 }
 
 /// Stops what an agent does.
-pub(super) fn interrupt(args: &ProjectArgs) -> Result<(), Failure> {
+pub(super) fn interrupt(args: &InterruptArgs) -> Result<(), Failure> {
     ask(
         &args.project,
-        |project, by| Call::Interrupt { project, by },
-        async |daemon, project, by| said::interrupt(&daemon, &project, &by).await,
+        |project, by| Call::Interrupt {
+            project,
+            by,
+            window: args.window,
+        },
+        async |daemon, project, by| said::interrupt(&daemon, (&project, args.window), &by).await,
     )
 }
 

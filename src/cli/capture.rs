@@ -110,11 +110,11 @@ async fn look(
     project: &Project,
     sampler: Arc<Sampler>,
 ) -> Result<(Seen, Sampled), Failure> {
-    let tmux = places.tmux_of(project, Window::Agent);
+    let tmux = places.tmux_of(project, Window::AGENT);
     let managed = project.session == SessionChoice::Managed;
     let found = match &project.session {
         SessionChoice::Managed => {
-            tmux.find(project.name.as_str(), Window::Agent.as_str())
+            tmux.find(project.name.as_str(), Window::AGENT.as_str())
                 .await
         }
         SessionChoice::Adopted { target, .. } => tmux.resolve_target(target).await.map(Some),
@@ -134,7 +134,7 @@ async fn look(
         }
         Err(error) => return Err(Failure::of_tmux(error)),
     };
-    let station = session::station_of(places, &project.name, Window::Agent, managed)?;
+    let station = session::station_of(places, &project.name, Window::AGENT, managed)?;
     let mut last: Option<(Seen, Sampled)> = None;
     for _ in 0..LOOKS {
         if last.is_some() {

@@ -298,7 +298,7 @@ async fn end_session(places: &Places, name: &ProjectName) -> Result<(), Failure>
     // A daemon that does not know the project keeps nothing up in it.
     drop(client::call(places, &call).await?);
     let tmux = places.tmux();
-    for window in [Window::Agent, Window::Check] {
+    for window in Window::all() {
         match tmux.find(name.as_str(), window.as_str()).await {
             Ok(Some(row)) => drop(tmux.kill_pane(&row.pane).await.map_err(Failure::of_tmux)?),
             Ok(None) | Err(TmuxError::NoServer { .. }) => {}
@@ -308,11 +308,24 @@ async fn end_session(places: &Places, name: &ProjectName) -> Result<(), Failure>
     Ok(())
 }
 
+/// Whether the trees of agents are left in the folder of all trees: those that could go have gone before.
+fn has_agents_trees(folder: &Path) -> Result<bool, Failure> {
+    if !folder.ends_with("trees") {
+        return Ok(false);
+    }
+    for entry in std::fs::read_dir(folder)? {
+        if tree::of_agents(&entry?.path()).next().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn remove_state(folder: &Path) -> Result<(), Failure> {
     let mut is_empty = true;
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.ends_with("tracker") {
+        if path.ends_with("tracker") || has_agents_trees(&path)? {
             is_empty = false;
         } else if std::fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_dir()) {
             gone(std::fs::remove_dir_all(&path), &path)?;

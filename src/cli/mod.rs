@@ -105,7 +105,7 @@ enum Verb {
     /// Say something to a project's idle agent
     Say(agent::SayArgs),
     /// Stop what a project's agent does, by its own key, once
-    Interrupt(steer::ProjectArgs),
+    Interrupt(agent::InterruptArgs),
     /// Keep a tracker's labels and a workflow together
     #[command(subcommand)]
     Labels(labels::LabelsVerb),

@@ -6,12 +6,15 @@ use clap::{Args, Subcommand};
 
 use crate::cli::solo::Solo;
 use crate::cli::steer::ProjectArgs;
-use crate::cli::{Failure, client, edge, known, run, say};
+use crate::cli::{Failure, agent, client, edge, known, run, say};
 use crate::daemon::desk::control::{Call, Reply};
+use crate::daemon::jobs::tree;
+use crate::daemon::panes::keep::end_agents;
 use crate::daemon::panes::session::keep_agent;
 use crate::daemon::places::Places;
 use crate::daemon::trackers::Trackers;
-use crate::domain::{ProjectName, SessionChoice, Window};
+use crate::domain::{Project, ProjectName, SessionChoice, Window};
+use crate::view::attach_to;
 
 /// Verbs of `session`.
 #[derive(Debug, Subcommand)]
@@ -35,6 +38,15 @@ pub(super) struct AttachArgs {
     /// Look at the checker's window
     #[arg(long)]
     check: bool,
+    /// Look at this window: `agent-2` is the project's second agent
+    #[arg(long, value_name = "WINDOW", value_parser = agent::window, conflicts_with = "check")]
+    window: Option<Window>,
+}
+
+impl AttachArgs {
+    fn window(&self) -> Option<Window> {
+        self.window.or(self.check.then_some(Window::Check))
+    }
 }
 
 /// Keeps a project's agent up.
@@ -125,39 +137,40 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
     let solo = Solo::start(places, config, name, &trackers).await?;
     let tmux = &solo.hands.tmux;
     if !up {
-        return match tmux.find(name, Window::Agent.as_str()).await {
-            Ok(Some(row)) => tmux
-                .kill_pane(&row.pane)
-                .await
-                .map(|_| format!("the agent of {name} was ended"))
-                .map_err(Failure::of_tmux),
-            Ok(None) | Err(crate::terminal::TmuxError::NoServer { .. }) => {
-                Ok(format!("{name} has no agent"))
-            }
-            Err(error) => Err(Failure::of_tmux(error)),
-        };
+        return end_agents(tmux, &solo.hands.name)
+            .await
+            .map_err(Failure::of_tmux);
     }
     tmux.start_server().await.map_err(Failure::of_tmux)?;
-    let new = keep_agent(&solo.hands, &profile, true)
-        .await
-        .map_err(|why| {
-            Failure::new(anyhow::Error::msg(why))
-                .hint("`pointsman doctor` looks at the agent and its folder".to_owned())
-        })?;
-    solo.watch().await;
-    let state = solo
-        .hands
-        .sampled(Window::Agent)
-        .map(|sampled| sampled.sample.state);
-    if state.is_some_and(|state| state.attention.wants_somebody()) {
-        say::talk(&format!(
-            "it asks for something: accept it once with `pointsman attach {name}`, and leave it running with Ctrl-b d"
-        ));
+    let failed = |why| {
+        Failure::new(anyhow::Error::msg(why))
+            .hint("`pointsman doctor` looks at the agent and its folder".to_owned())
+    };
+    let mut new = Vec::new();
+    for window in project.agents() {
+        if window != Window::AGENT {
+            tree::make(&solo.hands, window).await.map_err(failed)?;
+        }
+        let is_new = keep_agent(&solo.hands, window, &profile, true).await;
+        new.push(is_new.map_err(failed)?);
     }
-    Ok(format!(
-        "the agent of {name} {}",
-        if new { "was started" } else { "is up" }
-    ))
+    solo.watch().await;
+    for window in project.agents() {
+        let sampled = solo.hands.sampled(window);
+        if sampled.is_some_and(|sampled| sampled.sample.state.attention.wants_somebody()) {
+            say::talk(&format!(
+                "it asks for something: accept it once with `{}`, and leave it running with Ctrl-b d",
+                attach_to(&solo.hands.name, window)
+            ));
+        }
+    }
+    let is_new = new.contains(&true);
+    Ok(match (project.sessions, is_new) {
+        (1, true) => format!("the agent of {name} was started"),
+        (1, false) => format!("the agent of {name} is up"),
+        (all, true) => format!("the {all} agents of {name} were started"),
+        (all, false) => format!("the {all} agents of {name} are up"),
+    })
 }
 
 /// Shows a project's session in this terminal.
@@ -165,18 +178,19 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
     let places = edge::places()?;
     let config = run::load(&places)?;
     let project = known::project(&config, &args.project)?;
-    let (mut server, target) = match &project.session {
-        // Checks run in a window on our own server, whoever's pane the agent is in.
-        _ if args.check => (
-            vec!["-S".to_owned(), places.socket.display().to_string()],
-            format!("={}:{}", project.name, Window::Check.as_str()),
-        ),
-        SessionChoice::Managed => (
+    let window = args.window();
+    let (mut server, target) = match (&project.session, window) {
+        (SessionChoice::Managed, None) => (
             vec!["-S".to_owned(), places.socket.display().to_string()],
             format!("={}", project.name),
         ),
-        SessionChoice::Adopted { target, .. } => {
-            let socket = places.socket_of(project, Window::Agent).display();
+        // Checks run in a window on our own server, whoever's pane the agent is in.
+        (SessionChoice::Managed, Some(window)) | (_, Some(window @ Window::Check)) => (
+            vec!["-S".to_owned(), places.socket.display().to_string()],
+            format!("={}:{}", project.name, window.as_str()),
+        ),
+        (SessionChoice::Adopted { target, .. }, _) => {
+            let socket = places.socket_of(project, Window::AGENT).display();
             (vec!["-S".to_owned(), socket.to_string()], target.clone())
         }
     };
@@ -197,22 +211,7 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
     };
     // `has-session` takes a window's target too.
     if !edge::tmux_says(&words(&server, "has-session"))? {
-        let name = &project.name;
-        let (what, hint) = match (&project.session, args.check) {
-            (_, true) => (
-                format!("no checker is at work in {name}"),
-                "it has a window only while it checks: `pointsman status` says when".to_owned(),
-            ),
-            (SessionChoice::Managed, false) => (
-                format!("no session is up for {name}"),
-                format!("pointsman up {name}"),
-            ),
-            (SessionChoice::Adopted { .. }, false) => (
-                format!("the pane `{target}` of {name} is not there"),
-                "start it yourself, or mend `session` in the project's file".to_owned(),
-            ),
-        };
-        return Err(Failure::new(anyhow::anyhow!(what)).hint(hint));
+        return Err(missing(project, window, &target));
     }
     let same = edge::tmux_around()
         .is_some_and(|around| server.last() == Some(&around.display().to_string()));
@@ -231,4 +230,32 @@ pub(super) fn attach(args: &AttachArgs) -> Result<(), Failure> {
         None => server = words(&server, "attach-session"),
     }
     Err(edge::no_tmux(edge::become_tmux(&server)))
+}
+
+/// Says that a window, or the session, is not there.
+fn missing(project: &Project, window: Option<Window>, target: &str) -> Failure {
+    let name = &project.name;
+    let (what, hint) = match (&project.session, window) {
+        (_, Some(Window::Check)) => (
+            format!("no checker is at work in {name}"),
+            "it has a window only while it checks: `pointsman status` says when".to_owned(),
+        ),
+        (SessionChoice::Managed, Some(window)) if project.agents().all(|one| one != window) => (
+            format!("{name} has no agent in a window `{}`", window.as_str()),
+            format!("its file says `sessions = {}`", project.sessions),
+        ),
+        (SessionChoice::Managed, Some(window)) => (
+            format!("no window `{}` is up for {name}", window.as_str()),
+            format!("pointsman up {name}"),
+        ),
+        (SessionChoice::Managed, None) => (
+            format!("no session is up for {name}"),
+            format!("pointsman up {name}"),
+        ),
+        (SessionChoice::Adopted { .. }, _) => (
+            format!("the pane `{target}` of {name} is not there"),
+            "start it yourself, or mend `session` in the project's file".to_owned(),
+        ),
+    };
+    Failure::new(anyhow::anyhow!(what)).hint(hint)
 }

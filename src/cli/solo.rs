@@ -115,7 +115,7 @@ impl Solo {
             let ready = |sample: crate::daemon::panes::fleet::WindowSample| {
                 sample.sample.state.takes_text()
             };
-            if self.hands.sampled(Window::Agent).is_some_and(ready) {
+            if self.hands.sampled(Window::AGENT).is_some_and(ready) {
                 break;
             }
         }

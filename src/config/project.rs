@@ -12,7 +12,7 @@ use crate::config::value::{self, Complaint};
 use crate::config::workflow_check::{Mismatch, check_against};
 use crate::domain::{
     Build, CommentMode, FactCommand, GateName, Label, Merge, ProfileName, Project, ProjectName,
-    Reserved, SessionChoice, TrackerChoice, Workflow,
+    Reserved, SessionChoice, TrackerChoice, Window, Workflow,
 };
 
 /// The workflow of a project that names none.
@@ -97,6 +97,7 @@ fn read(
     let session = table
         .parsed("session", session)
         .map_or(SessionChoice::Managed, |at| at.value);
+    let sessions = table.number("sessions", &(1..=u32::from(Window::AGENTS_MAX)));
     let workflow_at = table.parsed("workflow", |text| {
         workflow_name(text, &around.names.workflows)
     });
@@ -118,6 +119,11 @@ fn read(
 
     let (path, path_span) = path.map(|at| (at.value, at.span))?;
     let folder = (around.folder)(&path);
+    let several = sessions.filter(|at| at.value > 1);
+    let alone = several.as_ref().and_then(|_| one_agent(&session, folder));
+    if let (Some(at), Some(complaint)) = (&several, alone) {
+        sheet.report(at.span.clone(), complaint);
+    }
     let project = Project {
         name: name?,
         tracker: tracker?,
@@ -129,6 +135,7 @@ fn read(
         prepare,
         facts,
         session,
+        sessions: several.map_or(1, |at| u8::try_from(at.value).unwrap_or(Window::AGENTS_MAX)),
         workflow: workflow_file,
         allow,
         agents,
@@ -321,6 +328,22 @@ fn facts(sheet: &Sheet<'_>, table: &Table<'_>) -> Vec<FactCommand> {
         }
     }
     facts
+}
+
+/// Says why a project can have one agent only.
+fn one_agent(session: &SessionChoice, folder: Folder) -> Option<Complaint> {
+    let (why, hint) = match (session, folder) {
+        (SessionChoice::Adopted { .. }, _) => (
+            "`sessions` is for sessions of our own, and `session` is a pane of yours",
+            "take `session` out, and each agent has a window of its own; or take `sessions` out",
+        ),
+        (SessionChoice::Managed, Folder::Plain) => (
+            "without git there is one folder, and one agent works in it",
+            "make it a git repository, and each agent has a work tree of its own; or take `sessions` out",
+        ),
+        (SessionChoice::Managed, Folder::Git | Folder::Missing) => return None,
+    };
+    Some(Complaint::new(why.to_owned()).hint(hint))
 }
 
 /// Says what a workflow's stages need and the project has not.

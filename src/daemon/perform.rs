@@ -115,15 +115,13 @@ async fn reply(hands: &Hands, window: Window, answer: &Answer) -> Outcome {
     let Some(project) = hands.project() else {
         return unconfigured();
     };
-    let trees = [
-        hands.places.tree(&project, window),
-        hands.places.tree(&project, Window::Agent),
-        hands.places.tree(&project, Window::Check),
-    ];
+    let mut trees = hands.places.agents_trees(&project);
+    trees.sort_by_key(|(other, _)| *other != window);
     let json = serde_json::to_vec(answer).expect("an answer is plain data");
     let (report, users) = (answer.report.clone(), hands.places.users());
     let written = tokio::task::spawn_blocking(move || {
-        for tree in &trees {
+        let there = trees.iter().filter(|(_, tree)| tree.exists());
+        for (_, tree) in there {
             if spool::answer(tree, users, &report, &json)? {
                 break;
             }

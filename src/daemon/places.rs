@@ -87,7 +87,7 @@ impl Places {
     pub fn socket_of<'a>(&'a self, project: &'a Project, window: Window) -> &'a Path {
         match &project.session {
             SessionChoice::Adopted { socket, .. }
-                if window == Window::Agent && self.apart.is_none() =>
+                if window == Window::AGENT && self.apart.is_none() =>
             {
                 if socket == SessionChoice::DEFAULT_SOCKET {
                     &self.default_socket
@@ -169,9 +169,18 @@ impl Places {
     /// Returns the folder in which a window's agent works.
     pub fn tree(&self, project: &Project, window: Window) -> PathBuf {
         match window {
-            Window::Check if project.git => self.trees(&project.name).join("check"),
-            Window::Agent | Window::Check => project.path.clone(),
+            window if project.git && window != Window::AGENT => {
+                self.trees(&project.name).join(window.as_str())
+            }
+            Window::Agent(_) | Window::Check => project.path.clone(),
         }
+    }
+
+    /// Returns every folder in which an agent of the project may work, with its window; some may not be there.
+    pub fn agents_trees(&self, project: &Project) -> Vec<(Window, PathBuf)> {
+        let own = Window::all().filter(|window| project.git || *window == Window::AGENT);
+        own.map(|window| (window, self.tree(project, window)))
+            .collect()
     }
 
     /// Returns the tree in which gates run.

@@ -20,23 +20,67 @@ pub struct Pane {
     pub pid: u32,
 }
 
-/// Which window of a project's session.
+/// Which window of a project's session; its name is what ledgers and surfaces call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum Window {
-    /// The persistent agent.
-    Agent,
+    /// A persistent agent, from 1. The first works in the project's own folder, each further one in a work tree of its own.
+    Agent(u8),
     /// A fresh agent for one dispatch of a stage with `not_by`.
     Check,
 }
 
+/// The names of agents' windows, from the first.
+const AGENTS: [&str; Window::AGENTS_MAX as usize] = [
+    "agent", "agent-2", "agent-3", "agent-4", "agent-5", "agent-6", "agent-7", "agent-8", "agent-9",
+];
+
 impl Window {
+    /// The first persistent agent.
+    pub const AGENT: Self = Self::Agent(1);
+    /// So many persistent agents a project may have.
+    pub const AGENTS_MAX: u8 = 9;
+
+    /// Returns the windows of that many persistent agents.
+    pub fn agents(count: u8) -> impl Iterator<Item = Self> {
+        (1..=count.min(Self::AGENTS_MAX)).map(Self::Agent)
+    }
+
+    /// Returns every window that a project can have.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::agents(Self::AGENTS_MAX).chain([Self::Check])
+    }
+
+    /// Returns the window of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|window| window.as_str() == name)
+    }
+
     /// Returns the tmux window's name.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Agent => "agent",
+            Self::Agent(n) => AGENTS[usize::from(n.clamp(1, Self::AGENTS_MAX)) - 1],
             Self::Check => "check",
         }
+    }
+
+    /// Returns whether a persistent agent is in it.
+    pub fn is_agent(self) -> bool {
+        matches!(self, Self::Agent(_))
+    }
+}
+
+impl From<Window> for &'static str {
+    fn from(window: Window) -> Self {
+        window.as_str()
+    }
+}
+
+impl TryFrom<String> for Window {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::named(&name).ok_or_else(|| format!("there is no window `{name}`"))
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Actor, CheckStep, DispatchId, Elsewhere, IssueNumber, Label, ProjectName, Role,
+    Actor, CheckStep, DispatchId, Elsewhere, IssueNumber, Label, ProjectName, Role, Window,
 };
 
 /// What stops a dispatch for the moment.
@@ -139,6 +139,8 @@ pub enum Hold {
         dispatch: DispatchId,
         issue: Option<IssueNumber>,
     },
+    /// None of several agents is free.
+    Sessions { taken: Vec<(Window, Hold)> },
     /// The agent's window is not there.
     NoAgent { window: String, hint: String },
     /// No brief can be put into the project's folder.
@@ -159,6 +161,8 @@ pub enum Hold {
     },
     /// Files that no dispatch of ours changed.
     TreeDirty { files: Vec<String> },
+    /// The issue's branch is checked out in another agent's tree, with changes that are not committed.
+    BranchTaken { tree: String, files: Vec<String> },
     /// A person's tree does not stand on the branch that is needed, and is not switched.
     TreeElsewhere { switch: String },
     /// The tracker's state is not known well enough.
@@ -251,7 +255,7 @@ impl Hold {
             Self::IssueCap { .. } => "issue-cap",
             Self::Hours { .. } => "hours",
             Self::BackOff { .. } => "back-off",
-            Self::Session { .. } => "session-taken",
+            Self::Session { .. } | Self::Sessions { .. } => "session-taken",
             Self::NoAgent { .. } => "no-agent",
             Self::NotWritable { .. } => "not-writable",
             Self::AdoptedApart { .. } => "adopted-apart",
@@ -260,6 +264,7 @@ impl Hold {
             Self::AgentAsks { .. } => "agent-asks",
             Self::AgentNotReady { .. } => "agent-not-ready",
             Self::TreeDirty { .. } => "tree-dirty",
+            Self::BranchTaken { .. } => "branch-taken",
             Self::TreeElsewhere { .. } => "tree-elsewhere",
             Self::Tracker { .. } => "tracker",
             Self::Unreadable { .. } => "unreadable",

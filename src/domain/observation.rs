@@ -67,8 +67,8 @@ pub struct Observation {
     pub unread: BTreeMap<IssueNumber, String>,
     /// The project's panes; a window without an agent is absent.
     pub panes: BTreeMap<Window, PaneSample>,
-    /// Why a window that should have an agent has none.
-    pub no_agent: Option<Hold>,
+    /// Why windows that should have an agent have none.
+    pub no_agent: BTreeMap<Window, Hold>,
     /// Why the daemon cannot put a brief into the project's folder.
     #[serde(default)]
     pub misplaced: Option<Hold>,

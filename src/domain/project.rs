@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{CommentMode, Label, ProfileName, ProjectName, SkillName};
+use crate::domain::{CommentMode, Label, ProfileName, ProjectName, SkillName, Window};
 
 /// One repository or folder, with its session and settings (`projects/<name>.toml`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct Project {
     pub facts: Vec<FactCommand>,
     /// Managed session or an adopted pane.
     pub session: SessionChoice,
+    /// How many persistent agents work on it: 1 to [`Window::AGENTS_MAX`].
+    pub sessions: u8,
     /// The workflow file's name; `labels.toml` is the default.
     pub workflow: String,
     /// Accounts trusted beyond those with write access: logins, or numeric ids.
@@ -46,6 +48,13 @@ pub struct Project {
     pub comment: Option<CommentMode>,
     /// Whether the folder is a git working tree. Found at load, not configured.
     pub git: bool,
+}
+
+impl Project {
+    /// Returns the windows of its persistent agents.
+    pub fn agents(&self) -> impl Iterator<Item = Window> {
+        Window::agents(self.sessions)
+    }
 }
 
 /// A command of a project whose answer stands among the facts of every brief.

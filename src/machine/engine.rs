@@ -325,7 +325,7 @@ impl Engine {
         self.report(now, Some(did), standing);
         let then = answer.map(|answer| Action::Answer {
             answer,
-            window: Window::Agent,
+            window: Window::AGENT,
         });
         if let Some(flow) = &flow {
             self.memory.busy.insert(flow.clone());

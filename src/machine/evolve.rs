@@ -224,6 +224,9 @@ fn begin(
     walk.approved = None;
     walk.title.clone_from(&opening.title);
     walk.approval = Some(approval.clone());
+    if opening.window.is_agent() {
+        walk.window = Some(opening.window);
+    }
     if let Some(branch) = &opening.branch {
         walk.branch = Some(branch.clone());
         walk.touches.clone_from(&opening.touches);

@@ -133,6 +133,8 @@ pub struct Walk {
     pub spec: Option<Spec>,
     /// The branch.
     pub branch: Option<String>,
+    /// The persistent agent that worked on it last.
+    pub window: Option<Window>,
     /// What its work was to change, as it was said when it began.
     pub touches: Vec<String>,
     /// The commit that was verified last.

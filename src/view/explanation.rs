@@ -245,7 +245,7 @@ pub fn explain(story: &Story) -> Explanation {
         }
     };
     let dispatch = current(state, about);
-    let window = dispatch.map_or(Window::Agent, |dispatch| dispatch.opening.window);
+    let window = dispatch.map_or(Window::AGENT, |dispatch| dispatch.opening.window);
     let earlier = story.events.len().saturating_sub(EVENTS_MAX);
     Explanation {
         project: rules.project.name.to_string(),
@@ -425,7 +425,7 @@ fn looked(window: Window, seen: &Observation) -> WindowView {
             sample: Some(sample.clone()),
         };
     }
-    let no_agent = seen.no_agent.as_ref().filter(|_| window == Window::Agent);
+    let no_agent = seen.no_agent.get(&window);
     WindowView {
         window,
         state: no_agent.map_or_else(|| "no such window was seen".to_owned(), ToString::to_string),

@@ -37,3 +37,4 @@ pub use snapshot::{
 };
 pub use status::{Ink, render_status};
 pub use timeline::{Told, sentence};
+pub use words::attach_to;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::scheduled::ScheduleRow;
 use super::words::{age, agent, agent_since};
-use crate::domain::{Errand, Event, IssueNumber, Observation, Rules, Stage, Window};
+use crate::domain::{Errand, Event, IssueNumber, Observation, Opening, Rules, Stage, Window};
 use crate::machine::starting::candidates;
 use crate::machine::starting::decide::{Act, Decision, Standing};
 use crate::machine::state::State;
@@ -98,7 +98,8 @@ fn turn(
 ) -> String {
     match decision {
         Decision::Act(act) if opened(act) == Some(number) => {
-            format!("{} -> {}", due.skill, target(rules, seen, due))
+            let to = target(rules, seen, due, window_of(act));
+            format!("{} -> {to}", due.skill)
         }
         Decision::Act(act) if act.events.iter().any(|event| event.issue() == Some(number)) => {
             act.did.clone()
@@ -106,7 +107,7 @@ fn turn(
         Decision::Look(questions) if questions.issues.contains(&number) => format!(
             "{} -> {}, once it is read",
             due.skill,
-            target(rules, seen, due)
+            target(rules, seen, due, None)
         ),
         Decision::Act(_) | Decision::Look(_) | Decision::Wait(_) => {
             format!("{} -> {}, not now", due.skill, rules.project.name)
@@ -115,24 +116,37 @@ fn turn(
 }
 
 fn opened(act: &Act) -> Option<IssueNumber> {
+    opening(act)?.issue()
+}
+
+fn window_of(act: &Act) -> Option<Window> {
+    opening(act).map(|opening| opening.window)
+}
+
+fn opening(act: &Act) -> Option<&Opening> {
     act.events.iter().find_map(|event| match event {
-        Event::DispatchOpened { opening } => opening.issue(),
+        Event::DispatchOpened { opening } => Some(&**opening),
         _ => None,
     })
 }
 
-/// `blog (idle 4m)`, or the fresh window of a checker.
-fn target(rules: &Rules, seen: &Observation, stage: &Stage) -> String {
+/// `blog (idle 4m)`, with its window if it is a further agent, or the fresh window of a checker.
+fn target(rules: &Rules, seen: &Observation, stage: &Stage, window: Option<Window>) -> String {
     let name = &rules.project.name;
     if !stage.not_by.is_empty() {
         return format!("{name} (a fresh agent)");
     }
-    match seen.panes.get(&Window::Agent) {
+    let window = window.unwrap_or(Window::AGENT);
+    let name = match window {
+        Window::AGENT | Window::Check => name.to_string(),
+        Window::Agent(_) => format!("{name} {}", window.as_str()),
+    };
+    match seen.panes.get(&window) {
         Some(sample) => {
             let since = agent_since(&sample.state)
                 .map_or_else(String::new, |since| format!(" {}", age(since, seen.at)));
             format!("{name} ({}{since})", agent(&sample.state))
         }
-        None => name.to_string(),
+        None => name,
     }
 }

@@ -128,6 +128,9 @@ pub struct AgentView {
     pub window: Window,
     /// What it is doing, in words.
     pub state: String,
+    /// The issue that it has, where several agents share the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<IssueNumber>,
     /// Since when, if that is known.
     pub since: Option<Timestamp>,
     /// What shows it.
@@ -253,7 +256,8 @@ impl ProjectView {
             paused: state.paused.clone(),
             agents: agents(rules, state, sight.live()),
             branch: state
-                .in_window(Window::Agent)
+                .in_window(Window::AGENT)
+                .filter(|_| project.sessions == 1)
                 .and_then(|dispatch| dispatch.opening.branch.clone()),
             build,
             rows: rows(rules, state, report, sight),
@@ -387,6 +391,10 @@ fn agents(rules: &Rules, state: &State, seen: Option<&Observation>) -> Vec<Agent
     let Some(seen) = seen else {
         return Vec::new();
     };
+    let has = |window: Window| {
+        let own = state.in_window(window);
+        own.filter(|_| rules.project.sessions > 1)?.issue()
+    };
     let view = |window: Window, sample: &PaneSample| {
         let wanted = &sample.state.attention;
         // While it is told to go on by itself, nobody has to come.
@@ -394,33 +402,34 @@ fn agents(rules: &Rules, state: &State, seen: Option<&Observation>) -> Vec<Agent
         AgentView {
             window,
             state: words::agent_asks(&sample.state),
+            issue: has(window),
             since: words::agent_since(&sample.state),
             because: sample.state.because.clone(),
             asks,
-            hint: asks.then(|| words::agent_ends(wanted, &rules.project.name)),
+            hint: asks.then(|| words::agent_ends(wanted, &rules.project.name, window)),
             other_version: sample.other_version.clone(),
         }
     };
     let panes = seen.panes.iter();
     let mut found: Vec<AgentView> = panes.map(|(window, it)| view(*window, it)).collect();
-    if !seen.panes.contains_key(&Window::Agent) {
+    let missing = rules.project.agents();
+    for window in missing.filter(|window| !seen.panes.contains_key(window)) {
         let because = seen
             .no_agent
-            .as_ref()
+            .get(&window)
             .map_or_else(|| "no such window was seen".to_owned(), Hold::to_string);
-        found.insert(
-            0,
-            AgentView {
-                window: Window::Agent,
-                state: "not there".to_owned(),
-                since: None,
-                because,
-                asks: false,
-                hint: None,
-                other_version: None,
-            },
-        );
+        found.push(AgentView {
+            window,
+            state: "not there".to_owned(),
+            issue: has(window),
+            since: None,
+            because,
+            asks: false,
+            hint: None,
+            other_version: None,
+        });
     }
+    found.sort_by_key(|agent| agent.window);
     found
 }
 

@@ -114,6 +114,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::AgentAsks { .. }
         | Hold::AgentNotReady { .. }
         | Hold::TreeDirty { .. }
+        | Hold::BranchTaken { .. }
         | Hold::TreeElsewhere { .. }
         | Hold::Failing { .. }
         | Hold::Yours { .. }
@@ -128,6 +129,7 @@ fn is_yours(hold: &Hold) -> bool {
         | Hold::LedgerBehind { .. }
         | Hold::Unreadable { until: None, .. }
         | Hold::Unknown { .. } => true,
+        Hold::Sessions { taken } => taken.iter().all(|(_, hold)| is_yours(hold)),
         // Nobody but a person ends a ring.
         Hold::WaitsFor { ring, .. } => !ring.is_empty(),
         // Nobody here sees it closed.

@@ -121,7 +121,10 @@ fn agent_line(agent: &AgentView, now: Timestamp) -> String {
     let since = agent
         .since
         .map_or_else(String::new, |since| format!(" {}", age(since, now)));
-    format!("{} {}{since}", agent.window.as_str(), agent.state)
+    let issue = agent
+        .issue
+        .map_or_else(String::new, |issue| format!(" {issue}"));
+    format!("{}{issue} {}{since}", agent.window.as_str(), agent.state)
 }
 
 fn render_rows(text: &mut String, project: &ProjectView, now: Timestamp, width: usize, ink: Ink) {

@@ -5,6 +5,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::domain::{
     Activity, AgentState, Attention, DeliveryStep, Liveness, Phase, ProjectName, Purpose, Verb,
+    Window,
 };
 use crate::machine::text::one_line;
 
@@ -156,14 +157,22 @@ pub(super) fn agent_asks(state: &AgentState) -> String {
 }
 
 /// Says what a person does for an agent that wants one. The command comes first: it is for copying.
-pub(super) fn agent_ends(wanted: &Attention, project: &ProjectName) -> String {
-    let attach = format!("pointsman attach {project}");
+pub(super) fn agent_ends(wanted: &Attention, project: &ProjectName, window: Window) -> String {
+    let attach = attach_to(project, window);
     match wanted {
         Attention::Login => format!(
             "{attach}, log in there, and send it any message: it is believed once a turn succeeds"
         ),
         Attention::Refused => format!("{attach}, mend what is refused, and tell it to go on"),
         _ => attach,
+    }
+}
+
+/// Returns the command that shows a window of a project's session.
+pub fn attach_to(project: &ProjectName, window: Window) -> String {
+    match window {
+        Window::AGENT | Window::Check => format!("pointsman attach {project}"),
+        Window::Agent(_) => format!("pointsman attach {project} --window {}", window.as_str()),
     }
 }
 

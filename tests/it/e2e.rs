@@ -21,6 +21,7 @@ mod inbox;
 mod knife;
 mod neighbours;
 mod outage;
+mod pool;
 mod posts;
 mod pulls;
 mod pushes;

@@ -8,6 +8,7 @@ mod movers;
 mod moves;
 mod notes;
 mod pace;
+mod pool;
 mod pulls;
 mod rehearsal;
 mod stalls;
@@ -110,7 +111,7 @@ fn opening() -> Opening {
         workflow: String::new(),
         attempt: 1,
         round: 1,
-        window: Window::Agent,
+        window: Window::AGENT,
         profile: ProfileName::new("fake"),
         account: "fake".to_owned(),
         title: "title".to_owned(),

@@ -82,7 +82,7 @@ async fn one_issue_walks(agent: Agent) {
     let windows: Vec<Window> = lab.opened().map(|opening| opening.window).collect();
     assert_eq!(
         windows,
-        [Window::Agent, Window::Agent, Window::Check, Window::Check]
+        [Window::AGENT, Window::AGENT, Window::Check, Window::Check]
     );
     let causes: Vec<&str> = lab
         .events()
@@ -165,7 +165,7 @@ async fn nothing_is_typed_while_a_permission_prompt_is_open() {
         )
         .await;
     lab.until("a permission prompt", WALK_MAX, |lab| {
-        lab.attention(Window::Agent) == Attention::Permission
+        lab.attention(Window::AGENT) == Attention::Permission
     })
     .await;
     let brief = lab.typed().remove(0).0;
@@ -189,7 +189,7 @@ async fn nothing_is_typed_while_a_permission_prompt_is_open() {
         tokio::time::sleep(LOOK).await;
     }
     lab.until("the permission prompt, still", WALK_MAX, |lab| {
-        lab.attention(Window::Agent) == Attention::Permission
+        lab.attention(Window::AGENT) == Attention::Permission
     })
     .await;
     assert_eq!(lab.noted(), "", "not one key was sent");
@@ -225,7 +225,7 @@ async fn a_trust_dialog_waits_for_a_person() {
     let mut lab = Lab::start(Agent::ClaudeCode, Trust::Missing).await;
     lab.label("Nobody trusts us yet", "Anything.").await;
     lab.until("the trust dialog", WALK_MAX, |lab| {
-        lab.attention(Window::Agent) == Attention::Dialog
+        lab.attention(Window::AGENT) == Attention::Dialog
     })
     .await;
     lab.note_keys();
@@ -244,7 +244,7 @@ async fn a_trust_dialog_waits_for_a_person() {
     // A blind Enter would end the agent: "No, exit" is chosen.
     lab.person_presses("Down");
     lab.until("\"Yes\" is chosen", WALK_MAX, |lab| {
-        let screen = lab.screen(Window::Agent);
+        let screen = lab.screen(Window::AGENT);
         let mut lines = screen.lines().map(str::trim_start);
         lines.any(|line| line.starts_with('❯') && line.contains("Yes"))
     })

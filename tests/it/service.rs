@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use pointsman::domain::Hold;
-use pointsman::machine::starting::open::session_hold;
+use pointsman::machine::starting::open::place;
 use pointsman::machine::state::State;
 use pointsman::machine::text::sha256;
 
@@ -347,8 +347,8 @@ fn a_project_that_the_daemon_may_not_write_into_is_held() {
     };
     seen.misplaced = Some(hold.clone());
     assert_eq!(
-        session_hold(&rules, &State::default(), &seen, &dev()),
-        Some(hold)
+        place(&rules, &State::default(), &seen, &dev(), None),
+        Err(hold)
     );
 }
 

@@ -32,6 +32,7 @@ mod sentence;
 mod stating;
 mod told;
 mod tracker;
+mod trees;
 mod typing;
 mod world;
 mod written;

@@ -2,4 +2,5 @@
 
 mod bases;
 mod merges;
+mod several;
 mod standing;

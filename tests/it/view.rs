@@ -151,7 +151,7 @@ fn busy() -> (State, CycleReport, Observation) {
         head(30, "Third", "ready-for-prep"),
     ]);
     seen.panes
-        .insert(Window::Agent, sample(Activity::Busy, Attention::None));
+        .insert(Window::AGENT, sample(Activity::Busy, Attention::None));
     (state, report, seen)
 }
 
@@ -216,7 +216,7 @@ fn the_status_of_an_empty_a_held_and_an_unseen_project() {
     report.standing = BTreeMap::from([(NINE, Hold::Paused { by: "alice".into() })]);
     seen.gap = Some(("connection refused".into(), minutes(-90)));
     seen.panes.insert(
-        Window::Agent,
+        Window::AGENT,
         sample(
             Activity::Idle {
                 since: minutes(-240),
@@ -496,7 +496,7 @@ fn a_rehearsal_ranks_every_candidate_or_says_why_not() {
     seen.heads
         .insert(IssueNumber(5), head(5, "Check it", "review"));
     seen.panes.insert(
-        Window::Agent,
+        Window::AGENT,
         sample(Activity::Idle { since: minutes(-4) }, Attention::None),
     );
     let mut standing = BTreeMap::from([(NINE, Hold::BeforeStart { added: minutes(-5) })]);

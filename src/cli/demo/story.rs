@@ -188,7 +188,7 @@ impl Story {
     /// A dialog of the agent's own is a person's to answer: no key is sent to it.
     pub(super) fn call_the_person(&mut self, daemon: &Daemon) {
         for name in daemon.projects() {
-            for window in [Window::Agent, Window::Check] {
+            for window in [Window::AGENT, Window::Check] {
                 let place = (name.clone(), window);
                 let Some(state) = state_of(daemon, &name, window) else {
                     self.called.remove(&place);
@@ -242,7 +242,7 @@ impl Story {
         self.quiet_since = Instant::now();
         let second = self.took_seconds();
         for name in daemon.projects() {
-            for window in [Window::Agent, Window::Check] {
+            for window in [Window::AGENT, Window::Check] {
                 if let Some(state) = state_of(daemon, &name, window) {
                     println!(
                         "{second:>4} s  {name:<5}     still here; {}: {}",
@@ -259,7 +259,7 @@ impl Story {
     /// An agent that ended is started again a few times; one that stays down will not do the work, however long one waits.
     pub(super) async fn give_up_on_the_dead(&mut self, daemon: &Daemon) -> Result<(), Failure> {
         for name in daemon.projects() {
-            let is_dead = state_of(daemon, &name, Window::Agent)
+            let is_dead = state_of(daemon, &name, Window::AGENT)
                 .is_some_and(|state| state.liveness == Liveness::Dead);
             if !is_dead {
                 self.dead_since.remove(&name);
@@ -287,7 +287,7 @@ async fn last_words(daemon: &Daemon, name: &ProjectName) -> String {
     let Some(hands) = daemon.hands(name) else {
         return nothing();
     };
-    let Some(sampled) = hands.sampled(Window::Agent) else {
+    let Some(sampled) = hands.sampled(Window::AGENT) else {
         return nothing();
     };
     let Ok(seen) = hands.tmux.look(&sampled.sample.pane).await else {

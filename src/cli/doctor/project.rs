@@ -6,7 +6,8 @@ use super::{Findings, Mark, templates};
 use crate::cli::edge;
 use crate::config::{self, Config};
 use crate::daemon::places::Places;
-use crate::domain::{Profile, Project, SessionChoice, SkillName, Window};
+use crate::domain::{Profile, Project, SessionChoice, SkillName, Window, Workflow};
+use crate::machine::starting::open::is_fresh;
 use crate::repo::spool;
 use crate::terminal::TmuxError;
 
@@ -24,6 +25,7 @@ pub(super) async fn look(
 ) {
     folder(places, project, found);
     session(places, project, found).await;
+    idle_agents(project, config.workflow_of(project), found);
     instructions(project, found);
     skills(config, project, found);
     let workflow = config.workflow_of(project);
@@ -72,23 +74,55 @@ fn folder(places: &Places, project: &Project, found: &mut Findings) {
 }
 
 async fn session(places: &Places, project: &Project, found: &mut Findings) {
-    let tmux = places.tmux_of(project, Window::Agent);
+    for window in project.agents() {
+        window_of(places, project, window, found).await;
+    }
+}
+
+/// Agents that nothing could be given to, as the workflow's limits are.
+fn idle_agents(project: &Project, workflow: Option<&Workflow>, found: &mut Findings) {
+    let Some(workflow) = workflow.filter(|_| project.sessions > 1) else {
+        return;
+    };
+    let stages = workflow.stages.iter().filter(|stage| !is_fresh(stage));
+    let open: u32 = stages.map(|stage| stage.wip).fold(0, u32::saturating_add);
+    let most = open.min(workflow.limits.active_max);
+    if most < u32::from(project.sessions) {
+        let key = if open == most { "wip" } else { "active_max" };
+        found.note(
+            "sessions",
+            &format!(
+                "`sessions = {}`, and `{key}` lets {most} of them work at once",
+                project.sessions
+            ),
+            &format!(
+                "raise `{key}` in {} (`pointsman labels eject`)",
+                workflow.name
+            ),
+        );
+    }
+}
+
+async fn window_of(places: &Places, project: &Project, window: Window, found: &mut Findings) {
+    let tmux = places.tmux_of(project, window);
     let name = &project.name;
+    let of = match window {
+        Window::AGENT => String::new(),
+        _ => format!("{}: ", window.as_str()),
+    };
     let row = match &project.session {
-        SessionChoice::Managed => tmux.find(name.as_str(), Window::Agent.as_str()).await,
+        SessionChoice::Managed => tmux.find(name.as_str(), window.as_str()).await,
         SessionChoice::Adopted { target, .. } => tmux.resolve_target(target).await.map(Some),
     };
     let said = match (&project.session, row) {
         (_, Ok(Some(row))) if !row.dead => {
-            return found.ok(
-                "session",
-                &format!("`{}` runs in {}", row.command, row.path.display()),
-            );
+            let path = row.path.display();
+            return found.ok("session", &format!("{of}`{}` runs in {path}", row.command));
         }
         (SessionChoice::Managed, Ok(_) | Err(TmuxError::NoServer { .. })) => {
             return found.note(
                 "session",
-                "no agent is up; the daemon starts one",
+                &format!("{of}no agent is up; the daemon starts one"),
                 &format!("pointsman up {name}"),
             );
         }

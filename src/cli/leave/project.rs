@@ -46,26 +46,33 @@ pub(super) async fn traces(
     // The file goes first: a running daemon lets the project go before its folders do.
     let file = places.config.join("projects").join(format!("{name}.toml"));
     traces.extend(Trace::file(file));
+    let mut some_stay = false;
     if project.git {
         let hand = Hand::of(places);
-        match hand.missing().filter(|_| beside == Beside::Everything) {
-            // Its unit goes before all else, and with it who may look.
-            Some(why) => traces.push(Trace::stays(
+        let trees = places.trees(name);
+        // Its unit goes before all else, and with it who may look.
+        if let Some(why) = hand.missing().filter(|_| beside == Beside::Everything) {
+            some_stay = tree::of_agents(&trees).next().is_some();
+            traces.push(Trace::stays(
                 format!(
                     "worktrees and branches of ours in {}",
                     project.path.display()
                 ),
                 format!("{why}; while the units are there, `pointsman remove {name}` takes them"),
-            )),
-            None => traces.extend(tree::traces(&hand, &project.path, &places.trees(name))?),
+            ));
+        } else {
+            let mut worktrees = tree::worktrees(&hand, &project.path, &trees);
+            traces.append(&mut worktrees.traces);
+            traces.extend(tree::traces(&hand, &project.path, &worktrees)?);
+            some_stay = worktrees.some_stay;
         }
     }
     traces.extend(in_folder(project));
-    traces.extend(
-        [places.trees(name), places.mirror(name), places.logs(name)]
-            .into_iter()
-            .filter_map(Trace::folder),
-    );
+    let trees = (!some_stay).then(|| places.trees(name));
+    let folders = trees
+        .into_iter()
+        .chain([places.mirror(name), places.logs(name)]);
+    traces.extend(folders.filter_map(Trace::folder));
     let issues = places.tracker(name);
     if issues.is_dir() {
         traces.push(Trace::stays(

@@ -1,11 +1,12 @@
 //! What we left in a project's repository: worktrees and branches. Git is run without the project's hooks and without its file monitor, as
 //! the person who calls the verb; by the relay where the project is another account's, whose configuration git would follow.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Fate, Step, Trace};
 use crate::cli::Failure;
 use crate::daemon::places::Places;
+use crate::domain::Window;
 use crate::terminal::Relay;
 use crate::terminal::relay::git_in;
 
@@ -14,22 +15,78 @@ const OURS: &str = "pointsman/";
 /// The default branch's usual names, where no remote says it.
 const DEFAULTS: [&str; 3] = ["main", "master", "trunk"];
 
-/// Lists worktrees below `trees`, our branches, and where the person's tree stands.
-pub(super) fn traces(hand: &Hand, project: &Path, trees: &Path) -> Result<Vec<Trace>, Failure> {
-    let mut traces = Vec::new();
-    for name in ["check", "gate"] {
-        let tree = trees.join(name);
-        if tree.join(".git").exists() {
-            let step = Step::Worktree {
-                project: project.to_owned(),
-                tree: tree.clone(),
-            };
-            traces.push(Trace::goes(
-                format!("the worktree {}", tree.display()),
-                step,
-            ));
-        }
+/// What became of our worktrees.
+#[derive(Default)]
+pub(super) struct Worktrees {
+    pub(super) traces: Vec<Trace>,
+    /// The branches of those that stay.
+    branches: Vec<String>,
+    /// Whether any stays.
+    pub(super) some_stay: bool,
+}
+
+/// Returns the trees of persistent agents below `trees`: what lies in them may be work.
+pub(super) fn of_agents(trees: &Path) -> impl Iterator<Item = PathBuf> {
+    let named = Window::agents(Window::AGENTS_MAX).map(Window::as_str);
+    let paths: Vec<PathBuf> = named.map(|name| trees.join(name)).collect();
+    paths.into_iter().filter(|tree| tree.is_dir())
+}
+
+/// Lists worktrees below `trees`. A persistent agent's stays while something in it is not committed.
+pub(super) fn worktrees(hand: &Hand, project: &Path, trees: &Path) -> Worktrees {
+    let mut found = Worktrees::default();
+    let scratch = ["check", "gate"].map(|name| trees.join(name));
+    let step = |tree: &Path| Step::Worktree {
+        project: project.to_owned(),
+        tree: tree.to_owned(),
+    };
+    for tree in scratch.iter().filter(|tree| tree.join(".git").exists()) {
+        let what = format!("the worktree {}", tree.display());
+        found.traces.push(Trace::goes(what, step(tree)));
     }
+    for tree in of_agents(trees) {
+        let what = format!("the worktree {}", tree.display());
+        let Some(why) = work_in(hand, &tree) else {
+            found.traces.push(Trace::goes(what, step(&tree)));
+            continue;
+        };
+        let why = format!("{why}; `git worktree remove --force` drops it");
+        found.traces.push(Trace::stays(what, why));
+        found.some_stay = true;
+        found
+            .branches
+            .extend(hand.git(&tree, &["symbolic-ref", "-q", "--short", "HEAD"]));
+    }
+    found
+}
+
+/// Says what of an agent's worktree would be lost with it.
+fn work_in(hand: &Hand, tree: &Path) -> Option<&'static str> {
+    let no_branch_has = [
+        "rev-list",
+        "-1",
+        "HEAD",
+        "--not",
+        "--branches",
+        "--remotes",
+        "--tags",
+    ];
+    let changed = hand.git(tree, &["status", "--porcelain", "--untracked-files=all"]);
+    match (changed, hand.git(tree, &no_branch_has)) {
+        (Ok(changed), Ok(commits)) if changed.is_empty() && commits.is_empty() => None,
+        (Ok(changed), Ok(_)) if changed.is_empty() => Some("commits lie in it that no branch has"),
+        (Ok(_), Ok(_)) => Some("changes lie in it that are not committed"),
+        _ => Some("git cannot say what lies in it"),
+    }
+}
+
+/// Lists our branches, and where the person's tree stands.
+pub(super) fn traces(
+    hand: &Hand,
+    project: &Path,
+    worktrees: &Worktrees,
+) -> Result<Vec<Trace>, Failure> {
+    let mut traces = Vec::new();
     let listed = hand.git(
         project,
         &[
@@ -54,7 +111,11 @@ pub(super) fn traces(hand: &Hand, project: &Path, trees: &Path) -> Result<Vec<Tr
     traces.extend(stands);
     for line in listed.lines() {
         let (name, commit) = line.split_once(' ').unwrap_or((line, ""));
-        if stays_here && name.strip_prefix("refs/heads/") == Some(here.as_str()) {
+        let own = name.strip_prefix("refs/heads/");
+        let is_in_use = |own: &str| {
+            (stays_here && own == here) || worktrees.branches.iter().any(|branch| branch == own)
+        };
+        if own.is_some_and(is_in_use) {
             continue;
         }
         traces.extend(branch(hand, project, name, commit, default.as_deref()));

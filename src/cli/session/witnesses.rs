@@ -48,7 +48,7 @@ async fn view(places: &Places, name: &str) -> Result<SessionView, Failure> {
     say::talk("no daemon runs: this is what two looks of our own say");
     let mut windows = Vec::new();
     let mut missing = None;
-    for window in [Window::Agent, Window::Check] {
+    for window in Window::all() {
         match find(places, project, window).await {
             Ok(Some(row)) => match look(places, &config, project, window, &row).await? {
                 Some(sampled) => windows.push(sampled.view(window)),
@@ -80,7 +80,7 @@ async fn find(
 ) -> Result<Option<PaneRow>, TmuxError> {
     let tmux = places.tmux_of(project, window);
     match &project.session {
-        SessionChoice::Adopted { target, .. } if window == Window::Agent => {
+        SessionChoice::Adopted { target, .. } if window == Window::AGENT => {
             tmux.resolve_target(target).await.map(Some)
         }
         SessionChoice::Adopted { .. } | SessionChoice::Managed => {
@@ -99,7 +99,7 @@ async fn look(
 ) -> Result<Option<WindowSample>, Failure> {
     let tmux = places.tmux_of(project, window);
     let samplers = Samplers::new(&config.profiles, places.agents_home())?;
-    let managed = window == Window::Check || project.session == SessionChoice::Managed;
+    let managed = window != Window::AGENT || project.session == SessionChoice::Managed;
     let station = session::station_of(places, &project.name, window, managed)?;
     let mut last: Option<WindowSample> = None;
     for n in 0..2 {

@@ -29,11 +29,9 @@ pub async fn pane_above(places: &Places, config: &Config, pid: u32) -> Option<St
 }
 
 fn is_managed(row: &PaneRow, config: &Config) -> bool {
-    let windows = [Window::Agent.as_str(), Window::Check.as_str()];
     let mut names = config.projects.keys();
     row.session == GATE_SESSION
-        || (names.any(|name| name.as_str() == row.session)
-            && windows.contains(&row.window.as_str()))
+        || (names.any(|name| name.as_str() == row.session) && Window::named(&row.window).is_some())
 }
 
 /// All panes that the target may mean: the agent may be in any of them.
@@ -45,7 +43,7 @@ async fn adopted(places: &Places, project: &Project) -> Vec<PaneRow> {
     if places.apart.is_some() {
         return Vec::new();
     }
-    let tmux = places.tmux_of(project, Window::Agent);
+    let tmux = places.tmux_of(project, Window::AGENT);
     tmux.panes_of(target).await.unwrap_or_default()
 }
 

@@ -164,7 +164,7 @@ pub async fn run(daemon: &Daemon, project: &ProjectName, by: &str) -> Reply {
             }
             let asks = daemon.hands(project).is_some_and(|hands| {
                 hands
-                    .sampled(Window::Agent)
+                    .sampled(Window::AGENT)
                     .is_some_and(|sampled| sampled.sample.state.attention.is_open())
             });
             let _ = write!(

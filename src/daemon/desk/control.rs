@@ -21,7 +21,7 @@ use crate::daemon::panes::said;
 use crate::daemon::runner::{Message, Shown};
 use crate::daemon::{Daemon, heartbeat};
 use crate::domain::{
-    Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice, SkillName,
+    Event, IssueNumber, Label, ProjectName, Request, Rules, SessionChoice, SkillName, Window,
 };
 use crate::machine::pull;
 use crate::repo::Users;
@@ -83,6 +83,8 @@ pub enum Call {
         by: String,
         /// The words.
         text: String,
+        /// To which of its agents.
+        window: Window,
     },
     /// Stop what a project's agent does, by one press of its own key.
     Interrupt {
@@ -90,6 +92,8 @@ pub enum Call {
         project: ProjectName,
         /// Whose wish it is.
         by: String,
+        /// Which of its agents.
+        window: Window,
     },
     /// Let a project look and act once more, and say what came of it.
     Cycle {
@@ -276,8 +280,17 @@ async fn call(
             by,
         } => trial::run(&daemon, &project, (&skill, issue, &by)).await,
         Call::Check { project, by } => check::run(&daemon, &project, &by).await,
-        Call::Say { project, by, text } => said::say(&daemon, &project, &by, &text).await,
-        Call::Interrupt { project, by } => said::interrupt(&daemon, &project, &by).await,
+        Call::Say {
+            project,
+            by,
+            text,
+            window,
+        } => said::say(&daemon, (&project, window), &by, &text).await,
+        Call::Interrupt {
+            project,
+            by,
+            window,
+        } => said::interrupt(&daemon, (&project, window), &by).await,
     })
 }
 

@@ -248,12 +248,11 @@ pub async fn explained(daemon: &Daemon, name: &ProjectName, about: &About) -> Op
 pub fn witnessed(daemon: &Daemon, name: &ProjectName) -> Option<SessionView> {
     let hands = daemon.hands(name)?;
     let samples = hands.samples.borrow();
-    let windows = [Window::Agent, Window::Check];
-    let windows: Vec<_> = windows
-        .into_iter()
+    let windows: Vec<_> = Window::all()
         .filter_map(|window| Some(samples.of(name, window)?.view(window)))
         .collect();
-    let why = samples.down.get(name).or(samples.blind.as_ref()).cloned();
+    let down = samples.down.iter().find(|((of, _), _)| of == name);
+    let why = down.map(|(_, why)| why).or(samples.blind.as_ref()).cloned();
     let nothing = windows
         .is_empty()
         .then(|| "no window of it is there".to_owned());

@@ -28,9 +28,10 @@ const KNOWN_MAX: usize = 5_000;
 
 /// Puts the persistent agent's tree on the issue's branch, or detached on the default branch's tip.
 /// `$1` branch or empty, `$2` the issue's branch prefix, `$3` dispatch id, `$4` whose pane it is: a person's tree is not switched and
-/// nothing is committed there; for a rehearsal nothing is committed anywhere. Prints `key value` lines; known is the tip, and every other tip that it does not have.
+/// nothing is committed there; for a rehearsal nothing is committed anywhere. `$5` the project's folder, `$6` the folder of the trees of
+/// further agents: one of these that has the branch lets go of it, if nothing lies in it. Prints `key value` lines; known is the tip, and every other tip that it does not have.
 const AGENT_TREE: &str = r#"set -u
-branch=$1 own=$2 dispatch=$3 whose=$4
+branch=$1 own=$2 dispatch=$3 whose=$4 project=$5 trees=$6
 git rev-parse --git-dir >/dev/null || { echo "broken not a git repository"; exit 3; }
 default=$(git symbolic-ref -q --short refs/remotes/origin/HEAD | sed 's#^origin/##')
 if [ -z "$default" ]; then
@@ -55,6 +56,21 @@ elif [ -n "$dirty" ]; then
     *) printf '%s\n' "$dirty" | sed 's/^.../dirty /'; exit 4 ;;
   esac
 fi
+real() { (cd "$1" 2>/dev/null && pwd -P); }
+if [ "$whose" != adopted ] && [ -n "$branch" ]; then
+  other=$(git worktree list --porcelain | while IFS= read -r line; do
+    case $line in "worktree "*) at=${line#worktree } ;; "branch refs/heads/$branch") printf '%s\n' "$at" ;; esac
+  done)
+  other=$(real "$other")
+  case $other in
+    ""|"$(pwd -P)") ;;
+    "$(real "$project")"|"$(real "$trees")"/*)
+      left=$(git -C "$other" status --porcelain=v1 --untracked-files=all | head -n 20)
+      [ -z "$left" ] || { echo "other $other"; printf '%s\n' "$left" | sed 's/^.../left /'; exit 4; }
+      git -C "$other" switch -q --detach || { echo "broken $other does not let go of $branch"; exit 3; }
+      echo "note $other let go of $branch" ;;
+  esac
+fi
 if [ "$whose" = adopted ]; then :
 elif [ -n "$branch" ]; then
   if git show-ref -q --verify "refs/heads/$branch"; then
@@ -71,17 +87,22 @@ git for-each-ref --no-merged="$tip" --format='%(objectname) %(refname)' refs/hea
 "#;
 
 /// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip, `$4` the
-/// mode of the folders in which briefs and reports lie, or empty where the daemon can make them itself.
-/// A tree whose project was deleted and cloned anew belongs to nothing: it is ours, so it is made anew as well.
+/// mode of the folders in which briefs and reports lie, or empty where the daemon can make them itself, `$5` `keep` for a tree that
+/// is left as it is once it is there: a persistent agent's.
+/// A tree whose project was deleted and cloned anew belongs to nothing: it is ours, so it is made anew as well, unless it is kept.
 const OWN_TREE: &str = r#"set -u
-project=$1 tree=$2 commit=$3 mode=$4
+project=$1 tree=$2 commit=$3 mode=$4 keep=$5
 cd "$project" || exit 3
 if [ -z "$commit" ]; then
   commit=$(git symbolic-ref -q refs/remotes/origin/HEAD) || for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && commit=refs/heads/$name && break; done
   [ -n "$commit" ] || commit=HEAD
 fi
-git -C "$tree" rev-parse --git-dir >/dev/null 2>&1 || rm -rf "$tree" "$tree.prepared"
-if [ -e "$tree/.git" ]; then
+if ! git -C "$tree" rev-parse --git-dir >/dev/null 2>&1; then
+  [ -z "$keep" ] || [ -z "$(ls -A "$tree" 2>/dev/null)" ] || { echo "broken $tree is no work tree of $project any more: save what you need of it, and remove it"; exit 3; }
+  rm -rf "$tree" "$tree.prepared"
+fi
+if [ -e "$tree/.git" ] && [ -n "$keep" ]; then cd "$tree" || exit 3
+elif [ -e "$tree/.git" ]; then
   cd "$tree" && git checkout -q --force --detach "$commit" && git clean -qffd || { echo "broken the work tree cannot be put on $commit"; exit 3; }
 else
   mkdir -p "$(dirname "$tree")" && git worktree prune && git worktree add -q --force --detach "$tree" "$commit" || { echo "broken no work tree at $commit"; exit 3; }
@@ -111,7 +132,8 @@ pub async fn prepare(hands: &Hands, dispatch: &Dispatch) -> Outcome {
         };
     }
     match dispatch.opening.window {
-        Window::Agent => agent_tree(hands, &project, dispatch).await,
+        Window::AGENT => agent_tree(hands, &project, dispatch).await,
+        window @ Window::Agent(_) => further_tree(hands, &project, dispatch, window).await,
         Window::Check => {
             let tree = hands.places.tree(&project, Window::Check);
             match own_tree(
@@ -162,6 +184,40 @@ pub fn read_plain(root: &Path, path: &Path) -> Option<Vec<u8>> {
     fits.then(|| std::fs::read(&here).ok()).flatten()
 }
 
+/// Makes the work tree of a further agent; one that is there is left as it is.
+pub async fn make(hands: &Hands, window: Window) -> Result<(), String> {
+    let project = hands
+        .project()
+        .ok_or("the project's configuration is gone")?;
+    let made = keep(hands, &project, window).await;
+    made.map(drop).map_err(|outcome| match outcome {
+        Outcome::Failed { why, .. } => why,
+        other => format!("its work tree was not made: {other:?}"),
+    })
+}
+
+/// The tree of a further agent is ours: it is there before the branch is, and prepared for what stands in it afterwards.
+async fn further_tree(
+    hands: &Hands,
+    project: &Project,
+    dispatch: &Dispatch,
+    window: Window,
+) -> Outcome {
+    if let Err(outcome) = keep(hands, project, window).await {
+        return outcome;
+    }
+    let outcome = agent_tree(hands, project, dispatch).await;
+    if !matches!(outcome, Outcome::Prepared { .. }) || project.prepare.is_none() {
+        return outcome;
+    }
+    let tree = hands.places.tree(project, window);
+    let readied = match keep(hands, project, window).await {
+        Ok(stands) => ready(hands, project, &tree, window.as_str(), &stands.locks).await,
+        Err(outcome) => Err(outcome),
+    };
+    readied.err().unwrap_or(outcome)
+}
+
 async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Outcome {
     let own = match dispatch.issue() {
         Some(IssueNumber(number)) => format!("pointsman/{number}"),
@@ -178,10 +234,16 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
             SessionChoice::Adopted { .. } => "adopted",
         }
         .to_owned(),
+        project.path.to_string_lossy().into_owned(),
+        hands
+            .places
+            .trees(&project.name)
+            .to_string_lossy()
+            .into_owned(),
     ];
     let ran = match run(
         hands,
-        &project.path,
+        &hands.places.tree(project, dispatch.opening.window),
         &format!("tree-{}", dispatch.id()),
         AGENT_TREE,
         args,
@@ -195,22 +257,9 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
     for note in lines(&ran, "note ") {
         tracing::info!(project = %project.name, dispatch = %dispatch.id(), note, "tree");
     }
-    let dirty: Vec<&str> = lines(&ran, "dirty ").collect();
-    if !dirty.is_empty() {
-        return Outcome::Held {
-            hold: Hold::TreeDirty {
-                files: dirty.into_iter().map(str::to_owned).collect(),
-            },
-            until: now() + DIRTY_AGAIN,
-        };
-    }
-    if let Some(switch) = lines(&ran, "elsewhere ").next() {
-        return Outcome::Held {
-            hold: Hold::TreeElsewhere {
-                switch: switch.to_owned(),
-            },
-            until: now() + DIRTY_AGAIN,
-        };
+    if let Some(hold) = in_the_way(&ran) {
+        let until = now() + DIRTY_AGAIN;
+        return Outcome::Held { hold, until };
     }
     let Some(head) = lines(&ran, "head ").next().filter(|_| ran.succeeded()) else {
         return Outcome::Failed {
@@ -234,6 +283,21 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
     }
 }
 
+/// What a person has to clear away before the tree can be put where it is needed.
+fn in_the_way(ran: &Ran) -> Option<Hold> {
+    let all = |key| lines(ran, key).map(str::to_owned).collect::<Vec<_>>();
+    let files = all("dirty ");
+    if !files.is_empty() {
+        return Some(Hold::TreeDirty { files });
+    }
+    if let Some(tree) = all("other ").pop() {
+        let files = all("left ");
+        return Some(Hold::BranchTaken { tree, files });
+    }
+    let switch = all("elsewhere ").pop()?;
+    Some(Hold::TreeElsewhere { switch })
+}
+
 /// Where one of our own work trees stands.
 #[derive(Debug)]
 pub struct Stands {
@@ -251,8 +315,20 @@ pub async fn own_tree(
     commit: Option<&Subject>,
 ) -> Result<Subject, Outcome> {
     let Stands { head, locks } = stand(hands, project, tree, name, commit).await?;
+    ready(hands, project, tree, name, &locks).await?;
+    Ok(head)
+}
+
+/// Runs `prepare` in a tree of ours that was not prepared for these lock files.
+async fn ready(
+    hands: &Hands,
+    project: &Project,
+    tree: &Path,
+    name: &str,
+    locks: &str,
+) -> Result<(), Outcome> {
     let Some(command) = &project.prepare else {
-        return Ok(head);
+        return Ok(());
     };
     let mark = tree.with_extension("prepared");
     // The job writes it, in a folder of the agents'.
@@ -261,7 +337,7 @@ pub async fn own_tree(
         let job = format!("prepare-{}-{name}", project.name);
         let args = vec![
             command.clone(),
-            locks.clone(),
+            locks.to_owned(),
             mark.to_string_lossy().into_owned(),
         ];
         let prepared = run(hands, tree, &job, PREPARE, args, PREPARE_LIMIT)
@@ -278,7 +354,7 @@ pub async fn own_tree(
             });
         }
     }
-    Ok(head)
+    Ok(())
 }
 
 /// Puts one of our own work trees on a commit. Nothing of ours may run in it.
@@ -289,18 +365,52 @@ pub async fn stand(
     name: &str,
     commit: Option<&Subject>,
 ) -> Result<Stands, Outcome> {
+    job::end_in(&hands.tmux, tree)
+        .await
+        .map_err(|error| failed(&error))?;
+    let at = commit.map(ToString::to_string).unwrap_or_default();
+    let Stands { head, locks } = own(hands, project, (tree, name), at, "").await?;
+    // A job of that name from before a restart may have been joined: it was told another commit.
+    let is_at = |commit: &&Subject| head.as_str().starts_with(commit.as_str());
+    if let Some(commit) = commit.filter(|commit| !is_at(commit)) {
+        return Err(Outcome::Failed {
+            why: format!("the {name} tree stands at {head} and not at {commit}"),
+            until: now() + DIRTY_AGAIN,
+        });
+    }
+    Ok(Stands { head, locks })
+}
+
+/// Has the tree of a further agent there, and says how it stands.
+async fn keep(hands: &Hands, project: &Project, window: Window) -> Result<Stands, Outcome> {
+    let tree = hands.places.tree(project, window);
+    own(
+        hands,
+        project,
+        (&tree, window.as_str()),
+        String::new(),
+        "keep",
+    )
+    .await
+}
+
+async fn own(
+    hands: &Hands,
+    project: &Project,
+    (tree, name): (&Path, &str),
+    commit: String,
+    left: &str,
+) -> Result<Stands, Outcome> {
     let args = vec![
         project.path.to_string_lossy().into_owned(),
         tree.to_string_lossy().into_owned(),
-        commit.map(ToString::to_string).unwrap_or_default(),
+        commit,
         match hands.places.users() {
             Users::One => String::new(),
             Users::Two => SHARED.to_owned(),
         },
+        left.to_owned(),
     ];
-    job::end_in(&hands.tmux, tree)
-        .await
-        .map_err(|error| failed(&error))?;
     let job = format!("tree-{}-{name}", project.name);
     let ran = run(hands, &project.path, &job, OWN_TREE, args, TREE_LIMIT)
         .await
@@ -311,17 +421,9 @@ pub async fn stand(
             until: now() + DIRTY_AGAIN,
         });
     };
-    // A job of that name from before a restart may have been joined: it was told another commit.
-    if let Some(commit) = commit.filter(|commit| !head.starts_with(commit.as_str())) {
-        return Err(Outcome::Failed {
-            why: format!("the {name} tree stands at {head} and not at {commit}"),
-            until: now() + DIRTY_AGAIN,
-        });
-    }
-    let locks = lines(&ran, "locks ").next().unwrap_or_default().to_owned();
     Ok(Stands {
         head: Subject::new(head),
-        locks,
+        locks: lines(&ran, "locks ").next().unwrap_or_default().to_owned(),
     })
 }
 

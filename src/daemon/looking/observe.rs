@@ -191,10 +191,7 @@ impl Observer {
         let Some(project) = hands.project() else {
             return (Vec::new(), None);
         };
-        let mut trees = vec![(Window::Agent, hands.places.tree(&project, Window::Agent))];
-        if project.git {
-            trees.push((Window::Check, hands.places.tree(&project, Window::Check)));
-        }
+        let trees = hands.places.agents_trees(&project);
         let own = hands.clone();
         let look = move || {
             let there = trees.into_iter().filter(|(_, tree)| tree.exists());
@@ -262,8 +259,7 @@ impl Observer {
             (None, Some(_)) => None,
         };
         let limits = hands.samples.borrow().limits.clone();
-        let panes = [Window::Agent, Window::Check]
-            .into_iter()
+        let panes = Window::all()
             .filter_map(|window| {
                 let seen = hands.sampled(window)?;
                 let account = &seen.profile.account;
@@ -337,21 +333,23 @@ fn fault(error: &TrackerError) -> String {
     }
 }
 
-fn no_agent(hands: &Hands) -> Option<Hold> {
-    let samples = hands.samples.borrow();
-    let why = samples.down.get(&hands.name).or(samples.blind.as_ref())?;
-    let adopted = hands
-        .project()
-        .is_some_and(|project| project.session != SessionChoice::Managed);
-    let hint = if adopted {
-        format!("{why}; start your agent there, or change `session`")
-    } else {
-        format!("{why}; try `pointsman up {}`", hands.name)
+fn no_agent(hands: &Hands) -> BTreeMap<Window, Hold> {
+    let Some(project) = hands.project() else {
+        return BTreeMap::new();
     };
-    Some(Hold::NoAgent {
-        window: "agent".to_owned(),
-        hint,
-    })
+    let samples = hands.samples.borrow();
+    let hold = |window: Window| {
+        let down = samples.down.get(&(hands.name.clone(), window));
+        let why = down.or(samples.blind.as_ref())?;
+        let hint = if project.session == SessionChoice::Managed {
+            format!("{why}; try `pointsman up {}`", hands.name)
+        } else {
+            format!("{why}; start your agent there, or change `session`")
+        };
+        let name = window.as_str().to_owned();
+        Some((window, Hold::NoAgent { window: name, hint }))
+    };
+    project.agents().filter_map(hold).collect()
 }
 
 /// Reads what was spooled: reports without an answer that are not in the ledger yet.

@@ -7,36 +7,44 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::daemon::hands::Hands;
-use crate::domain::{DeliveryId, Event, IssueNumber, Sighting};
+use crate::domain::{DeliveryId, Event, IssueNumber, Sighting, Window};
 use crate::machine::state::State;
 use crate::machine::telling::brief::{Named, named};
 use crate::repo::brief;
 
 /// Returns what has to be recorded before the project's first cycle: one sighting an issue, because one is enough to hold it.
 pub(in crate::daemon) async fn unaccounted(hands: &Hands, state: &State) -> Vec<Event> {
-    let Some(path) = hands.project().map(|project| project.path) else {
+    let Some(project) = hands.project() else {
         return Vec::new();
     };
-    let folder = path.clone();
-    let listed = tokio::task::spawn_blocking(move || brief::list(&folder)).await;
-    let deliveries = listed.expect("listing briefs does not panic").unwrap_or_else(|error| {
-        tracing::warn!(%error, project = %hands.name, "the briefs in the project's folder cannot be listed");
-        Vec::new()
-    });
+    let mut trees = hands.places.agents_trees(&project);
+    let is_there = |window: Window, tree: &Path| window == Window::AGENT || tree.exists();
+    trees.retain(|(window, tree)| window.is_agent() && is_there(*window, tree));
     let mut sighted = BTreeMap::new();
-    for delivery in deliveries {
-        let Some(named) = read(hands, &path, &delivery).await else {
-            continue;
-        };
-        let Some((issue, sighting)) = sighting(hands, &delivery, named).await else {
-            continue;
-        };
-        if !state.adopted.covers(&sighting) && !state.sightings.contains_key(&issue) {
-            sighted.entry(issue).or_insert(sighting);
+    for (_, path) in trees {
+        for delivery in listed(hands, &path).await {
+            let Some(named) = read(hands, &path, &delivery).await else {
+                continue;
+            };
+            let Some((issue, sighting)) = sighting(hands, &delivery, named).await else {
+                continue;
+            };
+            if !state.adopted.covers(&sighting) && !state.sightings.contains_key(&issue) {
+                sighted.entry(issue).or_insert(sighting);
+            }
         }
     }
     let event = |(issue, sighting)| Event::LedgerSighted { issue, sighting };
     sighted.into_iter().map(event).collect()
+}
+
+async fn listed(hands: &Hands, tree: &Path) -> Vec<DeliveryId> {
+    let folder = tree.to_owned();
+    let listed = tokio::task::spawn_blocking(move || brief::list(&folder)).await;
+    listed.expect("listing briefs does not panic").unwrap_or_else(|error| {
+        tracing::warn!(%error, project = %hands.name, tree = %tree.display(), "the briefs in an agent's folder cannot be listed");
+        Vec::new()
+    })
 }
 
 /// Reads what one brief names. One that cannot be read is said and passed over: the others are heard all the same.

@@ -230,7 +230,7 @@ fn tree_of(dispatch: &Dispatch) -> TreeFacts {
     TreeFacts {
         head: dispatch.base.clone(),
         branch: match dispatch.opening.window {
-            Window::Agent => dispatch.opening.branch.clone(),
+            Window::Agent(_) => dispatch.opening.branch.clone(),
             Window::Check => None,
         },
         dirty: Vec::new(),

@@ -11,12 +11,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::daemon::hands::{Hands, chain, now};
+use crate::daemon::jobs::tree;
 use crate::daemon::load::Load;
 use crate::daemon::looking::looks::{Begin, LOOK_MAX, Looked, Looks, UNREAD};
 use crate::daemon::panes::session;
 use crate::daemon::panes::starts::{RESTARTS_MAX, Start, Starts};
 use crate::daemon::runner::Message;
-use crate::domain::{ProjectName, SessionChoice, Window};
+use crate::domain::{ProjectName, Rules, SessionChoice, Window};
 use crate::terminal::{Seen, Snapshot, Tmux, TmuxError, Watch};
 
 use limits::{Limits, Word};
@@ -50,7 +51,9 @@ pub struct Fleet {
     /// One per server: ours, and those that adopted panes are on.
     watches: BTreeMap<PathBuf, Watch>,
     members: Members,
-    starts: BTreeMap<ProjectName, Starts>,
+    starts: BTreeMap<(ProjectName, Window), Starts>,
+    /// Trees of further agents that are being made.
+    trees: Looks<(ProjectName, Window), Result<(), String>>,
     samples: Samples,
     /// Whether our server was started, or found.
     has_server: bool,
@@ -83,6 +86,7 @@ impl Fleet {
             watches: BTreeMap::from([ours]),
             members,
             starts: BTreeMap::new(),
+            trees: Looks::default(),
             samples: Samples::default(),
             has_server: false,
             reviving: false,
@@ -184,7 +188,7 @@ impl Fleet {
         let mut wanted = BTreeMap::from([(ours, self.tmux.clone())]);
         for member in members.values() {
             if let Some(project) = member.hands.project() {
-                let server = member.hands.places.tmux_of(&project, Window::Agent);
+                let server = member.hands.places.tmux_of(&project, Window::AGENT);
                 wanted.insert(server.socket().to_owned(), server);
             }
         }
@@ -247,7 +251,7 @@ impl Fleet {
             let Some(rules) = member.hands.rules() else {
                 continue;
             };
-            for window in [Window::Agent, Window::Check] {
+            for window in Window::all() {
                 let place = (name, window, &rules.project.session);
                 let socket = member.hands.places.socket_of(&rules.project, window);
                 let snapshot = match snapshots.get(socket) {
@@ -266,7 +270,7 @@ impl Fleet {
                     continue;
                 };
                 let profile = match window {
-                    Window::Agent => rules.project.agent.clone(),
+                    Window::Agent(_) => rules.project.agent.clone(),
                     Window::Check => member
                         .hands
                         .checker()
@@ -329,9 +333,9 @@ impl Fleet {
         let SessionChoice::Adopted { target, .. } = &project.session else {
             return;
         };
-        let socket = member.hands.places.socket_of(&project, Window::Agent);
+        let socket = member.hands.places.socket_of(&project, Window::AGENT);
         let why = match snapshots.get(socket) {
-            Some(Ok(_)) if self.samples.of(name, Window::Agent).is_some() => None,
+            Some(Ok(_)) if self.samples.of(name, Window::AGENT).is_some() => None,
             Some(Ok(_)) => Some(format!(
                 "there is no pane `{target}` on the tmux server `{}`",
                 socket.display()
@@ -340,8 +344,8 @@ impl Fleet {
             None => None,
         };
         match why {
-            Some(why) => self.samples.down.insert(name.clone(), why),
-            None => self.samples.down.remove(name),
+            Some(why) => self.samples.down.insert((name.clone(), Window::AGENT), why),
+            None => self.samples.down.remove(&(name.clone(), Window::AGENT)),
         };
     }
 
@@ -373,41 +377,87 @@ impl Fleet {
             let Some(rules) = member.hands.rules() else {
                 continue;
             };
-            if rules.project.session != SessionChoice::Managed || !member.hands.wants_agent() {
-                continue;
-            }
-            let window = self.samples.of(name, Window::Agent);
-            let is_up = window.is_some_and(|window| !window.seen.row.dead);
-            let starts = self.starts.entry(name.clone()).or_default();
-            if is_up && self.samples.blind.is_none() {
-                if window.is_some_and(|window| window.sample.state.has_begun()) {
-                    starts.proven();
-                }
-                self.samples.down.remove(name);
-                continue;
-            }
-            self.reviving = true;
-            let Some(sampler) = member.hands.samplers.get(&rules.project.agent) else {
-                continue;
+            let project = &rules.project;
+            let is_ours = |(of, window): &(ProjectName, Window)| {
+                of != name || project.agents().any(|agent| agent == *window)
             };
-            let profile = sampler.profile();
-            let at = tokio::time::Instant::now();
-            let Some(start) = starts.next(at, profile.resume.is_some()) else {
-                let why = format!("its agent ended {RESTARTS_MAX} times within an hour");
-                self.samples.down.insert(name.clone(), why);
+            self.samples.down.retain(|key, _| is_ours(key));
+            if project.session != SessionChoice::Managed || !member.hands.wants_agent() {
                 continue;
-            };
-            match session::keep_agent(&member.hands, profile, start == Start::Resumed).await {
-                Ok(true) => {
-                    starts.began(start, at);
-                    tracing::info!(project = %name, ?start, "the agent was started");
-                }
-                Ok(false) => {}
-                Err(why) => {
-                    starts.began(start, at);
-                    self.samples.down.insert(name.clone(), why);
-                }
             }
+            for window in project.agents() {
+                self.keep_one((name, window), &member.hands, &rules).await;
+            }
+        }
+    }
+
+    async fn keep_one(
+        &mut self,
+        (name, window): (&ProjectName, Window),
+        hands: &Hands,
+        rules: &Rules,
+    ) {
+        let key = (name.clone(), window);
+        let sampled = self.samples.of(name, window);
+        let is_up = sampled.is_some_and(|sampled| !sampled.seen.row.dead);
+        let starts = self.starts.entry(key.clone()).or_default();
+        if is_up && self.samples.blind.is_none() {
+            if sampled.is_some_and(|sampled| sampled.sample.state.has_begun()) {
+                starts.proven();
+            }
+            self.samples.down.remove(&key);
+            return;
+        }
+        self.reviving = true;
+        let Some(sampler) = hands.samplers.get(&rules.project.agent) else {
+            return;
+        };
+        let profile = sampler.profile();
+        let at = tokio::time::Instant::now();
+        let Some(start) = starts.next(at, profile.resume.is_some()) else {
+            let why = format!("its agent ended {RESTARTS_MAX} times within an hour");
+            self.samples.down.insert(key, why);
+            return;
+        };
+        match self.has_tree(&key, hands).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(why) => {
+                self.samples.down.insert(key, why);
+                return;
+            }
+        }
+        let kept = session::keep_agent(hands, window, profile, start == Start::Resumed).await;
+        if !matches!(kept, Ok(false)) {
+            let starts = self.starts.entry(key.clone()).or_default();
+            starts.began(start, at);
+        }
+        match kept {
+            Ok(true) => {
+                let window = window.as_str();
+                tracing::info!(project = %name, window, ?start, "the agent was started");
+            }
+            Ok(false) => {}
+            Err(why) => drop(self.samples.down.insert(key, why)),
+        }
+    }
+
+    /// The tree of a further agent is made by a job, which may take longer than a look: `false` while it does.
+    async fn has_tree(
+        &mut self,
+        key: &(ProjectName, Window),
+        hands: &Hands,
+    ) -> Result<bool, String> {
+        let (own, window) = (hands.clone(), key.1);
+        if window == Window::AGENT {
+            return Ok(true);
+        }
+        let make: Begin<Result<(), String>> =
+            Box::new(move || tokio::spawn(async move { tree::make(&own, window).await }));
+        let made = self.trees.all(vec![(key.clone(), make)], |_, _| {}).await;
+        match made.into_values().next() {
+            Some(Looked::Back(made)) => made.map(|()| true),
+            Some(Looked::Out) | None => Ok(false),
         }
     }
 
@@ -418,10 +468,11 @@ impl Fleet {
             let Some(project) = member.hands.project() else {
                 continue;
             };
-            let folders = [Window::Agent, Window::Check].map(|window| {
-                let tree = member.hands.places.tree(&project, window);
-                tree.join(".pointsman/spool")
-            });
+            let trees = member.hands.places.agents_trees(&project);
+            let folders: Vec<PathBuf> = trees
+                .into_iter()
+                .map(|(_, tree)| tree.join(".pointsman/spool"))
+                .collect();
             let changed = |folder: &PathBuf| {
                 let facts = std::fs::metadata(folder);
                 facts.and_then(|facts| facts.modified()).ok()
@@ -449,7 +500,7 @@ fn find<'a>(
     (project, window, session): (&ProjectName, Window, &SessionChoice),
 ) -> Option<&'a Arc<Seen>> {
     match session {
-        SessionChoice::Adopted { target, .. } if window == Window::Agent => snapshot.at(target),
+        SessionChoice::Adopted { target, .. } if window == Window::AGENT => snapshot.at(target),
         SessionChoice::Adopted { .. } | SessionChoice::Managed => {
             snapshot.find(project.as_str(), window.as_str())
         }
@@ -489,11 +540,14 @@ fn changed(before: &Samples, after: &Samples, name: &ProjectName) -> bool {
             )
         })
     };
-    [Window::Agent, Window::Check]
-        .into_iter()
-        .any(|window| shape(before, window) != shape(after, window))
-        || before.down.get(name) != after.down.get(name)
-        || before.blind.is_some() != after.blind.is_some()
+    let is_down = |samples: &Samples, window| {
+        let why = samples.down.get(&(name.clone(), window));
+        why.cloned()
+    };
+    Window::all().any(|window| {
+        shape(before, window) != shape(after, window)
+            || is_down(before, window) != is_down(after, window)
+    }) || before.blind.is_some() != after.blind.is_some()
         || before.unread.is_some() != after.unread.is_some()
         || before.limits != after.limits
 }

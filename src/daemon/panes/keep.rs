@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::daemon::Daemon;
 use crate::daemon::hands::chain;
 use crate::domain::{ProjectName, Window};
+use crate::terminal::{Tmux, TmuxError};
 
 impl Daemon {
     /// Keeps a project's persistent agent up from now on, or ends it and lets it go.
@@ -16,19 +17,28 @@ impl Daemon {
         if up {
             return Ok(format!("the agent of {name} is kept up"));
         }
-        let row = self
-            .tmux
-            .find(name.as_str(), Window::Agent.as_str())
+        end_agents(&self.tmux, name)
             .await
-            .map_err(|error| chain(&error))?;
-        match row {
-            Some(row) => self
-                .tmux
-                .kill_pane(&row.pane)
-                .await
-                .map(|_| format!("the agent of {name} was ended"))
-                .map_err(|error| chain(&error)),
-            None => Ok(format!("{name} has no agent")),
+            .map_err(|error| chain(&error))
+    }
+}
+
+/// Ends every persistent agent of a project that is there, and says which.
+pub async fn end_agents(tmux: &Tmux, name: &ProjectName) -> Result<String, TmuxError> {
+    let mut ended = Vec::new();
+    for window in Window::agents(Window::AGENTS_MAX) {
+        let row = match tmux.find(name.as_str(), window.as_str()).await {
+            Err(TmuxError::NoServer { .. }) => None,
+            row => row?,
+        };
+        if let Some(row) = row {
+            tmux.kill_pane(&row.pane).await?;
+            ended.push(window.as_str());
         }
     }
+    Ok(match ended.len() {
+        0 => format!("{name} has no agent"),
+        1 => format!("the agent of {name} was ended"),
+        _ => format!("the agents of {name} were ended: {}", ended.join(", ")),
+    })
 }

@@ -22,12 +22,20 @@ const KEY_MAX: Duration = Duration::from_secs(20);
 const FRESH_MAX: Duration = Duration::from_secs(7);
 
 /// Delivers a person's words once.
-pub async fn say(daemon: &Daemon, project: &ProjectName, by: &str, text: &str) -> Reply {
+pub async fn say(
+    daemon: &Daemon,
+    (project, window): (&ProjectName, Window),
+    by: &str,
+    text: &str,
+) -> Reply {
+    if let Err(reply) = has_agent(daemon, project, window) {
+        return reply;
+    }
     let opened = open_errand(
         daemon,
         project,
         FRESH_LOOK_MAX,
-        |rules, state, seen, fresh| errand::said(rules, state, seen, (by, text), fresh),
+        |rules, state, seen, fresh| errand::said(rules, state, seen, (by, text, window), fresh),
     );
     let (id, after) = match opened.await {
         Ok(opened) => opened,
@@ -74,8 +82,33 @@ fn ended(project: &ProjectName, cause: &Cause, receipt: Option<&str>) -> Reply {
     }
 }
 
+/// Refuses a window in which the project has no persistent agent.
+fn has_agent(daemon: &Daemon, project: &ProjectName, window: Window) -> Result<(), Reply> {
+    let hands = daemon.hands(project);
+    let known = hands.and_then(|hands| hands.project());
+    let Some(known) = known else {
+        return Err(Reply::refused(format!("there is no project `{project}`")));
+    };
+    if known.agents().any(|agent| agent == window) {
+        return Ok(());
+    }
+    let agents: Vec<&str> = known.agents().map(Window::as_str).collect();
+    Err(Reply::refused(format!(
+        "{project} has no agent in a window `{}`: it has {}",
+        window.as_str(),
+        agents.join(", ")
+    )))
+}
+
 /// Stops the agent's turn by its own key, once.
-pub async fn interrupt(daemon: &Daemon, project: &ProjectName, by: &str) -> Reply {
+pub async fn interrupt(
+    daemon: &Daemon,
+    (project, window): (&ProjectName, Window),
+    by: &str,
+) -> Reply {
+    if let Err(reply) = has_agent(daemon, project, window) {
+        return reply;
+    }
     let unknown = || Reply::refused(format!("there is no project `{project}`"));
     let (Some(shown), Some(rules)) = (
         daemon.show(project).await,
@@ -89,7 +122,7 @@ pub async fn interrupt(daemon: &Daemon, project: &ProjectName, by: &str) -> Repl
     let pane = loop {
         let sampled = daemon
             .hands(project)
-            .and_then(|hands| hands.sampled(Window::Agent));
+            .and_then(|hands| hands.sampled(window));
         let sample = sampled.as_ref().map(|sampled| &sampled.sample);
         match rules_of_interrupt::target(sample, profile) {
             Ok(pane) => break pane,
@@ -136,13 +169,20 @@ pub async fn press(hands: &Hands, pane: &Pane) -> Outcome {
     let Some(key) = sampler.profile().submit.interrupt_key.clone() else {
         return not("its profile names no `interrupt_key`".to_owned());
     };
-    let tmux = hands.terminal(Window::Agent);
+    let has_pane = |window: &Window| {
+        let sampled = hands.sampled(*window);
+        sampled.is_some_and(|sampled| sampled.sample.pane == *pane)
+    };
+    let Some(window) = project.agents().find(has_pane) else {
+        return not("another process has the pane".to_owned());
+    };
+    let tmux = hands.terminal(window);
     let seen = match tmux.look(pane).await {
         Ok(seen) => Arc::new(seen),
         Err(error) => return not(crate::daemon::hands::chain(&error)),
     };
-    let before = hands.sampled(Window::Agent).map(|known| known.resolved);
-    let station = crate::daemon::panes::session::station(hands, Window::Agent);
+    let before = hands.sampled(window).map(|known| known.resolved);
+    let station = crate::daemon::panes::session::station(hands, window);
     let looked = {
         let (sampler, seen) = (Arc::clone(&sampler), Arc::clone(&seen));
         tokio::task::spawn_blocking(move || sampler.sample(&seen, &station, before.as_ref(), now()))

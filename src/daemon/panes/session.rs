@@ -108,7 +108,7 @@ pub fn spool_of(places: &Places, key: &Key, project: &ProjectName, window: Windo
 /// Returns what is known of a window besides its screen. A person's own pane has no hooks of ours.
 pub fn station(hands: &Hands, window: Window) -> Station {
     let project = hands.project();
-    let managed = window == Window::Check
+    let managed = window != Window::AGENT
         || project.is_some_and(|project| project.session == SessionChoice::Managed);
     Station {
         managed,
@@ -283,13 +283,18 @@ async fn open_window(
     Ok(())
 }
 
-/// Brings the persistent agent of a managed project up, if it is not; `true` when it was started now. It goes on with its last
+/// Brings a persistent agent of a managed project up, if it is not; `true` when it was started now. It goes on with its last
 /// conversation if that is asked for and there may be one.
-pub async fn keep_agent(hands: &Hands, profile: &Profile, resume: bool) -> Result<bool, String> {
+pub async fn keep_agent(
+    hands: &Hands,
+    at: Window,
+    profile: &Profile,
+    resume: bool,
+) -> Result<bool, String> {
     let say = |error: crate::terminal::TmuxError| chain(&error);
     let tree = hands
         .project()
-        .map(|project| hands.places.tree(&project, Window::Agent));
+        .map(|project| hands.places.tree(&project, at));
     let home = hands.places.agents_home();
     let resume = match tree.filter(|_| resume) {
         Some(tree) => {
@@ -307,7 +312,7 @@ pub async fn keep_agent(hands: &Hands, profile: &Profile, resume: bool) -> Resul
         }
         None => false,
     };
-    let new = window(hands, Window::Agent, profile, None, resume)?;
+    let new = window(hands, at, profile, None, resume)?;
     let there = hands
         .tmux
         .find(&new.session, &new.window)

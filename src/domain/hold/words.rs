@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Hold;
-use crate::domain::{ActorKind, Label, ProjectName};
+use crate::domain::{ActorKind, Label, ProjectName, Window};
 
 impl Hold {
     /// Returns what a person can do to end it in that project, if it does not end by itself.
@@ -109,6 +109,8 @@ impl Hold {
                 "`pointsman agent check {project}` says what mends it, and lets it go on"
             )),
             Self::TreeDirty { .. } => Some("commit or stash them".into()),
+            Self::BranchTaken { tree, .. } => Some(format!("commit or stash them in {tree}")),
+            Self::Sessions { taken } => taken.iter().find_map(|(_, hold)| hold.hint(project)),
             Self::TreeElsewhere { switch } => Some(switch.clone()),
             Self::Failing { .. } => Some("mend what it names; it is tried again by itself".into()),
             Self::Yours { how } => Some(how.clone()),
@@ -298,6 +300,11 @@ impl fmt::Display for Hold {
             } => {
                 write!(f, "an errand (dispatch {dispatch}) has the session")
             }
+            Self::Sessions { taken } => {
+                let each = |(window, hold): &(Window, Hold)| format!("{}: {hold}", window.as_str());
+                let each: Vec<String> = taken.iter().map(each).collect();
+                write!(f, "no agent is free; {}", each.join("; "))
+            }
             Self::NoAgent { window, .. } => write!(f, "the window `{window}` has no agent"),
             Self::NotWritable { path, .. } => write!(f, "the daemon may not write into `{path}`"),
             Self::AdoptedApart { agents, .. } => write!(
@@ -316,6 +323,11 @@ impl fmt::Display for Hold {
                 write!(f, "the agent cannot {step} without a person: {why}")
             }
             Self::TreeDirty { files } => write!(f, "{} changed, not by us", files.join(", ")),
+            Self::BranchTaken { tree, files } => write!(
+                f,
+                "its branch is checked out in {tree}, where {} changed and is not committed",
+                files.join(", ")
+            ),
             Self::TreeElsewhere { .. } => {
                 f.write_str("the pane is yours, so its tree is not switched to the issue's branch")
             }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::domain::{
     Action, Activity, Answer, Attention, Basis, Cause, CheckResult, CheckStep, Checked, Dispatch,
     DispatchId, Errand, Event, Fresh, GateName, Hold, Liveness, Observation, Opening, PaneSample,
-    Phase, Profile, Rehearsed, Report, Rules, SessionChoice, SkillName, Stage, Verb,
+    Phase, Profile, Rehearsed, Report, Rules, SessionChoice, SkillName, Stage, Verb, Window,
 };
 use crate::machine::dispatch::errand::{self, Refusal};
 use crate::machine::dispatch::watchdog;
@@ -136,13 +136,13 @@ pub fn opening(
     let mut open = others().filter(|other| other.is_open());
     let hold = open.next().map(session);
     let hold = hold
-        .or_else(|| window_hold(rules, state, seen, &stage))
+        .or_else(|| window_hold(rules, state, seen, &stage, Window::AGENT))
         .or_else(|| others().next().map(session));
     if let Some(hold) = hold {
         return Err(Refusal::of_hold("no rehearsal now", &hold, rules, state));
     }
     let basis = Basis::Errand(Errand::Check { by: by.to_owned() });
-    let mut opening = errand::opening(rules, basis, stage, String::new(), fresh);
+    let mut opening = errand::opening(rules, basis, (stage, Window::AGENT), String::new(), fresh);
     // A person's own pane is not put on a branch of ours.
     let ours = rules.project.session == SessionChoice::Managed;
     opening.branch = (rules.project.git && ours).then(|| branch(&opening.id));

@@ -33,12 +33,12 @@ pub(super) fn clear_away(
     if check::is_at_it(dispatch, mine, now) {
         return Step::Rest;
     }
-    if let (Some(last), Some(mine), Window::Agent) = (last, mine, dispatch.opening.window)
+    if let (Some(last), Some(mine), Window::Agent(_)) = (last, mine, dispatch.opening.window)
         && let Some(step) = take_back(dispatch, last, mine, now)
     {
         return step;
     }
-    if let (Cause::Withdrawn { by, why }, Window::Agent, Some(mine)) =
+    if let (Cause::Withdrawn { by, why }, Window::Agent(_), Some(mine)) =
         (cause, dispatch.opening.window, mine)
     {
         let told = last.is_some_and(|last| last.purpose == Purpose::Stop);

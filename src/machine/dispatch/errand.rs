@@ -13,7 +13,7 @@ use crate::domain::{
 use crate::machine::dispatch::check;
 use crate::machine::labels::trust;
 use crate::machine::starting::candidates;
-use crate::machine::starting::open::{profile_of, session_hold, window_hold};
+use crate::machine::starting::open::{place, profile_of, window_hold};
 use crate::machine::state::State;
 use crate::machine::step::Step;
 use crate::machine::text::one_line;
@@ -60,8 +60,14 @@ pub fn stage(skill: &SkillName, label: &str, description: String, timeout: Durat
     }
 }
 
-/// Describes an errand.
-pub fn opening(rules: &Rules, basis: Basis, stage: Stage, title: String, fresh: Fresh) -> Opening {
+/// Describes an errand of that stage in that window.
+pub fn opening(
+    rules: &Rules,
+    basis: Basis,
+    (stage, window): (Stage, Window),
+    title: String,
+    fresh: Fresh,
+) -> Opening {
     let profile = profile_of(rules, &stage);
     let account = rules.profiles.get(&profile);
     Opening {
@@ -70,7 +76,7 @@ pub fn opening(rules: &Rules, basis: Basis, stage: Stage, title: String, fresh: 
         workflow: rules.workflow.digest.clone(),
         attempt: 1,
         round: 1,
-        window: Window::Agent,
+        window,
         account: account.map_or_else(String::new, |profile| profile.account.clone()),
         profile,
         title,
@@ -95,20 +101,24 @@ pub struct Refusal {
 impl Refusal {
     /// Says what is not done, and which hold is in the way.
     pub fn of_hold(what: &str, hold: &Hold, rules: &Rules, state: &State) -> Self {
-        let passes = match hold {
-            // What was seen of the agent may be old, or from before it came up.
-            Hold::AgentNotIdle { .. } | Hold::NoAgent { .. } => true,
-            // What is over is only cleared away, and what a person waited for ends soon.
-            Hold::Session { dispatch, .. } => {
-                let other = state.dispatches.get(dispatch);
-                other.is_none_or(|other| !other.is_open() || is_waited_for(other))
-            }
-            _ => false,
-        };
         Self {
             why: format!("{what}: {}", words(&rules.project.name, hold)),
-            passes,
+            passes: passes(hold, state),
         }
+    }
+}
+
+fn passes(hold: &Hold, state: &State) -> bool {
+    match hold {
+        // What was seen of the agent may be old, or from before it came up.
+        Hold::AgentNotIdle { .. } | Hold::NoAgent { .. } => true,
+        // What is over is only cleared away, and what a person waited for ends soon.
+        Hold::Session { dispatch, .. } => {
+            let other = state.dispatches.get(dispatch);
+            other.is_none_or(|other| !other.is_open() || is_waited_for(other))
+        }
+        Hold::Sessions { taken } => taken.iter().any(|(_, hold)| passes(hold, state)),
+        _ => false,
     }
 }
 
@@ -144,17 +154,11 @@ pub fn trial(
         )));
     }
     let stage = trial_stage(skill);
-    let hold = candidates::held(rules, state, seen, now)
-        .or_else(|| trust::vetoed(head, &rules.workflow))
-        .or_else(|| session_hold(rules, state, seen, &stage));
-    if let Some(hold) = hold {
-        return Err(Refusal::of_hold(
-            &format!("`{skill}` is not tried"),
-            &hold,
-            rules,
-            state,
-        ));
-    }
+    let hold =
+        candidates::held(rules, state, seen, now).or_else(|| trust::vetoed(head, &rules.workflow));
+    let window = hold.map_or_else(|| place(rules, state, seen, &stage, Some(issue)), Err);
+    let held = |hold| Refusal::of_hold(&format!("`{skill}` is not tried"), &hold, rules, state);
+    let window = window.map_err(held)?;
     let basis = Basis::Errand(Errand::Trial {
         by: by.to_owned(),
         repo: head.repo.clone(),
@@ -162,7 +166,7 @@ pub fn trial(
         issue,
     });
     let title = one_line(&head.title, TITLE_CHARS_MAX);
-    Ok(opening(rules, basis, stage, title, fresh))
+    Ok(opening(rules, basis, (stage, window), title, fresh))
 }
 
 /// Says whether something of ours is on its way for an issue.
@@ -254,19 +258,19 @@ pub fn said(
     rules: &Rules,
     state: &State,
     seen: &Observation,
-    (by, text): (&str, &str),
+    (by, text, window): (&str, &str, Window),
     fresh: Fresh,
 ) -> Result<Opening, Refusal> {
     let skill = SkillName::new("say");
     let stage = stage(&skill, "say", "A person says something".to_owned(), TIMEOUT);
-    if let Some(hold) = window_hold(rules, state, seen, &stage) {
+    if let Some(hold) = window_hold(rules, state, seen, &stage, window) {
         return Err(Refusal::of_hold("not said", &hold, rules, state));
     }
     let basis = Basis::Errand(Errand::Said {
         by: by.to_owned(),
         text: text.to_owned(),
     });
-    Ok(opening(rules, basis, stage, String::new(), fresh))
+    Ok(opening(rules, basis, (stage, window), String::new(), fresh))
 }
 
 /// Judges a report: an errand has no gates, so its agent's word is all there is.

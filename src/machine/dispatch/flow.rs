@@ -112,8 +112,7 @@ fn deliver(
             dispatch: Box::new(dispatch.clone()),
         });
     }
-    if dispatch.opening.window == Window::Agent
-        && !sample.is_some_and(|sample| sample.state.takes_text())
+    if dispatch.opening.window.is_agent() && !sample.is_some_and(|sample| sample.state.takes_text())
     {
         return Step::Rest;
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{DeliveryStep, Dispatch, Hold, Observation, Phase, Rules, Verdict, Window};
+use crate::domain::{DeliveryStep, Dispatch, Hold, Observation, Phase, Rules, Verdict};
 use crate::machine::dispatch::{flow, stall, watchdog};
 use crate::machine::memory::Memory;
 use crate::machine::starting::decide::Standing;
@@ -160,9 +160,11 @@ fn delivering(rules: &Rules, state: &State, dispatch: &Dispatch, seen: &Observat
     };
     let last = state.last_delivery(dispatch).map(|last| &last.step);
     // Nothing is typed, and it waits for an agent that is not there, or wants a person.
-    let to_type = dispatch.opening.window == Window::Agent && last.is_none_or(watchdog::is_untyped);
+    let window = dispatch.opening.window;
+    let to_type = window.is_agent() && last.is_none_or(watchdog::is_untyped);
     let ends_by_itself = |hold: &Hold| matches!(hold, Hold::AgentNotIdle { .. });
-    let agent = || open::agent_hold(rules, seen).filter(|hold| to_type && !ends_by_itself(hold));
+    let agent =
+        || open::agent_hold(rules, seen, window).filter(|hold| to_type && !ends_by_itself(hold));
     match last {
         Some(DeliveryStep::Settled {
             verdict: Verdict::NotDelivered,

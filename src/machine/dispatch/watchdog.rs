@@ -533,7 +533,7 @@ fn is_lost(state: &State, dispatch: &Dispatch) -> bool {
 /// and looks may be half as long again apart as they are meant to be.
 pub fn watched(rules: &Rules, window: Window, elapsed: SignedDuration) -> SignedDuration {
     let meant = match window {
-        Window::Agent => SignedDuration::ZERO,
+        Window::Agent(_) => SignedDuration::ZERO,
         Window::Check => SignedDuration::try_from(rules.looks_every).unwrap_or(SignedDuration::MAX),
     };
     let longest = meant.saturating_add(meant / 2).max(WATCH_GAP_MIN);
@@ -590,7 +590,7 @@ pub fn moments(state: &State, dispatch: &Dispatch, seen: &Observation) -> Vec<Ti
         moments.push(seen.at + delivery::LOOK_AGAIN);
     }
     let stopped = sample_for(dispatch, seen).is_some_and(|it| it.state.stopped_since().is_some());
-    if dispatch.phase == Phase::Working && (stopped || dispatch.opening.window == Window::Agent) {
+    if dispatch.phase == Phase::Working && (stopped || dispatch.opening.window.is_agent()) {
         moments.push(seen.at + SignedDuration::from_secs(5));
     }
     moments

@@ -213,7 +213,7 @@ impl<'a> CheapHolds<'a> {
                 let count = u32::try_from(after).unwrap_or(u32::MAX);
                 (count >= limit).then_some((count, limit))
             }),
-            session: open::session_hold(rules, state, seen, stage),
+            session: open::place(rules, state, seen, stage, None).err(),
         };
         Self {
             rules,
@@ -289,6 +289,7 @@ impl<'a> CheapHolds<'a> {
         self.back_off(number)
             .or_else(|| self.issue_cap(number))
             .or_else(|| holds.session.clone())
+            .or_else(|| open::issue_hold(self.rules, self.state, self.seen, stage, number))
     }
 
     fn issue_cap(&self, number: IssueNumber) -> Option<Hold> {

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Activity, Actor, Attention, Basis, Details, Dispatch, Event, FirstLine, Head, Hold,
-    IssueNumber, Label, Observation, Opening, ProfileName, Rules, Stage, Window,
+    Activity, Actor, Attention, Basis, Details, Dispatch, Errand, Event, FirstLine, Head, Hold,
+    IssueNumber, Label, Liveness, Observation, Opening, ProfileName, Rules, Stage, Window,
 };
 use crate::machine::dispatch::check;
 use crate::machine::dispatch::{delivery, stall};
@@ -38,13 +38,9 @@ pub fn back_off(attempt: u32) -> SignedDuration {
     BACK_OFF * (1 << attempt.saturating_sub(1).min(BACK_OFF_DOUBLINGS_MAX))
 }
 
-/// Returns the window a stage works in: a fresh `check` for checkers, else the persistent `agent`.
-pub fn window_of(stage: &Stage) -> Window {
-    if stage.not_by.is_empty() {
-        Window::Agent
-    } else {
-        Window::Check
-    }
+/// Returns whether a fresh agent works a stage, in the `check` window: for checkers; all else is a persistent agent's.
+pub fn is_fresh(stage: &Stage) -> bool {
+    !stage.not_by.is_empty()
 }
 
 /// Returns the profile that works a stage.
@@ -82,28 +78,117 @@ pub fn branch_of(walk: Option<&Walk>, head: &Head) -> String {
     )
 }
 
-/// A reason that lies in the session, the tree or the account.
-pub fn session_hold(
+/// Finds the window for a dispatch of a stage, or a reason that lies in the sessions, the tree or the account. Without an issue:
+/// whether there is one at all.
+pub fn place(
     rules: &Rules,
     state: &State,
     seen: &Observation,
     stage: &Stage,
-) -> Option<Hold> {
+    issue: Option<IssueNumber>,
+) -> Result<Window, Hold> {
     if !rules.skills.contains_key(&stage.skill) {
-        return Some(Hold::NoSkill {
+        return Err(Hold::NoSkill {
             skill: stage.skill.to_string(),
         });
     }
-    check::not_ready(rules, state, stage).or_else(|| window_hold(rules, state, seen, stage))
+    if let Some(hold) = check::not_ready(rules, state, stage)
+        .or_else(|| account_hold(rules, state, seen, stage))
+        .or_else(|| issue.and_then(|issue| still_held(rules, state, seen, stage, issue)))
+    {
+        return Err(hold);
+    }
+    let mut taken = Vec::new();
+    for window in windows_for(rules, state, seen, stage, issue) {
+        match taken_by(rules, state, seen, stage, window) {
+            None => return Ok(window),
+            Some(hold) => taken.push((window, hold)),
+        }
+    }
+    Err(match taken.len() {
+        1 => taken.remove(0).1,
+        _ => Hold::Sessions { taken },
+    })
 }
 
-/// The same without a skill and whatever a rehearsal showed: for a text that is ours or a person's.
+/// The windows that a stage may work in, the best one first: the agent that worked on the issue last has its context.
+fn windows_for(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    stage: &Stage,
+    issue: Option<IssueNumber>,
+) -> Vec<Window> {
+    if is_fresh(stage) {
+        return vec![Window::Check];
+    }
+    let walk = issue.and_then(|issue| state.walks.get(&issue));
+    let mut windows: Vec<Window> = rules.project.agents().collect();
+    if let Some(last) = walk.and_then(|walk| walk.window) {
+        windows.sort_by_key(|window| *window != last);
+        let has_branch = walk.is_some_and(|walk| walk.branch.is_some());
+        if windows.first() == Some(&last) && has_branch && keeps_its_tree(state, seen, last) {
+            windows.truncate(1);
+        }
+    }
+    windows
+}
+
+/// Whether an agent may be at work in its tree without a dispatch that puts the tree elsewhere first: for a person, or by itself.
+/// Nobody takes a branch from it.
+fn keeps_its_tree(state: &State, seen: &Observation, window: Window) -> bool {
+    match state.in_window(window) {
+        Some(other) => matches!(other.opening.errand(), Some(Errand::Said { .. })),
+        None => seen.panes.get(&window).is_some_and(|sample| {
+            sample.state.liveness != Liveness::Dead && !sample.state.takes_text()
+        }),
+    }
+}
+
+/// A reason of one candidate's own: the agents that it may go to are taken, and others are free.
+pub(super) fn issue_hold(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    stage: &Stage,
+    issue: IssueNumber,
+) -> Option<Hold> {
+    if is_fresh(stage) || rules.project.sessions == 1 {
+        return None;
+    }
+    place(rules, state, seen, stage, Some(issue)).err()
+}
+
+/// An agent may still be at work on what was withdrawn from it: nobody else has the issue before that is over.
+fn still_held(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    stage: &Stage,
+    issue: IssueNumber,
+) -> Option<Hold> {
+    if is_fresh(stage) || rules.project.sessions == 1 {
+        return None;
+    }
+    let mut others = state.dispatches.values().filter(|other| !other.tidied);
+    let other =
+        others.find(|other| other.issue() == Some(issue) && other.opening.window.is_agent());
+    other.map(|other| taken(state, seen, other))
+}
+
+/// The reasons for one window, without a skill and whatever a rehearsal showed: for a text that is ours or a person's.
 pub fn window_hold(
     rules: &Rules,
     state: &State,
     seen: &Observation,
     stage: &Stage,
+    window: Window,
 ) -> Option<Hold> {
+    account_hold(rules, state, seen, stage).or_else(|| taken_by(rules, state, seen, stage, window))
+}
+
+/// A reason that lies in the folder or the account.
+fn account_hold(rules: &Rules, state: &State, seen: &Observation, stage: &Stage) -> Option<Hold> {
     let profile_name = profile_of(rules, stage);
     let Some(profile) = rules.profiles.get(&profile_name) else {
         return Some(Hold::NoAgent {
@@ -124,18 +209,26 @@ pub fn window_hold(
         });
     }
     let mut limits = seen.limits.iter();
-    if let Some(limit) = limits.find(|limit| limit.account == profile.account) {
-        return Some(Hold::AccountLimit {
-            account: limit.account.clone(),
-            until: limit.until,
-        });
-    }
-    let window = window_of(stage);
+    let limit = limits.find(|limit| limit.account == profile.account)?;
+    Some(Hold::AccountLimit {
+        account: limit.account.clone(),
+        until: limit.until,
+    })
+}
+
+/// A reason that lies in a window.
+fn taken_by(
+    rules: &Rules,
+    state: &State,
+    seen: &Observation,
+    stage: &Stage,
+    window: Window,
+) -> Option<Hold> {
     if let Some(other) = state.in_window(window) {
         // What is over and only waits for its agent's turn to end may wait for a person's answer.
-        let asks = agent_hold(rules, seen)
+        let asks = agent_hold(rules, seen, window)
             .filter(|hold| matches!(hold, Hold::AgentAsks { .. }))
-            .filter(|_| window == Window::Agent && !other.is_open());
+            .filter(|_| window.is_agent() && !other.is_open());
         return asks.or_else(|| Some(taken(state, seen, other)));
     }
     // Without git there is one folder and one hand in it; and what is rehearsed is rehearsed alone.
@@ -146,22 +239,27 @@ pub fn window_hold(
             issue: other.issue(),
         });
     }
-    if window == Window::Check {
-        // A program that takes no text cannot check anything: a person's shell.
-        let takes_text =
-            profile.screen.composer.is_some() || profile.first_line == FirstLine::Argument;
-        return (!takes_text).then(|| Hold::NoChecker {
-            stage: stage.label.clone(),
-        });
+    if window.is_agent() {
+        return agent_hold(rules, seen, window);
     }
-    agent_hold(rules, seen)
+    // A program that takes no text cannot check anything: a person's shell.
+    let profile = rules.profiles.get(&profile_of(rules, stage))?;
+    let takes_text = profile.screen.composer.is_some() || profile.first_line == FirstLine::Argument;
+    (!takes_text).then(|| Hold::NoChecker {
+        stage: stage.label.clone(),
+    })
 }
 
 /// A reason that lies in the agent's own window.
-pub(in crate::machine) fn agent_hold(rules: &Rules, seen: &Observation) -> Option<Hold> {
-    let Some(sample) = seen.panes.get(&Window::Agent) else {
-        return Some(seen.no_agent.clone().unwrap_or_else(|| Hold::NoAgent {
-            window: "agent".to_owned(),
+pub(in crate::machine) fn agent_hold(
+    rules: &Rules,
+    seen: &Observation,
+    window: Window,
+) -> Option<Hold> {
+    let Some(sample) = seen.panes.get(&window) else {
+        let why = seen.no_agent.get(&window).cloned();
+        return Some(why.unwrap_or_else(|| Hold::NoAgent {
+            window: window.as_str().to_owned(),
             hint: format!("pointsman up {}", rules.project.name),
         }));
     };
@@ -414,7 +512,9 @@ fn opening(
         .profiles
         .get(&profile)
         .map_or_else(String::new, |profile| profile.account.clone());
-    let checks = window_of(stage) == Window::Check;
+    // What is asked for in spite of a hold is told of as if its own agent were free.
+    let best = || windows_for(rules, state, seen, stage, Some(head.number))[0];
+    let window = place(rules, state, seen, stage, Some(head.number)).unwrap_or_else(|_| best());
     Opening {
         id: seen.fresh.dispatch.clone(),
         basis: Basis::Labelling {
@@ -425,7 +525,7 @@ fn opening(
         workflow: rules.workflow.digest.clone(),
         attempt,
         round: 1 + walk.map_or(0, |walk| walk.rounds),
-        window: window_of(stage),
+        window,
         profile,
         account,
         title: one_line(&head.title, 120),
@@ -433,7 +533,7 @@ fn opening(
         secret_hash: seen.fresh.secret_hash.clone(),
         branch: (rules.project.git && stage.makes_commits()).then(|| branch_of(walk, head)),
         subject: walk
-            .filter(|_| checks)
+            .filter(|_| window == Window::Check)
             .and_then(|walk| walk.subject.clone()),
         touches: beside::touches(rules, state, head, stage),
     }

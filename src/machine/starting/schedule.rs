@@ -152,7 +152,7 @@ fn turn(
     };
     let stage = errand::due_stage(skill);
     let hold = project.cloned();
-    let hold = hold.or_else(|| open::session_hold(rules, state, seen, &stage));
+    let hold = hold.or_else(|| open::place(rules, state, seen, &stage, None).err());
     Some(match hold {
         Some(hold) => Turn::Held(run, hold),
         None => Turn::Due(run),
@@ -178,7 +178,9 @@ pub(super) fn due(
         at: run.at,
     });
     let stage = errand::due_stage(&skill);
-    let opening = errand::opening(rules, basis, stage, String::new(), seen.fresh.clone());
+    let window = open::place(rules, state, seen, &stage, None).ok()?;
+    let fresh = seen.fresh.clone();
+    let opening = errand::opening(rules, basis, (stage, window), String::new(), fresh);
     let late = match now.duration_since(run.at).as_secs() / 60 {
         0 => String::new(),
         minutes => format!(", {minutes} min late"),

@@ -59,6 +59,7 @@ fn is_ready(hold: &Hold, standing: &Standing) -> bool {
     match hold {
         // Whose seat it is says for itself why nothing happens; if it says nothing, nobody does.
         Hold::Seat { holder, .. } => !standing.contains_key(holder),
+        Hold::Sessions { taken } => taken.iter().any(|(_, hold)| is_ready(hold, standing)),
         other => matches!(
             other,
             Hold::AgentNotIdle { .. }

@@ -516,3 +516,50 @@ comment = "brief"
       = expected: full, short, off
     "#);
 }
+
+#[test]
+fn several_agents_need_git_and_windows_of_our_own() {
+    let file = |more: &str| {
+        format!(
+            "tracker = \"local\"\nagent = \"codex\"\nbuild = \"none\"\nworkflow = \"solo.toml\"\n{more}"
+        )
+    };
+    let read = |more: &str| read_project(&file(more)).map(|project| project.sessions);
+    assert_eq!(read("path = \"~/src/blog\"\n"), Ok(1));
+    assert_eq!(read("path = \"~/src/blog\"\nsessions = 3\n"), Ok(3));
+    let adopted = "path = \"~/src/blog\"\nsession = \"default:work:1.0\"\n";
+    assert_eq!(read(&format!("{adopted}sessions = 1\n")), Ok(1));
+    assert_snapshot!(project(&file(&format!("{adopted}sessions = 2\n"))), @"
+    error: `sessions` is for sessions of our own, and `session` is a pane of yours
+     --> projects/blog.toml:7:12
+      |
+    7 | sessions = 2
+      |            ^
+      |
+      = hint: take `session` out, and each agent has a window of its own; or take `sessions` out
+    ");
+    assert_snapshot!(
+        said(read_project_with(
+            "tracker = \"local\"\nagent = \"codex\"\nworkflow = \"content.toml\"\npath = \"~/plain\"\nsessions = 2\n",
+            &Config::shipped(),
+        )),
+        @"
+    error: without git there is one folder, and one agent works in it
+     --> projects/blog.toml:5:12
+      |
+    5 | sessions = 2
+      |            ^
+      |
+      = hint: make it a git repository, and each agent has a work tree of its own; or take `sessions` out
+    "
+    );
+    assert_snapshot!(project(&file("path = \"~/src/blog\"\nsessions = 10\n")), @"
+    error: `sessions` is out of range
+     --> projects/blog.toml:6:12
+      |
+    6 | sessions = 10
+      |            ^^
+      |
+      = expected: 1 to 9
+    ");
+}

@@ -112,7 +112,7 @@ async fn an_adopted_pane_gets_briefs_and_nothing_else_of_ours() {
         .shown("shop")
         .await
         .seen
-        .is_none_or(|seen| seen.no_agent.is_none())
+        .is_none_or(|seen| seen.no_agent.is_empty())
     {
         world.cycles("shop", 1).await;
     }
@@ -154,7 +154,7 @@ async fn no_interrupting_key_goes_to_what_a_person_runs_after_the_agent() {
     let hands = world.daemon().hands(&ProjectName::new("shop"));
     let hands = hands.expect("the project runs");
     let at_work = || {
-        let sampled = hands.sampled(Window::Agent)?;
+        let sampled = hands.sampled(Window::AGENT)?;
         let busy = sampled.sample.state.activity == Activity::Busy;
         busy.then_some(sampled.sample.pane)
     };
@@ -267,7 +267,7 @@ async fn a_server_that_stands_still_makes_its_pane_unknown_and_stops_no_other_ag
     world.start().await;
     let state = async |project: &str| {
         let seen = world.cycles(project, 1).await.seen;
-        seen.and_then(|seen| seen.panes.get(&Window::Agent).cloned())
+        seen.and_then(|seen| seen.panes.get(&Window::AGENT).cloned())
             .map(|sample| sample.state)
     };
     while !state("shop").await.is_some_and(|state| state.takes_text()) {}
@@ -311,7 +311,7 @@ async fn our_own_server_that_stands_still_is_waited_for() {
     let stopped = Stopped::new(server);
     let is_blind = async || {
         let seen = world.cycles("blog", 1).await.seen;
-        seen.is_some_and(|seen| seen.no_agent.is_some())
+        seen.is_some_and(|seen| !seen.no_agent.is_empty())
     };
     let unknown = async { while !is_blind().await {} };
     tokio::time::timeout(Duration::from_mins(1), unknown)

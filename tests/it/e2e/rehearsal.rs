@@ -216,7 +216,7 @@ async fn no_rehearsal_begins_while_a_dispatch_is_open_in_any_window() {
     world
         .issue("shop", "Greet by name", "", "ready-for-dev")
         .await;
-    for window in [Window::Agent, Window::Check] {
+    for window in [Window::AGENT, Window::Check] {
         world
             .until_event("work begins", "shop", |event| {
                 matches!(event, Event::DispatchOpened { opening } if opening.window == window)

@@ -84,7 +84,7 @@ pub(super) fn looked(at: Timestamp) -> Observation {
     };
     seen.details = BTreeMap::from([(SEVEN, details)]);
     let idle = sample(Activity::Idle { since: ten() }, Attention::None);
-    seen.panes = BTreeMap::from([(Window::Agent, idle)]);
+    seen.panes = BTreeMap::from([(Window::AGENT, idle)]);
     seen
 }
 

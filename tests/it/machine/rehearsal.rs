@@ -7,7 +7,7 @@ use pointsman::domain::{
 };
 use pointsman::machine::dispatch::{check, errand, flow, interrupt};
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::starting::open::window_hold;
+use pointsman::machine::starting::open::place;
 use pointsman::machine::state::State;
 use pointsman::machine::step::Step;
 
@@ -21,7 +21,7 @@ fn idle() -> PaneSample {
 
 fn observed(pane: PaneSample) -> pointsman::domain::Observation {
     let mut seen = seen(Vec::new());
-    seen.panes.insert(Window::Agent, pane);
+    seen.panes.insert(Window::AGENT, pane);
     seen
 }
 
@@ -48,7 +48,7 @@ fn nothing_begins_beside_a_rehearsal_and_it_begins_beside_nothing() {
     let mut state = State::default();
     evolve(&mut state, ten(), &opened(free.clone())).expect("it is legal");
     for stage in [dev(), review()] {
-        let hold = window_hold(&rules, &state, &observed(idle()), &stage);
+        let hold = place(&rules, &state, &observed(idle()), &stage, None).err();
         assert!(matches!(&hold, Some(Hold::Session { .. })), "{hold:?}");
     }
 
@@ -141,7 +141,13 @@ fn a_persons_words_are_for_an_agent_at_its_prompt_and_one_key_for_an_agent_at_wo
         let pane = sample(activity, attention.clone());
         let seen = observed(pane.clone());
         let fresh = seen.fresh.clone();
-        let said = errand::said(&rules, &State::default(), &seen, ("ann", "hm"), fresh);
+        let said = errand::said(
+            &rules,
+            &State::default(),
+            &seen,
+            ("ann", "hm", Window::AGENT),
+            fresh,
+        );
         let said = said.map_or_else(|refusal| refusal.why, |_| String::new());
         let pressed = interrupt::target(Some(&pane), Some(&profile)).err();
         let pressed = pressed.unwrap_or_default();

@@ -37,7 +37,7 @@ fn state() -> State {
 fn word(state: &State, memory: &Memory) -> &'static str {
     let mut seen = seen(Vec::new());
     let idle = sample(Activity::Idle { since: ten() }, Attention::None);
-    seen.panes.insert(Window::Agent, idle);
+    seen.panes.insert(Window::AGENT, idle);
     let (_, standing) = decide(&rules(), state, memory, &seen, minutes(1));
     standing.get(&IssueNumber(7)).map_or("nothing", Hold::word)
 }
@@ -189,12 +189,14 @@ fn a_window_that_cannot_be_cleared_away_is_told_to_those_who_wait_for_it() {
     };
     evolve(&mut state, ten(), &closed).unwrap();
     let hold = |state: &State| {
-        pointsman::machine::starting::open::session_hold(
+        pointsman::machine::starting::open::place(
             &super::life::working_rules(),
             state,
             &seen(Vec::new()),
             &dev(),
+            None,
         )
+        .err()
     };
     assert_eq!(hold(&state).map(|hold| hold.word()), Some("session-taken"));
     for _ in 0..5 {

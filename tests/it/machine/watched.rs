@@ -44,7 +44,7 @@ fn looked_at_work(at: Timestamp) -> Observation {
     };
     (found.0.id, found.0.repo) = (labelling.issue_id, labelling.repo);
     let busy = sample(Activity::Busy, Attention::None);
-    seen.panes.insert(Window::Agent, busy);
+    seen.panes.insert(Window::AGENT, busy);
     seen
 }
 
@@ -58,7 +58,7 @@ fn a_long_cycle_watches_its_checkers_too_and_no_night_is_an_agents_work() {
         rules.looks_every = Duration::from_mins(every);
         let looked = |at: Timestamp| {
             let mut seen = looked_at_work(at);
-            let sample = seen.panes.remove(&Window::Agent).expect("it is seen");
+            let sample = seen.panes.remove(&Window::AGENT).expect("it is seen");
             seen.panes.insert(window, sample);
             seen
         };
@@ -83,7 +83,7 @@ fn a_long_cycle_watches_its_checkers_too_and_no_night_is_an_agents_work() {
     );
     let day = 24 * 60;
     assert_eq!([checker(24 * 60, day), checker(24 * 60, 2 * day)], [day, 0]);
-    let maker = |every, gap| watched(Window::Agent, every, gap);
+    let maker = |every, gap| watched(Window::AGENT, every, gap);
     assert_eq!(
         [maker(60, 15), maker(60, 60), maker(24 * 60, day)],
         [15, 0, 0]

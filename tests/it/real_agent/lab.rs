@@ -150,7 +150,7 @@ impl Lab {
                     .await;
             }
         }
-        for window in [Window::Agent, Window::Check] {
+        for window in [Window::AGENT, Window::Check] {
             if let attention @ (Attention::Permission | Attention::Question | Attention::Dialog) =
                 self.attention(window)
             {
@@ -187,7 +187,7 @@ impl Lab {
     /// Says how everything stands, for a failure.
     fn state(&self) -> String {
         let mut said = String::new();
-        for window in [Window::Agent, Window::Check] {
+        for window in [Window::AGENT, Window::Check] {
             let because = self.sampled(window).map_or_else(
                 || "not there".to_owned(),
                 |sampled| {

@@ -21,6 +21,7 @@ pub(crate) use super::plants::Plant;
 use super::plants::without_limits;
 use super::resting;
 use super::told::{self, Rehearsed};
+use super::trees::Trees;
 use super::world::{LISTS_EVERY, World};
 
 /// The project's stream.
@@ -478,6 +479,9 @@ impl Driver {
                 Outcome::Pasted {
                     baseline: String::new(),
                 }
+            }
+            (Plant::KeepsTheBranch, Action::PrepareTree { dispatch }) => {
+                self.world.prepare(dispatch, Trees::Keep)
             }
             (Plant::LeavesTheLine, Action::Clear { .. }) => Outcome::Cleared,
             (Plant::NeverAnswers, Action::Answer { .. }) => Outcome::Done,

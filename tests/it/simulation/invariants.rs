@@ -19,6 +19,7 @@ use caps::{Opened, in_hours};
 use super::laws::{Broken, Law};
 use super::rules::{mallory, us};
 use super::tracker::LAG_MAX;
+use super::trees::one_window;
 use super::world::World;
 
 /// What is counted over a whole run, from the events alone.
@@ -65,6 +66,7 @@ impl Watch {
         let limits = &rules.workflow.limits;
         match event {
             Event::DispatchOpened { opening } => {
+                one_window((before, rules), opening)?;
                 self.overtakes(rules, before, opening)?;
                 in_hours(rules, at, opening)?;
                 self.opens(limits, before, at, opening)
@@ -314,8 +316,7 @@ pub(crate) fn state(state: &State) -> Result<(), Broken> {
     let mut issues = BTreeSet::new();
     for dispatch in state.dispatches.values() {
         if !windows.insert(dispatch.opening.window) {
-            return Law::OneAttempt
-                .broken(format!("two dispatches have {:?}", dispatch.opening.window));
+            return Law::OneWindow.broken(format!("two have {:?}", dispatch.opening.window));
         }
         let Some(issue) = dispatch.issue().filter(|_| dispatch.is_open()) else {
             continue;

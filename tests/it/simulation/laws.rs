@@ -21,6 +21,10 @@ pub(crate) enum Law {
     MarkedFirst,
     /// Work that is wanted is not withdrawn.
     WorkIsKept,
+    /// One dispatch at most has a window, and it is one of the project's.
+    OneWindow,
+    /// A branch is checked out in one tree, and is not taken from an agent at work there.
+    OneTree,
     /// No line of ours is left in a composer.
     NothingLeft,
     /// One routing label in the end; labels that are not ours survive.
@@ -59,7 +63,7 @@ pub(crate) enum Law {
 pub(crate) type Broken = (Law, String);
 
 impl Law {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::OneAction,
         Self::TypedOnce,
         Self::OneAttempt,
@@ -69,6 +73,8 @@ impl Law {
         Self::Wanted,
         Self::MarkedFirst,
         Self::WorkIsKept,
+        Self::OneWindow,
+        Self::OneTree,
         Self::NothingLeft,
         Self::LabelsKept,
         Self::Fair,

@@ -106,7 +106,7 @@ impl Driver {
             }
             choice => {
                 let window = if self.world.rng.chance(700) {
-                    Window::Agent
+                    self.world.any_agent()
                 } else {
                     Window::Check
                 };
@@ -157,10 +157,16 @@ impl Driver {
         let fresh = seen.fresh.clone();
         let planned = match choice {
             25 => check::opening(rules, state, &seen, "ann", fresh),
-            26 => errand::said(rules, state, &seen, ("ann", "look at the tests"), fresh),
+            26 => errand::said(
+                rules,
+                state,
+                &seen,
+                ("ann", "look at the tests", self.world.any_agent()),
+                fresh,
+            ),
             _ => {
                 let profile = rules.profiles.get(&rules.project.agent);
-                let sample = seen.panes.get(&Window::Agent);
+                let sample = seen.panes.get(&self.world.any_agent());
                 match interrupt::target(sample, profile) {
                     Ok(pane) => self.ask(Request::Interrupt {
                         by: "ann".to_owned(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use pointsman::domain::{
-    Action, Confidential, Details, Dispatch, Evidence, GateName, Ground, Hold, IssueNumber,
-    Outcome, Publish, Purpose, Report, SingleRead, Window,
+    Action, Confidential, Details, Dispatch, Evidence, GateName, Ground, IssueNumber, Outcome,
+    Publish, Purpose, Report, SingleRead, Window,
 };
 use pointsman::machine::labels::trust;
 use pointsman::machine::starting::schedule;
@@ -13,6 +13,7 @@ use pointsman::machine::text::{issue_digest, mark, sha256};
 
 use super::faults::Fault;
 use super::rules::us;
+use super::trees::Trees;
 use super::world::{Lose, World};
 
 /// What came of a look at an effect.
@@ -91,24 +92,7 @@ impl World {
     fn perform(&mut self, action: &Action) -> Outcome {
         let now = self.now;
         match action {
-            Action::PrepareTree { dispatch }
-                if dispatch.opening.window == Window::Agent && !self.dirty.is_empty() =>
-            {
-                Outcome::Held {
-                    hold: Hold::TreeDirty {
-                        files: self.dirty.clone(),
-                    },
-                    until: now + SignedDuration::from_secs(30),
-                }
-            }
-            Action::PrepareTree { dispatch } => Outcome::Prepared {
-                base: dispatch.issue().map(|issue| self.tip(issue)),
-                known: dispatch
-                    .issue()
-                    .map(|issue| self.tip(issue))
-                    .into_iter()
-                    .collect(),
-            },
+            Action::PrepareTree { dispatch } => self.prepare(dispatch, Trees::LetGo),
             Action::Compose {
                 dispatch,
                 delivery,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pointsman::domain::{
     Action, Cause, Event, Hold, IssueNumber, Label, LabelEvent, LabelEventId, Limits, Observation,
-    Outcome, Rules, Statement, Subject,
+    Outcome, Rules, Statement, Subject, Window,
 };
 use pointsman::machine::engine::CycleReport;
 use pointsman::machine::state::State;
@@ -77,10 +77,14 @@ pub(crate) enum Plant {
     BelievesOldReads,
     /// Two processes may open one ledger.
     LeavesTheLockOpen,
+    /// Every dispatch goes to the first agent.
+    AsksTheFirstAlone,
+    /// A tree keeps the branch that another one needs.
+    KeepsTheBranch,
 }
 
 /// Each with the laws that may catch it: which of them is first depends on what a world does.
-pub(crate) const PLANTED: [(Plant, &[Law]); 29] = [
+pub(crate) const PLANTED: [(Plant, &[Law]); 31] = [
     (Plant::SkipsTheLook, &[Law::TypedOnce]),
     (Plant::SendsEnterTwice, &[Law::TypedOnce]),
     (Plant::DropsAppends, &[Law::Fold]),
@@ -114,6 +118,8 @@ pub(crate) const PLANTED: [(Plant, &[Law]); 29] = [
     (Plant::KeepsAnotherCommit, &[Law::OneCommit]),
     (Plant::BelievesOldReads, &[Law::WorkIsKept]),
     (Plant::LeavesTheLockOpen, &[Law::OneDaemon]),
+    (Plant::AsksTheFirstAlone, &[Law::OneWindow]),
+    (Plant::KeepsTheBranch, &[Law::OneTree]),
 ];
 
 impl Plant {
@@ -134,9 +140,14 @@ impl Plant {
                 cause: Cause::Verified { subject, .. },
                 ..
             },
-        ) = (self, event)
+        ) = (self, &mut *event)
         {
             *subject = Some(Subject::new("another"));
+        }
+        if let (Self::AsksTheFirstAlone, Event::DispatchOpened { opening }) = (self, event)
+            && opening.window.is_agent()
+        {
+            opening.window = Window::AGENT;
         }
     }
 

@@ -182,6 +182,7 @@ pub(crate) fn rules(limits: Limits, first_line: FirstLine, merge: Merge) -> Rule
             stages: BTreeMap::new(),
             build: Build::Command("make".to_owned()),
             prepare: None,
+            sessions: 1,
             session: SessionChoice::Managed,
             workflow: "labels.toml".to_owned(),
             allow: Vec::new(),

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use pointsman::domain::{
-    CommentMode, FirstLine, Hours, IssueNumber, Label, Limits, Merge, SkillName, TrackerChoice,
+    CommentMode, FirstLine, Hours, IssueNumber, Label, Limits, Merge, Rules, SkillName,
+    TrackerChoice,
 };
 
 use super::driver::{Driver, Plant};
@@ -117,6 +118,21 @@ fn limits(rng: &mut Rng) -> Limits {
     }
 }
 
+/// Gives some projects several agents, and stages that keep them busy, by dice of their own: the worlds with one stay what they were.
+fn several(rules: &mut Rules, seed: u64) {
+    let mut aside = Rng::new(seed ^ 0x0a6e_4715);
+    if !rules.project.git || !aside.chance(400) {
+        return;
+    }
+    let sessions = 2 + u8::try_from(aside.below(2)).expect("small");
+    rules.project.sessions = sessions;
+    let most = &mut rules.workflow.limits.active_max;
+    *most = (*most).max(u32::from(sessions));
+    for stage in &mut rules.workflow.stages {
+        stage.wip += 2;
+    }
+}
+
 /// Draws a world.
 pub(super) fn draw(world: &Seed) -> World {
     let seed = world.number;
@@ -131,17 +147,14 @@ pub(super) fn draw(world: &Seed) -> World {
     } else {
         FirstLine::Typed
     };
-    let merge = if rng.chance(500) {
-        Merge::FastForward
-    } else {
-        Merge::Off
-    };
+    let merge = [Merge::Off, Merge::FastForward][usize::from(rng.chance(500))];
     let mut rules = rules(limits, first_line, merge);
     // Half of the worlds walk a workflow of their own, some of them in a folder without git.
     if rng.chance(500) {
         rules.project.git = rng.chance(700);
         rules.workflow.stages = drawn(&mut rng, rules.project.git);
     }
+    several(&mut rules, seed);
     let stages = rules.workflow.stages.len() as u64;
     let issues = 1 + rng.below(3);
     let skew = i64::try_from(rng.below(20 * 60)).expect("small") - 10 * 60;

@@ -196,7 +196,7 @@ impl Page {
             ["rewrite", number, from, to] => tracker.rewrite(issue(number), from, to, now),
             ["edit", number, who] => tracker.edit(issue(number), &actor(who), now),
             ["commit", number, files @ ..] => tracker.commit(issue(number), files),
-            ["agent", is] => self.pane(Window::Agent, is),
+            ["agent", is] => self.pane(Window::AGENT, is),
             ["check", is] => self.pane(Window::Check, is),
             ["report", number, verb] => self.report(number, verb, "pass"),
             ["forge", number, verb] => {
@@ -468,7 +468,7 @@ impl Page {
     }
 
     fn composer(&mut self) {
-        let pane = &self.driver.world.panes[&Window::Agent];
+        let pane = &self.driver.world.panes[&Window::AGENT];
         let text = format!("composer: {:?}", pane.composer);
         self.say(&text);
     }

@@ -15,9 +15,8 @@ use super::laws::{Broken, Law};
 use super::panes::{Doing, Plan, SimPane, Spooled, says};
 use super::rules::us;
 use super::tracker::{LAG_MAX, Tracker};
+use super::trees::dead_for;
 
-/// How long a dead agent stays dead before its window is made anew.
-const RESPAWN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// What one project may ask of the tracker in an hour, whatever goes wrong. Dearest is a tracker that takes no label and says so to
 /// nobody: 50 writes an hour and issue (`machine::pace`), each with three reads of two requests, beside a list a minute. Of 20,000
 /// worlds the worst has two such issues and asks 778 times.
@@ -98,6 +97,8 @@ pub(crate) struct World {
     pub(crate) build_is_red: bool,
     /// Files in the project's tree that a person changed.
     pub(crate) dirty: Vec<String>,
+    /// The branches that agents' trees stand on.
+    pub(crate) trees: BTreeMap<Window, Option<String>>,
     /// The first law that was broken, and how.
     pub(crate) broken: Option<Broken>,
     /// How often each fault struck.
@@ -153,6 +154,7 @@ impl World {
             limits: Vec::new(),
             build_is_red: false,
             dirty: Vec::new(),
+            trees: BTreeMap::new(),
             broken: None,
             struck: BTreeMap::new(),
             refused: None,
@@ -170,8 +172,10 @@ impl World {
         };
         let late = [Fault::Lag, Fault::LateEvent].map(|fault| world.faults.rate(fault));
         world.tracker.remembers = late.iter().any(|rate| *rate > 0);
-        let pane = world.fresh_pane();
-        world.panes.insert(Window::Agent, pane);
+        for window in world.agents() {
+            let pane = world.fresh_pane();
+            world.panes.insert(window, pane);
+        }
         world
     }
 
@@ -251,17 +255,19 @@ impl World {
             self.panes.remove(&Window::Check);
         }
         let keeps_pid = self.rng.chance(500);
-        let Some(old) = self.panes.get(&Window::Agent).cloned() else {
-            return;
-        };
-        let mut fresh = self.fresh_pane();
-        fresh.pane.id = old.pane.id;
-        if fresh.pane.generation == old.pane.generation {
-            fresh.traces = old.traces;
-        } else if keeps_pid {
-            fresh.pane.pid = old.pane.pid;
+        for window in self.agents() {
+            let Some(old) = self.panes.get(&window).cloned() else {
+                continue;
+            };
+            let mut fresh = self.fresh_pane();
+            fresh.pane.id = old.pane.id;
+            if fresh.pane.generation == old.pane.generation {
+                fresh.traces = old.traces;
+            } else if keeps_pid {
+                fresh.pane.pid = old.pane.pid;
+            }
+            self.panes.insert(window, fresh);
         }
-        self.panes.insert(Window::Agent, fresh);
     }
 
     /// Says that a law was broken; the first one is kept.
@@ -366,7 +372,7 @@ impl World {
                 .iter()
                 .map(|(window, pane)| (*window, pane.sample(self.now)))
                 .collect(),
-            no_agent: None,
+            no_agent: BTreeMap::new(),
             misplaced: None,
             reports: self
                 .spool
@@ -436,14 +442,14 @@ impl World {
             self.tracker.label(issue, &label, true, &us(), now);
         }
         self.tracker.by_us = false;
-        for window in [Window::Agent, Window::Check] {
+        for window in Window::all() {
             let Some(pane) = self.panes.get_mut(&window) else {
                 continue;
             };
             if let Doing::Dead { since } = pane.doing {
-                if now.duration_since(since) > RESPAWN_AFTER && self.lively {
+                if now.duration_since(since) > dead_for(window) && self.lively {
                     self.panes.remove(&window);
-                    if window == Window::Agent {
+                    if window.is_agent() {
                         let fresh = self.fresh_pane();
                         self.panes.insert(window, fresh);
                     }
@@ -462,8 +468,9 @@ impl World {
 
     /// Returns the next moment at which something happens by itself.
     pub(crate) fn next_moment(&self) -> Option<Timestamp> {
-        let jobs = self.panes.values().filter_map(|pane| match pane.doing {
-            Doing::Dead { since } => Some(since + RESPAWN_AFTER + SignedDuration::from_secs(1)),
+        let panes = self.panes.iter();
+        let jobs = panes.filter_map(|(window, pane)| match pane.doing {
+            Doing::Dead { since } => Some(since + dead_for(*window) + SignedDuration::from_secs(1)),
             Doing::Busy => pane.job.as_ref().map(|job| job.until),
             Doing::Idle { .. } | Doing::Failed { .. } | Doing::Dialog | Doing::CopyMode => None,
         });

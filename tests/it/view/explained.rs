@@ -53,7 +53,7 @@ fn scout(sight: impl FnOnce(&Observation) -> Sight<'_>) -> String {
     let state = evolve::try_all(&state, at, &[paused]).expect("it may be paused");
     let mut seen = seen(Vec::new());
     seen.panes
-        .insert(Window::Agent, sample(Activity::Unknown, Attention::Dialog));
+        .insert(Window::AGENT, sample(Activity::Unknown, Attention::Dialog));
     render_explanation(&explain(&Story {
         rules: &rules,
         state: &state,

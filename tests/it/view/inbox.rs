@@ -61,7 +61,7 @@ fn waiting() -> Snapshot {
         .collect();
     let mut seen = seen(heads);
     seen.panes
-        .insert(Window::Agent, sample(Activity::Busy, Attention::Dialog));
+        .insert(Window::AGENT, sample(Activity::Busy, Attention::Dialog));
     let report = CycleReport {
         at: Some(minutes(-1)),
         did: None,
@@ -149,7 +149,7 @@ fn a_limit_is_one_matter_however_many_projects_share_the_account() {
         let mut seen = seen(vec![]);
         let limited = Attention::RateLimited { until: limit.until };
         seen.panes
-            .insert(Window::Agent, sample(Activity::Unknown, limited));
+            .insert(Window::AGENT, sample(Activity::Unknown, limited));
         seen.limits = vec![limit.clone()];
         let mut rules = rules();
         rules.project.name = ProjectName::new(name);
@@ -175,7 +175,7 @@ fn whoever_must_log_in_or_was_refused_is_a_persons_at_once() {
         let mut sample = sample(stopped, attention);
         sample.state.words = Some(words.to_owned());
         assert!(!sample.state.takes(Purpose::Resume) && !sample.state.takes_text());
-        seen.panes.insert(Window::Agent, sample);
+        seen.panes.insert(Window::AGENT, sample);
         let view = ProjectView::new(&rules, &state, &report, Sight::Live(&seen));
         let inbox = Inbox::new(&Snapshot::new(ten(), "0.1.0", vec![view]));
         let mut matters = inbox.matters.iter();
@@ -208,7 +208,7 @@ fn an_error_is_a_persons_when_no_word_to_go_on_is_left() {
     rules.profiles.insert(open.opening.profile.clone(), profile);
     let stopped = Activity::Idle { since: minutes(-1) };
     seen.panes
-        .insert(Window::Agent, sample(stopped, Attention::Error));
+        .insert(Window::AGENT, sample(stopped, Attention::Error));
     let asks = |rules: &Rules, state: &State| {
         let view = ProjectView::new(rules, state, &report, Sight::Live(&seen));
         view.agents[0].asks

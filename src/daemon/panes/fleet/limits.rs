@@ -135,8 +135,8 @@ mod tests {
     #[test]
     fn a_limit_lasts_until_its_time_and_only_its_own_agent_takes_it_back() {
         let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
-        let shop = (ProjectName::new("shop"), Window::Agent);
-        let blog = (ProjectName::new("blog"), Window::Agent);
+        let shop = (ProjectName::new("shop"), Window::AGENT);
+        let blog = (ProjectName::new("blog"), Window::AGENT);
         let until = Some(at(60));
         let limited = state(Activity::Unknown, Attention::RateLimited { until });
         let idle = state(Activity::Idle { since: at(0) }, Attention::None);

@@ -125,8 +125,8 @@ pub struct Samples {
     pub unread: Option<String>,
     /// Accounts whose allowance is used up.
     pub limits: Vec<AccountLimit>,
-    /// Why a project's agent is not there.
-    pub down: BTreeMap<ProjectName, String>,
+    /// Why a project's agent is not there, by its window.
+    pub down: BTreeMap<(ProjectName, Window), String>,
     /// The projects whose panes were looked for at least once: before that a missing pane says nothing.
     pub looked: BTreeSet<ProjectName>,
 }

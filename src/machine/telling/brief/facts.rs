@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     ANSWER_BYTES_MAX, Facts, ISSUE_BYTES_MAX, REMARK_BYTES_MAX, Remark, SPEC_BYTES_MAX, words,
 };
-use crate::domain::{Build, GateName, TreeFacts, Window};
+use crate::domain::{Build, GateName, TreeFacts};
 use crate::machine::dispatch::gate::without_escapes;
 use crate::machine::text::alike;
 use crate::machine::text::anchor::{Checked, Survey};
@@ -87,7 +87,7 @@ fn tree(text: &mut String, facts: &Facts) {
         let _ = writeln!(text, "- commit to judge: {subject}");
     }
     let window = facts.envelope.dispatch.opening.window;
-    if tree.dirty.is_empty() && window == Window::Agent {
+    if tree.dirty.is_empty() && window.is_agent() {
         // The tree is not looked into again: leftovers of the same issue are taken over as they are.
         text.push_str(
             "- in the tree: clean, unless an earlier dispatch of this issue left something\n",

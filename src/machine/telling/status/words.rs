@@ -154,6 +154,7 @@ impl Scene<'_> {
             | Hold::Session { .. }
             | Hold::Gap { .. }
             | Hold::Attention { .. }
+            | Hold::Sessions { .. }
             | Hold::Behind { .. }
             | Hold::AgentNotIdle { .. }
             | Hold::InHand { .. }
@@ -307,7 +308,8 @@ impl Scene<'_> {
                 | Hold::Stuck { .. }
                 | Hold::AgentAsks { .. }
                 | Hold::NoAgent { .. }
-                | Hold::TreeDirty { .. },
+                | Hold::TreeDirty { .. }
+                | Hold::BranchTaken { .. },
             ) => format!("ask `pointsman explain {number}` where it runs"),
             _ => self.stop()?,
         })

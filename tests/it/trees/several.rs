@@ -1,0 +1,135 @@
+//! The trees of further agents: made once, never emptied, and a branch is in one of them.
+
+use pointsman::daemon::jobs::tree;
+use pointsman::domain::{Dispatch, Hold, Outcome, Window};
+
+use crate::builders::{dev, dispatch};
+use crate::support::world::World;
+
+const SECOND: Window = Window::Agent(2);
+
+/// A dispatch of issue 7 in a window, as it is opened.
+fn of_seven(window: Window) -> Dispatch {
+    let mut dispatch = dispatch("ab12cd", 7, "Add an FAQ", dev());
+    dispatch.opening.window = window;
+    dispatch.opening.branch = Some("pointsman/7-faq".to_owned());
+    dispatch
+}
+
+fn several(more: &str) -> World {
+    let world = World::new();
+    world.project("shop");
+    let text = format!("tracker = \"local\"\nbuild = \"none\"\nsessions = 2\n{more}");
+    world.write_project("shop", &text);
+    world
+}
+
+#[tokio::test]
+async fn a_further_agents_tree_is_made_once_and_prepared_for_what_stands_in_it() {
+    let world = several("prepare = \"echo prepared >>../prepared\"\n");
+    let hands = world.hands("shop").await;
+    let project = hands.project().expect("it is configured");
+    let tree = hands.places.tree(&project, SECOND);
+    assert_eq!(tree, world.places.trees(&project.name).join("agent-2"));
+    tree::make(&hands, SECOND).await.expect("it is made");
+    std::fs::write(tree.join("notes.txt"), "not committed\n").unwrap();
+    tree::make(&hands, SECOND).await.expect("it is there");
+    let kept = std::fs::read_to_string(tree.join("notes.txt")).unwrap();
+    assert_eq!(kept, "not committed\n");
+
+    // Somebody's file is in the way, as it is in the project's own folder.
+    let held = tree::prepare(&hands, &of_seven(SECOND)).await;
+    let Outcome::Held { hold, .. } = &held else {
+        panic!("{held:?}")
+    };
+    assert!(
+        matches!(hold, Hold::TreeDirty { files } if files == &["notes.txt"]),
+        "{hold:?}"
+    );
+    std::fs::remove_file(tree.join("notes.txt")).unwrap();
+
+    let before = world.git("shop", &["symbolic-ref", "HEAD"]);
+    for _again in 0..2 {
+        let outcome = tree::prepare(&hands, &of_seven(SECOND)).await;
+        assert!(
+            matches!(outcome, Outcome::Prepared { base: Some(_), .. }),
+            "{outcome:?}"
+        );
+    }
+    let path = tree.display().to_string();
+    let here = world.git("", &["-C", &path, "symbolic-ref", "HEAD"]);
+    assert_eq!(here, "refs/heads/pointsman/7-faq");
+    assert_eq!(world.git("shop", &["symbolic-ref", "HEAD"]), before);
+    let prepared = std::fs::read_to_string(tree.with_file_name("prepared")).unwrap();
+    assert_eq!(prepared.lines().count(), 1, "once for the same lock files");
+}
+
+#[tokio::test]
+async fn a_branch_leaves_the_tree_that_has_it_and_takes_no_file_along() {
+    let world = several("");
+    let hands = world.hands("shop").await;
+    let project = hands.project().expect("it is configured");
+    let first = tree::prepare(&hands, &of_seven(Window::AGENT)).await;
+    assert!(matches!(first, Outcome::Prepared { .. }), "{first:?}");
+    let branch = || world.git("shop", &["rev-parse", "--abbrev-ref", "HEAD"]);
+    assert_eq!(branch(), "pointsman/7-faq");
+
+    // What is not committed there stays there, and the move waits.
+    let work = world.home().join("shop/work.txt");
+    std::fs::write(&work, "half of it\n").unwrap();
+    let held = tree::prepare(&hands, &of_seven(SECOND)).await;
+    let Outcome::Held { hold, .. } = &held else {
+        panic!("{held:?}")
+    };
+    let place = world.home().join("shop").display().to_string();
+    assert_eq!(
+        hold.to_string(),
+        format!(
+            "its branch is checked out in {place}, where work.txt changed and is not committed"
+        )
+    );
+    let hint = format!("commit or stash them in {place}");
+    assert_eq!(hold.hint(&project.name), Some(hint));
+    assert_eq!(std::fs::read_to_string(&work).unwrap(), "half of it\n");
+    assert_eq!(branch(), "pointsman/7-faq");
+
+    world.git("shop", &["add", "-A"]);
+    world.git("shop", &["commit", "-q", "-m", "the other half"]);
+    let commit = world.git("shop", &["rev-parse", "HEAD"]);
+    let moved = tree::prepare(&hands, &of_seven(SECOND)).await;
+    assert!(matches!(moved, Outcome::Prepared { .. }), "{moved:?}");
+    assert_eq!(branch(), "HEAD", "detached, on the same commit");
+    assert_eq!(world.git("shop", &["rev-parse", "HEAD"]), commit);
+    let tree = hands.places.tree(&project, SECOND).display().to_string();
+    let here = world.git("", &["-C", &tree, "rev-parse", "--abbrev-ref", "HEAD"]);
+    assert_eq!(here, "pointsman/7-faq");
+
+    // And back, out of the further tree.
+    let back = tree::prepare(&hands, &of_seven(Window::AGENT)).await;
+    assert!(matches!(back, Outcome::Prepared { .. }), "{back:?}");
+    assert_eq!(branch(), "pointsman/7-faq");
+}
+
+#[tokio::test]
+async fn a_tree_that_lost_its_project_is_not_emptied() {
+    let world = several("");
+    let hands = world.hands("shop").await;
+    let project = hands.project().expect("it is configured");
+    tree::make(&hands, SECOND).await.expect("it is made");
+    let tree = hands.places.tree(&project, SECOND);
+    std::fs::write(tree.join("notes.txt"), "not committed\n").unwrap();
+    let (here, remote) = (world.home().join("shop"), world.home().join("shop.git"));
+    std::fs::remove_dir_all(&here).unwrap();
+    let (here, remote) = (here.display().to_string(), remote.display().to_string());
+    world.git("", &["clone", "-q", &remote, &here]);
+    let why = tree::make(&hands, SECOND)
+        .await
+        .expect_err("it has something in it");
+    assert!(
+        why.contains("is no work tree of") && why.contains("any more"),
+        "{why}"
+    );
+    assert!(tree.join("notes.txt").is_file());
+    std::fs::remove_dir_all(&tree).unwrap();
+    tree::make(&hands, SECOND).await.expect("it is made anew");
+}
