@@ -91,20 +91,15 @@ impl FromStr for Seed {
 fn limits(rng: &mut Rng) -> Limits {
     // From a copy, so that older seeds keep the rest of their world.
     let mut more = Rng::new(rng.clone().next());
-    let rare = Limits::default();
+    let usual = Limits::default();
+    let mut small = |from: u64, choices: u64| {
+        let draw = more.chance(250).then(|| from + more.below(choices));
+        draw.map(|number| u32::try_from(number).expect("small"))
+    };
     Limits {
-        labellings_per_hour: match more.chance(250) {
-            true => 1 + u32::try_from(more.below(3)).expect("small"),
-            false => rare.labellings_per_hour,
-        },
-        dispatches_per_issue: match more.chance(250) {
-            true => 2 + u32::try_from(more.below(6)).expect("small"),
-            false => rare.dispatches_per_issue,
-        },
-        gap: Duration::from_secs(match more.chance(250) {
-            true => 1 + more.below(600),
-            false => 0,
-        }),
+        labellings_per_hour: small(1, 3).unwrap_or(usual.labellings_per_hour),
+        dispatches_per_issue: small(2, 6).unwrap_or(usual.dispatches_per_issue),
+        gap: Duration::from_secs(small(1, 600).unwrap_or(0).into()),
         rounds: 1 + u32::try_from(rng.below(2)).expect("small"),
         attempts: 1 + u32::try_from(rng.below(3)).expect("small"),
         dispatches_per_day: 4 + u32::try_from(rng.below(20)).expect("small"),
