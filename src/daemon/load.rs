@@ -31,6 +31,15 @@ impl Load {
         });
     }
 
+    /// Keeps the shares of these projects alone: what nobody runs and nobody configures takes no place.
+    pub fn retain(&self, is_there: impl Fn(&ProjectName) -> bool) {
+        self.shares.send_if_modified(|shares| {
+            let before = shares.len();
+            shares.retain(|project, _| is_there(project));
+            shares.len() != before
+        });
+    }
+
     /// Returns what all projects have open now.
     pub fn sum(&self) -> FleetLoad {
         let mut sum = FleetLoad::default();

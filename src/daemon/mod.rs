@@ -242,6 +242,8 @@ impl Daemon {
         // The tick of the configuration, SIGHUP and the sweep may come at once: two runners of one project would each believe the ledger theirs.
         let _one_at_a_time = self.starting.lock().await;
         let config = self.config.borrow().clone();
+        self.load
+            .retain(|project| config.projects.contains_key(project));
         let mut starting = Vec::new();
         for project in config.projects.values() {
             let running = self

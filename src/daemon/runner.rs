@@ -261,9 +261,10 @@ impl Runner {
 
     /// One step, while no other project takes one: what this one opens counts for the next.
     fn decide(&mut self, rules: &Rules, mut input: Input, is_removed: bool) -> Vec<Effect> {
-        let _turn = self.load.turn();
+        let load = Arc::clone(&self.load);
+        let _turn = load.turn();
         if let Input::Seen(seen) = &mut input {
-            seen.fleet = self.load.sum();
+            seen.fleet = load.sum();
         }
         let effects = self.engine.step(rules, input, now());
         self.share(is_removed);
@@ -314,6 +315,10 @@ impl Runner {
                 effects
             }
             Message::Show(reply) => {
+                // What a person asks for, or is shown, is held against what all projects have open now.
+                if let Some(seen) = &mut self.seen {
+                    seen.fleet = self.load.sum();
+                }
                 let shown = Shown {
                     state: self.engine.state.clone(),
                     report: self.engine.report.clone(),

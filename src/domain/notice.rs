@@ -67,6 +67,8 @@ pub struct Adopted {
     pub ledgers: BTreeSet<String>,
     /// Dispatches that are known to be missing.
     pub dispatches: BTreeSet<DispatchId>,
+    /// Issues whose marks were looked through since then: what they name of before is counted.
+    pub recalled: BTreeSet<IssueNumber>,
 }
 
 impl Adopted {

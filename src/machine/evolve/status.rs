@@ -28,8 +28,9 @@ pub(super) fn write(state: &mut State, at: Timestamp, event: &Event) -> Result<(
         } => {
             let notice = state.notices.get_mut(issue);
             let notice = notice.ok_or_else(|| format!("nothing was to be said on {issue}"))?;
-            // Once: what a person makes good afterwards stays good.
-            if notice.written.is_none()
+            // Once after each adoption: what a person makes good afterwards stays good.
+            if state.adopted.at.is_some()
+                && state.adopted.recalled.insert(*issue)
                 && let Some(walk) = state.walks.get_mut(issue)
             {
                 walk.rounds = walk.rounds.max(round.saturating_sub(1));
@@ -54,6 +55,7 @@ pub(super) fn write(state: &mut State, at: Timestamp, event: &Event) -> Result<(
         Event::LedgerAdopted { .. } => {
             let adopted = &mut state.adopted;
             adopted.at = Some(at);
+            adopted.recalled.clear();
             for sighting in std::mem::take(&mut state.sightings).into_values() {
                 match sighting {
                     Sighting::Other { ledger } => drop(adopted.ledgers.insert(ledger)),

@@ -3,6 +3,7 @@
 //! What holds a whole stage is found once a cycle: there may be ten thousand candidates.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -150,11 +151,21 @@ pub(super) fn project_hold(
             until,
         });
     }
-    let own = state.openings.back().map(|one| one.at + limits.gap);
-    let any = seen.fleet.opened.map(|at| at + rules.fleet.gap);
-    own.max(any)
-        .filter(|until| *until > now)
-        .map(|until| Hold::Gap { until })
+    let own = state
+        .openings
+        .back()
+        .and_then(|one| gap(one.at, limits.gap, now));
+    let any = seen
+        .fleet
+        .opened
+        .and_then(|at| gap(at, rules.fleet.gap, now));
+    own.max(any).map(|until| Hold::Gap { until })
+}
+
+/// Until when the gap after an opening lasts. One that our clock has still before it says nothing: the clock was set back.
+fn gap(opened: Timestamp, gap: Duration, now: Timestamp) -> Option<Timestamp> {
+    let until = opened + gap;
+    (opened <= now && now < until).then_some(until)
 }
 
 /// Minutes after the local midnight, now: what was seen may be from before a suspend.

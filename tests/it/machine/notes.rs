@@ -1,8 +1,8 @@
 //! What a person was told is remembered, so that it is told once.
 
-use pointsman::domain::{Event, IssueNumber, Note};
+use pointsman::domain::{CommentId, Event, IssueNumber, Note};
 use pointsman::machine::evolve::evolve;
-use pointsman::machine::state::State;
+use pointsman::machine::state::{State, Walk};
 
 use crate::builders::ten;
 
@@ -45,4 +45,36 @@ fn a_ledger_in_which_something_was_told_twice_is_read() {
     tell(&mut state, 1, "several");
     tell(&mut state, 1, "several");
     assert_eq!((state.notes.len(), state.told.len()), (0, 1));
+}
+
+/// Rounds that a lost ledger had are counted once after it was adopted, whatever this one had written before.
+#[test]
+fn rounds_that_the_marks_name_are_counted_once_after_an_adoption() {
+    let (issue, mut state) = (IssueNumber(7), State::default());
+    state.walks.insert(issue, Walk::default());
+    let written = |state: &mut State| {
+        let intended = Event::StatusIntended {
+            issue,
+            dispatch: None,
+            digest: "d".to_owned(),
+        };
+        let written = Event::StatusWritten {
+            issue,
+            comment: Some(CommentId::new("1")),
+            marker: None,
+            digest: "d".to_owned(),
+            last: false,
+            round: 3,
+        };
+        for event in [intended, written] {
+            evolve(state, ten(), &event).unwrap();
+        }
+        state.walks[&issue].rounds
+    };
+    let by = "ann".to_owned();
+    assert_eq!(written(&mut state), 0, "no ledger was lost");
+    evolve(&mut state, ten(), &Event::LedgerAdopted { by }).unwrap();
+    assert_eq!(written(&mut state), 2);
+    state.walks.get_mut(&issue).unwrap().rounds = 0;
+    assert_eq!(written(&mut state), 0, "a person made them good");
 }

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{ActorId, Basis, IssueNumber, Limits, Opening, Rules};
 use pointsman::machine::state::State;
 
+use super::super::laws::{Broken, Law};
 use super::Watch;
-use crate::simulation::laws::{Broken, Law};
 
 impl Watch {
     pub(super) fn spends(
