@@ -52,8 +52,11 @@ impl Watch {
                 "{id}: more labellings of one account than in an hour"
             ));
         }
+        // One that a clock, set back since, has still before it says nothing.
         let gap = SignedDuration::try_from(limits.gap).expect("small");
-        if let Some(last) = within(gap).next() {
+        let since = |last: &&Opened| at.duration_since(last.at);
+        let too_soon = |last: &&Opened| (SignedDuration::ZERO..gap).contains(&since(last));
+        if let Some(last) = self.opened.last().filter(too_soon) {
             return Law::Caps.broken(format!("{id}: too soon after the one of {}", last.at));
         }
         self.opened.push(Opened { at, issue, asked });
