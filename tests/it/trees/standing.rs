@@ -101,10 +101,9 @@ async fn a_briefs_commands_wait_for_no_gate_and_end_none_and_tell_the_beginning(
     world.write_project("shop", &format!("{project}{facts}"));
     let hands = world.hands("shop").await;
     let project = hands.project().expect("it is configured");
-    let (dispatch, delivery) = (
-        dispatch("ab12cd", 7, "Add an FAQ", dev()),
-        DeliveryId::new("d1"),
-    );
+    let mut dispatch = dispatch("ab12cd", 7, "Add an FAQ", dev());
+    dispatch.base = Some(Subject::new(world.git("shop", &["rev-parse", "HEAD"])));
+    let delivery = DeliveryId::new("d1");
     let asked = async |seconds| {
         let wait = Duration::from_secs(seconds);
         let answers = answers::all(&hands, &project, &dispatch, &delivery, wait).await;

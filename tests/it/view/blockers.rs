@@ -55,7 +55,9 @@ fn what_blocks_is_listed_with_what_it_blocks() {
     blog  1 sub-issue of its own  blocks #6
     blog  me/blog#2 "Add a FAQ" (its turn is in the next cycle)  blocks #7
     blog  me/api#4  blocks #7
+    blog  me/docs#6 (not read yet)  blocks #7
     blog  else/where#5 (not looked at)  blocks #7
+    blog  2 issues by its dependencies  blocks #9
     "#);
     let nothing = blockers(&snapshot(vec![(8, Hold::Paused { by: "ann".into() })]));
     assert_snapshot!(render_blockers(&nothing), @"no issue waits for another");
@@ -76,5 +78,5 @@ fn a_pause_hides_no_blocker() {
     };
     let view = ProjectView::new(&rules(), &State::default(), &report, Sight::Live(&seen));
     let found = blockers(&Snapshot::new(ten(), "0.1.0", vec![view]));
-    assert_snapshot!(render_blockers(&found), @r#"blog  #2 "First" (ann paused it)  blocks #3"#);
+    assert_snapshot!(render_blockers(&found), @r#"blog  #2 "First" (the project is paused by ann)  blocks #3"#);
 }
