@@ -131,6 +131,11 @@ pub enum Comments<'a> {
 }
 
 impl Hands {
+    /// Returns what does not keep the project's hands alive.
+    pub fn weak(&self) -> std::sync::Weak<Inner> {
+        Arc::downgrade(&self.inner)
+    }
+
     /// Returns the tmux server that a window of the project is on.
     pub fn terminal(&self, window: Window) -> Tmux {
         match self.project() {

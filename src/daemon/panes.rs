@@ -7,7 +7,7 @@
 //! | `answers`, [`compose`], [`deliver`], [`typing`], [`hand`] | what a project's commands say, and the brief it stands in; the acts of its delivery; the bytes; one hand at a pane |
 //! | [`said`] | a person's word, and one key to an agent at work |
 
-mod answers;
+pub mod answers;
 pub mod compose;
 pub mod deliver;
 pub mod fleet;

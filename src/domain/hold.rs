@@ -88,10 +88,18 @@ pub enum Hold {
         /// The way back to itself, if they wait for it as well.
         ring: Vec<IssueNumber>,
     },
-    /// Issues of other repositories go first, by its text: these are open there, and these nobody here looks at.
+    /// Issues of other repositories go first, by its text.
     WaitsElsewhere {
+        /// These are open there.
         open: Vec<Elsewhere>,
+        /// These are of repositories that nobody here looks at.
         unseen: Vec<Elsewhere>,
+        /// These are a project of ours', which has not read them yet.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unread: Vec<Elsewhere>,
+        /// Those of the open ones that wait for it as well.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        back: Vec<Elsewhere>,
     },
     /// Other open issues go first: the tracker's own dependencies say so.
     BlockedBy { count: u32 },

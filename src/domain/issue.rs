@@ -58,6 +58,21 @@ pub struct Elsewhere {
     pub number: IssueNumber,
 }
 
+/// How an issue of another project of ours stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OtherIssue {
+    /// It is closed.
+    Closed,
+    /// It is open.
+    Open {
+        /// Which issues of the project that asks it waits for itself, by its text.
+        waits_for: BTreeSet<IssueNumber>,
+    },
+    /// Its project has not read it yet, or does not run.
+    Unread,
+}
+
 impl std::fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}{}", self.repo, self.number)

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Actor, Comment, CommentId, CommentMode, DispatchId, Elsewhere, Head, Hold, IssueNumber,
-    LabelEvent, PaneSample, Post, Profile, Project, ProjectName, PullHead, PullRead, Report, Role,
-    SingleRead, SkillName, Subject, Window, Workflow,
+    LabelEvent, OtherIssue, PaneSample, Post, Profile, Project, ProjectName, PullHead, PullRead,
+    Report, Role, SingleRead, SkillName, Subject, Window, Workflow,
 };
 
 /// What rules a project: its configuration as it stands now.
@@ -56,10 +56,10 @@ pub struct Observation {
     /// Those of them that were asked for singly; nothing of one that cannot be read, though the tracker itself answers.
     #[serde(default)]
     pub pull_reads: BTreeMap<IssueNumber, Option<PullRead>>,
-    /// Whether issues of other repositories that open issues wait for are open, as those projects of ours know it. One that is not here
-    /// is of a repository that nobody looks at.
+    /// How issues of other repositories that issues here wait for stand, as those projects of ours know it. One that is not here is of a
+    /// repository that nobody looks at.
     #[serde(default)]
-    pub elsewhere: BTreeMap<Elsewhere, bool>,
+    pub elsewhere: BTreeMap<Elsewhere, OtherIssue>,
     /// What the branches that were asked for change, by issue; or why that cannot be read.
     #[serde(default)]
     pub changed: BTreeMap<IssueNumber, Result<Vec<String>, String>>,

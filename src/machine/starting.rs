@@ -12,7 +12,7 @@
 pub mod beside;
 pub mod candidates;
 pub mod decide;
-pub(super) mod dependencies;
+pub(crate) mod dependencies;
 pub mod open;
 pub mod rank;
 pub mod schedule;

@@ -256,7 +256,9 @@ impl Folder {
 
     fn held(&self, fd: OwnedFd, name: &str) -> Result<OwnedFd, RepoError> {
         match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            // Where nothing can be held (a network mount without locks) nobody can prove that a file is abandoned, either.
             Ok(()) => Ok(fd),
+            Err(error) if error != Errno::WOULDBLOCK => Ok(fd),
             Err(error) => Err(io("hold", &self.path.join(name), error)),
         }
     }

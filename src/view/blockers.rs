@@ -28,8 +28,10 @@ pub fn blockers(snapshot: &Snapshot) -> Vec<Blocker> {
     for project in &snapshot.projects {
         for row in &project.rows {
             for name in &row.blockers {
-                let is_it =
-                    |one: &&mut Blocker| one.project == project.name && one.blocker == *name;
+                let is_it = |one: &&mut Blocker| {
+                    // A count names nothing: two issues may wait for different ones.
+                    one.project == project.name && one.blocker == *name && name.contains('#')
+                };
                 if let Some(known) = all.iter_mut().find(is_it) {
                     known.blocks.push(row.number);
                     continue;

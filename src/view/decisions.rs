@@ -131,9 +131,10 @@ impl Decisions {
         }
     }
 
-    /// Returns what was decided, oldest first; `unapproved` alone, or all.
+    /// Returns what was decided, oldest first; `unapproved` alone, or all. A spec without a decision has none to tell.
     pub fn found(self, unapproved: bool) -> Vec<Decided> {
         let mut found = self.found;
+        found.retain(|decided| !decided.words.is_empty());
         found.retain(|decided| !unapproved || decided.approved.is_none());
         found
     }

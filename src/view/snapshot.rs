@@ -19,6 +19,7 @@ use crate::domain::{
 use crate::machine::dispatch::recovery;
 use crate::machine::engine::CycleReport;
 use crate::machine::labels::trust;
+use crate::machine::starting::dependencies;
 use crate::machine::starting::starved::Starved;
 use crate::machine::state::{State, Walk};
 use crate::machine::text::markdown;
@@ -486,6 +487,10 @@ pub(super) fn row(
         .and_then(|head| trust::refused_by_labels(head, &rules.workflow));
     let hold = hold(state, report, number).or(by_labels);
     let labels = head.map_or_else(Vec::new, |head| routing(rules, head));
+    // What it waits for is so whatever else stands in front of it: a pause, the hours, a tracker that does not answer.
+    let waits = head
+        .filter(|head| head.open && dispatch.is_none() && !labels.is_empty())
+        .and_then(|head| dependencies::hold(head, sight.live()?));
     let labelled = (labels.len() == 1).then(|| labels[0].clone());
     let due = dispatch
         .map(|dispatch| dispatch.opening.stage.label.clone())
@@ -520,7 +525,10 @@ pub(super) fn row(
         round,
         since: since(dispatch, walk, hold.as_ref()),
         changed: changed(state, dispatch, walk).or(head.map(|head| head.updated_at)),
-        blockers: hold.as_ref().map_or_else(Vec::new, blockers),
+        blockers: waits
+            .as_ref()
+            .or(hold.as_ref())
+            .map_or_else(Vec::new, blockers),
     }
 }
 

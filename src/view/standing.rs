@@ -56,11 +56,18 @@ fn between(state: &State, number: IssueNumber) -> Option<Hold> {
 pub(super) fn blockers(hold: &Hold) -> Vec<String> {
     match hold {
         Hold::WaitsFor { issues, .. } => issues.iter().map(ToString::to_string).collect(),
-        Hold::WaitsElsewhere { open, unseen } => {
+        Hold::WaitsElsewhere {
+            open,
+            unseen,
+            unread,
+            ..
+        } => {
+            let unread = unread.iter().map(|other| format!("{other} (not read yet)"));
             let unseen = unseen
                 .iter()
                 .map(|other| format!("{other} (not looked at)"));
-            open.iter().map(ToString::to_string).chain(unseen).collect()
+            let open = open.iter().map(ToString::to_string);
+            open.chain(unread).chain(unseen).collect()
         }
         Hold::BlockedBy { count } => vec![count_of(*count, "issue", "by its dependencies")],
         Hold::SubIssues { count } => vec![count_of(*count, "sub-issue", "of its own")],
@@ -132,8 +139,10 @@ fn is_yours(hold: &Hold) -> bool {
         Hold::Sessions { taken } => taken.iter().all(|(_, hold)| is_yours(hold)),
         // Nobody but a person ends a ring.
         Hold::WaitsFor { ring, .. } => !ring.is_empty(),
-        // Nobody here sees it closed.
-        Hold::WaitsElsewhere { open, unseen } => open.is_empty() && !unseen.is_empty(),
+        // Nobody but a person ends a ring, and nobody here sees closed what is not looked at.
+        Hold::WaitsElsewhere {
+            open, unread, back, ..
+        } => !back.is_empty() || (open.is_empty() && unread.is_empty()),
         Hold::Unattributed { until: Some(_), .. }
         | Hold::Unreadable { until: Some(_), .. }
         | Hold::Vetoed { .. }

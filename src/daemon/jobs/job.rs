@@ -142,14 +142,23 @@ pub async fn clear(tmux: &Tmux, job: &Job) -> Result<(), JobError> {
 
 /// Ends the jobs that run in a tree that is about to be moved. Who moves it has it alone, so they are left from before a restart.
 pub async fn end_in(tmux: &Tmux, tree: &Path) -> Result<(), TmuxError> {
-    // tmux tells a folder as the kernel does, without links.
-    let tree = tree.canonicalize().unwrap_or_else(|_| tree.to_owned());
-    for row in tmux.list_panes().await? {
-        if row.session == GATE_SESSION && !row.dead && row.path.starts_with(&tree) {
-            tmux.kill_pane(&row.pane).await?;
-        }
+    for row in running_in(tmux, tree).await? {
+        tmux.kill_pane(&row.pane).await?;
     }
     Ok(())
+}
+
+/// Returns whether a job runs in a tree.
+pub async fn runs_in(tmux: &Tmux, tree: &Path) -> Result<bool, TmuxError> {
+    Ok(!running_in(tmux, tree).await?.is_empty())
+}
+
+async fn running_in(tmux: &Tmux, tree: &Path) -> Result<Vec<PaneRow>, TmuxError> {
+    // tmux tells a folder as the kernel does, without links.
+    let tree = tree.canonicalize().unwrap_or_else(|_| tree.to_owned());
+    let mut rows = tmux.list_panes().await?;
+    rows.retain(|row| row.session == GATE_SESSION && !row.dead && row.path.starts_with(&tree));
+    Ok(rows)
 }
 
 /// Runs a job to its end, or joins the one of that name that already runs. One that ended unread, before a restart, says how things
@@ -262,6 +271,18 @@ fn read_log(job: &Job) -> std::io::Result<(String, String)> {
     }
     let output = String::from_utf8_lossy(end.make_contiguous()).into_owned();
     Ok((hex(&digest.finalize()), output))
+}
+
+/// Reads the beginning of a log, at most `bytes_max`; the result of a job has its end.
+pub fn beginning(log: &Path, writer: Option<u32>, bytes_max: usize) -> std::io::Result<String> {
+    let file = match written(log, writer) {
+        // It ended before its first command.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    file.take(bytes_max as u64).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Opens a file that a job wrote: never a link, which could name a file of the daemon's, and never a pipe, which would be waited for.

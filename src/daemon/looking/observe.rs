@@ -36,6 +36,8 @@ pub struct Observer {
     /// Until when the tracker asked to be left alone.
     quiet_until: Option<Timestamp>,
     swept: bool,
+    /// Whether it was swept in this process: what was stored may lack some.
+    swept_here: bool,
     folder: Looks<(), (Vec<Scanned>, Option<Hold>)>,
 }
 
@@ -72,6 +74,7 @@ impl Observer {
         if ask == Ask::Everything && hands.knows_readers() {
             hands.learn_readers().await;
         }
+        let asked = now();
         let result = if ask == Ask::Everything || !self.swept {
             self.sweep(hands).await
         } else {
@@ -79,6 +82,7 @@ impl Observer {
         };
         match result {
             Ok(()) => {
+                elsewhere::was_read(hands, self.lists(asked));
                 self.known = Some(now());
                 self.fault = None;
                 self.quiet_until = None;
@@ -127,9 +131,18 @@ impl Observer {
             head.open = false;
         }
         self.heard(sweep.pulls);
-        self.swept = true;
+        (self.swept, self.swept_here) = (true, true);
         self.store(hands, sweep.mark).await;
         Ok(())
+    }
+
+    fn lists(&self, at: Timestamp) -> elsewhere::Lists {
+        let open = self.pulls.iter().filter(|(_, head)| head.open);
+        elsewhere::Lists {
+            at,
+            swept: self.swept_here,
+            pulls: open.map(|(number, _)| *number).collect(),
+        }
     }
 
     /// Keeps what a list said of pull requests. A sweep knows of reviews that a poll may not: the newest change counts.
@@ -252,7 +265,7 @@ impl Observer {
             .lock()
             .expect("no holder of this lock panics")
             .clone();
-        let elsewhere = elsewhere::known(hands, &heads).await;
+        let elsewhere = elsewhere::known(hands, state, &heads);
         let gap = match (&self.fault, self.known) {
             (Some(fault), known) => Some((fault.clone(), known.unwrap_or(at))),
             (None, None) => Some(("it was not read yet".to_owned(), at)),

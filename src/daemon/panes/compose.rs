@@ -33,7 +33,7 @@ pub async fn compose(
     };
     // First, for it may wait for the tree: what is read after it is as of then.
     let answers = if is_skilled(dispatch, ground) {
-        answers::all(hands, &project, dispatch, delivery).await
+        answers::all(hands, &project, dispatch, delivery, answers::TREE_WAIT).await
     } else {
         Vec::new()
     };

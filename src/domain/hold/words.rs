@@ -71,15 +71,21 @@ impl Hold {
             Self::WaitsFor { .. } => {
                 Some("it goes on once they are closed, or its text says it no more".into())
             }
+            Self::WaitsElsewhere { back, .. } if !back.is_empty() => {
+                Some("take one of these dependencies out of the issues' texts".into())
+            }
             Self::WaitsElsewhere { unseen, .. } if !unseen.is_empty() => Some(
                 "once it is closed, tick its box (`- [x]`) or take it out of the text; a project of ours is looked at by itself"
                     .into(),
+            ),
+            Self::WaitsElsewhere { open, .. } if open.is_empty() => Some(
+                "it is read by itself, once its own project runs and its tracker answers".into(),
             ),
             Self::WaitsElsewhere { .. } => {
                 Some("it goes on once they are closed, or its text says it no more".into())
             }
             Self::SubIssues { .. } => Some(
-                "it goes on once they are closed, or are its sub-issues no more".into(),
+                "it goes on once they are closed, or are its sub-issues no more; one of them may be waiting for it by its own text".into(),
             ),
             Self::BlockedBy { .. } => Some(
                 "it goes on once they are closed, or the dependency is removed on its page".into(),
@@ -215,17 +221,30 @@ impl fmt::Display for Hold {
                 "these issues wait for one another, by their texts: {}",
                 listed(ring, " -> ")
             ),
-            Self::WaitsElsewhere { open, unseen } => {
+            Self::WaitsElsewhere {
+                open,
+                unseen,
+                unread,
+                back,
+            } => {
                 let mut parts = Vec::new();
                 if !open.is_empty() {
                     parts.push(listed(open, ", "));
+                }
+                if !unread.is_empty() {
+                    parts.push(format!("{} (not read yet)", listed(unread, ", ")));
                 }
                 if !unseen.is_empty() {
                     let word = "not looked at: no project of ours";
                     parts.push(format!("{} ({word})", listed(unseen, ", ")));
                 }
                 let parts = parts.join(", and for ");
-                write!(f, "its text says that it waits for {parts}")
+                write!(f, "its text says that it waits for {parts}")?;
+                match back.len() {
+                    0 => Ok(()),
+                    1 => write!(f, "; {} waits for it as well", listed(back, ", ")),
+                    _ => write!(f, "; {} wait for it as well", listed(back, ", ")),
+                }
             }
             Self::SubIssues { count: 1 } => f.write_str("a sub-issue of it is open"),
             Self::SubIssues { count } => write!(f, "{count} sub-issues of it are open"),

@@ -13,7 +13,7 @@ mod verdict;
 
 pub use agreement::disagreement;
 pub use branch::{BranchFacts, branch};
-pub use checks::checks;
+pub use checks::{CHECKS_UNREAD, checks};
 pub use inputs::{gate_inputs, is_test};
 pub use pull::pr;
 pub use searches::{Found, SEARCHES_MAX, Search, Searches, searches, verify};

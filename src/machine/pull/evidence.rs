@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::domain::{Dispatch, GateName, IssueNumber, Label, Next, Opening, ProfileName, Subject};
+use crate::machine::dispatch::gate::CHECKS_UNREAD;
 use crate::machine::text::{mark, one_line};
 
 /// Rows of a table; a workflow has fewer gates.
@@ -100,6 +101,9 @@ pub(super) fn table(proofs: &[Proof], opening: &Opening) -> String {
 /// What GitHub's own checks say is on GitHub already; what a command of the project's printed stays here.
 fn warning(proof: &Proof) -> String {
     match &proof.warned {
+        Some(says) if proof.gate == GateName::Checks && says.contains(CHECKS_UNREAD) => {
+            format!(" ({CHECKS_UNREAD})")
+        }
         Some(says) if proof.gate == GateName::Checks => {
             format!(" ({})", of_a_table(says))
         }

@@ -4,24 +4,18 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::successors;
 
-use crate::domain::{Elsewhere, Head, Hold, IssueNumber, Observation};
+use crate::domain::{Elsewhere, Head, Hold, IssueNumber, Observation, OtherIssue};
 
 /// Dependencies looked at for one ring: ten thousand issues may wait, and nobody reads a ring of hundreds.
 const LOOKS_MAX: usize = 100;
 
 /// Returns why an issue has to wait for others. An issue that is not among the open ones is closed, and nobody waits for it.
-pub(super) fn hold(head: &Head, seen: &Observation) -> Option<Hold> {
+pub(crate) fn hold(head: &Head, seen: &Observation) -> Option<Hold> {
     if let Some(hold) = waits(head, &seen.heads) {
         return Some(hold);
     }
-    let known = |other: &&Elsewhere| seen.elsewhere.get(*other).copied();
-    let others = head.waits_elsewhere.iter();
-    let open = others.clone().filter(|other| known(other) == Some(true));
-    let unseen = others.filter(|other| known(other).is_none());
-    let (open, unseen): (Vec<Elsewhere>, Vec<Elsewhere>) =
-        (open.cloned().collect(), unseen.cloned().collect());
-    if !open.is_empty() || !unseen.is_empty() {
-        return Some(Hold::WaitsElsewhere { open, unseen });
+    if let Some(hold) = waits_elsewhere(head, seen) {
+        return Some(hold);
     }
     let (count, parts) = (head.blocked_by, head.sub_issues);
     let blocked = (count > 0).then_some(Hold::BlockedBy { count });
@@ -33,6 +27,32 @@ fn waits(head: &Head, heads: &BTreeMap<IssueNumber, Head>) -> Option<Hold> {
     (!issues.is_empty()).then(|| Hold::WaitsFor {
         issues,
         ring: ring(head, heads),
+    })
+}
+
+fn waits_elsewhere(head: &Head, seen: &Observation) -> Option<Hold> {
+    let (mut open, mut unseen, mut unread, mut back) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for other in &head.waits_elsewhere {
+        let other: Elsewhere = other.clone();
+        match seen.elsewhere.get(&other) {
+            Some(OtherIssue::Closed) => {}
+            Some(OtherIssue::Open { waits_for }) => {
+                if waits_for.contains(&head.number) {
+                    back.push(other.clone());
+                }
+                open.push(other);
+            }
+            Some(OtherIssue::Unread) => unread.push(other),
+            None => unseen.push(other),
+        }
+    }
+    let waits = !(open.is_empty() && unseen.is_empty() && unread.is_empty());
+    waits.then_some(Hold::WaitsElsewhere {
+        open,
+        unseen,
+        unread,
+        back,
     })
 }
 

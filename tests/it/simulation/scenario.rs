@@ -186,7 +186,7 @@ impl Page {
                 let changed = tracker.label(issue(number), &label, false, &by, now);
                 assert!(changed, "`{label}` was not there");
             }
-            ["elsewhere", name, is] => tracker.hears(name, *is == "open"),
+            ["elsewhere", name, is, waits_for @ ..] => tracker.hears(name, is, waits_for),
             ["close", number] => tracker.set_open(issue(number), false, now),
             ["reopen", number] => tracker.set_open(issue(number), true, now),
             ["comment", number, body, rest @ ..] => {

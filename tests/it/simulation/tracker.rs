@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use pointsman::domain::{
     Actor, Comment, CommentId, Details, Edit, Elsewhere, Head, IssueId, IssueNumber, Label,
-    LabelEvent, LabelEventId, RepoId, Role, SingleRead, Text,
+    LabelEvent, LabelEventId, OtherIssue, RepoId, Role, SingleRead, Text,
 };
 
 use pointsman::machine::text::touches::declared;
@@ -35,7 +35,7 @@ pub(crate) struct Tracker {
     pub(crate) pulls: BTreeMap<IssueNumber, SimPull>,
     pub(crate) reviews: u64,
     /// What other projects know of theirs.
-    pub(crate) elsewhere: BTreeMap<Elsewhere, bool>,
+    pub(crate) elsewhere: BTreeMap<Elsewhere, OtherIssue>,
     /// How far its clock is ahead of ours.
     pub(crate) skew: SignedDuration,
     /// Whether it remembers what it was, for reads that are late.
@@ -133,8 +133,16 @@ impl Tracker {
     }
 
     /// Another project says how one of its issues stands.
-    pub(crate) fn hears(&mut self, name: &str, is_open: bool) {
-        self.elsewhere.insert(elsewhere(name), is_open);
+    pub(crate) fn hears(&mut self, name: &str, is: &str, waits_for: &[&str]) {
+        let numbers = waits_for.iter().map(|one| one.parse().expect("a number"));
+        let is = match is {
+            "open" => OtherIssue::Open {
+                waits_for: numbers.map(IssueNumber).collect(),
+            },
+            "unread" => OtherIssue::Unread,
+            _ => OtherIssue::Closed,
+        };
+        self.elsewhere.insert(elsewhere(name), is);
     }
 
     /// Says more of an issue: `waits-for=9,12`, `blocked-by=2`, ..

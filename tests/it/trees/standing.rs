@@ -1,10 +1,14 @@
 //! Work trees of ours: they come back whatever happened to the project they belong to.
 
+use std::time::Duration;
+
 use pointsman::daemon::jobs::tree;
 use pointsman::daemon::looking::writable;
+use pointsman::daemon::panes::answers;
 use pointsman::daemon::places::Apart;
-use pointsman::domain::{Subject, Window};
+use pointsman::domain::{DeliveryId, Subject, Window};
 
+use crate::builders::{dev, dispatch};
 use crate::support::relay::Relay;
 use crate::support::world::World;
 
@@ -84,4 +88,49 @@ async fn with_two_users_a_pane_of_another_account_is_not_adopted() {
     );
     let hint = hold.hint(&hands.name).expect("a person ends it");
     assert!(hint.contains("take `session` out of shop.toml"), "{hint}");
+}
+
+/// A build may have the tree for hours: a brief says so and goes on, and what runs there from before a restart is not ended for it.
+#[tokio::test]
+async fn a_briefs_commands_wait_for_no_gate_and_end_none_and_tell_the_beginning() {
+    let world = World::new();
+    world.project("shop");
+    let project =
+        "tracker = \"local\"\nbuild = \"true\"\nprepare = \"touch ../prepared-by-a-fact\"\n";
+    let facts = "facts = [{ name = \"long\", run = \"echo first; head -c 2000000 /dev/zero | tr '\\\\0' x\" }]\n";
+    world.write_project("shop", &format!("{project}{facts}"));
+    let hands = world.hands("shop").await;
+    let project = hands.project().expect("it is configured");
+    let mut dispatch = dispatch("ab12cd", 7, "Add an FAQ", dev());
+    dispatch.base = Some(Subject::new(world.git("shop", &["rev-parse", "HEAD"])));
+    let delivery = DeliveryId::new("d1");
+    let asked = async |seconds| {
+        let wait = Duration::from_secs(seconds);
+        let answers = answers::all(&hands, &project, &dispatch, &delivery, wait).await;
+        answers.into_iter().next().expect("one command").ran
+    };
+    let taken = Err("a gate has the tree".to_owned());
+    let held = hands.gate_tree.lock().await;
+    assert_eq!(asked(1).await, taken);
+    drop(held);
+
+    let (exit, printed) = asked(20).await.expect("it runs");
+    assert_eq!((exit, &printed[..7]), (Some(0), "first\nx"));
+    let tree = hands.places.gate_tree(&project);
+    assert!(!tree.with_file_name("prepared-by-a-fact").exists());
+
+    let build = tree::measure(
+        &hands,
+        &tree,
+        "build-x",
+        "sleep 5; echo built",
+        Duration::from_mins(1),
+    );
+    let during = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        asked(1).await
+    };
+    let (built, during) = tokio::join!(build, during);
+    assert_eq!(during, taken);
+    assert_eq!(built.expect("it ends").output, "built\n");
 }

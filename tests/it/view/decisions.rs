@@ -82,6 +82,8 @@ fn a_decision_is_listed_with_its_words_and_who_approved_it_or_nobody() {
         Drop the old login.
     ");
     assert_snapshot!(told(&[], true), @"no decision of that kind is on record");
+    let without = [opened("d3", 9), spec("d3", 9, "")];
+    assert_snapshot!(told(&without, false), @"no decision of that kind is on record");
 }
 
 #[test]
