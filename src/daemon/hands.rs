@@ -101,6 +101,8 @@ pub struct Inner {
     pub panes: PaneLocks,
     /// Held by whoever works in the `gate` tree: two dispatches are measured at once, and there is one tree.
     pub gate_tree: tokio::sync::Mutex<()>,
+    /// Held by whoever puts a persistent agent's tree: two of them may want one branch, and git's list of trees is the project's.
+    pub agent_trees: tokio::sync::Mutex<()>,
     /// The project's name.
     pub name: crate::domain::ProjectName,
 }
@@ -157,6 +159,7 @@ impl Hands {
             kept: std::sync::atomic::AtomicBool::new(own.kept),
             mirror: tokio::sync::OnceCell::new(),
             gate_tree: tokio::sync::Mutex::new(()),
+            agent_trees: tokio::sync::Mutex::new(()),
             name: own.name,
         };
         Self {
