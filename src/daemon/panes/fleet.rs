@@ -252,7 +252,7 @@ impl Fleet {
             let Some(rules) = member.hands.rules() else {
                 continue;
             };
-            for window in Window::all() {
+            for window in member.hands.windows(&rules.project) {
                 let place = (name, window, &rules.project.session);
                 let socket = member.hands.places.socket_of(&rules.project, window);
                 let snapshot = match snapshots.get(socket) {
@@ -379,14 +379,14 @@ impl Fleet {
                 continue;
             };
             let project = &rules.project;
-            let is_ours = |(of, window): &(ProjectName, Window)| {
-                of != name || project.agents().any(|agent| agent == *window)
-            };
+            let agents = member.hands.agents(project);
+            let is_ours =
+                |(of, window): &(ProjectName, Window)| of != name || agents.contains(window);
             self.samples.down.retain(|key, _| is_ours(key));
             if project.session != SessionChoice::Managed || !member.hands.wants_agent() {
                 continue;
             }
-            for window in project.agents() {
+            for window in agents {
                 self.keep_one((name, window), &member.hands, &rules).await;
             }
         }

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use pointsman::daemon::jobs::tree;
 use pointsman::domain::{Dispatch, DispatchId, Hold, Outcome, Window};
+use pointsman::machine::state::State;
 
 use crate::builders::{dev, dispatch};
 use crate::support::world::World;
@@ -217,4 +218,32 @@ async fn a_tree_of_another_repository_is_not_taken() {
         .expect_err("it is another's");
     assert!(why.contains("is no work tree of"), "{why}");
     assert!(tree.join(".git").is_file());
+}
+
+/// A window has a name that a person may have given to one of their own.
+#[tokio::test]
+async fn windows_of_agents_that_the_project_has_no_more_are_ours_while_something_of_them_is_left() {
+    let world = several("");
+    let hands = world.hands("shop").await;
+    let mut project = hands.project().expect("it is configured");
+    project.sessions = 1;
+    let ours = || hands.windows(&project).into_iter().collect::<Vec<_>>();
+    assert_eq!(ours(), [Window::AGENT, Window::Check]);
+
+    // Work that is not over keeps its agent up.
+    let mut state = State::default();
+    state
+        .dispatches
+        .insert(DispatchId::new("ab12cd"), of_seven(SECOND));
+    hands.hold_windows(&state);
+    assert_eq!(hands.agents(&project), [Window::AGENT, SECOND]);
+    assert_eq!(ours(), [Window::AGENT, SECOND, Window::Check]);
+    hands.hold_windows(&State::default());
+    assert_eq!(hands.agents(&project), [Window::AGENT]);
+    assert_eq!(ours(), [Window::AGENT, Window::Check]);
+
+    // Its tree is ours, and who stands in it.
+    tree::make(&hands, SECOND).await.expect("it is made");
+    assert_eq!(hands.agents(&project), [Window::AGENT]);
+    assert_eq!(ours(), [Window::AGENT, SECOND, Window::Check]);
 }
