@@ -75,7 +75,7 @@ enum Fate {
 #[derive(Debug)]
 enum Step {
     /// The agent and every other window of the project's session.
-    EndSession(ProjectName),
+    EndSession(ProjectName, Vec<Window>),
     /// A worktree of ours.
     Worktree {
         project: PathBuf,
@@ -203,7 +203,7 @@ fn row(trace: &Trace) -> Row<'_> {
     match &trace.fate {
         Fate::Goes(step) => Row {
             fate: match step {
-                Step::EndSession(_) | Step::Server => "end",
+                Step::EndSession(..) | Step::Server => "end",
                 Step::Switch { .. } => "switch",
                 _ => "remove",
             },
@@ -269,7 +269,7 @@ async fn perform(places: &Places, traces: Vec<Trace>) -> Result<(), Failure> {
 async fn take_back(places: &Places, step: Step) -> Result<(), Failure> {
     let hand = Hand::of(places);
     match step {
-        Step::EndSession(name) => end_session(places, &name).await,
+        Step::EndSession(name, windows) => end_session(places, &name, windows).await,
         Step::Worktree { project, tree } => tree::remove_worktree(&hand, &project, &tree),
         Step::Branch {
             project,
@@ -290,7 +290,11 @@ async fn take_back(places: &Places, step: Step) -> Result<(), Failure> {
 }
 
 /// A daemon that runs would start its agent again: it is asked to let it go.
-async fn end_session(places: &Places, name: &ProjectName) -> Result<(), Failure> {
+async fn end_session(
+    places: &Places,
+    name: &ProjectName,
+    windows: Vec<Window>,
+) -> Result<(), Failure> {
     let call = Call::Keep {
         project: name.clone(),
         up: false,
@@ -298,7 +302,7 @@ async fn end_session(places: &Places, name: &ProjectName) -> Result<(), Failure>
     // A daemon that does not know the project keeps nothing up in it.
     drop(client::call(places, &call).await?);
     let tmux = places.tmux();
-    for window in Window::all() {
+    for window in windows {
         match tmux.find(name.as_str(), window.as_str()).await {
             Ok(Some(row)) => drop(tmux.kill_pane(&row.pane).await.map_err(Failure::of_tmux)?),
             Ok(None) | Err(TmuxError::NoServer { .. }) => {}

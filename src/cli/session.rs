@@ -137,7 +137,7 @@ async fn alone(places: &Places, name: &str, up: bool) -> Result<String, Failure>
     let solo = Solo::start(places, config, name, &trackers).await?;
     let tmux = &solo.hands.tmux;
     if !up {
-        return end_agents(tmux, &solo.hands.name)
+        return end_agents(tmux, &solo.hands.name, solo.hands.windows(&project))
             .await
             .map_err(Failure::of_tmux);
     }

@@ -99,8 +99,12 @@ pub struct Inner {
     pub mirror: tokio::sync::OnceCell<Mirror>,
     /// Whose panes are being typed into.
     pub panes: PaneLocks,
+    /// The windows of dispatches that are not cleared away: the project may have fewer agents than it had.
+    held: Mutex<BTreeSet<Window>>,
     /// Held by whoever works in the `gate` tree: two dispatches are measured at once, and there is one tree.
     pub gate_tree: tokio::sync::Mutex<()>,
+    /// Held by whoever puts a persistent agent's tree: two of them may want one branch, and git's list of trees is the project's.
+    pub agent_trees: tokio::sync::Mutex<()>,
     /// The project's name.
     pub name: crate::domain::ProjectName,
 }
@@ -128,6 +132,11 @@ pub enum Comments<'a> {
     After(&'a CommentId),
     /// All of them.
     All,
+}
+
+fn held_windows(state: &State) -> BTreeSet<Window> {
+    let held = state.dispatches.values().filter(|one| !one.tidied);
+    held.map(|one| one.opening.window).collect()
 }
 
 impl Hands {
@@ -161,12 +170,36 @@ impl Hands {
             checker: Mutex::new(checker),
             kept: std::sync::atomic::AtomicBool::new(own.kept),
             mirror: tokio::sync::OnceCell::new(),
+            held: Mutex::new(held_windows(own.state)),
             gate_tree: tokio::sync::Mutex::new(()),
+            agent_trees: tokio::sync::Mutex::new(()),
             name: own.name,
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// Takes what the ledger says of windows now.
+    pub fn hold_windows(&self, state: &State) {
+        *self.held.lock().expect("no holder of this lock panics") = held_windows(state);
+    }
+
+    /// Returns the windows in which persistent agents are kept: the project's own, and those whose work is not over.
+    pub fn agents(&self, project: &Project) -> Vec<Window> {
+        let held = self.held.lock().expect("no holder of this lock panics");
+        let is_kept = |window: &Window| {
+            project.agents().any(|agent| agent == *window) || held.contains(window)
+        };
+        Window::all()
+            .filter(|window| window.is_agent() && is_kept(window))
+            .collect()
+    }
+
+    /// Returns the windows that are ours in the project's session.
+    pub fn windows(&self, project: &Project) -> BTreeSet<Window> {
+        let ours = self.places.windows(project).into_iter();
+        ours.chain(self.agents(project)).collect()
     }
 
     /// Returns the project as it is configured now; `None` once it was removed.

@@ -176,6 +176,17 @@ impl Places {
         }
     }
 
+    /// Returns the windows that are ours in the project's session: of its agents, of its checker, and of an agent that it had before,
+    /// whose tree is still there. Any other is a person's, whatever its name.
+    pub fn windows(&self, project: &Project) -> Vec<Window> {
+        let has_tree = |window| project.git && self.tree(project, window).join(".git").exists();
+        let is_ours = |window: &Window| {
+            let is_had = || project.agents().any(|agent| agent == *window);
+            *window == Window::Check || is_had() || has_tree(*window)
+        };
+        Window::all().filter(is_ours).collect()
+    }
+
     /// Returns every folder in which an agent of the project may work, with its window; some may not be there.
     pub fn agents_trees(&self, project: &Project) -> Vec<(Window, PathBuf)> {
         let own = Window::all().filter(|window| project.git || *window == Window::AGENT);

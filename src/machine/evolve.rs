@@ -226,6 +226,7 @@ fn begin(
     walk.approval = Some(approval.clone());
     if opening.window.is_agent() {
         walk.window = Some(opening.window);
+        walk.unsettled = walk.window;
     }
     if let Some(branch) = &opening.branch {
         walk.branch = Some(branch.clone());
@@ -415,6 +416,9 @@ fn close(state: &mut State, at: Timestamp, id: &DispatchId, cause: &Cause) -> Re
                 walk.subject.clone_from(subject);
             }
             walk.failed_on = None;
+            if done.opening.window.is_agent() {
+                walk.unsettled = None;
+            }
             walk.proofs = crate::machine::pull::proofs(&walk.proofs, &done);
             walk.yours = Some(stage.label.clone());
             free_seat(state, issue, Some(&stage.label));

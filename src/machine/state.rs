@@ -135,6 +135,8 @@ pub struct Walk {
     pub branch: Option<String>,
     /// The persistent agent that worked on it last.
     pub window: Option<Window>,
+    /// The same while its last dispatch there is not verified: what it did may lie in that agent's tree, and nowhere else.
+    pub unsettled: Option<Window>,
     /// What its work was to change, as it was said when it began.
     pub touches: Vec<String>,
     /// The commit that was verified last.

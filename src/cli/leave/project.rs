@@ -37,7 +37,7 @@ pub(super) async fn traces(
     let panes = places.tmux().list_panes().await;
     let has_session = panes.is_ok_and(|rows| rows.iter().any(|row| row.session == name.as_str()));
     if has_session {
-        let step = Step::EndSession(name.clone());
+        let step = Step::EndSession(name.clone(), places.windows(project));
         traces.push(Trace::goes(format!("the agent of {name}"), step));
     }
     if let SessionChoice::Adopted { target, .. } = &project.session {

@@ -48,7 +48,7 @@ async fn view(places: &Places, name: &str) -> Result<SessionView, Failure> {
     say::talk("no daemon runs: this is what two looks of our own say");
     let mut windows = Vec::new();
     let mut missing = None;
-    for window in Window::all() {
+    for window in places.windows(project) {
         match find(places, project, window).await {
             Ok(Some(row)) => match look(places, &config, project, window, &row).await? {
                 Some(sampled) => windows.push(sampled.view(window)),

@@ -61,26 +61,32 @@ if [ "$whose" != adopted ] && [ -n "$branch" ]; then
   other=$(git worktree list --porcelain | while IFS= read -r line; do
     case $line in "worktree "*) at=${line#worktree } ;; "branch refs/heads/$branch") printf '%s\n' "$at" ;; esac
   done)
-  other=$(real "$other")
-  case $other in
-    ""|"$(pwd -P)") ;;
-    "$(real "$project")"|"$(real "$trees")"/*)
-      left=$(git -C "$other" status --porcelain=v1 --untracked-files=all | head -n 20)
-      [ -z "$left" ] || { echo "other $other"; printf '%s\n' "$left" | sed 's/^.../left /'; exit 4; }
-      git -C "$other" switch -q --detach || { echo "broken $other does not let go of $branch"; exit 3; }
-      echo "note $other let go of $branch" ;;
-  esac
-fi
-if [ "$whose" = adopted ]; then :
-elif [ -n "$branch" ]; then
-  if git show-ref -q --verify "refs/heads/$branch"; then
-    # Without a commit of its own it begins where a new one would.
-    git switch -q "$branch" && { git merge-base --is-ancestor HEAD "$tip" && git merge -q --ff-only "$tip" 2>/dev/null; true; }
-  else git switch -q --no-track -c "$branch" "$tip"
+  [ -z "$other" ] || [ -e "$other" ] || git worktree prune
+  other=$(real "$other") root=$(real "$project") ours=$(real "$trees" || echo none)
+  case $other in "$(pwd -P)") other= ;; "$root") ;; "$ours"/agent-[2-9]) ;; *) other= ;; esac
+  if [ -n "$other" ]; then
+    left=$(git -C "$other" status --porcelain=v1 --untracked-files=all | head -n 20)
+    [ -z "$left" ] || { echo "other $other"; printf '%s\n' "$left" | sed 's/^.../left /'; exit 4; }
+    git -C "$other" switch -q --detach || { echo "broken $other does not let go of $branch"; exit 3; }
+    echo "note $other let go of $branch"
   fi
-else
-  case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
-fi || { echo "broken the tree cannot be put on ${branch:-$default}"; exit 3; }
+fi
+put() {
+  if [ "$whose" = adopted ]; then :
+  elif [ -n "$branch" ]; then
+    if git show-ref -q --verify "refs/heads/$branch"; then
+      # Without a commit of its own it begins where a new one would.
+      git switch -q "$branch" && { git merge-base --is-ancestor HEAD "$tip" && git merge -q --ff-only "$tip" 2>/dev/null; true; }
+    else git switch -q --no-track -c "$branch" "$tip"
+    fi
+  else
+    case $here in "$own"-*) [ -n "$dirty" ] || git switch -q --detach "$tip" ;; *) git switch -q --detach "$tip" ;; esac
+  fi
+}
+said=$(put 2>&1) || {
+  said=$(printf '%s\n' "$said" | grep -m 1 -E '^(fatal|error): ')
+  echo "broken the tree cannot be put on ${branch:-$default}${said:+: $said}"; exit 3
+}
 echo "head $(git rev-parse HEAD)"
 echo "known $tip"
 git for-each-ref --no-merged="$tip" --format='%(objectname) %(refname)' refs/heads refs/remotes refs/tags | grep -v -e " refs/heads/$own-" -e " refs/remotes/[^/]*/$own-" | cut -d' ' -f1 | sort -u | sed 's/^/known /'
@@ -89,7 +95,8 @@ git for-each-ref --no-merged="$tip" --format='%(objectname) %(refname)' refs/hea
 /// Puts a worktree of ours detached on a commit. `$1` project, `$2` tree, `$3` commit or empty for the default branch's tip, `$4` the
 /// mode of the folders in which briefs and reports lie, or empty where the daemon can make them itself, `$5` `keep` for a tree that
 /// is left as it is once it is there: a persistent agent's.
-/// A tree whose project was deleted and cloned anew belongs to nothing: it is ours, so it is made anew as well, unless it is kept.
+/// A tree whose project was deleted and cloned anew belongs to nothing, and one whose project was moved to another repository's: it is
+/// ours, so it is made anew as well, unless it is kept.
 const OWN_TREE: &str = r#"set -u
 project=$1 tree=$2 commit=$3 mode=$4 keep=$5
 cd "$project" || exit 3
@@ -97,7 +104,8 @@ if [ -z "$commit" ]; then
   commit=$(git symbolic-ref -q refs/remotes/origin/HEAD) || for name in main master trunk; do git show-ref -q --verify "refs/heads/$name" && commit=refs/heads/$name && break; done
   [ -n "$commit" ] || commit=HEAD
 fi
-if ! git -C "$tree" rev-parse --git-dir >/dev/null 2>&1; then
+common() { git -C "$1" rev-parse --path-format=absolute --git-common-dir 2>/dev/null; }
+if [ "$(common "$tree")" != "$(common .)" ]; then
   [ -z "$keep" ] || [ -z "$(ls -A "$tree" 2>/dev/null)" ] || { echo "broken $tree is no work tree of $project any more: save what you need of it, and remove it"; exit 3; }
   rm -rf "$tree" "$tree.prepared"
 fi
@@ -241,6 +249,8 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
             .to_string_lossy()
             .into_owned(),
     ];
+    // Who has the branch, that it lets go of it, and who takes it: nobody else's in between.
+    let one = hands.agent_trees.lock().await;
     let ran = match run(
         hands,
         &hands.places.tree(project, dispatch.opening.window),
@@ -254,6 +264,7 @@ async fn agent_tree(hands: &Hands, project: &Project, dispatch: &Dispatch) -> Ou
         Ok(ran) => ran,
         Err(error) => return failed(&error),
     };
+    drop(one);
     for note in lines(&ran, "note ") {
         tracing::info!(project = %project.name, dispatch = %dispatch.id(), note, "tree");
     }
@@ -384,6 +395,7 @@ pub async fn stand(
 /// Has the tree of a further agent there, and says how it stands.
 async fn keep(hands: &Hands, project: &Project, window: Window) -> Result<Stands, Outcome> {
     let tree = hands.places.tree(project, window);
+    let _one = hands.agent_trees.lock().await;
     own(
         hands,
         project,

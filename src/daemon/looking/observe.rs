@@ -237,6 +237,7 @@ impl Observer {
         questions: &Questions,
     ) -> Observation {
         let at = now();
+        hands.hold_windows(state);
         // Who reads what we say matters once something is said; before that it would cost a request for nothing.
         if !state.dispatches.is_empty() && !hands.knows_readers() {
             hands.learn_readers().await;
@@ -362,7 +363,8 @@ fn no_agent(hands: &Hands) -> BTreeMap<Window, Hold> {
         let name = window.as_str().to_owned();
         Some((window, Hold::NoAgent { window: name, hint }))
     };
-    project.agents().filter_map(hold).collect()
+    let agents = hands.agents(&project);
+    agents.into_iter().filter_map(hold).collect()
 }
 
 /// Reads what was spooled: reports without an answer that are not in the ledger yet.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::daemon::hands::{Hands, chain, now};
 use crate::daemon::jobs::tree;
@@ -53,7 +54,7 @@ pub struct Fleet {
     members: Members,
     starts: BTreeMap<(ProjectName, Window), Starts>,
     /// Trees of further agents that are being made.
-    trees: Looks<(ProjectName, Window), Result<(), String>>,
+    trees: BTreeMap<(ProjectName, Window), JoinHandle<Result<(), String>>>,
     samples: Samples,
     /// Whether our server was started, or found.
     has_server: bool,
@@ -86,7 +87,7 @@ impl Fleet {
             watches: BTreeMap::from([ours]),
             members,
             starts: BTreeMap::new(),
-            trees: Looks::default(),
+            trees: BTreeMap::new(),
             samples: Samples::default(),
             has_server: false,
             reviving: false,
@@ -251,7 +252,7 @@ impl Fleet {
             let Some(rules) = member.hands.rules() else {
                 continue;
             };
-            for window in Window::all() {
+            for window in member.hands.windows(&rules.project) {
                 let place = (name, window, &rules.project.session);
                 let socket = member.hands.places.socket_of(&rules.project, window);
                 let snapshot = match snapshots.get(socket) {
@@ -378,14 +379,14 @@ impl Fleet {
                 continue;
             };
             let project = &rules.project;
-            let is_ours = |(of, window): &(ProjectName, Window)| {
-                of != name || project.agents().any(|agent| agent == *window)
-            };
+            let agents = member.hands.agents(project);
+            let is_ours =
+                |(of, window): &(ProjectName, Window)| of != name || agents.contains(window);
             self.samples.down.retain(|key, _| is_ours(key));
             if project.session != SessionChoice::Managed || !member.hands.wants_agent() {
                 continue;
             }
-            for window in project.agents() {
+            for window in agents {
                 self.keep_one((name, window), &member.hands, &rules).await;
             }
         }
@@ -415,19 +416,18 @@ impl Fleet {
         let profile = sampler.profile();
         let at = tokio::time::Instant::now();
         let Some(start) = starts.next(at, profile.resume.is_some()) else {
-            let why = format!("its agent ended {RESTARTS_MAX} times within an hour");
-            self.samples.down.insert(key, why);
+            // Why it could not even be started says more.
+            let why = || format!("its agent ended {RESTARTS_MAX} times within an hour");
+            self.samples.down.entry(key).or_insert_with(why);
             return;
         };
-        match self.has_tree(&key, hands).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(why) => {
-                self.samples.down.insert(key, why);
-                return;
+        let kept = match self.has_tree(&key, hands).await {
+            Some(Ok(())) => {
+                session::keep_agent(hands, window, profile, start == Start::Resumed).await
             }
-        }
-        let kept = session::keep_agent(hands, window, profile, start == Start::Resumed).await;
+            Some(Err(why)) => Err(why),
+            None => return,
+        };
         if !matches!(kept, Ok(false)) {
             let starts = self.starts.entry(key.clone()).or_default();
             starts.began(start, at);
@@ -442,23 +442,26 @@ impl Fleet {
         }
     }
 
-    /// The tree of a further agent is made by a job, which may take longer than a look: `false` while it does.
+    /// The tree of a further agent is made by a job, and nobody waits for it: `None` until it has ended.
     async fn has_tree(
         &mut self,
         key: &(ProjectName, Window),
         hands: &Hands,
-    ) -> Result<bool, String> {
+    ) -> Option<Result<(), String>> {
         let (own, window) = (hands.clone(), key.1);
         if window == Window::AGENT {
-            return Ok(true);
+            return Some(Ok(()));
         }
-        let make: Begin<Result<(), String>> =
-            Box::new(move || tokio::spawn(async move { tree::make(&own, window).await }));
-        let made = self.trees.all(vec![(key.clone(), make)], |_, _| {}).await;
-        match made.into_values().next() {
-            Some(Looked::Back(made)) => made.map(|()| true),
-            Some(Looked::Out) | None => Ok(false),
+        let Some(making) = self.trees.get(key) else {
+            let making = tokio::spawn(async move { tree::make(&own, window).await });
+            self.trees.insert(key.clone(), making);
+            return None;
+        };
+        if !making.is_finished() {
+            return None;
         }
+        let made = self.trees.remove(key)?.await;
+        Some(made.unwrap_or_else(|error| Err(error.to_string())))
     }
 
     /// Projects whose spool folders changed since the last look.

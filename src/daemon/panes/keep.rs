@@ -1,5 +1,6 @@
 //! `pointsman up` and `down` while the daemon runs: whether a project's persistent agent is kept.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use crate::daemon::Daemon;
@@ -17,16 +18,22 @@ impl Daemon {
         if up {
             return Ok(format!("the agent of {name} is kept up"));
         }
-        end_agents(&self.tmux, name)
+        let project = hands.project();
+        let windows = project.map(|project| hands.windows(&project));
+        end_agents(&self.tmux, name, windows.unwrap_or_default())
             .await
             .map_err(|error| chain(&error))
     }
 }
 
-/// Ends every persistent agent of a project that is there, and says which.
-pub async fn end_agents(tmux: &Tmux, name: &ProjectName) -> Result<String, TmuxError> {
+/// Ends every persistent agent of a project that is there in one of these windows, and says which.
+pub async fn end_agents(
+    tmux: &Tmux,
+    name: &ProjectName,
+    windows: BTreeSet<Window>,
+) -> Result<String, TmuxError> {
     let mut ended = Vec::new();
-    for window in Window::agents(Window::AGENTS_MAX) {
+    for window in windows.into_iter().filter(|window| window.is_agent()) {
         let row = match tmux.find(name.as_str(), window.as_str()).await {
             Err(TmuxError::NoServer { .. }) => None,
             row => row?,

@@ -85,14 +85,16 @@ fn ended(project: &ProjectName, cause: &Cause, receipt: Option<&str>) -> Reply {
 /// Refuses a window in which the project has no persistent agent.
 fn has_agent(daemon: &Daemon, project: &ProjectName, window: Window) -> Result<(), Reply> {
     let hands = daemon.hands(project);
-    let known = hands.and_then(|hands| hands.project());
-    let Some(known) = known else {
+    let known = hands.and_then(|hands| hands.project().map(|known| (hands, known)));
+    let Some((hands, known)) = known else {
         return Err(Reply::refused(format!("there is no project `{project}`")));
     };
-    if known.agents().any(|agent| agent == window) {
+    let agents = hands.agents(&known);
+    // One of those that it had before is there for as long as nobody ends it.
+    if agents.contains(&window) || (window.is_agent() && hands.sampled(window).is_some()) {
         return Ok(());
     }
-    let agents: Vec<&str> = known.agents().map(Window::as_str).collect();
+    let agents: Vec<&str> = agents.into_iter().map(Window::as_str).collect();
     Err(Reply::refused(format!(
         "{project} has no agent in a window `{}`: it has {}",
         window.as_str(),
@@ -173,7 +175,8 @@ pub async fn press(hands: &Hands, pane: &Pane) -> Outcome {
         let sampled = hands.sampled(*window);
         sampled.is_some_and(|sampled| sampled.sample.pane == *pane)
     };
-    let Some(window) = project.agents().find(has_pane) else {
+    let mut agents = Window::all().filter(|window| window.is_agent());
+    let Some(window) = agents.find(has_pane) else {
         return not("another process has the pane".to_owned());
     };
     let tmux = hands.terminal(window);

@@ -126,9 +126,12 @@ fn windows_for(
     let mut windows: Vec<Window> = rules.project.agents().collect();
     if let Some(last) = walk.and_then(|walk| walk.window) {
         windows.sort_by_key(|window| *window != last);
+        // Elsewhere it would find its branch taken, and block that agent too.
+        let is_left =
+            windows.first() == Some(&last) && walk.is_some_and(|walk| walk.unsettled.is_some());
         let has_branch = walk.is_some_and(|walk| walk.branch.is_some());
-        if windows.first() == Some(&last) && has_branch && keeps_its_tree(state, seen, last) {
-            windows.truncate(1);
+        if has_branch && (is_left || keeps_its_tree(state, seen, last)) {
+            return vec![last];
         }
     }
     windows
@@ -153,10 +156,19 @@ pub(super) fn issue_hold(
     stage: &Stage,
     issue: IssueNumber,
 ) -> Option<Hold> {
-    if is_fresh(stage) || rules.project.sessions == 1 {
+    if is_fresh(stage) || (rules.project.sessions == 1 && !was_elsewhere(state, issue)) {
         return None;
     }
     place(rules, state, seen, stage, Some(issue)).err()
+}
+
+/// Whether a further agent has, or had, the issue: the project may have had more agents than it has.
+fn was_elsewhere(state: &State, issue: IssueNumber) -> bool {
+    let last = state.walks.get(&issue).and_then(|walk| walk.window);
+    let others = state.dispatches.values().filter(|other| !other.tidied);
+    let theirs = others.filter(|other| other.issue() == Some(issue));
+    let mut windows = theirs.map(|other| other.opening.window).chain(last);
+    windows.any(|window| window.is_agent() && window != Window::AGENT)
 }
 
 /// An agent may still be at work on what was withdrawn from it: nobody else has the issue before that is over.
@@ -167,13 +179,13 @@ fn still_held(
     stage: &Stage,
     issue: IssueNumber,
 ) -> Option<Hold> {
-    if is_fresh(stage) || rules.project.sessions == 1 {
+    if is_fresh(stage) {
         return None;
     }
     let mut others = state.dispatches.values().filter(|other| !other.tidied);
     let other =
         others.find(|other| other.issue() == Some(issue) && other.opening.window.is_agent());
-    other.map(|other| taken(state, seen, other))
+    other.and_then(|other| taken_by(rules, state, seen, stage, other.opening.window))
 }
 
 /// The reasons for one window, without a skill and whatever a rehearsal showed: for a text that is ours or a person's.

@@ -121,10 +121,25 @@ fn open(state: &mut State, opening: Opening) {
 
 /// An attempt of an issue's that came to nothing, an hour ago.
 fn failed_in(issue: u64, window: Window, tidied: bool) -> State {
+    ended_in(issue, window, Cause::TimedOut, tidied)
+}
+
+/// An issue's work that was verified an hour ago, and a person wants it once more.
+fn verified_in(issue: u64, window: Window) -> State {
+    let cause = Cause::Verified {
+        subject: None,
+        reported: true,
+    };
+    let mut state = ended_in(issue, window, cause, true);
+    let walk = state.walks.get_mut(&IssueNumber(issue));
+    walk.expect("it was opened").labelling = None;
+    state
+}
+
+fn ended_in(issue: u64, window: Window, cause: Cause, tidied: bool) -> State {
     let mut state = State::default();
     let opening = Box::new(working("d1", issue, window));
     let dispatch = opening.id.clone();
-    let cause = Cause::TimedOut;
     let then = ten() - SignedDuration::from_hours(1);
     let mut events = vec![
         Event::DispatchOpened { opening },
@@ -201,11 +216,13 @@ fn an_issue_goes_back_to_the_agent_that_worked_on_it_or_to_whom_is_free() {
         Some((7, SECOND)),
         "its context is there"
     );
+    let state = verified_in(7, SECOND);
+    assert_eq!(opened(&state, &both), Some((7, SECOND)));
     let gone = looked(&[7], [idle(), dead()]);
     assert_eq!(opened(&state, &gone), Some((7, FIRST)), "it is dead");
 
     // Another issue's work put that tree elsewhere, or will.
-    let mut state = failed_in(7, SECOND, true);
+    let mut state = verified_in(7, SECOND);
     open(&mut state, working("d2", 8, SECOND));
     let taken = looked(&[7, 8], [idle(), busy()]);
     assert_eq!(opened(&state, &taken), Some((7, FIRST)));
@@ -215,6 +232,38 @@ fn an_issue_goes_back_to_the_agent_that_worked_on_it_or_to_whom_is_free() {
     rules.project.sessions = 1;
     let (opened, _) = decided(&rules, &failed_in(7, SECOND, true), &both);
     assert_eq!(opened.map(|one| one.window), Some(FIRST));
+}
+
+/// What was not verified may lie in its agent's tree, not committed: another agent could not have the branch, and would wait as well.
+#[test]
+fn what_was_not_verified_waits_for_its_own_agent_and_nobody_else_does() {
+    let state = failed_in(7, SECOND, true);
+    let mut seen = looked(&[7, 8], [idle(), dead()]);
+    let (opened, standing) = decided(&two(), &state, &seen);
+    assert_eq!(standing[&IssueNumber(7)].word(), "agent-not-idle");
+    let opened = opened.map(|one| (one.issue(), one.window));
+    assert_eq!(opened, Some((Some(IssueNumber(8)), FIRST)), "others go on");
+    seen.panes.remove(&SECOND);
+    let (_, standing) = decided(&two(), &state, &seen);
+    assert_eq!(standing[&IssueNumber(7)].word(), "no-agent");
+}
+
+/// An agent that the project has no more may be at work all the same.
+#[test]
+fn fewer_agents_take_nothing_from_those_that_were() {
+    let mut rules = two();
+    rules.project.sessions = 1;
+    let seen = looked(&[7, 8], [idle(), busy()]);
+    for (state, word) in [
+        (verified_in(7, SECOND), "agent-not-idle"),
+        (failed_in(7, SECOND, true), "agent-not-idle"),
+        (failed_in(7, SECOND, false), "session-taken"),
+    ] {
+        let (opened, standing) = decided(&rules, &state, &seen);
+        assert_eq!(standing[&IssueNumber(7)].word(), word);
+        let opened = opened.map(|one| (one.issue(), one.window));
+        assert_eq!(opened, Some((Some(IssueNumber(8)), FIRST)), "others go on");
+    }
 }
 
 /// Its branch stands in that agent's tree, where something is going on that no dispatch accounts for.
@@ -249,6 +298,11 @@ fn what_is_not_cleared_away_is_still_its_agents() {
     assert_eq!(hold, "#7 (dispatch d1) has the session");
     let opened = opened.and_then(|one| one.issue());
     assert_eq!(opened, Some(IssueNumber(8)), "nobody else waits for it");
+
+    // And what its agent asks for is what a person has to see.
+    let asks = sample(Activity::Unknown, Attention::Permission);
+    let (_, standing) = decided(&two(), &state, &looked(&[7], [asks, idle()]));
+    assert_eq!(standing[&IssueNumber(7)].word(), "agent-asks");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The trees of further agents: made once, never emptied, and a branch is in one of them.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use pointsman::daemon::jobs::tree;
-use pointsman::domain::{Dispatch, Hold, Outcome, Window};
+use pointsman::domain::{Dispatch, DispatchId, Hold, Outcome, Window};
+use pointsman::machine::state::State;
 
 use crate::builders::{dev, dispatch};
 use crate::support::world::World;
@@ -14,6 +17,11 @@ fn of_seven(window: Window) -> Dispatch {
     dispatch.opening.window = window;
     dispatch.opening.branch = Some("pointsman/7-faq".to_owned());
     dispatch
+}
+
+fn branch_of(world: &World, tree: &std::path::Path) -> String {
+    let path = tree.display().to_string();
+    world.git("", &["-C", &path, "rev-parse", "--abbrev-ref", "HEAD"])
 }
 
 fn several(more: &str) -> World {
@@ -132,4 +140,110 @@ async fn a_tree_that_lost_its_project_is_not_emptied() {
     assert!(tree.join("notes.txt").is_file());
     std::fs::remove_dir_all(&tree).unwrap();
     tree::make(&hands, SECOND).await.expect("it is made anew");
+}
+
+#[tokio::test]
+async fn a_persons_own_work_tree_keeps_its_branch() {
+    let world = several("");
+    let hands = world.hands("shop").await;
+    let project = hands.project().expect("it is configured");
+    let theirs = world.home().join("theirs");
+    let path = theirs.display().to_string();
+    let add = ["worktree", "add", "-q", "-b", "pointsman/7-faq", &path];
+    world.git("shop", &add);
+    let trees = world.places.trees(&project.name);
+    for is_there in [false, true] {
+        assert_eq!(trees.is_dir(), is_there);
+        let outcome = tree::prepare(&hands, &of_seven(Window::AGENT)).await;
+        let Outcome::Failed { why, .. } = &outcome else {
+            panic!("{outcome:?}")
+        };
+        let begins = "the tree cannot be put on pointsman/7-faq: fatal: ";
+        assert!(why.starts_with(begins) && why.contains(&path), "{why}");
+        assert_eq!(branch_of(&world, &theirs), "pointsman/7-faq");
+        tree::make(&hands, SECOND).await.expect("it is made");
+    }
+}
+
+#[tokio::test]
+async fn a_tree_that_was_deleted_by_hand_has_no_branch() {
+    let world = several("");
+    let hands = world.hands("shop").await;
+    let project = hands.project().expect("it is configured");
+    let first = tree::prepare(&hands, &of_seven(SECOND)).await;
+    assert!(matches!(first, Outcome::Prepared { .. }), "{first:?}");
+    std::fs::remove_dir_all(hands.places.tree(&project, SECOND)).unwrap();
+    let moved = tree::prepare(&hands, &of_seven(Window::AGENT)).await;
+    assert!(matches!(moved, Outcome::Prepared { .. }), "{moved:?}");
+    assert_eq!(branch_of(&world, &project.path), "pointsman/7-faq");
+}
+
+#[tokio::test]
+async fn two_trees_are_put_one_after_the_other() {
+    let world = several("");
+    let hands = world.hands("shop").await;
+    tree::make(&hands, SECOND).await.expect("it is made");
+    // A branch takes its time to be made: there is room for the other one to look for it.
+    let hook = world.home().join("shop/.git/hooks/reference-transaction");
+    std::fs::create_dir_all(hook.parent().expect("it has a folder")).unwrap();
+    let slow = "#!/bin/sh\n[ \"$1\" != prepared ] || sleep 0.5\n";
+    std::fs::write(&hook, slow).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (first, mut second) = (of_seven(Window::AGENT), of_seven(SECOND));
+    second.opening.id = DispatchId::new("ab12ce");
+    let both = tokio::join!(
+        tree::prepare(&hands, &first),
+        tree::prepare(&hands, &second)
+    );
+    for outcome in [both.0, both.1] {
+        assert!(matches!(outcome, Outcome::Prepared { .. }), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tree_of_another_repository_is_not_taken() {
+    let world = several("");
+    let hands = world.hands("shop").await;
+    let project = hands.project().expect("it is configured");
+    tree::make(&hands, SECOND).await.expect("it is made");
+    let tree = hands.places.tree(&project, SECOND);
+    let path = tree.display().to_string();
+    std::fs::rename(&project.path, world.home().join("moved")).unwrap();
+    world.git("moved", &["worktree", "repair", &path]);
+    let (here, remote) = (&project.path, world.home().join("shop.git"));
+    let (here, remote) = (here.display().to_string(), remote.display().to_string());
+    world.git("", &["clone", "-q", &remote, &here]);
+    let why = tree::make(&hands, SECOND)
+        .await
+        .expect_err("it is another's");
+    assert!(why.contains("is no work tree of"), "{why}");
+    assert!(tree.join(".git").is_file());
+}
+
+/// A window has a name that a person may have given to one of their own.
+#[tokio::test]
+async fn windows_of_agents_that_the_project_has_no_more_are_ours_while_something_of_them_is_left() {
+    let world = several("");
+    let hands = world.hands("shop").await;
+    let mut project = hands.project().expect("it is configured");
+    project.sessions = 1;
+    let ours = || hands.windows(&project).into_iter().collect::<Vec<_>>();
+    assert_eq!(ours(), [Window::AGENT, Window::Check]);
+
+    // Work that is not over keeps its agent up.
+    let mut state = State::default();
+    state
+        .dispatches
+        .insert(DispatchId::new("ab12cd"), of_seven(SECOND));
+    hands.hold_windows(&state);
+    assert_eq!(hands.agents(&project), [Window::AGENT, SECOND]);
+    assert_eq!(ours(), [Window::AGENT, SECOND, Window::Check]);
+    hands.hold_windows(&State::default());
+    assert_eq!(hands.agents(&project), [Window::AGENT]);
+    assert_eq!(ours(), [Window::AGENT, Window::Check]);
+
+    // Its tree is ours, and who stands in it.
+    tree::make(&hands, SECOND).await.expect("it is made");
+    assert_eq!(hands.agents(&project), [Window::AGENT]);
+    assert_eq!(ours(), [Window::AGENT, SECOND, Window::Check]);
 }
