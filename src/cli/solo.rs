@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::daemon::hands::{Hands, Own, Shared};
 use crate::daemon::key::Key;
 use crate::daemon::load::Load;
+use crate::daemon::looking::elsewhere::Reads;
 use crate::daemon::looking::observe::{Ask, Observer};
 use crate::daemon::panes::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::panes::samplers::Samplers;
@@ -70,6 +71,7 @@ impl Solo {
             samples: seen,
             config: watch::channel(Arc::new(config)).1,
             key: Key::open(&places.state.join("key"))?,
+            reads: Reads::default(),
         };
         let own = Own {
             name: project.name,

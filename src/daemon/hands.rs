@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::daemon::key::Key;
+use crate::daemon::looking::elsewhere::Reads;
 use crate::daemon::panes::fleet::Samples;
 use crate::daemon::panes::hand::PaneLocks;
 use crate::daemon::panes::samplers::Samplers;
@@ -60,6 +61,8 @@ pub struct Shared {
     pub config: tokio::sync::watch::Receiver<Arc<Config>>,
     /// The installation's key.
     pub key: Key,
+    /// What the projects read last, for the issues that wait for one of another's.
+    pub reads: Reads,
 }
 
 /// What is one project's own.

@@ -1,7 +1,7 @@
 //! Looking: what is true now, with its gaps. Nothing is judged here.
 
 pub mod commits;
-mod elsewhere;
+pub mod elsewhere;
 pub mod looks;
 pub mod objects;
 pub mod observe;

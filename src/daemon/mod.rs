@@ -41,6 +41,7 @@ use crate::daemon::desk::notify::{Notifier, Times};
 use crate::daemon::hands::{Hands, Own, Shared, chain, now};
 use crate::daemon::key::Key;
 use crate::daemon::load::Load;
+use crate::daemon::looking::elsewhere::Reads;
 use crate::daemon::looking::observe::Observer;
 use crate::daemon::panes::fleet::{Fleet, Member, Members, Samples};
 use crate::daemon::panes::samplers::Samplers;
@@ -123,6 +124,7 @@ pub struct Daemon {
     members: Members,
     runners: Mutex<BTreeMap<ProjectName, tokio::task::JoinHandle<()>>>,
     load: Arc<Load>,
+    reads: Reads,
     stop: watch::Sender<bool>,
     notifier: Arc<Notifier>,
     /// The watch and the notifier: what has to end before the daemon does.
@@ -208,6 +210,7 @@ impl Daemon {
             members: members.clone(),
             runners: Mutex::default(),
             load: Arc::default(),
+            reads: Reads::default(),
             stop,
             notifier: Arc::clone(&notifier),
             tasks: Mutex::default(),
@@ -309,6 +312,7 @@ impl Daemon {
             samples: self.samples.clone(),
             config: self.config.subscribe(),
             key: self.key.clone(),
+            reads: self.reads.clone(),
         };
         let own = Own {
             name: project.name.clone(),

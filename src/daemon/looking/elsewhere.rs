@@ -2,7 +2,7 @@
 //! what it read is looked up where it has it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,8 +15,9 @@ use crate::machine::state::State;
 /// How much newer than a text a list has to be that lacks an issue the text names: for two clocks, and for a list that is late.
 const NEWER_BY: SignedDuration = SignedDuration::from_mins(1);
 
-/// What projects that run have read well in this process, by ledger and project: one process has one ledger, but in tests.
-static READS: Mutex<BTreeMap<(String, ProjectName), Read>> = Mutex::new(BTreeMap::new());
+/// What the daemon's projects have read well since it started.
+#[derive(Clone, Debug, Default)]
+pub struct Reads(Arc<Mutex<BTreeMap<ProjectName, Read>>>);
 
 /// A project's last good read of its tracker.
 #[derive(Clone, Debug)]
@@ -39,13 +40,13 @@ pub(super) struct Lists {
 
 /// Takes note of a good read.
 pub(super) fn was_read(hands: &Hands, lists: Lists) {
-    let mut reads = READS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut reads = hands.reads.0.lock().expect("no holder of this lock panics");
     reads.retain(|_, read| read.project.strong_count() > 0);
     let read = Read {
         project: hands.weak(),
         lists,
     };
-    reads.insert((hands.ledger_id.clone(), hands.name.clone()), read);
+    reads.insert(hands.name.clone(), read);
 }
 
 /// Returns how those stand that are a project of ours'; the others are left out, for nobody looks at them. Issues that are in no stage
@@ -135,9 +136,9 @@ fn projects_of(hands: &Hands, other: &Elsewhere) -> Vec<ProjectName> {
     its.map(|project| project.name.clone()).collect()
 }
 
-fn read_of(hands: &Hands, project: &ProjectName) -> Option<(std::sync::Arc<Inner>, Lists)> {
-    let reads = READS.lock().unwrap_or_else(PoisonError::into_inner);
-    let read = reads.get(&(hands.ledger_id.clone(), project.clone()))?;
+fn read_of(hands: &Hands, project: &ProjectName) -> Option<(Arc<Inner>, Lists)> {
+    let reads = hands.reads.0.lock().expect("no holder of this lock panics");
+    let read = reads.get(project)?;
     Some((read.project.upgrade()?, read.lists.clone()))
 }
 

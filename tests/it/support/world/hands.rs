@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pointsman::daemon::hands::{Hands, Own, Shared};
 use pointsman::daemon::key::Key;
+use pointsman::daemon::looking::elsewhere::Reads;
 use pointsman::daemon::panes::fleet::Samples;
 use pointsman::daemon::panes::samplers::Samplers;
 use pointsman::daemon::places::private_folder;
@@ -35,6 +36,7 @@ impl World {
             samples: watch::channel(Arc::new(Samples::default())).1,
             config: watch::channel(Arc::new(config)).1,
             key: Key::open(&places.state.join("key")).expect("a key"),
+            reads: Reads::default(),
             places,
         };
         let tracker = if self.on_fake(project) {
