@@ -62,8 +62,10 @@ pub(crate) struct Driver {
     pub(super) serial: u64,
     pub(super) wake: Option<Timestamp>,
     pub(super) looking: bool,
-    /// What this cycle's looks read singly.
+    /// What this cycle's looks read, each for its own questions.
     details: BTreeMap<IssueNumber, Details>,
+    unread: BTreeMap<IssueNumber, String>,
+    changed: BTreeMap<IssueNumber, Result<Vec<String>, String>>,
     pub(super) cycled: Timestamp,
     cycles_at_once: u32,
     waited: String,
@@ -98,6 +100,8 @@ impl Driver {
             wake: None,
             looking: false,
             details: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            changed: BTreeMap::new(),
             cycled: now,
             cycles_at_once: 0,
             waited: String::new(),
@@ -300,6 +304,8 @@ impl Driver {
     fn look(&mut self, questions: &Questions) {
         if *questions == Questions::default() {
             self.details.clear();
+            self.unread.clear();
+            self.changed.clear();
             if self.plant == Plant::ReadsInEveryCycle {
                 let open = self.shadow.dispatches.values().filter(|one| one.is_open());
                 self.world.asks(2 * open.count() as u64);
@@ -319,8 +325,12 @@ impl Driver {
         }
         self.plant.dates(&self.engine.state, &mut seen);
         self.details.extend(seen.details.clone());
+        self.unread.extend(seen.unread.clone());
+        self.changed.extend(seen.changed.clone());
         let told = Observation {
             details: self.details.clone(),
+            unread: self.unread.clone(),
+            changed: self.changed.clone(),
             ..seen.clone()
         };
         let before = self.engine.report.clone();
